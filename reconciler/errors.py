@@ -1,0 +1,178 @@
+"""One exception tree. Each branch knows its exit code and, where there is one, the next step.
+
+ReconcilerError                     exit 1
+├── UsageError                      exit 64   the command line or the environment is wrong
+├── ConfigError                     exit 1    mappings.yaml has problems; carries every diagnostic
+├── PlanFileError                   exit 1    a saved plan cannot be used
+├── StateError                      exit 1    the state cannot be read or written
+│   ├── StateLocked                 exit 1    another run holds it
+│   └── StateConflict               exit 1    somebody else changed it first (compare-and-set lost)
+├── ApiError                        exit 1    one of the two systems did not give what is needed
+│   ├── ConnectFailed               exit 1    no connection: the request surely never left
+│   ├── ResponseLost                exit 1    no usable answer: whether the request took effect is unknown
+│   ├── DeadlineExceeded            exit 1    the request's or the run's total time is over
+│   ├── NotAuthorised               exit 1    401
+│   ├── Forbidden                   exit 1    403
+│   ├── NotFound                    exit 1    404
+│   ├── RateLimited                 exit 1    429, after the permitted waits
+│   ├── ServerFailed                exit 1    5xx or 408, after the permitted retries
+│   ├── Rejected                    exit 1    any other 4xx, with the server's message
+│   ├── UnreadableAnswer            exit 1    an answer that is not what the contract says
+│   └── IncompleteRead              exit 1    a list that cannot be read completely
+├── RequestForbidden                exit 1    a bug here: a host, method or path that is not on the allow-list
+└── Interrupted                     exit 130  a person or the runner asked to stop
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class ReconcilerError(Exception):
+    """Anything this program reports. `hint` is the next step, a sentence without a line break; it may be empty."""
+
+    exit_code: ClassVar[int] = 1
+    code: ClassVar[str] = "error"
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(ReconcilerError):
+    """The command line or an environment variable is wrong."""
+
+    exit_code = 64
+    code = "usage"
+
+
+class ConfigError(ReconcilerError):
+    """mappings.yaml cannot be used. `diagnostics` holds every problem (config.Diagnostic), sorted by place."""
+
+    code = "config"
+
+    def __init__(self, message: str, *, diagnostics: tuple[object, ...] = (), hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.diagnostics = diagnostics
+
+
+class PlanFileError(ReconcilerError):
+    """A saved plan is unreadable, or was made from other mappings or for other systems."""
+
+    code = "plan-file"
+
+
+class StateError(ReconcilerError):
+    """The state cannot be read or written."""
+
+    code = "state"
+
+
+class StateLocked(StateError):
+    """Another run holds the state."""
+
+    code = "state-locked"
+
+
+class StateConflict(StateError):
+    """Somebody else changed the state between our read and our write."""
+
+    code = "state-conflict"
+
+
+class ApiError(ReconcilerError):
+    """One of the two systems did not give what is needed.
+
+    `system` is "INFIMA" or "HaloPSA"; `request` is method and path, never a query, header or body.
+    """
+
+    code = "api"
+
+    def __init__(self, message: str, *, system: str = "", request: str = "", hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.system = system
+        self.request = request
+
+
+class ConnectFailed(ApiError):
+    """No connection was made (DNS, TCP, TLS): the request surely never left this machine."""
+
+    code = "connect-failed"
+
+
+class ResponseLost(ApiError):
+    """The connection broke or timed out after the request may have been sent."""
+
+    code = "response-lost"
+
+
+class DeadlineExceeded(ApiError):
+    """The total time of a request or of the run is over."""
+
+    code = "deadline"
+
+
+class NotAuthorised(ApiError):
+    """401."""
+
+    code = "not-authorised"
+
+
+class Forbidden(ApiError):
+    """403."""
+
+    code = "forbidden"
+
+
+class NotFound(ApiError):
+    """404."""
+
+    code = "not-found"
+
+
+class RateLimited(ApiError):
+    """429 that outlasted the permitted waits."""
+
+    code = "rate-limited"
+
+
+class ServerFailed(ApiError):
+    """408 or 5xx that outlasted the permitted retries."""
+
+    code = "server-failed"
+
+
+class Rejected(ApiError):
+    """Any other 4xx. `status` is the HTTP status; the message ends with the server's own words, cut and cleaned."""
+
+    code = "rejected"
+
+    def __init__(self, message: str, *, status: int, system: str = "", request: str = "", hint: str = "") -> None:
+        super().__init__(message, system=system, request=request, hint=hint)
+        self.status = status
+
+
+class UnreadableAnswer(ApiError):
+    """A 2xx answer that is not the JSON which the contract says."""
+
+    code = "unreadable-answer"
+
+
+class IncompleteRead(ApiError):
+    """A list that cannot be read completely: rows missing, repeated or changing."""
+
+    code = "incomplete-read"
+
+
+class RequestForbidden(ReconcilerError):
+    """A request to a host, method or path that is not on the transport's list. Always a bug in this program."""
+
+    code = "request-forbidden"
+
+
+class Interrupted(ReconcilerError):
+    """SIGINT or SIGTERM: no new write was started."""
+
+    exit_code = 130
+    code = "interrupted"

@@ -1,0 +1,334 @@
+"""The words of the trade as frozen values: mappings, what was read from both systems, and who owns what.
+
+Everything here is inert. Nothing in this module reads a clock, a file or a network, and nothing but the standard
+library is imported, so that every other module may depend on it. Ids are `NewType`s: an INFIMA client id in the place
+of a Halo customer id does not type-check.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as MappingABC
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+from typing import NewType
+
+InfimaClientId = NewType("InfimaClientId", int)
+HaloCustomerId = NewType("HaloCustomerId", int)
+SubscriptionId = NewType("SubscriptionId", int)
+MappingKey = NewType("MappingKey", str)
+RunId = NewType("RunId", str)
+
+MAX_COUNT = 2**31 - 1
+"""Largest count or id that is accepted from either system: Halo keeps both in a signed 32-bit column."""
+
+SUBSCRIPTION_TYPE = 1
+"""Value of `type` on a `SoftwareLicence` row that makes it a Subscription; 0 is a plain licence (halopsa.md 3.6)."""
+
+Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
+"""A decoded JSON value."""
+
+
+class CountSource(StrEnum):
+    """Where a client's count comes from."""
+
+    ACTIVE_USERS = "active_users"  # walk the client's users, count those whose status is active
+    CLIENT_RECORD = "client_record"  # trust `user_count` on INFIMA's client list
+
+
+class MarkerField(StrEnum):
+    """The field of a Subscription that carries the mapping's key, written once, at create."""
+
+    SNOWID = "snowid"
+    THIRD_PARTY_PRODUCTID = "third_party_productid"
+    NOTES = "notes"
+    NONE = "none"
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The desired state: mappings.yaml after it was read and found valid
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where something stands in a text file. Lines and columns count from 1."""
+
+    file: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientRef:
+    """An INFIMA client as mappings.yaml names it. The id identifies; the name is a second witness."""
+
+    id: InfimaClientId
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerRef:
+    """A Halo customer as mappings.yaml names it. The id identifies; the name is a second witness."""
+
+    id: HaloCustomerId
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuantityRule:
+    """How a count of users becomes a billed quantity (DESIGN 5). Whole numbers throughout.
+
+    `fixed` while it is set, else `counted - included`, at least `minimum`, at most `maximum`, never below 0.
+    An expired `fixed` never gets here: loading the file refuses it.
+    """
+
+    count: CountSource = CountSource.ACTIVE_USERS
+    included: int = 0
+    minimum: int | None = None
+    maximum: int | None = None
+    fixed: int | None = None
+    reason: str | None = None
+    until: date | None = None
+    allow_zero: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mapping:
+    """One entry of mappings.yaml: INFIMA client(s) -> Halo customer, with a quantity rule.
+
+    `key` names it for ever: it is the marker on the Subscription and the key of the binding. `place` is where the
+    entry stands in the file.
+    """
+
+    key: MappingKey
+    infima_clients: tuple[ClientRef, ...]
+    halo_customer: CustomerRef
+    subscription_name: str
+    quantity: QuantityRule
+    place: Place
+    subscription_id: SubscriptionId | None = None
+    retired: bool = False
+
+    @property
+    def counts_users(self) -> bool:
+        """True where the quantity comes from a count of users, not from a number in the reviewed file."""
+        return not self.retired and self.quantity.fixed is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IgnoredClient:
+    """An INFIMA client that is not billed, on purpose."""
+
+    client: ClientRef
+    reason: str
+    place: Place
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeLimit:
+    """A change is held when it exceeds both numbers: `users` (absolute) and `percent` of the live quantity."""
+
+    users: int
+    percent: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Safety limits of mappings.yaml with the defaults of DESIGN 5."""
+
+    max_decrease: ChangeLimit = ChangeLimit(users=10, percent=30)
+    max_increase: ChangeLimit = ChangeLimit(users=50, percent=100)
+    max_total_decrease_percent: int = 20
+    max_creates: int = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestBudget:
+    """At most `requests` requests in any rolling `seconds` seconds."""
+
+    requests: int = 240
+    seconds: int = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Operating settings of mappings.yaml with the defaults of DESIGN 5. Times are in the unit that the name says."""
+
+    marker_field: MarkerField = MarkerField.SNOWID
+    halo_budget: RequestBudget = RequestBudget()
+    batch: int = 50
+    concurrency: int = 8
+    request_timeout_seconds: int = 60
+    run_timeout_minutes: int = 30
+    marker_wait_seconds: int = 60
+    settle_hours: int = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mappings:
+    """mappings.yaml, loaded and valid. `sha256` is of the file's bytes."""
+
+    mappings: tuple[Mapping, ...]
+    ignored: tuple[IgnoredClient, ...] = ()
+    limits: Limits = Limits()
+    settings: Settings = Settings()
+    file: str = "mappings.yaml"
+    sha256: str = ""
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The live state: everything one run read from both systems
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InfimaClient:
+    """One row of INFIMA's client list. The counters are None where the row does not carry a usable number."""
+
+    id: InfimaClientId
+    name: str
+    user_count: int | None = None
+    inactive_user_count: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UserCount:
+    """A complete read of one client's users: `active` of the `listed` users have the status active."""
+
+    client_id: InfimaClientId
+    active: int
+    listed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnreadableUsers:
+    """One client's users could not be read completely; `reason` is a sentence for a person."""
+
+    client_id: InfimaClientId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HaloCustomer:
+    """A Halo `Client` row."""
+
+    id: HaloCustomerId
+    name: str
+    inactive: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscription:
+    """A Halo `SoftwareLicence` row, Subscription or plain licence.
+
+    `count` is None where Halo sent no acceptable whole number. `raw` is the row as it came, for the check that a
+    write changed nothing but the count; it takes no part in equality.
+    """
+
+    id: SubscriptionId
+    customer_id: HaloCustomerId | None
+    name: str
+    count: int | None
+    type: int = SUBSCRIPTION_TYPE
+    is_active: bool = True
+    deleted: bool = False
+    marker: str | None = None
+    raw: MappingABC[str, Json] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def live(self) -> bool:
+        """True for a Subscription that bills: neither deleted nor inactive."""
+        return self.is_active and not self.deleted
+
+    @property
+    def is_subscription(self) -> bool:
+        """False for a plain licence, which shares the endpoint and the id space."""
+        return self.type == SUBSCRIPTION_TYPE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tenant:
+    """Which two systems a run spoke to. INFIMA has no partner id, so its name stands for it (infima.md 3)."""
+
+    halo_url: str
+    infima_partner: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """Everything read from both systems in one run: complete lists, sorted by id, or no observation at all."""
+
+    taken_at: datetime
+    tenant: Tenant
+    clients: tuple[InfimaClient, ...]
+    user_counts: tuple[UserCount | UnreadableUsers, ...]
+    customers: tuple[HaloCustomer, ...]
+    subscriptions: tuple[Subscription, ...]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# What the state remembers
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+class BindingOrigin(StrEnum):
+    """How a binding came to be."""
+
+    CREATED = "created"  # this program created the Subscription
+    FILE = "file"  # subscription_id in mappings.yaml
+    MARKER = "marker"  # found again by the marker on the object
+    ADOPTED = "adopted"  # a person ran adopt or resolve --adopt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Binding:
+    """The recorded pair mapping key -> Subscription id.
+
+    `awaiting_first_count` is true from a create until the first quantity was written and read back: such a
+    Subscription stands at 0 because we made it so. `last_counted` is the number of users INFIMA gave when this
+    binding's quantity was last confirmed.
+    """
+
+    key: MappingKey
+    subscription_id: SubscriptionId
+    customer_id: HaloCustomerId
+    origin: BindingOrigin
+    bound_at: datetime
+    awaiting_first_count: bool = False
+    last_counted: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One create request for one mapping, recorded before it is sent.
+
+    `nonce` tells whose record it is when a store write was ambiguous. `generation` counts the attempts of one key
+    from 1. While an attempt is recorded its outcome is unknown: settled ones are removed.
+    """
+
+    key: MappingKey
+    generation: int
+    run: RunId
+    nonce: str
+    customer_id: HaloCustomerId
+    subscription_name: str
+    recorded_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """What the state says at the start of a run. An empty one is legal: bindings are found again by their markers.
+
+    `recreate` holds the keys for which a person said `resolve KEY --recreate`: their old Subscription is given up.
+    """
+
+    tenant: Tenant | None = None
+    bindings: MappingABC[MappingKey, Binding] = field(default_factory=dict)
+    attempts: MappingABC[MappingKey, Attempt] = field(default_factory=dict)
+    given_up: MappingABC[MappingKey, tuple[SubscriptionId, ...]] = field(default_factory=dict)
+    last_good_run: datetime | None = None
+    durable: bool = True

@@ -1,0 +1,269 @@
+"""The plan: inert data made by a pure function from mappings, observation and recorded state.
+
+`diff` decides for each mapping which Subscription it is (`identity`), what its quantity should be (`quantity`) and
+what therefore changes. It withholds nothing: what it doubts it writes down as a `Doubt`, and `safety.check` turns
+doubts and limits into holds and refusals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from reconciler.model import (
+    BindingOrigin,
+    CustomerRef,
+    HaloCustomerId,
+    InfimaClientId,
+    Mapping,
+    MappingKey,
+    SubscriptionId,
+    Tenant,
+)
+from reconciler.rules import Allowance, Level, Rule
+
+
+class Action(StrEnum):
+    """What a change does to the Subscription; the words of Terraform's JSON plan."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    NO_OP = "no-op"
+
+
+class ActionReason(StrEnum):
+    """Why the action is what it is; `action_reason` in the JSON plan."""
+
+    NEW_MAPPING = "create_because_mapping_is_new"
+    COUNT_CHANGED = "update_because_count_changed"
+    RETIRED = "update_because_mapping_is_retired"
+    FIXED = "update_because_quantity_is_fixed"
+    FIRST_COUNT = "update_because_first_count_is_due"
+    IN_STEP = "no_op_because_count_matches"
+    NOTHING_TO_RETIRE = "no_op_because_retired_without_subscription"
+    UNKNOWN_COUNT = "no_op_because_count_is_unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriptionState:
+    """One side of a change. `id` is None before a create, `count` None where no number is known."""
+
+    id: SubscriptionId | None
+    count: int | None
+    customer_id: HaloCustomerId | None
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountedClient:
+    """One INFIMA client's part in a change. Numbers are None where they were not read."""
+
+    id: InfimaClientId
+    name: str
+    active_users: int | None
+    listed_users: int | None = None
+    user_count: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quantity:
+    """How the number came about: `counted` users, `rule` in words, `result` the quantity to bill."""
+
+    counted: int | None
+    rule: str
+    result: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubt:
+    """What `diff` found wrong with one mapping, before anyone decided what follows from it."""
+
+    rule: Rule
+    message: str
+    remedy: str
+    measured: int | None = None
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """A change withheld by a safety rule; the other changes go on."""
+
+    rule: Rule
+    message: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """Create, update or no-op for one mapping, with before, after and reason; `hold` is set by `safety.check`.
+
+    `counted_before` is the count of users that the current live quantity came from, where the state knows it.
+    """
+
+    mapping: Mapping
+    action: Action
+    reason: ActionReason
+    before: SubscriptionState | None
+    after: SubscriptionState
+    customer: CustomerRef
+    clients: tuple[CountedClient, ...]
+    quantity: Quantity
+    origin: BindingOrigin | None = None
+    counted_before: int | None = None
+    awaiting_first_count: bool = False
+    doubts: tuple[Doubt, ...] = ()
+    hold: Hold | None = None
+    caused_by: str | None = None
+
+    @property
+    def key(self) -> MappingKey:
+        """The mapping's key."""
+        return self.mapping.key
+
+    @property
+    def address(self) -> str:
+        """The change's name in the JSON plan, as Terraform spells addresses."""
+        return f"halo_subscription.{self.key}"
+
+    @property
+    def performs_write(self) -> bool:
+        """True when `apply` would send something for it."""
+        return self.hold is None and self.action is not Action.NO_OP
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Violation:
+    """A safety rule that was broken: measured value, limit, what to do. `allowed` holds the reason of an allowance.
+
+    `name` is the mapping's key, empty at run level.
+    """
+
+    rule: Rule
+    name: str
+    message: str
+    remedy: str
+    measured: int | None = None
+    limit: int | None = None
+    allowed: str | None = None
+
+    @property
+    def level(self) -> Level:
+        """Run or mapping."""
+        return self.rule.level
+
+    @property
+    def stops(self) -> bool:
+        """True unless a person lifted the rule."""
+        return self.allowed is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnmappedClient:
+    """An INFIMA client that is neither mapped nor ignored: nobody is billed for it."""
+
+    id: InfimaClientId
+    name: str
+    user_count: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnmanagedSubscription:
+    """A Subscription that was ours and that no mapping claims any more; it still bills `count`."""
+
+    id: SubscriptionId
+    key: str
+    name: str
+    customer_id: HaloCustomerId | None
+    customer_name: str
+    count: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """The plan in numbers. Held changes are in none of create, update and no_op."""
+
+    create: int
+    update: int
+    no_op: int
+    held: int
+    users_before: int
+    users_after: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Everything a run would do, and everything it would not do and why. Changes are sorted by key.
+
+    `complete` is false when --only or --exclude left mappings out.
+    """
+
+    taken_at: datetime
+    tenant: Tenant
+    mappings_sha256: str
+    changes: tuple[Change, ...]
+    unmapped: tuple[UnmappedClient, ...] = ()
+    unmanaged: tuple[UnmanagedSubscription, ...] = ()
+    warnings: tuple[str, ...] = ()
+    violations: tuple[Violation, ...] = ()
+    allowances: tuple[Allowance, ...] = ()
+    complete: bool = True
+
+    @property
+    def refusals(self) -> tuple[Violation, ...]:
+        """Run-level violations that nobody lifted: with one of them nothing at all is written."""
+        return tuple(v for v in self.violations if v.level is Level.RUN and v.stops)
+
+    @property
+    def refused(self) -> bool:
+        """True when the run stops before its first write."""
+        return bool(self.refusals)
+
+    @property
+    def writes(self) -> tuple[Change, ...]:
+        """The changes that `apply` would perform; none when the run is refused."""
+        return () if self.refused else tuple(c for c in self.changes if c.performs_write)
+
+    @property
+    def held(self) -> tuple[Change, ...]:
+        """The changes that a safety rule withholds."""
+        return tuple(c for c in self.changes if c.hold is not None)
+
+    @property
+    def summary(self) -> Summary:
+        """The plan in numbers."""
+        return summarise(self.changes)
+
+
+def summarise(changes: Iterable[Change]) -> Summary:
+    """Count the changes; users billed run over all of them, held ones with their live count on both sides."""
+    tally = dict.fromkeys(Action, 0)
+    held = before = after = 0
+    for change in changes:
+        live = (change.before.count if change.before else 0) or 0
+        before += live
+        if change.hold is not None:
+            held += 1
+            after += live
+            continue
+        tally[change.action] += 1
+        after += live if change.after.count is None else change.after.count
+    return Summary(
+        create=tally[Action.CREATE],
+        update=tally[Action.UPDATE],
+        no_op=tally[Action.NO_OP],
+        held=held,
+        users_before=before,
+        users_after=after,
+    )
+
+
+def select(plan: Plan, *, only: Iterable[MappingKey] = (), exclude: Iterable[MappingKey] = ()) -> Plan:
+    """Keep the changes that --only and --exclude name. Rules were checked on the whole plan before."""
+    wanted, unwanted = set(only), set(exclude)
+    if not wanted and not unwanted:
+        return plan
+    kept = tuple(c for c in plan.changes if (not wanted or c.key in wanted) and c.key not in unwanted)
+    return replace(plan, changes=kept, complete=False)

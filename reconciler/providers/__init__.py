@@ -1,0 +1,1 @@
+"""The two outside systems, behind the ports of `providers.base`."""

@@ -1,0 +1,131 @@
+"""The ports: what the core needs from INFIMA and from HaloPSA, in the trade's words and free of HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Protocol
+
+from reconciler.model import (
+    HaloCustomer,
+    HaloCustomerId,
+    InfimaClient,
+    InfimaClientId,
+    MappingKey,
+    Subscription,
+    SubscriptionId,
+    UnreadableUsers,
+    UserCount,
+)
+
+
+class CountSource(Protocol):
+    """Where counts come from: INFIMA. Every method reads completely or raises an `ApiError`."""
+
+    def partner(self) -> str:
+        """Name of the partner that the key belongs to."""
+        ...
+
+    def clients(self) -> tuple[InfimaClient, ...]:
+        """All clients, sorted by id."""
+        ...
+
+    def user_counts(self, client_ids: Sequence[InfimaClientId]) -> tuple[UserCount | UnreadableUsers, ...]:
+        """Active users of each client, in the order asked; read concurrently.
+
+        One client that cannot be read yields `UnreadableUsers`; a 401, or a source that fails client after client,
+        raises.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewSubscription:
+    """The template of a create. The quantity is not part of it: a Subscription is always created with count 0."""
+
+    key: MappingKey
+    customer_id: HaloCustomerId
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountWrite:
+    """Set one existing Subscription's quantity to an absolute whole number."""
+
+    subscription_id: SubscriptionId
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriteRequest:
+    """A mutating request as inert bytes, so that what is journaled before the write is what goes out."""
+
+    body: bytes
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the exact bytes, hexadecimal."""
+        return sha256(self.body).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """A clean 2xx. `subscription_id` is what the answer names for a single create, where it names one."""
+
+    subscription_id: SubscriptionId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """A definite no without effect: 400, 403, 404, 409, 415 or 422, or the connection was never made (status None)."""
+
+    status: int | None
+    message: str
+
+    @property
+    def lacks_right(self) -> bool:
+        """True for 403: every further write would fail the same way."""
+        return self.status == 403  # noqa: PLR2004 - the HTTP status itself
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unclear:
+    """Whether the write took effect is unknown: 401, 408, 429, 5xx, no answer, an unreadable answer or a warning."""
+
+    status: int | None
+    message: str
+
+
+WriteAnswer = Accepted | Refused | Unclear
+
+
+class SubscriptionTarget(Protocol):
+    """Where quantities go: HaloPSA. Reads are complete or raise; a write is sent once and never raises an `ApiError`."""
+
+    def customers(self) -> tuple[HaloCustomer, ...]:
+        """All customers, inactive ones included, sorted by id."""
+        ...
+
+    def subscriptions(self) -> tuple[Subscription, ...]:
+        """One complete listing of `SoftwareLicence` (licences and inactive rows included), sorted by id."""
+        ...
+
+    def prepare_create(self, new: NewSubscription) -> WriteRequest:
+        """The one POST that creates a Subscription: array of one, count 0, marker inside."""
+        ...
+
+    def prepare_counts(self, writes: Sequence[CountWrite]) -> WriteRequest:
+        """The POST that sets the counts, and nothing else, of Subscriptions that a listing of this run returned.
+
+        An id which no listing returned raises `RequestForbidden`: Halo might create a row for it (FAULTS W9).
+        """
+        ...
+
+    def send(self, request: WriteRequest) -> WriteAnswer:
+        """Send a prepared write exactly once, whatever the answer; never raises an `ApiError`."""
+        ...
+
+    def await_budget(self, requests: int) -> None:
+        """Wait until that many requests may go out without waiting, and the token outlives them."""
+        ...

@@ -1,0 +1,74 @@
+"""The safety rules' names, levels and whether a person may lift them (DESIGN 8). The rules themselves: `safety.py`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Level(StrEnum):
+    """What a violation stops: the whole run before its first write, or the one mapping."""
+
+    RUN = "run"
+    MAPPING = "mapping"
+
+
+class Rule(StrEnum):
+    """Every safety rule, run level first."""
+
+    SOURCE_EMPTY = "source-empty"
+    SOURCE_DROPPED = "source-dropped"
+    MANY_CREATES = "many-creates"
+    WRONG_TENANT = "wrong-tenant"
+    ZERO = "zero"
+    DECREASE = "decrease"
+    INCREASE = "increase"
+    CLIENT_MISSING = "client-missing"
+    CUSTOMER_INACTIVE = "customer-inactive"
+    NAME_MISMATCH = "name-mismatch"
+    CLIENT_UNREADABLE = "client-unreadable"
+    SUBSCRIPTION_GONE = "subscription-gone"
+    MOVED = "moved"
+    IDENTITY_CONFLICT = "identity-conflict"
+    DUPLICATE_MARKER = "duplicate-marker"
+    SAME_NAME = "same-name"
+    ATTEMPT_OPEN = "attempt-open"
+    STATE_NOT_DURABLE = "state-not-durable"
+
+    @property
+    def level(self) -> Level:
+        """Whether a violation refuses the run or holds the mapping."""
+        return Level.RUN if self in RUN_RULES else Level.MAPPING
+
+    @property
+    def liftable(self) -> bool:
+        """False where lifting makes no sense: there is no number to write, or no one object to write it to."""
+        return self not in FIRM_RULES
+
+
+RUN_RULES = frozenset({Rule.SOURCE_EMPTY, Rule.SOURCE_DROPPED, Rule.MANY_CREATES, Rule.WRONG_TENANT})
+
+FIRM_RULES = frozenset(
+    {
+        Rule.CLIENT_MISSING,
+        Rule.CLIENT_UNREADABLE,
+        Rule.SUBSCRIPTION_GONE,
+        Rule.MOVED,
+        Rule.IDENTITY_CONFLICT,
+        Rule.DUPLICATE_MARKER,
+        Rule.ATTEMPT_OPEN,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowance:
+    """`--allow RULE[:KEY] --reason TEXT`: lifts one rule for this run; for one mapping where `key` is given."""
+
+    rule: Rule
+    reason: str
+    key: str | None = None
+
+    def covers(self, rule: Rule, key: str) -> bool:
+        """True when this allowance lifts that rule for that mapping (an empty key for a run-level rule)."""
+        return self.rule is rule and self.key in (None, key)

@@ -1,0 +1,187 @@
+"""The port to what is remembered between runs: bindings, create attempts, the journal and the history.
+
+Two backends keep the same files: `state.directory` and `state.git`. A store is opened for one run at a time
+(`StateStore.open_run`), and everything recorded through a `RunState` is durable when the call returns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from reconciler.model import (
+    Attempt,
+    Binding,
+    Json,
+    MappingKey,
+    Recorded,
+    RunId,
+    SubscriptionId,
+    Tenant,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunInfo:
+    """Who runs what, and since when. `actor` is a user name or a CI run's address; `commit` may be empty."""
+
+    id: RunId
+    command: str
+    started_at: datetime
+    actor: str = ""
+    commit: str = ""
+    mappings_sha256: str = ""
+    version: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntentEntry:
+    """One object inside a mutating request. `subscription_id` and `before` are None for a create."""
+
+    key: MappingKey
+    subscription_id: SubscriptionId | None
+    before: int | None
+    after: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """A mutating request that is about to be sent. `number` counts the run's mutating requests from 1.
+
+    `kind` is "create" or "set-counts"; `body_sha256` is of the exact bytes that go out.
+    """
+
+    number: int
+    kind: str
+    entries: tuple[IntentEntry, ...]
+    body_sha256: str
+
+
+class IntentResult(StrEnum):
+    """What became of an intent. A journal that holds no result for one means UNKNOWN."""
+
+    OK = "ok"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+    NOT_SENT = "not-sent"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryChange:
+    """One mapping's line in the history of a run. `outcome` is a word of DESIGN 9; counts are whole users."""
+
+    key: MappingKey
+    subscription_id: SubscriptionId | None
+    action: str
+    before: int | None
+    after: int | None
+    counted: int | None
+    rule: str
+    outcome: str
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunVerdict:
+    """How a run ended. `good` means exit 0; `sentence` is the verdict line that people read.
+
+    `changes` holds every mapping whose outcome is not "unchanged"; `snapshot` every mapping's (key -> live quantity)
+    for the month's full record.
+    """
+
+    run: RunId
+    finished_at: datetime
+    exit_code: int
+    sentence: str
+    users_before: int
+    users_after: int
+    changes: tuple[HistoryChange, ...]
+    snapshot: Mapping[MappingKey, int]
+
+    @property
+    def good(self) -> bool:
+        """True when every mapping was verified and nothing was held."""
+        return self.exit_code == 0
+
+
+class RunState(Protocol):
+    """A store opened for one run. Each method returns only when what it records is durable, or raises `StateError`."""
+
+    @property
+    def recorded(self) -> Recorded:
+        """What the state says now, own records included."""
+        ...
+
+    def record_tenant(self, tenant: Tenant) -> None:
+        """Write down which two systems this state belongs to."""
+        ...
+
+    def record_attempts(
+        self, attempts: Sequence[Attempt], *, replacing: Mapping[MappingKey, str] | None = None
+    ) -> frozenset[MappingKey]:
+        """Record create attempts by compare-and-set, all in one durable step; return the keys that were granted.
+
+        A key is granted only when it has no binding and no open attempt, or when its open attempt's nonce is the one
+        that `replacing` names (an attempt that settled without a trace). Nothing may be posted for a key that was
+        not granted.
+        """
+        ...
+
+    def settle_attempts(self, nonces: Mapping[MappingKey, str]) -> None:
+        """Remove these attempts: they failed for certain, or were never sent. Others' attempts are left alone."""
+        ...
+
+    def record_bindings(self, bindings: Sequence[Binding]) -> None:
+        """Record bindings, replacing this key's earlier binding to the same id; its open attempt is closed with it.
+
+        Raises `StateConflict` when a key is bound to another Subscription, or a Subscription to another key.
+        """
+        ...
+
+    def release_binding(self, key: MappingKey, *, give_up: bool) -> None:
+        """Forget a key's binding and attempt on a person's word.
+
+        With `give_up` the old Subscription's id is remembered as given up, so that it counts no more as this
+        mapping's and a new one may be created.
+        """
+        ...
+
+    def intend(self, intent: Intent) -> None:
+        """Journal a mutating request before it is sent (J1)."""
+        ...
+
+    def conclude(self, number: int, result: IntentResult, message: str = "") -> None:
+        """Journal what became of the intent with that number (J2)."""
+        ...
+
+    def note(self, kind: str, facts: Mapping[str, Json]) -> None:
+        """Journal anything else worth keeping: plan figures, holds, allowances, a person's decision."""
+        ...
+
+    def finish(self, verdict: RunVerdict) -> None:
+        """Journal the verdict and append the run to the history."""
+        ...
+
+
+class StateStore(Protocol):
+    """Where the state lives."""
+
+    @property
+    def location(self) -> str:
+        """How a person names it, e.g. "directory .reconciler"."""
+        ...
+
+    def read(self) -> Recorded:
+        """What is recorded, without taking any lock; an empty `Recorded` where nothing was recorded yet."""
+        ...
+
+    def open_run(self, info: RunInfo) -> AbstractContextManager[RunState]:
+        """Take the run lock, read the state afresh and start this run's journal.
+
+        Raises `StateLocked`, which names the holder, since when, and how to break it.
+        """
+        ...
