@@ -101,7 +101,7 @@ WriteAnswer = Accepted | Refused | Unclear
 
 
 class SubscriptionTarget(Protocol):
-    """Where quantities go: HaloPSA. Reads are complete or raise; a write is sent once and never raises an `ApiError`."""
+    """Where quantities go: HaloPSA. Reads are complete or raise; a write is sent once and raises no `ApiError`."""
 
     def customers(self) -> tuple[HaloCustomer, ...]:
         """All customers, inactive ones included, sorted by id."""
