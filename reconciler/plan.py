@@ -1,269 +1,255 @@
-"""The plan: inert data made by a pure function from mappings, observation and recorded state.
+"""`diff`: from mappings, observation and recorded state to a plan, without touching anything.
 
-`diff` decides for each mapping which Subscription it is (`identity`), what its quantity should be (`quantity`) and
-what therefore changes. It withholds nothing: what it doubts it writes down as a `Doubt`, and `safety.check` turns
-doubts and limits into holds and refusals.
+It decides for each mapping which Subscription it is (`identity`), what its quantity should be (`quantity`) and what
+therefore changes. It withholds nothing: what is doubtful becomes a `Doubt` on the change, and `safety.check` turns
+doubts and limits into holds and refusals. The plan's values are those of `changes`, offered here as well.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from datetime import datetime
-from enum import StrEnum
+from dataclasses import replace
+from datetime import timedelta
 
-from reconciler.model import (
-    BindingOrigin,
-    CustomerRef,
-    HaloCustomerId,
-    InfimaClientId,
-    Mapping,
-    MappingKey,
-    SubscriptionId,
-    Tenant,
+from reconciler.changes import (
+    Action,
+    ActionReason,
+    Change,
+    CountedClient,
+    Facts,
+    Hold,
+    Plan,
+    SubscriptionState,
+    Summary,
+    UnmanagedSubscription,
+    UnmappedClient,
+    Violation,
+    select,
+    summarise,
 )
-from reconciler.rules import Allowance, Level, Rule
+from reconciler.doubts import Live, customer_doubts, reading_doubts, warnings_about
+from reconciler.identity import DEFAULT_KEY, Doubt, Identity, identify, index_subscriptions
+from reconciler.model import (
+    ClientRef,
+    CountSource,
+    CustomerRef,
+    Mapping,
+    Mappings,
+    Observation,
+    Recorded,
+    Subscription,
+    SubscriptionId,
+    UserCount,
+)
+from reconciler.quantity import Quantity, quantity_of
+from reconciler.rules import Rule
+
+__all__ = [
+    "Action",
+    "ActionReason",
+    "Change",
+    "CountedClient",
+    "Doubt",
+    "Facts",
+    "Hold",
+    "Plan",
+    "Quantity",
+    "SubscriptionState",
+    "Summary",
+    "UnmanagedSubscription",
+    "UnmappedClient",
+    "Violation",
+    "diff",
+    "select",
+    "summarise",
+]
 
 
-class Action(StrEnum):
-    """What a change does to the Subscription; the words of Terraform's JSON plan."""
-
-    CREATE = "create"
-    UPDATE = "update"
-    NO_OP = "no-op"
-
-
-class ActionReason(StrEnum):
-    """Why the action is what it is; `action_reason` in the JSON plan."""
-
-    NEW_MAPPING = "create_because_mapping_is_new"
-    COUNT_CHANGED = "update_because_count_changed"
-    RETIRED = "update_because_mapping_is_retired"
-    FIXED = "update_because_quantity_is_fixed"
-    FIRST_COUNT = "update_because_first_count_is_due"
-    IN_STEP = "no_op_because_count_matches"
-    NOTHING_TO_RETIRE = "no_op_because_retired_without_subscription"
-    UNKNOWN_COUNT = "no_op_because_count_is_unknown"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SubscriptionState:
-    """One side of a change. `id` is None before a create, `count` None where no number is known."""
-
-    id: SubscriptionId | None
-    count: int | None
-    customer_id: HaloCustomerId | None
-    name: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CountedClient:
-    """One INFIMA client's part in a change. Numbers are None where they were not read."""
-
-    id: InfimaClientId
-    name: str
-    active_users: int | None
-    listed_users: int | None = None
-    user_count: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quantity:
-    """How the number came about: `counted` users, `rule` in words, `result` the quantity to bill."""
-
-    counted: int | None
-    rule: str
-    result: int | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Doubt:
-    """What `diff` found wrong with one mapping, before anyone decided what follows from it."""
-
-    rule: Rule
-    message: str
-    remedy: str
-    measured: int | None = None
-    limit: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hold:
-    """A change withheld by a safety rule; the other changes go on."""
-
-    rule: Rule
-    message: str
-    remedy: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """Create, update or no-op for one mapping, with before, after and reason; `hold` is set by `safety.check`.
-
-    `counted_before` is the count of users that the current live quantity came from, where the state knows it.
-    """
-
-    mapping: Mapping
-    action: Action
-    reason: ActionReason
-    before: SubscriptionState | None
-    after: SubscriptionState
-    customer: CustomerRef
-    clients: tuple[CountedClient, ...]
-    quantity: Quantity
-    origin: BindingOrigin | None = None
-    counted_before: int | None = None
-    awaiting_first_count: bool = False
-    doubts: tuple[Doubt, ...] = ()
-    hold: Hold | None = None
-    caused_by: str | None = None
-
-    @property
-    def key(self) -> MappingKey:
-        """The mapping's key."""
-        return self.mapping.key
-
-    @property
-    def address(self) -> str:
-        """The change's name in the JSON plan, as Terraform spells addresses."""
-        return f"halo_subscription.{self.key}"
-
-    @property
-    def performs_write(self) -> bool:
-        """True when `apply` would send something for it."""
-        return self.hold is None and self.action is not Action.NO_OP
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Violation:
-    """A safety rule that was broken: measured value, limit, what to do. `allowed` holds the reason of an allowance.
-
-    `name` is the mapping's key, empty at run level.
-    """
-
-    rule: Rule
-    name: str
-    message: str
-    remedy: str
-    measured: int | None = None
-    limit: int | None = None
-    allowed: str | None = None
-
-    @property
-    def level(self) -> Level:
-        """Run or mapping."""
-        return self.rule.level
-
-    @property
-    def stops(self) -> bool:
-        """True unless a person lifted the rule."""
-        return self.allowed is None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnmappedClient:
-    """An INFIMA client that is neither mapped nor ignored: nobody is billed for it."""
-
-    id: InfimaClientId
-    name: str
-    user_count: int | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnmanagedSubscription:
-    """A Subscription that was ours and that no mapping claims any more; it still bills `count`."""
-
-    id: SubscriptionId
-    key: str
-    name: str
-    customer_id: HaloCustomerId | None
-    customer_name: str
-    count: int | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Summary:
-    """The plan in numbers. Held changes are in none of create, update and no_op."""
-
-    create: int
-    update: int
-    no_op: int
-    held: int
-    users_before: int
-    users_after: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """Everything a run would do, and everything it would not do and why. Changes are sorted by key.
-
-    `complete` is false when --only or --exclude left mappings out.
-    """
-
-    taken_at: datetime
-    tenant: Tenant
-    mappings_sha256: str
-    changes: tuple[Change, ...]
-    unmapped: tuple[UnmappedClient, ...] = ()
-    unmanaged: tuple[UnmanagedSubscription, ...] = ()
-    warnings: tuple[str, ...] = ()
-    violations: tuple[Violation, ...] = ()
-    allowances: tuple[Allowance, ...] = ()
-    complete: bool = True
-
-    @property
-    def refusals(self) -> tuple[Violation, ...]:
-        """Run-level violations that nobody lifted: with one of them nothing at all is written."""
-        return tuple(v for v in self.violations if v.level is Level.RUN and v.stops)
-
-    @property
-    def refused(self) -> bool:
-        """True when the run stops before its first write."""
-        return bool(self.refusals)
-
-    @property
-    def writes(self) -> tuple[Change, ...]:
-        """The changes that `apply` would perform; none when the run is refused."""
-        return () if self.refused else tuple(c for c in self.changes if c.performs_write)
-
-    @property
-    def held(self) -> tuple[Change, ...]:
-        """The changes that a safety rule withholds."""
-        return tuple(c for c in self.changes if c.hold is not None)
-
-    @property
-    def summary(self) -> Summary:
-        """The plan in numbers."""
-        return summarise(self.changes)
-
-
-def summarise(changes: Iterable[Change]) -> Summary:
-    """Count the changes; users billed run over all of them, held ones with their live count on both sides."""
-    tally = dict.fromkeys(Action, 0)
-    held = before = after = 0
-    for change in changes:
-        live = (change.before.count if change.before else 0) or 0
-        before += live
-        if change.hold is not None:
-            held += 1
-            after += live
-            continue
-        tally[change.action] += 1
-        after += live if change.after.count is None else change.after.count
-    return Summary(
-        create=tally[Action.CREATE],
-        update=tally[Action.UPDATE],
-        no_op=tally[Action.NO_OP],
-        held=held,
-        users_before=before,
-        users_after=after,
+def diff(mappings: Mappings, observation: Observation, recorded: Recorded) -> Plan:
+    """Compare the desired state with what was read. Pure: the same input gives the same plan, in any order of rows."""
+    live = Live(
+        clients={c.id: c for c in observation.clients},
+        users={u.client_id: u for u in observation.user_counts},
+        customers={c.id: c for c in observation.customers},
+        index=index_subscriptions(observation.subscriptions, mappings.mappings, recorded),
+    )
+    settle = timedelta(hours=mappings.settings.settle_hours)
+    changes: list[Change] = []
+    warnings: list[str] = []
+    for mapping in sorted(mappings.mappings, key=lambda m: m.key):
+        identity = identify(mapping, live.index, recorded, now=observation.taken_at, settle=settle)
+        change = _change(mapping, identity, live, recorded)
+        changes.append(change)
+        warnings.extend(warnings_about(mapping, change.action, live, observation.taken_at))
+    return Plan(
+        taken_at=observation.taken_at,
+        tenant=observation.tenant,
+        mappings_sha256=mappings.sha256,
+        changes=tuple(changes),
+        facts=_facts(mappings, live, recorded),
+        unmapped=_unmapped(mappings, observation),
+        unmanaged=_unmanaged(mappings, live, recorded),
+        warnings=tuple(warnings),
     )
 
 
-def select(plan: Plan, *, only: Iterable[MappingKey] = (), exclude: Iterable[MappingKey] = ()) -> Plan:
-    """Keep the changes that --only and --exclude name. Rules were checked on the whole plan before."""
-    wanted, unwanted = set(only), set(exclude)
-    if not wanted and not unwanted:
-        return plan
-    kept = tuple(c for c in plan.changes if (not wanted or c.key in wanted) and c.key not in unwanted)
-    return replace(plan, changes=kept, complete=False)
+def _change(mapping: Mapping, identity: Identity, live: Live, recorded: Recorded) -> Change:
+    clients = tuple(_counted(ref, mapping, live) for ref in mapping.infima_clients)
+    counted = _total(clients)
+    quantity = quantity_of(mapping, counted)
+    found = identity.subscription
+    before = _state_of(found) if found is not None else None
+    binding = recorded.bindings.get(mapping.key)
+    awaiting = found is not None and (
+        (binding is not None and binding.awaiting_first_count) or mapping.key in recorded.attempts
+    )
+    action, reason = _action(mapping, identity, before, quantity, awaiting=awaiting)
+    customer = live.customers.get(mapping.halo_customer.id)
+    return Change(
+        mapping=mapping,
+        action=action,
+        reason=reason,
+        before=before,
+        after=_after(mapping, before, action, quantity),
+        customer=CustomerRef(id=customer.id, name=customer.name) if customer else mapping.halo_customer,
+        clients=clients,
+        quantity=quantity,
+        origin=identity.origin,
+        counted_before=binding.last_counted if binding else None,
+        awaiting_first_count=awaiting,
+        settled_attempt=identity.settled_attempt,
+        doubts=identity.doubts + reading_doubts(mapping, live) + customer_doubts(mapping, action, customer, live),
+    )
+
+
+def _action(
+    mapping: Mapping, identity: Identity, before: SubscriptionState | None, quantity: Quantity, *, awaiting: bool
+) -> tuple[Action, ActionReason]:
+    if before is None:
+        return _action_without_subscription(mapping, identity)
+    if quantity.result is None or before.count is None:
+        return Action.NO_OP, ActionReason.UNKNOWN_COUNT
+    if quantity.result == before.count:
+        return Action.NO_OP, ActionReason.IN_STEP
+    return Action.UPDATE, _reason_to_update(mapping, awaiting=awaiting)
+
+
+def _action_without_subscription(mapping: Mapping, identity: Identity) -> tuple[Action, ActionReason]:
+    if mapping.retired:
+        return Action.NO_OP, ActionReason.NOTHING_TO_RETIRE
+    if any(d.rule not in (Rule.ATTEMPT_OPEN, Rule.SAME_NAME) for d in identity.doubts):
+        return Action.NO_OP, ActionReason.UNKNOWN_SUBSCRIPTION
+    return Action.CREATE, ActionReason.NEW_MAPPING
+
+
+def _reason_to_update(mapping: Mapping, *, awaiting: bool) -> ActionReason:
+    if mapping.retired:
+        return ActionReason.RETIRED
+    if mapping.quantity.fixed is not None:
+        return ActionReason.FIXED
+    return ActionReason.FIRST_COUNT if awaiting else ActionReason.COUNT_CHANGED
+
+
+def _after(mapping: Mapping, before: SubscriptionState | None, action: Action, quantity: Quantity) -> SubscriptionState:
+    """The other side of the change. Where nothing is written it equals `before`, so that no reader expects a write."""
+    if before is not None:
+        return before if action is Action.NO_OP else replace(before, count=quantity.result)
+    return SubscriptionState(
+        id=None,
+        count=quantity.result if action is Action.CREATE else None,
+        customer_id=mapping.halo_customer.id,
+        name=mapping.subscription_name,
+    )
+
+
+def _state_of(subscription: Subscription) -> SubscriptionState:
+    return SubscriptionState(
+        id=subscription.id,
+        count=subscription.count,
+        customer_id=subscription.customer_id,
+        name=subscription.name,
+    )
+
+
+def _counted(ref: ClientRef, mapping: Mapping, live: Live) -> CountedClient:
+    """One client's numbers, by the mapping's way of counting; the live name where there is one."""
+    client = live.clients.get(ref.id)
+    users = live.users.get(ref.id)
+    listed = users.listed if isinstance(users, UserCount) else None
+    if mapping.quantity.count is CountSource.CLIENT_RECORD:
+        active = client.user_count if client else None
+    else:
+        active = users.active if isinstance(users, UserCount) and client else None
+    return CountedClient(
+        id=ref.id,
+        name=client.name if client else ref.name,
+        active_users=active,
+        listed_users=listed,
+        user_count=client.user_count if client else None,
+    )
+
+
+def _total(clients: tuple[CountedClient, ...]) -> int | None:
+    """The sum over all clients, or None when one of them was not read: missing is not zero."""
+    counts = [c.active_users for c in clients]
+    known = [n for n in counts if n is not None]
+    return sum(known) if len(known) == len(counts) else None
+
+
+def _facts(mappings: Mappings, live: Live, recorded: Recorded) -> Facts:
+    wanted = {ref.id for m in mappings.mappings if m.counts_users for ref in m.infima_clients}
+    keys = {m.key for m in mappings.mappings}
+    bound = [b for b in recorded.bindings.values() if b.key in keys]
+    return Facts(
+        clients_listed=len(live.clients),
+        clients_wanted=len(wanted),
+        clients_found=len(wanted & live.clients.keys()),
+        bindings=len(bound),
+        bindings_found=sum(b.subscription_id in live.index.by_id for b in bound),
+        recorded_tenant=recorded.tenant,
+        durable=recorded.durable,
+    )
+
+
+def _unmapped(mappings: Mappings, observation: Observation) -> tuple[UnmappedClient, ...]:
+    known = {ref.id for m in mappings.mappings for ref in m.infima_clients}
+    known |= {i.client.id for i in mappings.ignored}
+    return tuple(
+        UnmappedClient(id=c.id, name=c.name, user_count=c.user_count)
+        for c in sorted(observation.clients, key=lambda c: c.id)
+        if c.id not in known
+    )
+
+
+def _unmanaged(mappings: Mappings, live: Live, recorded: Recorded) -> tuple[UnmanagedSubscription, ...]:
+    """Subscriptions that state or marker call ours, whose key is no longer in the file or was given up."""
+    ours: dict[SubscriptionId, str] = {}
+    for binding in recorded.bindings.values():
+        if binding.key not in live.index.keys:
+            ours[binding.subscription_id] = binding.key
+    for key, ids in recorded.given_up.items():
+        for number in ids:
+            ours[number] = key
+    for marker, hits in live.index.by_marker.items():
+        if marker not in live.index.keys and DEFAULT_KEY.fullmatch(marker):
+            for hit in hits:
+                ours.setdefault(hit.id, marker)
+    claimed = {m.subscription_id for m in mappings.mappings} | {
+        b.subscription_id for b in recorded.bindings.values() if b.key in live.index.keys
+    }
+    left = []
+    for number in sorted(ours):
+        found = live.index.by_id.get(number)
+        if found is None or not found.live or number in claimed:
+            continue
+        customer = live.customers.get(found.customer_id) if found.customer_id is not None else None
+        left.append(
+            UnmanagedSubscription(
+                id=number,
+                key=ours[number],
+                name=found.name,
+                customer_id=found.customer_id,
+                customer_name=customer.name if customer else "",
+                count=found.count,
+            )
+        )
+    return tuple(left)

@@ -1,0 +1,286 @@
+"""Which Subscription belongs to which mapping (DESIGN 7).
+
+In this order: `subscription_id` in the file, the binding in the state, the marker on the object. Ids decide, names
+never do. Whatever contradicts itself becomes a `Doubt` that names the ids; nothing here guesses.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable
+from collections.abc import Mapping as MappingABC
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from reconciler.model import (
+    Attempt,
+    BindingOrigin,
+    Mapping,
+    MappingKey,
+    Recorded,
+    Subscription,
+    SubscriptionId,
+)
+from reconciler.rules import Rule
+
+DEFAULT_KEY = re.compile(r"infima-[0-9]+")
+"""Shape of a default key. A marker of that shape is ours even when no state remembers it; another may be anybody's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubt:
+    """What is wrong with one mapping, found before anyone decided what follows from it."""
+
+    rule: Rule
+    message: str
+    remedy: str
+    measured: int | None = None
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """The Subscription of a mapping, how it is known, and what is doubtful about it.
+
+    `subscription` is None when there is none yet; `settled_attempt` is an attempt that is old enough to be replaced
+    after a second look.
+    """
+
+    subscription: Subscription | None
+    origin: BindingOrigin | None = None
+    doubts: tuple[Doubt, ...] = ()
+    settled_attempt: Attempt | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Index:
+    """The live Subscriptions by id, by marker and by customer, and who claims which id."""
+
+    by_id: MappingABC[SubscriptionId, Subscription]
+    by_marker: MappingABC[str, tuple[Subscription, ...]]
+    by_customer: MappingABC[int, tuple[Subscription, ...]]
+    keys: frozenset[MappingKey]
+    claims: MappingABC[SubscriptionId, frozenset[MappingKey]] = field(default_factory=dict)
+
+
+def same_name(one: str, other: str) -> bool:
+    """True when two names differ in nothing but case, spacing and Unicode composition."""
+    return folded_name(one) == folded_name(other)
+
+
+def folded_name(name: str) -> str:
+    """The part of a name that counts as a witness."""
+    return " ".join(unicodedata.normalize("NFC", name).casefold().split())
+
+
+def index_subscriptions(
+    subscriptions: Iterable[Subscription], mappings: Iterable[Mapping], recorded: Recorded
+) -> Index:
+    """Index a complete listing; every id that file, state or marker claims for a key is noted as claimed."""
+    by_id: dict[SubscriptionId, Subscription] = {}
+    by_marker: dict[str, list[Subscription]] = defaultdict(list)
+    by_customer: dict[int, list[Subscription]] = defaultdict(list)
+    for subscription in subscriptions:
+        by_id[subscription.id] = subscription
+        if subscription.marker:
+            by_marker[subscription.marker].append(subscription)
+        if subscription.customer_id is not None:
+            by_customer[subscription.customer_id].append(subscription)
+    claims: dict[SubscriptionId, set[MappingKey]] = defaultdict(set)
+    keys = set()
+    for mapping in mappings:
+        keys.add(mapping.key)
+        if mapping.subscription_id is not None:
+            claims[mapping.subscription_id].add(mapping.key)
+        for hit in by_marker.get(mapping.key, ()):
+            if hit.id not in recorded.given_up.get(mapping.key, ()):
+                claims[hit.id].add(mapping.key)
+    for binding in recorded.bindings.values():
+        claims[binding.subscription_id].add(binding.key)
+    return Index(
+        by_id=by_id,
+        by_marker={marker: tuple(hits) for marker, hits in by_marker.items()},
+        by_customer={customer: tuple(rows) for customer, rows in by_customer.items()},
+        keys=frozenset(keys),
+        claims={number: frozenset(owners) for number, owners in claims.items()},
+    )
+
+
+def identify(mapping: Mapping, index: Index, recorded: Recorded, *, now: datetime, settle: timedelta) -> Identity:
+    """Find the mapping's Subscription, or say why it cannot be told."""
+    given_up = recorded.given_up.get(mapping.key, ())
+    hits = tuple(s for s in index.by_marker.get(mapping.key, ()) if s.id not in given_up)
+    live_hits = tuple(s for s in hits if s.live)
+    if len(live_hits) > 1:
+        return Identity(subscription=None, doubts=(_duplicate_marker(mapping, live_hits),))
+    binding = recorded.bindings.get(mapping.key)
+    marked = live_hits or hits
+    claims = [
+        (BindingOrigin.FILE, mapping.subscription_id),
+        (binding.origin if binding else BindingOrigin.MARKER, binding.subscription_id if binding else None),
+        (BindingOrigin.MARKER, marked[0].id if marked else None),
+    ]
+    made = [(origin, number) for origin, number in claims if number is not None]
+    if not made:
+        return _without_subscription(mapping, index, recorded, now=now, settle=settle)
+    origin, number = made[0]
+    if len({claimed for _, claimed in made}) > 1 and not _only_dead_markers(made, live_hits):
+        return Identity(subscription=None, doubts=(_conflict(mapping, claims),))
+    others = index.claims.get(number, frozenset()) - {mapping.key}
+    if others:
+        return Identity(subscription=None, doubts=(_claimed_twice(mapping, number, others),))
+    if binding is not None and binding.subscription_id == number:
+        origin = binding.origin
+    found = index.by_id.get(number)
+    doubt = _doubt_about(mapping, number, found, recorded)
+    return Identity(subscription=found, origin=origin, doubts=(doubt,) if doubt else ())
+
+
+def _only_dead_markers(made: list[tuple[BindingOrigin, SubscriptionId]], live_hits: tuple[Subscription, ...]) -> bool:
+    """A deleted object that still carries our marker does not contradict the id that file or state names."""
+    named = {number for origin, number in made[:-1]}
+    return not live_hits and len(named) == 1
+
+
+def _without_subscription(
+    mapping: Mapping, index: Index, recorded: Recorded, *, now: datetime, settle: timedelta
+) -> Identity:
+    attempt = recorded.attempts.get(mapping.key)
+    if attempt is not None and now - attempt.recorded_at < settle:
+        return Identity(subscription=None, doubts=(_attempt_open(mapping, attempt, now=now, settle=settle),))
+    if mapping.retired:
+        return Identity(subscription=None)
+    given_up = recorded.given_up.get(mapping.key, ())
+    namesakes = [
+        s
+        for s in index.by_customer.get(mapping.halo_customer.id, ())
+        if s.is_subscription
+        and not s.deleted
+        and s.id not in index.claims
+        and s.id not in given_up
+        and same_name(s.name, mapping.subscription_name)
+    ]
+    if namesakes:
+        return Identity(subscription=None, doubts=(_same_name(mapping, namesakes),), settled_attempt=attempt)
+    return Identity(subscription=None, settled_attempt=attempt)
+
+
+def _doubt_about(
+    mapping: Mapping, number: SubscriptionId, found: Subscription | None, recorded: Recorded
+) -> Doubt | None:
+    key = mapping.key
+    if found is None:
+        return Doubt(
+            rule=Rule.SUBSCRIPTION_GONE,
+            message=f"HaloPSA does not know Subscription {number} any more",
+            remedy=f"find out who removed it; for a new one run: reconciler resolve {key} --recreate --reason '...'",
+        )
+    if not found.is_subscription:
+        return Doubt(
+            rule=Rule.IDENTITY_CONFLICT,
+            message=f"{number} ({found.name}) is a plain licence, not a Subscription",
+            remedy="name a Subscription's id in mappings.yaml, or leave subscription_id out",
+        )
+    if not found.live:
+        what = "deleted" if found.deleted else "inactive"
+        return Doubt(
+            rule=Rule.SUBSCRIPTION_GONE,
+            message=f"Subscription {number} ({found.name}) is {what} in HaloPSA",
+            remedy=f"restore it in HaloPSA, or give it up: reconciler resolve {key} --recreate --reason '...'",
+        )
+    if found.customer_id != mapping.halo_customer.id:
+        return _moved(mapping, found, recorded)
+    if found.count is None:
+        return Doubt(
+            rule=Rule.IDENTITY_CONFLICT,
+            message=f"HaloPSA gives no whole number as the quantity of Subscription {number}",
+            remedy="correct the quantity in HaloPSA by hand, once; the next run goes on from there",
+        )
+    return None
+
+
+def _moved(mapping: Mapping, found: Subscription, recorded: Recorded) -> Doubt:
+    binding = recorded.bindings.get(mapping.key)
+    where = "no customer" if found.customer_id is None else f"customer {found.customer_id}"
+    bills = "an unknown quantity" if found.count is None else f"{found.count} users"
+    in_halo = binding is not None and binding.customer_id == mapping.halo_customer.id
+    if in_halo:
+        remedy = (
+            f"move it back to customer {mapping.halo_customer.id} in HaloPSA, or correct halo_customer in mappings.yaml"
+        )
+    else:
+        remedy = (
+            "one key is one Subscription for ever: to bill another customer give the mapping a new key, and keep the "
+            "old key with retired: true to bring the old Subscription to 0"
+        )
+    return Doubt(
+        rule=Rule.MOVED,
+        message=(
+            f"Subscription {found.id} ({found.name}) belongs to {where} in HaloPSA and still bills {bills} there; "
+            f"the mapping says customer {mapping.halo_customer.id} ({mapping.halo_customer.name})"
+        ),
+        remedy=remedy,
+    )
+
+
+def _duplicate_marker(mapping: Mapping, hits: tuple[Subscription, ...]) -> Doubt:
+    ids = ", ".join(str(s.id) for s in hits)
+    return Doubt(
+        rule=Rule.DUPLICATE_MARKER,
+        message=f"{len(hits)} Subscriptions carry the marker {mapping.key}: {ids}; none of them is touched",
+        remedy=f"delete the one that is wrong in HaloPSA, then run: reconciler adopt {mapping.key} ID --reason '...'",
+        measured=len(hits),
+        limit=1,
+    )
+
+
+def _conflict(mapping: Mapping, claims: list[tuple[BindingOrigin, SubscriptionId | None]]) -> Doubt:
+    said = zip(("mappings.yaml", "the state", "the marker"), claims, strict=True)
+    ids = ", ".join(f"{who} says {number}" for who, (_, number) in said if number is not None)
+    return Doubt(
+        rule=Rule.IDENTITY_CONFLICT,
+        message=f"it cannot be told which Subscription is meant: {ids}",
+        remedy=f"decide with: reconciler adopt {mapping.key} ID --reason '...'; or correct subscription_id",
+    )
+
+
+def _claimed_twice(mapping: Mapping, number: SubscriptionId, others: frozenset[MappingKey]) -> Doubt:
+    return Doubt(
+        rule=Rule.IDENTITY_CONFLICT,
+        message=f"Subscription {number} is claimed by {mapping.key} and by {', '.join(sorted(others))}",
+        remedy="one Subscription belongs to one mapping: correct subscription_id, or the key, in mappings.yaml",
+    )
+
+
+def _attempt_open(mapping: Mapping, attempt: Attempt, *, now: datetime, settle: timedelta) -> Doubt:
+    hours = (now - attempt.recorded_at) / timedelta(hours=1)
+    return Doubt(
+        rule=Rule.ATTEMPT_OPEN,
+        message=(
+            f"a create was sent at {attempt.recorded_at:%Y-%m-%d %H:%M} UTC and its outcome is not known; "
+            "a second one could bill twice"
+        ),
+        remedy=(
+            f"nothing to do: it is decided after {settle / timedelta(hours=1):g} hours. Sooner, after a look into "
+            f"HaloPSA: reconciler resolve {mapping.key} --adopt ID | --abandon --reason '...'"
+        ),
+        measured=int(hours),
+        limit=int(settle / timedelta(hours=1)),
+    )
+
+
+def _same_name(mapping: Mapping, namesakes: list[Subscription]) -> Doubt:
+    ids = ", ".join(f"{s.id} (quantity {'?' if s.count is None else s.count})" for s in namesakes)
+    first = namesakes[0].id
+    return Doubt(
+        rule=Rule.SAME_NAME,
+        message=(f"{mapping.halo_customer.name} already has a Subscription named {mapping.subscription_name!r}: {ids}"),
+        remedy=(
+            f"if that is the one, run: reconciler adopt {mapping.key} {first} --reason '...' (or write "
+            f"subscription_id: {first}); if it is another, run with --allow same-name:{mapping.key} --reason '...'"
+        ),
+        measured=len(namesakes),
+        limit=0,
+    )
