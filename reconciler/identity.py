@@ -134,6 +134,8 @@ def identify(mapping: Mapping, index: Index, recorded: Recorded, *, now: datetim
     if binding is not None and binding.subscription_id == number:
         origin = binding.origin
     found = index.by_id.get(number)
+    if mapping.retired and (found is None or not found.live):
+        return Identity(subscription=None)  # what bills nobody any more needs no bringing to 0
     doubt = _doubt_about(mapping, number, found, recorded)
     return Identity(subscription=found, origin=origin, doubts=(doubt,) if doubt else ())
 

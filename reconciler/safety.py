@@ -1,0 +1,296 @@
+"""The safety rules: `check` turns doubts and limits into violations, holds and refusals (DESIGN 8). Pure.
+
+Every rule is a small function in `RULES` that sees the whole plan and yields what it finds; none can switch another
+off. An allowance lifts exactly the rule it names, and the violation stays in the plan with the reason beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from reconciler.changes import Action, Change, Hold, Plan, Violation
+from reconciler.model import ChangeLimit, Limits
+from reconciler.quantity import implied_count
+from reconciler.rules import Allowance, Level, Rule
+
+TOTAL_DECREASE_USERS = 20
+"""`source-dropped` looks at nothing smaller than this many users: a small MSP may well lose a fifth of ten."""
+
+VANISHED_BINDINGS = 3
+"""From so many recorded ids on, all of them missing at once speaks of another tenant, not of deletions."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """What a rule may look at. `stopped` holds the keys that mapping-level rules have already stopped."""
+
+    plan: Plan
+    limits: Limits
+    stopped: frozenset[str] = frozenset()
+
+
+Check = Callable[[Ground], Iterator[Violation]]
+
+
+def check(plan: Plan, limits: Limits, allowances: Sequence[Allowance] = ()) -> Plan:
+    """Judge the whole plan: every violation is listed, held changes carry their hold, the plan may be refused.
+
+    Mapping-level rules come first, because a create that is held does not count towards `many-creates`.
+    """
+    ground = Ground(plan=plan, limits=limits)
+    mapping_level = _judge(MAPPING_RULES, ground, allowances)
+    holds = _holds(mapping_level)
+    ground = replace(ground, stopped=frozenset(holds))
+    run_level = _judge(RUN_RULES, ground, allowances)
+    return replace(
+        plan,
+        changes=tuple(replace(c, hold=holds.get(c.key)) for c in plan.changes),
+        violations=run_level + mapping_level,
+        allowances=tuple(allowances),
+    )
+
+
+def _judge(rules: Iterable[Check], ground: Ground, allowances: Sequence[Allowance]) -> tuple[Violation, ...]:
+    return tuple(_with_allowance(v, allowances) for rule in rules for v in rule(ground))
+
+
+def _with_allowance(violation: Violation, allowances: Sequence[Allowance]) -> Violation:
+    for allowance in allowances:
+        if violation.rule.liftable and allowance.covers(violation.rule, violation.name):
+            return replace(violation, allowed=allowance.reason)
+    return violation
+
+
+def _holds(violations: Iterable[Violation]) -> dict[str, Hold]:
+    """The first violation that nobody lifted holds the mapping; the others stand beside it in the plan."""
+    holds: dict[str, Hold] = {}
+    for violation in violations:
+        if violation.level is Level.MAPPING and violation.stops:
+            hold = Hold(rule=violation.rule, message=violation.message, remedy=violation.remedy)
+            holds.setdefault(violation.name, hold)
+    return holds
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Mapping level
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def doubtful(ground: Ground) -> Iterator[Violation]:
+    """Everything `diff` was in doubt about: identity, names, customers and clients that could not be read."""
+    for change in ground.plan.changes:
+        for doubt in change.doubts:
+            yield Violation(
+                rule=doubt.rule,
+                name=change.key,
+                message=doubt.message,
+                remedy=doubt.remedy,
+                measured=doubt.measured,
+                limit=doubt.limit,
+            )
+
+
+def to_zero(ground: Ground) -> Iterator[Violation]:
+    """A count of 0, or a quantity of 0, where users are billed today."""
+    for change, live in _counted_updates(ground):
+        nobody = change.quantity.counted == 0 or change.quantity.result == 0
+        if not nobody or live == 0 or change.mapping.quantity.allow_zero:
+            continue
+        counted, result = change.quantity.counted, change.quantity.result
+        yield Violation(
+            rule=Rule.ZERO,
+            name=change.key,
+            message=f"INFIMA counts {counted} active users ({change.quantity.rule}: {result}), HaloPSA bills {live}",
+            remedy=(
+                "if that is right, write quantity: {allow_zero: true} (may drop to nobody) or retired: true (has left) "
+                f"into the mapping, or run with {_allow(Rule.ZERO, change)}"
+            ),
+            measured=0,
+            limit=1,
+        )
+
+
+def decreases(ground: Ground) -> Iterator[Violation]:
+    """A fall beyond both the number and the percentage of `max_decrease`. A fall to nobody is `zero`'s business."""
+    limit = ground.limits.max_decrease
+    for change, live in _counted_updates(ground):
+        result = change.quantity.result
+        if result == 0 or change.quantity.counted == 0 or result is None:
+            continue
+        fall = live - result
+        if _beyond(fall, live, limit):
+            yield _beyond_limit(Rule.DECREASE, change, live, fall, limit=limit, name="max_decrease")
+
+
+def increases(ground: Ground) -> Iterator[Violation]:
+    """A rise beyond both the number and the percentage of `max_increase`.
+
+    The first count of a Subscription that this program made at 0 is not a rise.
+    """
+    limit = ground.limits.max_increase
+    for change, live in _counted_updates(ground):
+        if change.awaiting_first_count and live == 0:
+            continue
+        rise = (change.quantity.result or 0) - live
+        if _beyond(rise, live, limit):
+            yield _beyond_limit(Rule.INCREASE, change, live, rise, limit=limit, name="max_increase")
+
+
+def state_that_dies(ground: Ground) -> Iterator[Violation]:
+    """A create in CI while the state lives in the default directory, which dies with the job."""
+    if ground.plan.facts.durable:
+        return
+    for change in ground.plan.changes:
+        if change.action is Action.CREATE:
+            yield Violation(
+                rule=Rule.STATE_NOT_DURABLE,
+                name=change.key,
+                message=(
+                    "the record of this create would be lost with the CI job, and a lost answer could then lead to "
+                    "a second Subscription"
+                ),
+                remedy=(
+                    "keep the state: --state git:reconciler-state, or name a directory that outlives the job with "
+                    "--state directory:PATH or RECONCILER_STATE"
+                ),
+            )
+
+
+def _counted_updates(ground: Ground) -> Iterator[tuple[Change, int]]:
+    """Updates whose new quantity comes from a count, each with its live quantity."""
+    for change in ground.plan.changes:
+        if change.action is Action.UPDATE and change.mapping.counts_users and change.before is not None:
+            live = change.before.count
+            if live is not None and change.quantity.result is not None:
+                yield change, live
+
+
+def _beyond(difference: int, live: int, limit: ChangeLimit) -> bool:
+    """Both the number and the percentage of the live quantity are exceeded; whole numbers only, no rounding."""
+    return difference > limit.users and difference * 100 > limit.percent * live
+
+
+def _beyond_limit(rule: Rule, change: Change, live: int, size: int, *, limit: ChangeLimit, name: str) -> Violation:
+    percent = f"{size * 100 // live} %" if live else "from nothing"
+    direction = "down" if rule is Rule.DECREASE else "up"
+    return Violation(
+        rule=rule,
+        name=change.key,
+        message=(
+            f"{live} -> {change.quantity.result} is {size} users {direction} ({percent}); the limit is more than "
+            f"{limit.users} users and more than {limit.percent} %"
+        ),
+        remedy=(
+            f"check the client in INFIMA; if it is right, run with {_allow(rule, change)}, or change limits.{name}"
+        ),
+        measured=size,
+        limit=limit.users,
+    )
+
+
+def _allow(rule: Rule, change: Change) -> str:
+    return f"--allow {rule}:{change.key} --reason '...'"
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Run level
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def source_empty(ground: Ground) -> Iterator[Violation]:
+    """INFIMA lists no client at all, or fewer than half of those whose count some mapping needs."""
+    facts = ground.plan.facts
+    if facts.clients_wanted and facts.clients_found * 2 < facts.clients_wanted:
+        yield Violation(
+            rule=Rule.SOURCE_EMPTY,
+            name="",
+            message=f"INFIMA lists {facts.clients_found} of the {facts.clients_wanted} mapped clients",
+            remedy=(
+                "check that INFIMA_API_KEY is a partner-level key of the right partner and that INFIMA is up; "
+                "if it is right, run with --allow source-empty --reason '...'"
+            ),
+            measured=facts.clients_found,
+            limit=(facts.clients_wanted + 1) // 2,
+        )
+
+
+def source_dropped(ground: Ground) -> Iterator[Violation]:
+    """The sum of counts falls too far below what the live quantities came from.
+
+    Counts are compared with counts, not with quantities: a mapping whose rule changed in the reviewed file (more
+    included users, a lower maximum) moves its quantity without INFIMA having lost anybody. The earlier count is the
+    one that the state remembers, else what the live quantity implies.
+    """
+    expected = counted = 0
+    for change in ground.plan.changes:
+        now, before = change.quantity.counted, change.before
+        if not change.mapping.counts_users or now is None or before is None or before.count is None:
+            continue
+        earlier = change.counted_before
+        expected += implied_count(change.mapping.quantity, before.count, now) if earlier is None else earlier
+        counted += now
+    fall = expected - counted
+    percent = ground.limits.max_total_decrease_percent
+    if fall > TOTAL_DECREASE_USERS and fall * 100 > percent * expected:
+        yield Violation(
+            rule=Rule.SOURCE_DROPPED,
+            name="",
+            message=(
+                f"INFIMA counts {counted} active users where {expected} were expected: {fall * 100 // expected} % fewer"
+            ),
+            remedy=(
+                "this looks like a source that answers badly; look into INFIMA. If it is right, run with "
+                "--allow source-dropped --reason '...'"
+            ),
+            measured=fall * 100 // expected,
+            limit=percent,
+        )
+
+
+def many_creates(ground: Ground) -> Iterator[Violation]:
+    """More new Subscriptions at once than anybody expects of one night."""
+    creates = sum(c.action is Action.CREATE and c.key not in ground.stopped for c in ground.plan.changes)
+    limit = ground.limits.max_creates
+    if creates > limit:
+        yield Violation(
+            rule=Rule.MANY_CREATES,
+            name="",
+            message=f"{creates} Subscriptions would be created, the limit is {limit}",
+            remedy=(
+                "if this is the first run, run with --allow many-creates --reason '...'; else check the state and "
+                "the marker field; or raise limits.max_creates"
+            ),
+            measured=creates,
+            limit=limit,
+        )
+
+
+def wrong_tenant(ground: Ground) -> Iterator[Violation]:
+    """The state belongs to another Halo instance or INFIMA partner, or every recorded Subscription is gone at once."""
+    facts, tenant = ground.plan.facts, ground.plan.tenant
+    known = facts.recorded_tenant
+    remedy = "check HALO_URL, INFIMA_API_KEY and --state; if it is right, run with --allow wrong-tenant --reason '...'"
+    if known is not None and known != tenant:
+        yield Violation(
+            rule=Rule.WRONG_TENANT,
+            name="",
+            message=(
+                f"the state belongs to {known.halo_url} and INFIMA partner {known.infima_partner!r}, this run reads "
+                f"{tenant.halo_url} and {tenant.infima_partner!r}"
+            ),
+            remedy=remedy,
+        )
+    elif facts.bindings >= VANISHED_BINDINGS and facts.bindings_found == 0:
+        yield Violation(
+            rule=Rule.WRONG_TENANT,
+            name="",
+            message=f"HaloPSA knows none of the {facts.bindings} recorded Subscriptions any more",
+            remedy=remedy,
+            measured=0,
+            limit=facts.bindings,
+        )
+
+
+MAPPING_RULES: tuple[Check, ...] = (doubtful, to_zero, decreases, increases, state_that_dies)
+RUN_RULES: tuple[Check, ...] = (source_empty, source_dropped, many_creates, wrong_tenant)

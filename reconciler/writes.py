@@ -1,0 +1,179 @@
+"""The ground that `apply` writes on: one fresh listing, one journaled request at a time, one outcome per mapping."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from reconciler.changes import Change
+from reconciler.clock import Clock
+from reconciler.errors import StateError
+from reconciler.events import Observer, WriteSettled
+from reconciler.model import MappingKey, Settings, Subscription, SubscriptionId
+from reconciler.providers.base import Accepted, Refused, SubscriptionTarget, Unclear, WriteAnswer, WriteRequest
+from reconciler.state.base import Intent, IntentEntry, IntentResult, RunState
+
+FRESH_SECONDS = 60.0
+"""A listing older than this is read again before the next write (DESIGN 7), and an attempt older is not sent."""
+
+FAILURES_IN_A_ROW = 3
+FAILURES_IN_ALL = 5
+"""So many writes without a clear answer, and no further write is started (FAULTS W17)."""
+
+
+class Outcome(StrEnum):
+    """What became of one change; the words of DESIGN 9."""
+
+    APPLIED = "applied"
+    UNCHANGED = "unchanged"
+    HELD = "held"
+    STALE = "stale"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """The outcome of one change, with a sentence where it is not plainly good, and the object it ended on."""
+
+    outcome: Outcome
+    message: str = ""
+    subscription_id: SubscriptionId | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Ground:
+    """Everything the writing phase shares. Mutable on purpose: it is the one place where a run's progress lives.
+
+    `stop` asks whether a person or the runner wants the run to end. `halted` says why no further write may start.
+    `listing` is the last complete one, `listed_at` its monotonic time, `first_seen` every row as it stood when a
+    listing of this run first showed it, the base of the frame check.
+    """
+
+    target: SubscriptionTarget
+    state: RunState
+    clock: Clock
+    settings: Settings
+    observe: Observer
+    stop: Callable[[], bool]
+    listing: dict[SubscriptionId, Subscription]
+    listed_at: float
+    first_seen: dict[SubscriptionId, Subscription] = field(default_factory=dict)
+    outcomes: dict[MappingKey, Settled] = field(default_factory=dict)
+    written: dict[MappingKey, CountTarget] = field(default_factory=dict)
+    requests: int = 0
+    halted: str = ""
+    failures_in_a_row: int = 0
+    failures: int = 0
+
+    def settle(self, key: MappingKey, outcome: Outcome, message: str = "", *, at: SubscriptionId | None = None) -> None:
+        """Write down what became of a change and tell the observer."""
+        self.outcomes[key] = Settled(outcome=outcome, message=message, subscription_id=at)
+        self.observe(WriteSettled(key=key, outcome=outcome, message=message))
+
+    def may_write(self) -> bool:
+        """True while nobody asked to stop and no failure forbids further writes."""
+        if not self.halted and self.stop():
+            self.halted = "the run was interrupted before this write"
+        return not self.halted
+
+    def relist(self) -> None:
+        """Read one complete listing. Raises `ApiError`."""
+        self.listing = {s.id: s for s in self.target.subscriptions()}
+        self.listed_at = self.clock.monotonic()
+        for number, row in self.listing.items():
+            self.first_seen.setdefault(number, row)
+
+    def freshen(self) -> None:
+        """Read the listing again when more than a minute has passed since the last one."""
+        if self.clock.monotonic() - self.listed_at > FRESH_SECONDS:
+            self.relist()
+
+    def write(self, kind: str, entries: tuple[IntentEntry, ...], request: WriteRequest) -> WriteAnswer:
+        """Journal the intent, send the request once, journal what became of it.
+
+        Raises `StateError` before anything is sent when the intent cannot be made durable (J1).
+        """
+        self.requests += 1
+        number = self.requests
+        self.state.intend(Intent(number=number, kind=kind, entries=entries, body_sha256=request.sha256))
+        answer = self.target.send(request)
+        self._count_failure(answer)
+        result, message = _journal_words(answer)
+        try:
+            self.state.conclude(number, result, message)
+        except StateError as error:  # the request is out: what is left is to stop and to say so
+            self.halted = self.halted or f"the journal cannot be written: {error}"
+        return answer
+
+    def _count_failure(self, answer: WriteAnswer) -> None:
+        match answer:
+            case Accepted():
+                self.failures_in_a_row = 0
+            case Refused(lacks_right=True):
+                self.halted = f"HaloPSA refused a write for want of a right: {answer.message}"
+            case Refused():
+                self.failures_in_a_row = 0
+            case Unclear():
+                self.failures_in_a_row += 1
+                self.failures += 1
+                if self.failures_in_a_row >= FAILURES_IN_A_ROW or self.failures >= FAILURES_IN_ALL:
+                    self.halted = f"too many writes without a clear answer; the last one: {answer.message}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountTarget:
+    """One absolute count that is to be written: whose, on which Subscription, from what it was to what it shall be."""
+
+    change: Change
+    subscription_id: SubscriptionId
+    before: int
+    after: int
+
+    @property
+    def key(self) -> MappingKey:
+        """The mapping's key."""
+        return self.change.key
+
+    @property
+    def entry(self) -> IntentEntry:
+        """The journal's line about it."""
+        return IntentEntry(key=self.key, subscription_id=self.subscription_id, before=self.before, after=self.after)
+
+
+def what_moved(before: Mapping[str, object], now: Mapping[str, object]) -> str:
+    """Say in words what differs between two flat records, e.g. "count 12 -> 14". Empty when nothing does."""
+    if before == now:
+        return ""
+    from deepdiff import DeepDiff  # noqa: PLC0415 - slow to import, and needed only where two things differ
+
+    difference = DeepDiff(dict(before), dict(now), verbose_level=2, ignore_numeric_type_changes=True)
+    words = []
+    for change in (*difference.get("values_changed", {}).items(), *difference.get("type_changes", {}).items()):
+        path, values = change
+        words.append(f"{_field(path)} {values['old_value']} -> {values['new_value']}")
+    words += [f"{_field(path)} added: {value}" for path, value in difference.get("dictionary_item_added", {}).items()]
+    words += [f"{_field(path)} removed" for path in difference.get("dictionary_item_removed", {})]
+    words += [f"{_field(path)} changed" for kind in _LIST_CHANGES for path in difference.get(kind, {})]
+    return ", ".join(sorted(words))
+
+
+_LIST_CHANGES = ("iterable_item_added", "iterable_item_removed", "set_item_added", "set_item_removed")
+
+
+def _field(path: str) -> str:
+    """`root['count']` -> `count`."""
+    return path.removeprefix("root").replace("']['", ".").strip("[]'")
+
+
+def _journal_words(answer: WriteAnswer) -> tuple[IntentResult, str]:
+    match answer:
+        case Accepted():
+            return IntentResult.OK, ""
+        case Refused(status=None):
+            return IntentResult.NOT_SENT, answer.message
+        case Refused():
+            return IntentResult.REFUSED, answer.message
+        case Unclear():
+            return IntentResult.UNKNOWN, answer.message
