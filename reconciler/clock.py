@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from datetime import UTC, datetime
 from typing import Protocol
+
+from reconciler.errors import Interrupted
 
 
 class Clock(Protocol):
@@ -19,12 +22,15 @@ class Clock(Protocol):
         ...
 
     def sleep(self, seconds: float) -> None:
-        """Wait that many seconds; zero or less returns at once."""
+        """Wait that many seconds; zero or less returns at once. Raises `Interrupted` when the run is to end."""
         ...
 
 
 class SystemClock:
-    """The machine's clock."""
+    """The machine's clock. With `stop`, a wait ends at once with `Interrupted` when that event is set."""
+
+    def __init__(self, stop: threading.Event | None = None) -> None:
+        self._stop = stop or threading.Event()
 
     def now(self) -> datetime:
         return datetime.now(UTC)
@@ -33,5 +39,5 @@ class SystemClock:
         return time.monotonic()
 
     def sleep(self, seconds: float) -> None:
-        if seconds > 0:
-            time.sleep(seconds)
+        if seconds > 0 and self._stop.wait(seconds):
+            raise Interrupted("the run was asked to stop")

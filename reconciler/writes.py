@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from reconciler.changes import Change
 from reconciler.clock import Clock
-from reconciler.errors import StateError
+from reconciler.errors import Interrupted, StateError
 from reconciler.events import Observer, WriteSettled
 from reconciler.model import MappingKey, Settings, Subscription, SubscriptionId
 from reconciler.providers.base import Accepted, Refused, SubscriptionTarget, Unclear, WriteAnswer, WriteRequest
@@ -47,8 +47,8 @@ class Ground:
     """Everything the writing phase shares. Mutable on purpose: it is the one place where a run's progress lives.
 
     `stop` asks whether a person or the runner wants the run to end. `halted` says why no further write may start.
-    `listing` is the last complete one, `listed_at` its monotonic time, `first_seen` every row as it stood when a
-    listing of this run first showed it, the base of the frame check.
+    `listing` is the last complete one, `listed_at` its monotonic time. `written` holds every count that was sent, and
+    `frames` each written object as the last listing before its first write showed it, the base of the frame check.
     """
 
     target: SubscriptionTarget
@@ -59,9 +59,9 @@ class Ground:
     stop: Callable[[], bool]
     listing: dict[SubscriptionId, Subscription]
     listed_at: float
-    first_seen: dict[SubscriptionId, Subscription] = field(default_factory=dict)
     outcomes: dict[MappingKey, Settled] = field(default_factory=dict)
     written: dict[MappingKey, CountTarget] = field(default_factory=dict)
+    frames: dict[SubscriptionId, Subscription] = field(default_factory=dict)
     requests: int = 0
     halted: str = ""
     failures_in_a_row: int = 0
@@ -78,12 +78,18 @@ class Ground:
             self.halted = "the run was interrupted before this write"
         return not self.halted
 
+    def pause(self, seconds: float) -> bool:
+        """Wait; false when somebody asked to stop meanwhile."""
+        try:
+            self.clock.sleep(seconds)
+        except Interrupted:
+            return False
+        return not self.stop()
+
     def relist(self) -> None:
         """Read one complete listing. Raises `ApiError`."""
         self.listing = {s.id: s for s in self.target.subscriptions()}
         self.listed_at = self.clock.monotonic()
-        for number, row in self.listing.items():
-            self.first_seen.setdefault(number, row)
 
     def freshen(self) -> None:
         """Read the listing again when more than a minute has passed since the last one."""
@@ -93,12 +99,17 @@ class Ground:
     def write(self, kind: str, entries: tuple[IntentEntry, ...], request: WriteRequest) -> WriteAnswer:
         """Journal the intent, send the request once, journal what became of it.
 
-        Raises `StateError` before anything is sent when the intent cannot be made durable (J1).
+        Raises `StateError` before anything is sent when the intent cannot be made durable (J1), and `Interrupted`
+        when somebody asked to stop while the request still waited for its turn: then it was not sent.
         """
         self.requests += 1
         number = self.requests
         self.state.intend(Intent(number=number, kind=kind, entries=entries, body_sha256=request.sha256))
-        answer = self.target.send(request)
+        try:
+            answer = self.target.send(request)
+        except Interrupted as stopped:
+            self.state.conclude(number, IntentResult.NOT_SENT, stopped.message)
+            raise
         self._count_failure(answer)
         result, message = _journal_words(answer)
         try:

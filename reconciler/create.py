@@ -1,0 +1,289 @@
+"""The create protocol (DESIGN 7; FAULTS section 4 says why): at most one Subscription per mapping, whatever breaks.
+
+For a group of mappings at a time: a fresh listing shows no candidate; the attempts are recorded durably by
+compare-and-set; each is posted exactly once, at count 0, with its marker; listings are read until the markers show;
+the ids are recorded; only then are the counts set. A create is never repeated in a run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from reconciler.changes import Change
+from reconciler.errors import Interrupted
+from reconciler.events import Noticed, PhaseAdvanced, PhaseFinished, PhaseStarted, Waiting
+from reconciler.identity import same_name
+from reconciler.model import (
+    Attempt,
+    Binding,
+    BindingOrigin,
+    MappingKey,
+    RunId,
+    Subscription,
+    SubscriptionId,
+)
+from reconciler.providers.base import Accepted, NewSubscription, Refused, Unclear, WriteAnswer
+from reconciler.state.base import IntentEntry
+from reconciler.update import set_counts
+from reconciler.writes import FRESH_SECONDS, CountTarget, Ground, Outcome
+
+PHASE = "Creating Subscriptions"
+
+
+@dataclass(slots=True, kw_only=True)
+class Creator:
+    """Carries a run's creates out. `nonce` gives an unguessable word for each attempt."""
+
+    ground: Ground
+    run: RunId
+    nonce: Callable[[], str]
+    given_up: frozenset[SubscriptionId] = frozenset()
+    done: int = 0
+    total: int = 0
+    announced: set[str] = field(default_factory=set)
+
+    def create(self, changes: Sequence[Change]) -> None:
+        """Create a Subscription for each change and set its count; every change ends with an outcome or in `written`.
+
+        Raises `ApiError` when a listing cannot be read, `StateError` when nothing more can be recorded.
+        """
+        if not changes:
+            return
+        self.total = len(changes)
+        self.ground.observe(PhaseStarted(phase=PHASE, total=self.total))
+        waiting = self._look_twice(list(changes))
+        while waiting:
+            size = self._group_size(len(waiting))
+            group, waiting = waiting[:size], waiting[size:]
+            if not self.ground.may_write():
+                self._not_attempted(group)
+                continue
+            self.ground.target.await_budget(size + _READS_PER_GROUP)
+            self.ground.freshen()
+            unsent = self._create_group([c for c in group if self._no_candidate(c)])
+            waiting = unsent + waiting
+        self.ground.observe(PhaseFinished(phase=PHASE))
+
+    def _group_size(self, left: int) -> int:
+        """As many as one batch of counts takes, and as the request budget lets through without a pause."""
+        budget = self.ground.settings.halo_budget.requests - _READS_PER_GROUP
+        return max(1, min(left, self.ground.settings.batch, budget))
+
+    # -- step 1: no candidate ---------------------------------------------------------------------------------------
+
+    def _look_twice(self, changes: list[Change]) -> list[Change]:
+        """An attempt that settled without a trace may be replaced only after two listings a minute apart (C2)."""
+        if not any(c.settled_attempt for c in changes):
+            return changes
+        left = FRESH_SECONDS - (self.ground.clock.monotonic() - self.ground.listed_at)
+        if left > 0:
+            reason = "looking a second time for Subscriptions of earlier creates whose outcome is unknown"
+            self.ground.observe(Waiting(seconds=left, reason=reason))
+            self.ground.clock.sleep(left)
+        self.ground.relist()
+        return [c for c in changes if self._no_candidate(c)]
+
+    def _no_candidate(self, change: Change) -> bool:
+        """True when the last listing shows nothing that could be this mapping's Subscription already."""
+        hits = self._hits(change.key)
+        if hits:
+            message = f"Subscription {hits[0].id} with the marker {change.key} has appeared; the next run adopts it"
+            self.ground.settle(change.key, Outcome.STALE, message, at=hits[0].id)
+        return not hits
+
+    def _hits(self, key: MappingKey) -> list[Subscription]:
+        return [s for s in self.ground.listing.values() if s.marker == key and s.id not in self.given_up]
+
+    # -- steps 2 and 3: record, then post once ----------------------------------------------------------------------
+
+    def _create_group(self, group: Sequence[Change]) -> list[Change]:
+        """One group through all steps; returns the changes that were not sent because time ran on."""
+        if not group:
+            return []
+        recorded_at, attempts = self._record(group)
+        known = frozenset(self.ground.listing)
+        answers: dict[MappingKey, WriteAnswer] = {}
+        unsent: list[Change] = []
+        for change in group:
+            if change.key not in attempts:
+                continue
+            if not self.ground.may_write() or self.ground.clock.monotonic() - recorded_at > FRESH_SECONDS:
+                unsent.append(change)
+                continue
+            try:
+                answers[change.key] = self._post(change)
+            except Interrupted:  # it still waited for its turn, so it was not sent
+                unsent.append(change)
+                continue
+            self.done += 1
+            self.ground.observe(PhaseAdvanced(phase=PHASE, done=self.done, total=self.total))
+        self.ground.state.settle_attempts({c.key: attempts[c.key].nonce for c in unsent})
+        sent = [c for c in group if c.key in answers]
+        self._follow_up(sent, answers, attempts, known)
+        if self.ground.halted:
+            self._not_attempted(unsent)
+            return []
+        return unsent
+
+    def _record(self, group: Sequence[Change]) -> tuple[float, dict[MappingKey, Attempt]]:
+        """Record all attempts of the group in one durable step; a key that somebody else holds is held."""
+        recorded_at = self.ground.clock.monotonic()
+        now = self.ground.clock.now()
+        attempts = {c.key: self._attempt(c, now) for c in group}
+        replacing = {c.key: c.settled_attempt.nonce for c in group if c.settled_attempt}
+        granted = self.ground.state.record_attempts(list(attempts.values()), replacing=replacing)
+        for change in group:
+            if change.key not in granted:
+                message = "another run is creating it right now, or has just done so; the next run decides"
+                self.ground.settle(change.key, Outcome.HELD, message)
+        return recorded_at, {key: a for key, a in attempts.items() if key in granted}
+
+    def _attempt(self, change: Change, now: datetime) -> Attempt:
+        earlier = change.settled_attempt
+        return Attempt(
+            key=change.key,
+            generation=earlier.generation + 1 if earlier else 1,
+            run=self.run,
+            nonce=self.nonce(),
+            customer_id=change.mapping.halo_customer.id,
+            subscription_name=change.mapping.subscription_name,
+            recorded_at=now,
+        )
+
+    def _post(self, change: Change) -> WriteAnswer:
+        mapping = change.mapping
+        request = self.ground.target.prepare_create(
+            NewSubscription(key=change.key, customer_id=mapping.halo_customer.id, name=mapping.subscription_name)
+        )
+        entry = IntentEntry(key=change.key, subscription_id=None, before=None, after=0)
+        return self.ground.write("create", (entry,), request)
+
+    # -- steps 4 to 6: look, bind, set the count --------------------------------------------------------------------
+
+    def _follow_up(
+        self,
+        sent: Sequence[Change],
+        answers: dict[MappingKey, WriteAnswer],
+        attempts: dict[MappingKey, Attempt],
+        known: frozenset[SubscriptionId],
+    ) -> None:
+        if not sent:
+            return
+        found = self._look_for(sent, answers, known)
+        failed = {}
+        for change in sent:
+            answer = answers[change.key]
+            if change.key in found or change.key in self.ground.outcomes:
+                continue
+            if isinstance(answer, Refused):
+                failed[change.key] = attempts[change.key].nonce
+                self.ground.settle(change.key, Outcome.FAILED, f"HaloPSA refused the create: {answer.message}")
+            else:
+                self.ground.settle(change.key, Outcome.UNKNOWN, _unknown_create(change, answer))
+        self.ground.state.settle_attempts(failed)
+        now = self.ground.clock.now()
+        bound = [c for c in sent if c.key in found]
+        self.ground.state.record_bindings([_binding(c, found[c.key], now) for c in bound])
+        set_counts(self.ground, [t for c in bound if (t := self._first_count(c, found[c.key]))])
+
+    def _look_for(
+        self, sent: Sequence[Change], answers: dict[MappingKey, WriteAnswer], known: frozenset[SubscriptionId]
+    ) -> dict[MappingKey, Subscription]:
+        """Read listings until every create that may have worked shows exactly once, or the wait is over."""
+        deadline = self.ground.clock.monotonic() + self.ground.settings.marker_wait_seconds
+        pause = 1.0
+        while True:
+            self.ground.relist()
+            found = {c.key: s for c in sent if (s := self._new_object(c, answers[c.key], known))}
+            missing = [
+                c
+                for c in sent
+                if c.key not in found and c.key not in self.ground.outcomes and not isinstance(answers[c.key], Refused)
+            ]
+            left = deadline - self.ground.clock.monotonic()
+            if not missing or left <= 0:
+                return found
+            if not self.ground.pause(min(pause, left)):
+                return found
+            pause = min(pause * 2, 15.0)
+
+    def _new_object(self, change: Change, answer: WriteAnswer, known: frozenset[SubscriptionId]) -> Subscription | None:
+        hits = self._hits(change.key)
+        if len(hits) > 1:
+            ids = ", ".join(str(s.id) for s in hits)
+            message = f"{len(hits)} Subscriptions carry the marker {change.key}: {ids}; none of them is touched"
+            self.ground.settle(change.key, Outcome.FAILED, message)
+            return None
+        if hits:
+            return hits[0] if _is_what_was_sent(hits[0], change) else None
+        if isinstance(answer, Accepted) and answer.subscription_id is not None and answer.subscription_id not in known:
+            named = self.ground.listing.get(answer.subscription_id)
+            if named is not None and named.marker is None and _is_what_was_sent(named, change):
+                self._say_marker_is_lost()
+                return named
+        return None
+
+    def _say_marker_is_lost(self) -> None:
+        field_name = self.ground.settings.marker_field
+        if field_name in self.announced or field_name == "none":
+            return
+        self.announced.add(field_name)
+        self.ground.observe(
+            Noticed(
+                message=(
+                    f"HaloPSA does not give the marker in {field_name!r} back: from now on only the recorded binding "
+                    "says which Subscription is whose. Keep the state safe, or choose another settings.marker_field"
+                )
+            )
+        )
+
+    def _first_count(self, change: Change, found: Subscription) -> CountTarget | None:
+        wanted = change.quantity.result
+        if wanted is None or found.count is None:
+            self.ground.settle(change.key, Outcome.FAILED, "HaloPSA gives no whole number as its count", at=found.id)
+            return None
+        target = CountTarget(change=change, subscription_id=found.id, before=found.count, after=wanted)
+        if found.count == wanted:
+            self.ground.written[change.key] = target
+            self.ground.frames[found.id] = found
+            return None
+        return target
+
+    def _not_attempted(self, changes: Iterable[Change]) -> None:
+        for change in changes:
+            self.ground.settle(change.key, Outcome.FAILED, f"not attempted: {self.ground.halted}")
+
+
+_READS_PER_GROUP = 4
+"""Requests besides the posts that one group needs at least: listing before, listing after, counts, and one spare."""
+
+
+def _is_what_was_sent(found: Subscription, change: Change) -> bool:
+    mapping = change.mapping
+    return (
+        found.is_subscription
+        and found.live
+        and found.customer_id == mapping.halo_customer.id
+        and same_name(found.name, mapping.subscription_name)
+    )
+
+
+def _binding(change: Change, found: Subscription, now: datetime) -> Binding:
+    return Binding(
+        key=change.key,
+        subscription_id=found.id,
+        customer_id=change.mapping.halo_customer.id,
+        origin=BindingOrigin.CREATED,
+        bound_at=now,
+        awaiting_first_count=True,
+    )
+
+
+def _unknown_create(change: Change, answer: WriteAnswer) -> str:
+    why = answer.message if isinstance(answer, Unclear) else "HaloPSA said yes"
+    return (
+        f"a create was sent and no Subscription with the marker {change.key} shows yet: {why}; it is not sent again. "
+        "The next run adopts it if it has appeared"
+    )

@@ -1,0 +1,200 @@
+"""Setting counts of existing Subscriptions: absolute values, in batches, judged by listings (DESIGN 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from reconciler.model import Subscription
+from reconciler.providers.base import Accepted, CountWrite, Refused, Unclear, WriteAnswer
+from reconciler.writes import CountTarget, Ground, Outcome, what_moved
+
+
+def set_counts(ground: Ground, targets: Sequence[CountTarget]) -> None:
+    """Send every count in batches; what is not settled when this returns awaits `verify`.
+
+    A person's edit wins: a row whose live count is not what the plan shows is stale and not written. A batch that was
+    refused or whose answer is unclear is followed by a listing, and what is not there yet goes again one by one.
+    """
+    size = ground.settings.batch
+    for start in range(0, len(targets), size):
+        batch = targets[start : start + size]
+        if not ground.may_write():
+            _not_attempted(ground, batch)
+            continue
+        ground.target.await_budget(1)
+        ground.freshen()
+        ready = [t for t in batch if _still_as_planned(ground, t)]
+        if not ready or not ground.may_write():
+            _not_attempted(ground, ready)
+            continue
+        match _send(ground, ready):
+            case Accepted():
+                continue
+            case Refused(lacks_right=True) as answer:
+                for target in ready:
+                    _refused(ground, target, answer)
+            case answer:
+                _one_by_one(ground, ready, answer)
+
+
+def _one_by_one(ground: Ground, batch: Sequence[CountTarget], answer: Refused | Unclear) -> None:
+    """After a batch that failed as a whole: list, then send again what is not there yet, each alone.
+
+    A lone row that was plainly refused is not sent again: the answer would be the same.
+    """
+    ground.relist()
+    alone = len(batch) == 1
+    unclear = []
+    for target in batch:
+        if _live_count(ground, target) == target.after:
+            continue
+        if alone and isinstance(answer, Refused):
+            _refused(ground, target, answer)
+        elif _still_as_planned(ground, target):
+            if not ground.may_write():
+                _unsettled(ground, target, answer)
+                continue
+            match _send(ground, [target]):
+                case Refused() as single:
+                    _refused(ground, target, single)
+                case Unclear() as single:
+                    unclear.append((target, single))
+                case Accepted():
+                    pass
+    if unclear:
+        ground.relist()
+        for target, single in unclear:
+            if _live_count(ground, target) != target.after:
+                _unknown(ground, target, single)
+
+
+def _send(ground: Ground, batch: Sequence[CountTarget]) -> WriteAnswer:
+    request = ground.target.prepare_counts(
+        [CountWrite(subscription_id=t.subscription_id, count=t.after) for t in batch]
+    )
+    for target in batch:
+        ground.written[target.key] = target
+        ground.frames.setdefault(target.subscription_id, ground.listing[target.subscription_id])
+    return ground.write("set-counts", tuple(t.entry for t in batch), request)
+
+
+def _still_as_planned(ground: Ground, target: CountTarget) -> bool:
+    """True when the last listing shows the row as the plan did; a row that moved is settled as stale."""
+    live = ground.listing.get(target.subscription_id)
+    moved = what_moved(_as_planned(target), _as_listed(live)) if live else "HaloPSA does not list it any more"
+    if not moved:
+        return True
+    message = f"changed since the plan: {moved}; nothing was written, the next run decides anew"
+    ground.settle(target.key, Outcome.STALE, message, at=target.subscription_id)
+    return False
+
+
+def _as_planned(target: CountTarget) -> dict[str, object]:
+    mapping = target.change.mapping
+    return {"count": target.before, "customer_id": mapping.halo_customer.id, "active": True}
+
+
+def _as_listed(live: Subscription) -> dict[str, object]:
+    return {"count": live.count, "customer_id": live.customer_id, "active": live.live}
+
+
+def _live_count(ground: Ground, target: CountTarget) -> int | None:
+    live = ground.listing.get(target.subscription_id)
+    return live.count if live else None
+
+
+def _refused(ground: Ground, target: CountTarget, answer: Refused) -> None:
+    ground.written.pop(target.key, None)
+    message = f"HaloPSA refused the quantity {target.after}: {answer.message}"
+    ground.settle(target.key, Outcome.FAILED, message, at=target.subscription_id)
+
+
+def _unknown(ground: Ground, target: CountTarget, answer: Unclear) -> None:
+    message = (
+        f"the quantity {target.after} was sent and HaloPSA does not show it: {answer.message}; it may still arrive, "
+        "the next run sets it right"
+    )
+    ground.settle(target.key, Outcome.UNKNOWN, message, at=target.subscription_id)
+
+
+def _unsettled(ground: Ground, target: CountTarget, answer: Refused | Unclear) -> None:
+    if isinstance(answer, Unclear):
+        _unknown(ground, target, answer)
+    else:
+        _refused(ground, target, answer)
+
+
+def _not_attempted(ground: Ground, batch: Iterable[CountTarget]) -> None:
+    for target in batch:
+        ground.settle(target.key, Outcome.FAILED, f"not attempted: {ground.halted}", at=target.subscription_id)
+
+
+def verify(ground: Ground) -> None:
+    """Read one complete listing and hold every sent count against it, and every other field against what it was.
+
+    A listing that lags behind is read again for up to half a minute. Raises `ApiError` when no listing can be had.
+    """
+    waiting = {key: t for key, t in ground.written.items() if key not in ground.outcomes}
+    if not waiting:
+        return
+    for pause in (*_READ_BACK_PAUSES, 0.0):
+        ground.relist()
+        late = any(_live_count(ground, t) == t.before != t.after for t in waiting.values())
+        if not late or not ground.pause(pause):
+            break
+    for target in waiting.values():
+        _judge(ground, target)
+
+
+_READ_BACK_PAUSES = (2.0, 4.0, 8.0, 16.0)
+
+
+def _judge(ground: Ground, target: CountTarget) -> None:
+    number, live = target.subscription_id, ground.listing.get(target.subscription_id)
+    if live is None:
+        ground.settle(target.key, Outcome.FAILED, "HaloPSA does not list it after the write", at=number)
+    elif live.count != target.after:
+        message = f"{target.after} was written and accepted, HaloPSA shows {live.count}"
+        if live.count != target.before:
+            message += ": somebody else changed it during the run"
+        ground.settle(target.key, Outcome.FAILED, message, at=number)
+    elif touched := changed_besides_count(ground.frames[number], live):
+        message = f"the quantity is right, but the write changed more than the quantity: {touched}"
+        ground.settle(target.key, Outcome.FAILED, message, at=number)
+    else:
+        ground.settle(target.key, Outcome.APPLIED, at=number)
+
+
+HALO_STAMPS = frozenset(
+    {
+        "count",
+        "consumedcount",
+        "last_update",
+        "last_modified",
+        "lastmodified",
+        "datelastmodified",
+        "dateupdated",
+        "updated_at",
+        "licences_available",
+        "licences_in_use",
+        "licences_in_use_user",
+        "licences_in_use_user_for_billing",
+    }
+)
+"""Fields that may differ after a write of `count`: the count, what Halo derives from it, and Halo's own time stamps."""
+
+
+def changed_besides_count(before: Subscription, now: Subscription) -> str:
+    """Name every field, other than the count and Halo's own stamps, that differs between two reads of one object.
+
+    Members that start with an underscore are plumbing of single answers, not of the object (halopsa.md 3.5).
+    """
+    return what_moved(_frame(before), _frame(now))
+
+
+def _frame(subscription: Subscription) -> dict[str, object]:
+    return {
+        name: value
+        for name, value in subscription.raw.items()
+        if name not in HALO_STAMPS and not name.startswith("_") and value is not None
+    }
