@@ -71,9 +71,10 @@ class Tools:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Applied:
-    """The outcome of every change of the plan, and the error that ended the writing early, if one did."""
+    """The outcome of every change of the plan, how many Subscriptions are new, and what ended the writing early."""
 
     outcomes: Mapping[MappingKey, Settled]
+    created: int = 0
     error: ReconcilerError | None = None
 
     def count(self, outcome: Outcome) -> int:
@@ -107,7 +108,8 @@ def apply(
     error = None
     if not plan.refused:
         error = _perform(plan, writes, tools, ground, confirmed_by_person=confirmed_by_person)
-    return Applied(outcomes={c.key: ground.outcomes[c.key] for c in plan.changes}, error=error)
+    created = sum(c.action is Action.CREATE and ground.outcomes[c.key].outcome is Outcome.APPLIED for c in plan.changes)
+    return Applied(outcomes={c.key: ground.outcomes[c.key] for c in plan.changes}, created=created, error=error)
 
 
 def _ground(tools: Tools, listing: Listing) -> Ground:

@@ -1,0 +1,409 @@
+"""The story of a run: observe -> diff -> check -> show | apply -> record.
+
+Everything with an outside (providers, state, clock, whom to ask and to tell) is passed in; `cli` wires it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from reconciler.apply import Applied, Listing, PlannedRow, Tools, apply
+from reconciler.changes import Change, Plan, select
+from reconciler.clock import Clock
+from reconciler.errors import ApiError, Interrupted, NotAuthorised, ReconcilerError, StateError
+from reconciler.events import Noticed, Observer, PhaseFinished, PhaseStarted
+from reconciler.model import (
+    CountSource as CountRule,
+)
+from reconciler.model import (
+    InfimaClient,
+    InfimaClientId,
+    MappingKey,
+    Mappings,
+    Observation,
+    Recorded,
+    Tenant,
+    UnreadableUsers,
+    UserCount,
+)
+from reconciler.plan import diff
+from reconciler.providers.base import CountSource, SubscriptionTarget
+from reconciler.rules import Allowance
+from reconciler.safety import check
+from reconciler.state.base import HistoryChange, RunInfo, RunState, RunVerdict, StateStore
+from reconciler.writes import Outcome, Settled
+
+STALE_AFTER = timedelta(hours=36)
+"""From this age on, the last good run is old enough that every plan and apply says so."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Live:
+    """Both systems, connected. `halo_url` is the instance's address, part of the tenant."""
+
+    source: CountSource
+    target: SubscriptionTarget
+    halo_url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What the person who started the run asked for."""
+
+    only: tuple[MappingKey, ...] = ()
+    exclude: tuple[MappingKey, ...] = ()
+    allowances: tuple[Allowance, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """Clock, observer, the wish to stop, and a source of unguessable words."""
+
+    clock: Clock
+    observe: Observer
+    stop: Callable[[], bool]
+    nonce: Callable[[], str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """How an apply ended: its plan, the outcome of every change, the verdict that was recorded."""
+
+    plan: Plan
+    applied: Applied
+    verdict: RunVerdict
+    confirmed: bool = True
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# observe -> diff -> check
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def observe(live: Live, mappings: Mappings, surroundings: Surroundings) -> Observation:
+    """Read everything a plan needs from both systems, side by side; complete or not at all. Raises `ApiError`."""
+    taken_at = surroundings.clock.now()
+    tell = surroundings.observe
+    with ThreadPoolExecutor(max_workers=4, thread_name_prefix="observe") as pool:
+        partner = pool.submit(_phase, tell, "Connecting to INFIMA", live.source.partner, str)
+        clients = pool.submit(_phase, tell, "Reading INFIMA clients", live.source.clients, _many("clients"))
+        subscriptions = pool.submit(
+            _phase, tell, "Reading HaloPSA Subscriptions", live.target.subscriptions, _many("rows")
+        )
+        customers = pool.submit(_phase, tell, "Reading HaloPSA customers", live.target.customers, _many("customers"))
+        _raise_first(partner, clients, subscriptions, customers)
+    wanted = clients_to_count(mappings, clients.result())
+    counts: tuple[UserCount | UnreadableUsers, ...] = ()
+    if wanted:
+        phase = "Counting INFIMA users"
+        counts = _phase(tell, phase, lambda: live.source.user_counts(wanted), _many("clients"))
+    return Observation(
+        taken_at=taken_at,
+        tenant=Tenant(halo_url=live.halo_url, infima_partner=partner.result()),
+        clients=clients.result(),
+        user_counts=counts,
+        customers=customers.result(),
+        subscriptions=subscriptions.result(),
+    )
+
+
+def clients_to_count(mappings: Mappings, clients: Iterable[InfimaClient]) -> tuple[InfimaClientId, ...]:
+    """The listed clients whose users some mapping counts, in ascending order."""
+    listed = {c.id for c in clients}
+    wanted = {
+        ref.id
+        for m in mappings.mappings
+        if m.counts_users and m.quantity.count is CountRule.ACTIVE_USERS
+        for ref in m.infima_clients
+    }
+    return tuple(sorted(wanted & listed))
+
+
+def make_plan(mappings: Mappings, observation: Observation, recorded: Recorded, wishes: Wishes) -> Plan:
+    """Compare, judge the whole, then keep what --only and --exclude ask for. Pure."""
+    plan = check(diff(mappings, observation, recorded), mappings.limits, wishes.allowances)
+    overdue = _overdue(recorded, observation.taken_at)
+    if overdue:
+        plan = replace(plan, warnings=(overdue, *plan.warnings))
+    return select(plan, only=wishes.only, exclude=wishes.exclude)
+
+
+def _overdue(recorded: Recorded, now: datetime) -> str:
+    last = recorded.last_good_run
+    if last is None or now - last <= STALE_AFTER:
+        return ""
+    hours = int((now - last) / timedelta(hours=1))
+    return (
+        f"the last run that ended well was {hours} hours ago ({last:%Y-%m-%d %H:%M} UTC): look whether the nightly "
+        "run still runs"
+    )
+
+
+T = TypeVar("T")
+
+
+def _phase(tell: Observer, phase: str, read: Callable[[], T], sum_up: Callable[[T], str]) -> T:
+    tell(PhaseStarted(phase=phase))
+    result = read()
+    tell(PhaseFinished(phase=phase, detail=sum_up(result)))
+    return result
+
+
+def _many(noun: str) -> Callable[[Sequence[object]], str]:
+    return lambda rows: f"{len(rows)} {noun}"
+
+
+def _raise_first(*reads: Future[object]) -> None:
+    """Wait for all; of several failures the one about rights is the cause a person can mend, so it is told first."""
+    failures = [error for read in reads if (error := read.exception()) is not None]
+    failures.sort(key=lambda error: not isinstance(error, NotAuthorised))
+    if failures:
+        raise failures[0]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# apply -> record
+# ---------------------------------------------------------------------------------------------------------------------
+
+Confirm = Callable[[Plan], bool]
+"""Shows the plan and asks a person; true only for a plain yes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applying:
+    """Everything one apply needs. `confirm` is None when it was approved beforehand; `agreed` are a saved plan's rows.
+
+    `check_fresh` sees the fresh plan before anything else happens and may raise.
+    """
+
+    live: Live
+    mappings: Mappings
+    store: StateStore
+    info: RunInfo
+    wishes: Wishes
+    surroundings: Surroundings
+    show: Callable[[Plan], None]
+    confirm: Confirm | None = None
+    agreed: Mapping[MappingKey, PlannedRow] | None = None
+    check_fresh: Callable[[Plan], None] | None = None
+
+
+def run_apply(job: Applying) -> Finished:
+    """Carry out one apply from lock to verdict.
+
+    Raises `StateError` when the state cannot be had, `ApiError` when the reads fail; both are recorded as the run's
+    verdict where there is a state to record them in.
+    """
+    with job.store.open_run(job.info) as state:
+        try:
+            return _apply_and_record(job, state)
+        except (ReconcilerError, KeyboardInterrupt) as error:
+            _record_failure(job, state, error)
+            raise
+
+
+def _apply_and_record(job: Applying, state: RunState) -> Finished:
+    clock = job.surroundings.clock
+    observation = observe(job.live, job.mappings, job.surroundings)
+    listed_at = clock.monotonic()
+    plan = make_plan(job.mappings, observation, state.recorded, job.wishes)
+    if job.check_fresh is not None:
+        job.check_fresh(plan)
+    _note_plan(state, plan)
+    job.show(plan)
+    asked = job.confirm is not None and bool(plan.writes)
+    if asked and job.confirm is not None and not job.confirm(plan):
+        verdict = _verdict(job, plan, {}, exit_code=1, sentence="Apply cancelled: it was not confirmed.")
+        state.finish(verdict)
+        return Finished(plan=plan, applied=Applied(outcomes={}), verdict=verdict, confirmed=False)
+    applied = apply(
+        plan,
+        _tools(job, state),
+        Listing(subscriptions=observation.subscriptions, listed_at=listed_at),
+        agreed=job.agreed,
+        confirmed_by_person=asked,
+    )
+    verdict = _verdict(
+        job, plan, applied.outcomes, exit_code=exit_code(applied, job.surroundings.stop), sentence=sentence(applied)
+    )
+    try:
+        state.finish(verdict)
+    except StateError as error:
+        verdict = replace(verdict, exit_code=max(verdict.exit_code, EXIT_INCOMPLETE))
+        applied = replace(applied, error=applied.error or error)
+    return Finished(plan=plan, applied=applied, verdict=verdict)
+
+
+def _tools(job: Applying, state: RunState) -> Tools:
+    around = job.surroundings
+    return Tools(
+        target=job.live.target,
+        recount=lambda changes: _recount(job, changes),
+        state=state,
+        clock=around.clock,
+        settings=job.mappings.settings,
+        observe=around.observe,
+        stop=around.stop,
+        run=job.info.id,
+        nonce=around.nonce,
+    )
+
+
+def _recount(job: Applying, changes: Sequence[Change]) -> dict[MappingKey, int | None]:
+    """Read the counts of these mappings again, from scratch."""
+    try:
+        clients = {c.id: c for c in job.live.source.clients()}
+        wanted = [
+            ref.id
+            for change in changes
+            if change.mapping.quantity.count is CountRule.ACTIVE_USERS
+            for ref in change.mapping.infima_clients
+            if ref.id in clients
+        ]
+        read = {u.client_id: u for u in job.live.source.user_counts(wanted)}
+    except ApiError as error:
+        job.surroundings.observe(Noticed(message=f"the second read of INFIMA failed: {error.message}"))
+        return {}
+    return {change.key: _second_count(change, clients, read) for change in changes}
+
+
+def _second_count(
+    change: Change,
+    clients: Mapping[InfimaClientId, InfimaClient],
+    read: Mapping[InfimaClientId, UserCount | UnreadableUsers],
+) -> int | None:
+    total = 0
+    for ref in change.mapping.infima_clients:
+        client = clients.get(ref.id)
+        if client is None:
+            return None
+        users = read.get(ref.id)
+        by_record = change.mapping.quantity.count is CountRule.CLIENT_RECORD
+        count = client.user_count if by_record else (users.active if isinstance(users, UserCount) else None)
+        if count is None:
+            return None
+        total += count
+    return total
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The verdict
+# ---------------------------------------------------------------------------------------------------------------------
+
+EXIT_HELD = 3
+EXIT_INCOMPLETE = 4
+EXIT_INTERRUPTED = 130
+
+
+def exit_code(applied: Applied, stop: Callable[[], bool]) -> int:
+    """The highest of 0, 3 (something was withheld) and 4 (failed or unknown); 130 when a stop cut the run short."""
+    incomplete = applied.error is not None or applied.count(Outcome.FAILED) or applied.count(Outcome.UNKNOWN)
+    if incomplete:
+        return EXIT_INTERRUPTED if stop() or isinstance(applied.error, Interrupted) else EXIT_INCOMPLETE
+    if applied.count(Outcome.HELD) or applied.count(Outcome.STALE):
+        return EXIT_HELD
+    return 0
+
+
+def sentence(applied: Applied) -> str:
+    """The verdict in one line, as the history and the terminal show it."""
+    outcomes = applied.outcomes.values()
+    created = applied.created
+    words = [
+        (created, "created"),
+        (applied.count(Outcome.APPLIED) - created, "updated"),
+        (applied.count(Outcome.UNCHANGED), "unchanged"),
+        (applied.count(Outcome.HELD), "held"),
+        (applied.count(Outcome.STALE), "stale"),
+        (applied.count(Outcome.FAILED), "failed"),
+        (applied.count(Outcome.UNKNOWN), "unknown"),
+    ]
+    always = {"created", "updated", "unchanged"}
+    figures = ", ".join(f"{n} {word}" for n, word in words if n or word in always)
+    bad = any(s.outcome in (Outcome.FAILED, Outcome.UNKNOWN) for s in outcomes) or applied.error is not None
+    return f"{'Apply incomplete.' if bad else 'Apply complete!'} {figures}."
+
+
+def _verdict(
+    job: Applying, plan: Plan, outcomes: Mapping[MappingKey, Settled], *, exit_code: int, sentence: str
+) -> RunVerdict:
+    lines = tuple(
+        _history_line(change, settled)
+        for change in plan.changes
+        if (settled := outcomes.get(change.key)) is not None and settled.outcome is not Outcome.UNCHANGED
+    )
+    quantities = {c.key: _quantity_after(c, outcomes.get(c.key)) for c in plan.changes}
+    snapshot = {key: count for key, count in quantities.items() if count is not None}
+    return RunVerdict(
+        run=job.info.id,
+        finished_at=job.surroundings.clock.now(),
+        exit_code=exit_code,
+        sentence=sentence,
+        users_before=plan.summary.users_before,
+        users_after=sum(snapshot.values()),
+        changes=lines,
+        snapshot=snapshot,
+    )
+
+
+def _quantity_after(change: Change, settled: Settled | None) -> int | None:
+    """What HaloPSA bills after the run, as far as the run has seen it."""
+    if settled is not None and settled.outcome is Outcome.APPLIED:
+        return change.after.count
+    return change.before.count if change.before else None
+
+
+def _history_line(change: Change, settled: Settled) -> HistoryChange:
+    return HistoryChange(
+        key=change.key,
+        subscription_id=settled.subscription_id,
+        action=str(change.action),
+        before=change.before.count if change.before else None,
+        after=change.after.count,
+        counted=change.quantity.counted,
+        rule=change.quantity.rule,
+        outcome=str(settled.outcome),
+        message=settled.message,
+    )
+
+
+def _note_plan(state: RunState, plan: Plan) -> None:
+    summary = plan.summary
+    state.note(
+        "plan",
+        {
+            "create": summary.create,
+            "update": summary.update,
+            "no_op": summary.no_op,
+            "held": summary.held,
+            "users_before": summary.users_before,
+            "users_after": summary.users_after,
+            "refused_by": [str(v.rule) for v in plan.refusals],
+            "holds": {c.key: str(c.hold.rule) for c in plan.changes if c.hold is not None},
+            "allowances": [{"rule": str(a.rule), "key": a.key, "reason": a.reason} for a in plan.allowances],
+        },
+    )
+
+
+def _record_failure(job: Applying, state: RunState, error: BaseException) -> None:
+    """A run that ended before it could write anything leaves its cause in the history."""
+    message = error.message if isinstance(error, ReconcilerError) else "interrupted"
+    code = error.exit_code if isinstance(error, ReconcilerError) else EXIT_INTERRUPTED
+    verdict = RunVerdict(
+        run=job.info.id,
+        finished_at=job.surroundings.clock.now(),
+        exit_code=code,
+        sentence=f"Failed before the first write: {message}",
+        users_before=0,
+        users_after=0,
+        changes=(),
+        snapshot={},
+    )
+    try:
+        state.finish(verdict)
+    except StateError as second:
+        job.surroundings.observe(Noticed(message=f"the failure could not be recorded: {second.message}"))
