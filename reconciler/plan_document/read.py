@@ -1,0 +1,253 @@
+"""From the bytes of a saved plan to a `SavedPlan`, strictly: it decides which writes `apply` may perform.
+
+A saved plan only ever takes writes away (DESIGN 3), so a forged one cannot add any. Strictness here is for the other
+direction: a damaged or contradictory file must not be mistaken for one that a person has reviewed.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import cast
+
+from reconciler.errors import PlanFileError
+from reconciler.model import HaloCustomerId, MappingKey, SubscriptionId, Tenant
+from reconciler.plan import Action, ActionReason
+from reconciler.plan_document.layout import (
+    FORMAT_VERSION,
+    ChangeJson,
+    Mismatch,
+    PlanJson,
+    StateJson,
+    SummaryJson,
+    checker,
+)
+from reconciler.rules import Level, Rule
+
+MAX_PLAN_BYTES = 50_000_000
+"""Largest plan file that is read; ten thousand mappings take about a sixth of it."""
+
+MAKE_ANOTHER = "Make a new one with: reconciler plan --out FILE"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedRow:
+    """One change as the saved plan shows it. `customer_id` is the billed customer's.
+
+    `subscription_id` and `before` are None where no Subscription existed; `after` is None where no number was known.
+    """
+
+    key: MappingKey
+    action: Action
+    subscription_id: SubscriptionId | None
+    before: int | None
+    after: int | None
+    customer_id: HaloCustomerId
+    hold: Rule | None
+
+    @property
+    def performs_write(self) -> bool:
+        """True when the saved plan would have sent something for it."""
+        return self.hold is None and self.action is not Action.NO_OP
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedPlan:
+    """A plan that was saved and may have been reviewed. `document` is the whole of it, for drawing.
+
+    `applyable` is false when the plan had nothing to write or was refused: then it permits no write at all.
+    """
+
+    mappings_sha256: str
+    tenant: Tenant
+    taken_at: datetime
+    applyable: bool
+    rows: tuple[SavedRow, ...]
+    document: PlanJson = field(compare=False, repr=False)
+
+    @property
+    def permitted(self) -> dict[MappingKey, SavedRow]:
+        """The rows that `apply` may perform, by key."""
+        return {row.key: row for row in self.rows if row.performs_write} if self.applyable else {}
+
+
+def read_plan_file(data: bytes) -> SavedPlan:
+    """Return the saved plan in these bytes; raises `PlanFileError` for everything that is not exactly one."""
+    document = _decode(data)
+    try:
+        checker(PlanJson, extra_members=_is_newer(document))(document)
+    except Mismatch as mismatch:
+        raise _refusal(f"{mismatch.path.lstrip('.') or 'the document'}: {mismatch.expected}") from None
+    plan = cast("PlanJson", document)
+    if plan["errored"]:
+        raise _refusal("it records a plan that could not be made")
+    rows = tuple(_row(change) for change in plan["resource_changes"])
+    _require_consistency(plan, rows)
+    return SavedPlan(
+        mappings_sha256=plan["mappings_sha256"],
+        tenant=Tenant(halo_url=plan["halo_url"], infima_partner=plan["infima_partner"]),
+        taken_at=_moment(plan["timestamp"]),
+        applyable=plan["applyable"],
+        rows=rows,
+        document=plan,
+    )
+
+
+def _refusal(problem: str) -> PlanFileError:
+    return PlanFileError(f"The plan file cannot be used: {problem}.", hint=MAKE_ANOTHER)
+
+
+def _decode(data: bytes) -> dict[str, object]:
+    if len(data) > MAX_PLAN_BYTES:
+        raise _refusal(f"it is larger than {MAX_PLAN_BYTES // 1_000_000} MB")
+    try:
+        document = json.loads(
+            data.decode("utf-8"),
+            object_pairs_hook=_members,
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
+        )
+    except UnicodeDecodeError:
+        raise _refusal("it is not UTF-8 text") from None
+    except RecursionError:
+        raise _refusal("it is nested too deeply") from None
+    except json.JSONDecodeError as error:
+        # the reason and the place only: the text around it may be anything
+        raise _refusal(f"it is not JSON ({error.msg}, line {error.lineno}, column {error.colno})") from None
+    except ValueError:
+        raise _refusal("it holds a number with too many digits") from None
+    if not isinstance(document, dict):
+        raise _refusal("it is not a JSON object")
+    if "error" in document and document.get("errored") is True:
+        raise _refusal("it records a plan that could not be made")
+    return document
+
+
+def _members(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise _refusal("an object in it has two members of one name")
+    return members
+
+
+def _refuse_constant(_text: str) -> float:
+    raise _refusal("it holds NaN or infinity, which JSON does not have")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise _refusal("it holds a number that is too large")
+    return number
+
+
+def _is_newer(document: dict[str, object]) -> bool:
+    """True when a newer minor version wrote the file; raises for another major version."""
+    stated = document.get("format_version")
+    major, _, minor = stated.partition(".") if isinstance(stated, str) else ("", "", "")
+    our_major, _, our_minor = FORMAT_VERSION.partition(".")
+    if not (minor.isascii() and minor.isdigit() and len(minor) < len("100000")):
+        raise _refusal("format_version is missing or unreadable; is this a plan that reconciler saved?")
+    if major != our_major:
+        raise PlanFileError(
+            f"The plan file cannot be used: its format_version is not {our_major}.x.",
+            hint=f"Another version of reconciler saved it. {MAKE_ANOTHER}",
+        )
+    return int(minor) > int(our_minor)
+
+
+def _row(change: ChangeJson) -> SavedRow:
+    name, side = change["name"], change["change"]
+    if change["address"] != f"halo_subscription.{name}":
+        raise _refusal("a row's address and name differ")
+    if len(side["actions"]) != 1:
+        raise _refusal("a row has not exactly one action")
+    action = Action(side["actions"][0])
+    if change["action_reason"] not in list(ActionReason):
+        raise _refusal("a row has an action_reason that this version does not know")
+    hold = change["hold"]
+    before, after = side["before"], side["after"]
+    if hold is None and not _sides_fit(action, before, after):
+        raise _refusal(f"a row's before and after do not fit its action ({action})")
+    subscription_id = None if before is None else before.get("id")
+    return SavedRow(
+        key=MappingKey(name),
+        action=action,
+        subscription_id=None if subscription_id is None else SubscriptionId(subscription_id),
+        before=None if before is None else before["count"],
+        after=None if after is None else after["count"],
+        customer_id=HaloCustomerId(change["halo_customer"]["id"]),
+        hold=None if hold is None else _rule(hold["rule"]),
+    )
+
+
+def _sides_fit(action: Action, before: StateJson | None, after: StateJson | None) -> bool:
+    """True unless the row would write something else than its action says; held rows write nothing."""
+    if action is Action.NO_OP:
+        return True
+    if after is None or after["count"] is None:
+        return False
+    if action is Action.CREATE:
+        return before is None
+    return before is not None and "id" in before and before["id"] == after.get("id")
+
+
+def _rule(name: str) -> Rule:
+    try:
+        return Rule(name)
+    except ValueError:
+        raise _refusal("it names a safety rule that this version does not know") from None
+
+
+def _require_consistency(plan: PlanJson, rows: tuple[SavedRow, ...]) -> None:
+    """Refuse a document whose parts contradict each other: what a person read must be what counts."""
+    if len({row.key for row in rows}) != len(rows):
+        raise _refusal("it has two rows for one mapping")
+    refused = False
+    for violation in plan["violations"]:
+        rule = _rule(violation["rule"])
+        if violation["level"] != rule.level:
+            raise _refusal("a violation's level is not its rule's")
+        refused = refused or (rule.level is Level.RUN and violation["allowed"] is None)
+    for allowance in plan["allowances"]:
+        _rule(allowance["rule"])
+    if plan["applyable"] != (not refused and any(row.performs_write for row in rows)):
+        raise _refusal("applyable contradicts its rows and violations")
+    if plan["summary"] != _summary(rows):
+        raise _refusal("its summary contradicts its rows")
+
+
+def _summary(rows: Iterable[SavedRow]) -> SummaryJson:
+    """The same sums as `plan.summarise`, from what the file shows."""
+    tally = dict.fromkeys(Action, 0)
+    held = before = after = 0
+    for row in rows:
+        live = row.before or 0
+        before += live
+        if row.hold is not None:
+            held += 1
+            after += live
+            continue
+        tally[row.action] += 1
+        after += live if row.after is None else row.after
+    return {
+        "create": tally[Action.CREATE],
+        "update": tally[Action.UPDATE],
+        "no_op": tally[Action.NO_OP],
+        "held": held,
+        "users_before": before,
+        "users_after": after,
+    }
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise _refusal("timestamp: a time such as 2026-11-22T05:17:03Z is expected") from None
+    if moment.tzinfo is None:
+        raise _refusal("timestamp: it has no time zone")
+    return moment

@@ -1,0 +1,263 @@
+"""From a `Plan` to the document. Pure: the same plan gives the same bytes, whatever the hash seed (FAULTS O1, O2)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Protocol, cast, runtime_checkable
+
+from reconciler.errors import ApiError, ConfigError, ReconcilerError
+from reconciler.model import Json, MappingKey, Place, RunId, SubscriptionId
+from reconciler.plan import Action, Change, Plan, SubscriptionState, Violation
+from reconciler.plan_document.layout import (
+    FORMAT_VERSION,
+    ActionsJson,
+    ChangeJson,
+    PlaceJson,
+    PlanJson,
+    StateJson,
+    UnknownJson,
+    ViolationJson,
+)
+
+
+class Outcome(StrEnum):
+    """What became of one change in `apply` (DESIGN 9)."""
+
+    APPLIED = "applied"  # written, and read back
+    UNCHANGED = "unchanged"  # nothing to do
+    HELD = "held"  # withheld by a safety rule
+    STALE = "stale"  # skipped: it moved between plan and write
+    FAILED = "failed"  # surely not written
+    UNKNOWN = "unknown"  # may or may not have been written
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeOutcome:
+    """One change's outcome with a sentence; `subscription_id` is the new Subscription's id after a create."""
+
+    outcome: Outcome
+    message: str = ""
+    subscription_id: SubscriptionId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRecord:
+    """The run that performed a plan, for `apply -o json`."""
+
+    id: RunId
+    started_at: datetime
+    finished_at: datetime
+    exit_code: int
+
+
+def plan_document(
+    plan: Plan,
+    *,
+    version: str,
+    outcomes: Mapping[MappingKey, ChangeOutcome] | None = None,
+    run: RunRecord | None = None,
+) -> PlanJson:
+    """Return the plan as the JSON document of DESIGN 9; `outcomes` and `run` are what `apply` adds.
+
+    `applyable` is true when there is something to write and no refusal.
+    """
+    outcomes = outcomes or {}
+    summary = plan.summary
+    document: PlanJson = {
+        "format_version": FORMAT_VERSION,
+        "reconciler_version": version,
+        "timestamp": _timestamp(plan.taken_at),
+        "applyable": bool(plan.writes),
+        "complete": plan.complete,
+        "errored": False,
+        "mappings_sha256": plan.mappings_sha256,
+        "halo_url": plan.tenant.halo_url,
+        "infima_partner": plan.tenant.infima_partner,
+        "resource_changes": [_change(change, outcomes.get(change.key)) for change in plan.changes],
+        "violations": [_violation(violation) for violation in plan.violations],
+        "unmapped_clients": [
+            {"id": client.id, "name": client.name, "user_count": client.user_count} for client in plan.unmapped
+        ],
+        "unmanaged_subscriptions": [
+            {
+                "id": subscription.id,
+                "key": subscription.key,
+                "name": subscription.name,
+                "customer_id": subscription.customer_id,
+                "customer_name": subscription.customer_name,
+                "count": subscription.count,
+            }
+            for subscription in plan.unmanaged
+        ],
+        "warnings": list(plan.warnings),
+        "allowances": [
+            {"rule": allowance.rule.value, "key": allowance.key, "reason": allowance.reason}
+            for allowance in plan.allowances
+        ],
+        "summary": {
+            "create": summary.create,
+            "update": summary.update,
+            "no_op": summary.no_op,
+            "held": summary.held,
+            "users_before": summary.users_before,
+            "users_after": summary.users_after,
+        },
+    }
+    if run is not None:
+        document["run"] = {
+            "id": run.id,
+            "started_at": _timestamp(run.started_at),
+            "finished_at": _timestamp(run.finished_at),
+            "exit_code": run.exit_code,
+        }
+    return document
+
+
+def _change(change: Change, outcome: ChangeOutcome | None) -> ChangeJson:
+    row: ChangeJson = {
+        "address": change.address,
+        "type": "halo_subscription",
+        "name": change.key,
+        "mode": "managed",
+        "change": _actions(change, outcome.subscription_id if outcome else None),
+        "action_reason": change.reason.value,
+        "infima_clients": [
+            {
+                "id": client.id,
+                "name": client.name,
+                "active_users": client.active_users,
+                "listed_users": client.listed_users,
+                "user_count": client.user_count,
+            }
+            for client in change.clients
+        ],
+        "halo_customer": {"id": change.customer.id, "name": change.customer.name},
+        "quantity": {
+            "counted": change.quantity.counted,
+            "rule": change.quantity.rule,
+            "result": change.quantity.result,
+        },
+        "hold": None
+        if change.hold is None
+        else {"rule": change.hold.rule.value, "message": change.hold.message, "remedy": change.hold.remedy},
+        "place": _place(change.mapping.place),
+    }
+    if change.caused_by is not None:
+        row["caused_by"] = change.caused_by
+    if outcome is not None:
+        row["outcome"] = outcome.outcome.value
+        row["outcome_message"] = outcome.message
+    return row
+
+
+def _actions(change: Change, created_id: SubscriptionId | None) -> ActionsJson:
+    """Terraform's `change`: a no-op without a Subscription has no `after`, for nothing is and nothing will be there."""
+    unknown: UnknownJson = {}
+    after: StateJson | None = None
+    subscription_id = created_id if change.after.id is None else change.after.id
+    if subscription_id is not None or change.action is not Action.NO_OP:
+        after = _state(change.after, subscription_id)
+        if subscription_id is None:
+            unknown["id"] = True
+        if change.after.count is None:
+            unknown["count"] = True
+    return {
+        "actions": [change.action.value],
+        "before": None if change.before is None else _state(change.before, change.before.id),
+        "after": after,
+        "after_unknown": unknown,
+    }
+
+
+def _state(state: SubscriptionState, subscription_id: SubscriptionId | None) -> StateJson:
+    known: StateJson = {"count": state.count, "customer_id": state.customer_id, "name": state.name}
+    return known if subscription_id is None else {"id": subscription_id, **known}
+
+
+def _place(place: Place) -> PlaceJson:
+    return {"file": place.file, "line": place.line, "column": place.column}
+
+
+def _violation(violation: Violation) -> ViolationJson:
+    return {
+        "rule": violation.rule.value,
+        "level": violation.level.value,
+        "name": violation.name,
+        "measured": violation.measured,
+        "limit": violation.limit,
+        "message": violation.message,
+        "remedy": violation.remedy,
+        "allowed": violation.allowed,
+    }
+
+
+def _timestamp(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+@runtime_checkable
+class _Diagnostic(Protocol):
+    """What an element of `ConfigError.diagnostics` has; `config` stands above this module, so it is not imported."""
+
+    @property
+    def place(self) -> Place: ...
+    @property
+    def severity(self) -> str: ...
+    @property
+    def message(self) -> str: ...
+    @property
+    def hint(self) -> str: ...
+
+
+def error_document(error: ReconcilerError, *, version: str) -> dict[str, Json]:
+    """Return what `-o json` prints on failure: `errored` is true and `error` has code, message and next step."""
+    details: dict[str, Json] = {"code": error.code, "message": error.message, "hint": error.hint}
+    if isinstance(error, ApiError):
+        details |= {"system": error.system, "request": error.request}
+    if isinstance(error, ConfigError):
+        details["diagnostics"] = [
+            {
+                "file": diagnostic.place.file,
+                "line": diagnostic.place.line,
+                "column": diagnostic.place.column,
+                "severity": str(diagnostic.severity),
+                "message": diagnostic.message,
+                "hint": diagnostic.hint,
+            }
+            for diagnostic in error.diagnostics
+            if isinstance(diagnostic, _Diagnostic)
+        ]
+    return {
+        "format_version": FORMAT_VERSION,
+        "reconciler_version": version,
+        "applyable": False,
+        "complete": False,
+        "errored": True,
+        "resource_changes": [],
+        "error": details,
+    }
+
+
+def dump_document(document: PlanJson | Mapping[str, Json]) -> str:
+    """Return the document as ASCII text: a line for each member and for each element of a list, newline at the end.
+
+    Raises ValueError for a number that JSON does not have (NaN, infinity).
+    """
+    members = cast("Mapping[str, Json]", document)
+    lines = ",\n".join(f"{_compact(name)}: {_member(value)}" for name, value in members.items())
+    return "{" + lines + "}\n"
+
+
+def _member(value: Json) -> str:
+    if not isinstance(value, list) or not value:
+        return _compact(value)
+    return "[\n" + ",\n".join(f"  {_compact(item)}" for item in value) + "\n]"
+
+
+def _compact(value: Json) -> str:
+    # without `indent` json encodes in C: 10,000 changes cost a tenth of what pretty-printing would
+    return json.dumps(value, ensure_ascii=True, allow_nan=False)

@@ -1,0 +1,265 @@
+"""What all drawings share: the plan document as sorted, typed rows with their reasons in words.
+
+Made from the JSON document, never from a `Plan`, so that `show PLAN_FILE` draws what `plan` drew. Text is still as it
+came: each drawing cleans it at its own exit.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+
+from reconciler.plan import Action, ActionReason
+from reconciler.plan_document import ChangeJson, Outcome, PlanJson, ViolationJson
+from reconciler.plan_document.layout import PlaceJson
+from reconciler.rules import Level, Rule
+
+
+class Kind(IntEnum):
+    """What a row is for its reader, in reading order."""
+
+    HELD = 0
+    CREATE = 1
+    UPDATE = 2
+    UNCHANGED = 3
+
+
+_KINDS = {Action.CREATE: Kind.CREATE, Action.UPDATE: Kind.UPDATE, Action.NO_OP: Kind.UNCHANGED}
+
+_REASONS = {
+    ActionReason.NEW_MAPPING: "no Subscription yet",
+    ActionReason.COUNT_CHANGED: "count changed",
+    ActionReason.RETIRED: "mapping is retired",
+    ActionReason.FIXED: "quantity is fixed in mappings.yaml",
+    ActionReason.FIRST_COUNT: "first count after the create",
+    ActionReason.IN_STEP: "count matches",
+    ActionReason.NOTHING_TO_RETIRE: "retired, and there is no Subscription",
+    ActionReason.UNKNOWN_COUNT: "count is not known",
+}
+
+MAPPINGS_EDIT = "mappings"
+"""Value of `caused_by` for a change that comes from the edit under review; others would happen anyway."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """A broken safety rule in words. `key` is empty at run level; `lift` is the option that lifts it, or empty."""
+
+    rule: str
+    level: Level
+    key: str
+    message: str
+    remedy: str
+    measure: str
+    lift: str
+    allowed: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One mapping in the plan. Counts are whole users, None where no number is known."""
+
+    key: str
+    kind: Kind
+    action: str
+    customer: str
+    customer_id: int
+    subscription_id: int | None
+    subscription_name: str
+    before: int | None
+    after: int | None
+    reason: str
+    problems: tuple[Problem, ...]
+    caused_by: str | None
+    place: PlaceJson
+    outcome: Outcome | None
+    outcome_message: str
+
+    @property
+    def delta(self) -> int | None:
+        """Users more (or less, negative) than now; None where a side is not known."""
+        return None if self.after is None else self.after - (self.before or 0)
+
+    @property
+    def caused_by_edit(self) -> bool:
+        """False for a change that would happen without the edit of mappings.yaml under review."""
+        return self.caused_by in {None, MAPPINGS_EDIT}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """The document in reading order. `rows` are sorted: held, create, update, unchanged; each by key."""
+
+    document: PlanJson
+    rows: tuple[Row, ...]
+    refusals: tuple[Problem, ...]
+    lifted: tuple[Problem, ...]
+
+    def of_kind(self, *kinds: Kind) -> tuple[Row, ...]:
+        """The rows of these kinds, in order."""
+        return tuple(row for row in self.rows if row.kind in kinds)
+
+    def with_outcome(self, *outcomes: Outcome) -> tuple[Row, ...]:
+        """The rows that `apply` ended with one of these outcomes, in order."""
+        return tuple(row for row in self.rows if row.outcome in outcomes)
+
+    @property
+    def compares_edit(self) -> bool:
+        """True when the plan was made --against another version of mappings.yaml."""
+        return any(row.caused_by is not None for row in self.rows)
+
+
+def view(document: PlanJson) -> View:
+    """Return the document in reading order and in words."""
+    problems = [_problem(violation) for violation in document["violations"]]
+    by_key: defaultdict[str, list[Problem]] = defaultdict(list)
+    for problem in problems:
+        if problem.level is Level.MAPPING and problem.allowed is None:
+            by_key[problem.key].append(problem)
+    ran = "run" in document or any("outcome" in change for change in document["resource_changes"])
+    rows = [_row(change, by_key, ran=ran) for change in document["resource_changes"]]
+    return View(
+        document=document,
+        rows=tuple(sorted(rows, key=lambda row: (row.kind, row.key))),
+        refusals=tuple(problem for problem in problems if problem.level is Level.RUN and problem.allowed is None),
+        lifted=tuple(problem for problem in problems if problem.allowed is not None),
+    )
+
+
+def _problem(violation: ViolationJson) -> Problem:
+    rule, key = Rule(violation["rule"]), violation["name"]
+    figures = [f"{word} {violation[word]}" for word in ("measured", "limit") if violation[word] is not None]
+    # a remedy that already names the option needs no second mention of it
+    lift = f"--allow {rule}{f':{key}' if key else ''}" if rule.liftable and "--allow" not in violation["remedy"] else ""
+    return Problem(
+        rule=rule.value,
+        level=rule.level,
+        key=key,
+        message=sentence(violation["message"]),
+        remedy=sentence(violation["remedy"]),
+        measure=sentence(", ".join(figures).capitalize()),
+        lift=lift,
+        allowed=violation["allowed"],
+    )
+
+
+def _row(change: ChangeJson, problems: Mapping[str, list[Problem]], *, ran: bool) -> Row:
+    sides, hold = change["change"], change["hold"]
+    before, after = sides["before"], sides["after"]
+    known = before or after
+    action = Action(sides["actions"][0])
+    held_by = tuple(problems.get(change["name"], ()))
+    if hold is not None and not any(problem.rule == hold["rule"] for problem in held_by):
+        # a hold is told even where the list of violations does not repeat it
+        bare: ViolationJson = {**hold, "level": "mapping", "name": "", "measured": None, "limit": None, "allowed": None}
+        held_by = (_problem({**bare, "name": change["name"]}), *held_by)
+    kind = _KINDS[action] if hold is None else Kind.HELD
+    return Row(
+        key=change["name"],
+        kind=kind,
+        action=action.value,
+        customer=change["halo_customer"]["name"],
+        customer_id=change["halo_customer"]["id"],
+        subscription_id=known.get("id") if known else None,
+        subscription_name=known["name"] if known else "",
+        before=before["count"] if before else None,
+        after=after["count"] if after else None,
+        reason=_reason(change),
+        problems=held_by if hold is not None else (),
+        caused_by=change.get("caused_by"),
+        place=change["place"],
+        outcome=_outcome(change, kind) if ran else None,
+        outcome_message=change.get("outcome_message", ""),
+    )
+
+
+def _outcome(change: ChangeJson, kind: Kind) -> Outcome | None:
+    """What `apply` says of the change; a row it does not mention was left alone, and None where it should not be."""
+    stated = change.get("outcome")
+    if stated is not None:
+        return Outcome(stated)
+    return {Kind.HELD: Outcome.HELD, Kind.UNCHANGED: Outcome.UNCHANGED}.get(kind)
+
+
+def _reason(change: ChangeJson) -> str:
+    """The reason in words, with the arithmetic where users were counted."""
+    reason, quantity = ActionReason(change["action_reason"]), change["quantity"]
+    words, counted = _REASONS[reason], quantity["counted"]
+    if change.get("caused_by") == "drift":
+        words = "changed in HaloPSA since the last run"
+    if counted is None or reason in {ActionReason.FIXED, ActionReason.RETIRED, ActionReason.NOTHING_TO_RETIRE}:
+        return words
+    if counted == quantity["result"]:
+        return f"{words}: {plural(counted, 'user')} counted"
+    return f"{words}: {plural(counted, 'user')} counted; rule: {quantity['rule']}"
+
+
+def sentence(text: str) -> str:
+    """Return the text with a full stop, unless it ends with a mark of its own or is empty."""
+    text = text.strip()
+    return text if not text or text[-1] in ".!?" else f"{text}."
+
+
+def plural(number: int, noun: str) -> str:
+    """Return "1 change", "2 changes"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def signed(number: int | None) -> str:
+    """Return "+3", "-3", "0", or "?" for an unknown number."""
+    return "?" if number is None else f"{number:+d}" if number else "0"
+
+
+def verdict(shown: View) -> str:
+    """Return what the plan comes to, in one or two sentences."""
+    summary = shown.document["summary"]
+    if shown.refusals:
+        rules = "a safety rule stops" if len(shown.refusals) == 1 else f"{len(shown.refusals)} safety rules stop"
+        return f"Refused: {rules} this run, and nothing is written. Without that: {_figures(shown)}"
+    if not (summary["create"] or summary["update"] or summary["held"]):
+        if not shown.document["complete"]:
+            return f"No changes among the {plural(summary['no_op'], 'mapping')} selected."
+        return "No changes. HaloPSA matches mappings.yaml and INFIMA's counts."
+    return f"Plan: {_figures(shown)}"
+
+
+def _figures(shown: View) -> str:
+    summary = shown.document["summary"]
+    return (
+        f"{summary['create']} to create, {summary['update']} to update, {summary['held']} held, "
+        f"{summary['no_op']} unchanged. Users billed: {summary['users_before']} -> {summary['users_after']}."
+    )
+
+
+def outcome_verdict(shown: View) -> str:
+    """Return how `apply` ended. "Complete" is said only when every change was written and read back."""
+    if shown.refusals:
+        return "Apply refused. Nothing was written."
+    applied = shown.with_outcome(Outcome.APPLIED)
+    created = sum(row.action == Action.CREATE for row in applied)
+    figures = [f"{created} created", f"{len(applied) - created} updated"]
+    figures.append(f"{len(shown.with_outcome(Outcome.UNCHANGED))} unchanged")
+    withheld = _tally(shown, {Outcome.HELD: "held", Outcome.STALE: "skipped as stale"})
+    unsettled = _tally(shown, {Outcome.FAILED: "failed", Outcome.UNKNOWN: "with unknown outcome"})
+    missing = sum(row.outcome is None for row in shown.rows)
+    unsettled += [f"{missing} not attempted"] if missing else []
+    opening = "Apply incomplete:" if unsettled else "Apply finished, but not all was written:" if withheld else ""
+    return f"{opening or 'Apply complete!'} {', '.join(figures + withheld + unsettled)}."
+
+
+def _tally(shown: View, words: Mapping[Outcome, str]) -> list[str]:
+    counted = {word: len(shown.with_outcome(outcome)) for outcome, word in words.items()}
+    return [f"{number} {word}" for word, number in counted.items() if number]
+
+
+def users_after_apply(rows: Iterable[Row]) -> tuple[int, int]:
+    """Return the users billed before and after `apply`, as far as known: only what was read back counts as changed."""
+    before = after = 0
+    for row in rows:
+        live = row.before or 0
+        before += live
+        settled = row.outcome in {Outcome.APPLIED, Outcome.UNCHANGED}
+        after += row.after if settled and row.after is not None else live
+    return before, after

@@ -1,0 +1,341 @@
+"""The plan and its outcome for a terminal, in Terraform's words and symbols, as plain lines.
+
+Plain lines, because rich takes seconds for a table of ten thousand rows. Symbols and colours never carry a meaning
+alone: each line says it in a word too. The program's own words are ASCII, so that they survive every console.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from reconciler.plan import Action
+from reconciler.plan_document import Outcome, PlanJson
+from reconciler.render.document import (
+    Kind,
+    Problem,
+    Row,
+    View,
+    outcome_verdict,
+    plural,
+    sentence,
+    signed,
+    users_after_apply,
+    verdict,
+    view,
+)
+from reconciler.render.text import display_width, pad, terminal_safe
+
+LISTED = 20
+"""Unmapped clients and unmanaged Subscriptions that are listed without `verbose`."""
+
+_PROSE = 2000
+"""Characters of one message or remedy that are shown."""
+
+
+class Ink(Enum):
+    """ANSI colours. They repeat what the words say."""
+
+    GREEN = "32"
+    YELLOW = "33"
+    RED = "31"
+    BOLD = "1"
+    PLAIN = ""
+
+
+_MARKS = {
+    Kind.HELD: ("!", "held", Ink.RED),
+    Kind.CREATE: ("+", "create", Ink.GREEN),
+    Kind.UPDATE: ("~", "update", Ink.YELLOW),
+    Kind.UNCHANGED: (" ", "no change", Ink.PLAIN),
+}
+
+_OUTCOME_MARKS = {
+    Outcome.APPLIED: ("~", "updated", Ink.GREEN),
+    Outcome.UNCHANGED: (" ", "unchanged", Ink.PLAIN),
+    Outcome.HELD: ("!", "held", Ink.RED),
+    Outcome.STALE: ("!", "stale", Ink.YELLOW),
+    Outcome.FAILED: ("!", "failed", Ink.RED),
+    Outcome.UNKNOWN: ("!", "unknown", Ink.RED),
+    None: ("!", "not tried", Ink.YELLOW),
+}
+
+_UNDONE = frozenset({Outcome.HELD, Outcome.STALE, Outcome.FAILED, Outcome.UNKNOWN, None})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pen:
+    """How this terminal is written on: colour or not, columns, and what its encoding can express."""
+
+    colour: bool = False
+    width: int = 100
+    encoding: str = "utf-8"
+
+    def clean(self, text: str, width: int = 80) -> str:
+        """Foreign text, safe here."""
+        return terminal_safe(text, width, encoding=self.encoding)
+
+    def ink(self, text: str, ink: Ink) -> str:
+        """Our own text in a colour, where colours are wanted."""
+        return f"\x1b[{ink.value}m{text}\x1b[0m" if self.colour and ink is not Ink.PLAIN else text
+
+    def prose(self, text: str, *, indent: str, first: str = "") -> Iterator[str]:
+        """Text wrapped into lines; `first` is our own opening, which keeps foreign text off the line's start."""
+        yield from textwrap.wrap(
+            first + self.clean(text, _PROSE),
+            width=max(self.width, 40),
+            initial_indent=indent,
+            subsequent_indent=indent + "  ",
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+
+
+def render_plan(
+    document: PlanJson, *, verbose: bool = False, colour: bool = False, width: int = 100, encoding: str = "utf-8"
+) -> str:
+    """Return the plan as lines for a terminal that is `width` columns wide and writes `encoding`.
+
+    Only what changes or is held is drawn; `verbose` draws every row and every name.
+    """
+    pen, shown = Pen(colour=colour, width=width, encoding=encoding), view(document)
+    sections = [
+        _heading(pen, shown),
+        _refusals(pen, shown.refusals),
+        _held(pen, shown),
+        _lifted(pen, shown.lifted),
+        *_changes(pen, shown, verbose=verbose),
+        _unmapped(pen, document, verbose=verbose),
+        _unmanaged(pen, document, verbose=verbose),
+        _warnings(pen, document),
+        [pen.ink(verdict(shown), Ink.RED if shown.refusals else Ink.BOLD)],
+    ]
+    return _joined(sections)
+
+
+def render_outcome(
+    document: PlanJson, *, verbose: bool = False, colour: bool = False, width: int = 100, encoding: str = "utf-8"
+) -> str:
+    """Return what `apply` did, with a line for each change that was tried or withheld and the next steps.
+
+    `verbose` draws the unchanged rows as well.
+    """
+    pen, shown = Pen(colour=colour, width=width, encoding=encoding), view(document)
+    quiet = () if verbose else (Outcome.UNCHANGED,)
+    rows = () if shown.refusals else tuple(row for row in shown.rows if row.outcome not in quiet)
+    before, after = users_after_apply(shown.rows)
+    ink = Ink.GREEN if not (shown.refusals or any(row.outcome in _UNDONE for row in shown.rows)) else Ink.RED
+    closing = pen.ink(outcome_verdict(shown), ink) + f" Users billed: {before} -> {after}."
+    if shown.with_outcome(Outcome.UNKNOWN):
+        closing += " Not counted: what has an unknown outcome."
+    sections = [
+        _refusals(pen, shown.refusals),
+        _outcomes(pen, rows),
+        _next_steps(pen, shown),
+        [closing],
+    ]
+    return _joined(sections)
+
+
+def _joined(sections: Iterable[Sequence[str]]) -> str:
+    return "\n\n".join("\n".join(lines) for lines in sections if lines) + "\n"
+
+
+def _heading(pen: Pen, shown: View) -> list[str]:
+    document = shown.document
+    read = document["timestamp"].replace("T", " ").replace("Z", " UTC")
+    lines = list(
+        pen.prose(
+            f"HaloPSA {document['halo_url']} and INFIMA partner {document['infima_partner']}, as read {read}.",
+            indent="",
+        )
+    )
+    if not document["complete"]:
+        lines.append("Only the mappings selected by --only and --exclude are in this plan.")
+    used = [kind for kind in (Kind.CREATE, Kind.UPDATE, Kind.HELD) if shown.of_kind(kind)]
+    if used:
+        lines.append("Changes are indicated with the following symbols:")
+        lines += [f"  {pen.ink(mark, ink)} {word}" for mark, word, ink in map(_MARKS.__getitem__, used)]
+    return lines
+
+
+def _refusals(pen: Pen, refusals: Sequence[Problem]) -> list[str]:
+    if not refusals:
+        return []
+    lines = [pen.ink("Refused by a safety rule. Nothing is written.", Ink.RED)]
+    for problem in refusals:
+        lines += ["", *_problem(pen, problem, indent="  ", mark=pen.ink("!", Ink.RED) + " ")]
+    return lines
+
+
+def _problem(pen: Pen, problem: Problem, *, indent: str, mark: str = "") -> Iterator[str]:
+    body = indent + " " * (2 if mark else 0)
+    lines = list(pen.prose(f"{problem.message} {problem.measure}", indent=body, first=f"{problem.rule}: "))
+    lines[0] = indent + mark + lines[0][len(body) :]
+    yield from lines
+    if problem.remedy:
+        yield from pen.prose(problem.remedy, indent=body + "  ", first="To do: ")
+    if problem.lift:
+        yield from pen.prose(f'{problem.lift} --reason "..."', indent=body + "  ", first="To let it through once: ")
+
+
+def _held(pen: Pen, shown: View) -> list[str]:
+    rows = shown.of_kind(Kind.HELD)
+    if not rows:
+        return []
+    lines = [pen.ink(f"Held by a safety rule ({len(rows)}). These are not written:", Ink.BOLD)]
+    for row, drawn in zip(rows, _table(pen, rows, _plan_mark), strict=True):
+        lines += ["", drawn]
+        if not row.caused_by_edit:
+            lines.append("      This would be held without the edit of mappings.yaml too.")
+        for problem in row.problems:
+            lines += _problem(pen, problem, indent="      ")
+    return lines
+
+
+def _lifted(pen: Pen, lifted: Sequence[Problem]) -> list[str]:
+    lines = [pen.ink("Let through on a person's word:", Ink.BOLD)] if lifted else []
+    for problem in lifted:
+        whose = f" for {problem.key}" if problem.key else ""
+        lines += pen.prose(
+            f"{whose}: {problem.message} Reason given: {sentence(problem.allowed or '')}",
+            indent="  ",
+            first=problem.rule,
+        )
+    return lines
+
+
+def _changes(pen: Pen, shown: View, *, verbose: bool) -> Iterator[list[str]]:
+    rows = shown.of_kind(Kind.CREATE, Kind.UPDATE)
+    here = [row for row in rows if row.caused_by_edit]
+    anyway = [row for row in rows if not row.caused_by_edit]
+    if here:
+        title = "From this edit of mappings.yaml:" if shown.compares_edit else "Changes:"
+        if shown.refusals:
+            title = "What the plan was before it was refused:"
+        yield [pen.ink(title, Ink.BOLD), *_table(pen, here, _plan_mark)]
+    elif shown.compares_edit:
+        yield ["This edit of mappings.yaml changes no quantity by itself."]
+    if anyway:
+        fold = "" if verbose else " Listed with -v."
+        title = f"{plural(len(anyway), 'change')} would happen without this edit too.{fold}"
+        yield [title, *(_table(pen, anyway, _plan_mark) if verbose else [])]
+    unchanged = shown.of_kind(Kind.UNCHANGED)
+    if verbose and unchanged:
+        yield [pen.ink("Unchanged:", Ink.BOLD), *_table(pen, unchanged, _plan_mark)]
+
+
+def _plan_mark(row: Row) -> tuple[str, str, Ink, str]:
+    """Symbol, word, colour and last words of a row in a plan."""
+    withheld = "" if row.action == Action.NO_OP else f"{row.action} withheld"
+    return *_MARKS[row.kind], withheld if row.kind is Kind.HELD else row.reason
+
+
+def _outcome_mark(row: Row) -> tuple[str, str, Ink, str]:
+    """Symbol, word, colour and last words of a row after `apply`."""
+    if row.outcome is Outcome.APPLIED and row.action == Action.CREATE:
+        return "+", "created", Ink.GREEN, ""
+    tail = "" if row.outcome in {Outcome.APPLIED, Outcome.UNCHANGED} else "not written"
+    return *_OUTCOME_MARKS[row.outcome], "may or may not be written" if row.outcome is Outcome.UNKNOWN else tail
+
+
+def _table(pen: Pen, rows: Sequence[Row], mark_of: Callable[[Row], tuple[str, str, Ink, str]]) -> list[str]:
+    """One line a row: symbol, word, key, customer, Subscription, before -> after, difference, reason."""
+    names = max(16, min(36, pen.width - 64))
+    cells = [
+        (
+            mark_of(row)[1],
+            pen.clean(row.key, 48),
+            f"{pen.clean(row.customer, names)} (customer {row.customer_id})",
+            "new" if row.subscription_id is None else f"#{row.subscription_id}",
+            _before(row),
+            "?" if row.after is None else str(row.after),
+            f"({signed(row.delta)})",
+        )
+        for row in rows
+    ]
+    widths = [max(map(display_width, column)) for column in zip(*cells, strict=True)]
+    lines = []
+    for row, row_cells in zip(rows, cells, strict=True):
+        mark, _, ink, tail = mark_of(row)
+        word, key, customer, subscription, before, after, delta = (
+            pad(cell, width, right=index in _NUMBERS)
+            for index, (cell, width) in enumerate(zip(row_cells, widths, strict=True))
+        )
+        line = f"  {pen.ink(f'{mark} {word}', ink)}  {key}  {customer}  {subscription}  {before} -> {after}  {delta}"
+        lines.append(f"{line}  {pen.clean(tail, 120)}".rstrip())
+    return lines
+
+
+_NUMBERS = frozenset({4, 5, 6})
+"""Columns of a row that are aligned to the right."""
+
+
+def _before(row: Row) -> str:
+    """A Subscription that does not exist bills 0; one whose count HaloPSA did not tell is unknown."""
+    if row.before is not None:
+        return str(row.before)
+    return "0" if row.action == Action.CREATE else "?"
+
+
+def _unmapped(pen: Pen, document: PlanJson, *, verbose: bool) -> list[str]:
+    clients = document["unmapped_clients"]
+    if not clients:
+        return []
+    title = f"INFIMA clients neither mapped nor ignored ({len(clients)}). Nobody is billed for them:"
+    lines = [
+        f"  {client['id']}  {pen.clean(client['name'])}"
+        + ("" if client["user_count"] is None else f"  {plural(client['user_count'], 'user')}")
+        for client in clients
+    ]
+    return [pen.ink(title, Ink.BOLD), *_folded(lines, verbose=verbose)]
+
+
+def _unmanaged(pen: Pen, document: PlanJson, *, verbose: bool) -> list[str]:
+    subscriptions = document["unmanaged_subscriptions"]
+    if not subscriptions:
+        return []
+    title = f"Subscriptions no longer in mappings.yaml ({len(subscriptions)}). They stay as they are:"
+    lines = [
+        f"  #{row['id']}  {pen.clean(row['name'], 48)}, was {pen.clean(row['key'], 48)}, for "
+        f"{pen.clean(row['customer_name'], 48)}: still bills "
+        + ("an unknown number of users" if row["count"] is None else plural(row["count"], "user"))
+        for row in subscriptions
+    ]
+    return [pen.ink(title, Ink.BOLD), *_folded(lines, verbose=verbose)]
+
+
+def _folded(lines: Sequence[str], *, verbose: bool) -> list[str]:
+    if verbose or len(lines) <= LISTED:
+        return list(lines)
+    return [*lines[:LISTED], f"  and {len(lines) - LISTED} more; all are listed with -v"]
+
+
+def _warnings(pen: Pen, document: PlanJson) -> list[str]:
+    return [line for warning in document["warnings"] for line in pen.prose(warning, indent="", first="Warning: ")]
+
+
+def _outcomes(pen: Pen, rows: Sequence[Row]) -> list[str]:
+    lines = []
+    for row, drawn in zip(rows, _table(pen, rows, _outcome_mark), strict=True):
+        lines.append(drawn)
+        if row.outcome_message:
+            lines += pen.prose(sentence(row.outcome_message), indent="      ")
+        elif row.outcome is Outcome.HELD:
+            lines += [line for problem in row.problems for line in _problem(pen, problem, indent="      ")]
+    return lines
+
+
+def _next_steps(pen: Pen, shown: View) -> list[str]:
+    created = [row for row in shown.with_outcome(Outcome.APPLIED) if row.action == Action.CREATE]
+    if not created:
+        return []
+    title = "Next step, by hand in HaloPSA: attach it to a recurring invoice. Until then it bills nothing."
+    lines = [pen.ink(title, Ink.BOLD)]
+    return lines + [
+        f"  Subscription #{row.subscription_id} {pen.clean(row.subscription_name, 48)}"
+        f" for customer {pen.clean(row.customer, 48)} ({row.customer_id})"
+        for row in created
+    ]

@@ -1,0 +1,162 @@
+"""Plans with believable names that the golden files are drawn from."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from reconciler.model import HaloCustomerId, InfimaClientId, MappingKey, QuantityRule, RunId, SubscriptionId
+from reconciler.plan import ActionReason, Change, Plan, UnmanagedSubscription, UnmappedClient, Violation
+from reconciler.plan_document import ChangeOutcome, Outcome, PlanJson, RunRecord, plan_document
+from reconciler.rules import Allowance, Rule
+from tests.builders import NOW, TEMPLATE, build_change, build_hold, build_mapping, build_plan, build_violation
+
+VERSION = "0.1.0"
+
+ZERO = build_hold(
+    Rule.ZERO,
+    "INFIMA counts 0 users for Harbour Clinic where HaloPSA bills 12",
+    "If the client has really left, set `retired: true` or `quantity: {allow_zero: true}`; otherwise look in INFIMA",
+)
+INACTIVE = build_hold(
+    Rule.CUSTOMER_INACTIVE,
+    "HaloPSA customer 44 (Kestrel Logistics) is inactive",
+    "Activate the customer in HaloPSA, or set `retired: true` on the mapping",
+)
+DROPPED = Violation(
+    rule=Rule.SOURCE_DROPPED,
+    name="",
+    message="INFIMA's counts come to 301 users where HaloPSA bills 812",
+    remedy="Look whether INFIMA answers completely; run again when it does",
+    measured=62,
+    limit=20,
+)
+
+
+def quiet_changes() -> list[Change]:
+    """Three mappings that are in step."""
+    quiet = [(101, 12, "Acme Dental Group"), (105, 31, "Dunmore School"), (106, 33, "Eastgate Homes")]
+    return [
+        build_change(
+            build_mapping(client, customer, name=name, line=client - 91),
+            before=customer,
+            after=customer,
+            subscription=8900 + client,
+        )
+        for client, customer, name in quiet
+    ]
+
+
+def night_changes() -> list[Change]:
+    """A night with one create, two updates, two holds and three mappings in step."""
+    nova = build_mapping(111, 51, name="Nova Optics", customer_name="Nova Optics GmbH", line=40)
+    corvid = build_mapping(
+        103,
+        23,
+        name="Corvid HQ",
+        customer_name="Corvid plc",
+        key="corvid",
+        line=48,
+        more_clients=[(104, "Corvid Labs")],
+    )
+    borealis = build_mapping(
+        102, 19, name="Borealis Freight", customer_name="Borealis Freight Ltd", rule=QuantityRule(minimum=10), line=44
+    )
+    harbour = build_mapping(107, 37, name="Harbour Clinic", line=52)
+    kestrel = build_mapping(108, 44, name="Kestrel Logistics", line=56)
+    return [
+        *quiet_changes(),
+        build_change(nova, subscription=None, after=14),
+        build_change(corvid, before=118, after=121, subscription=9023, counted=126, rule="active_users, 5 included"),
+        build_change(borealis, before=12, after=10, subscription=9012, counted=7, rule="active_users, at least 10"),
+        build_change(harbour, before=12, after=0, subscription=9007, hold=ZERO),
+        build_change(kestrel, before=8, after=9, subscription=9008, hold=INACTIVE),
+    ]
+
+
+def night_plan(*changes: Change, **other: object) -> Plan:
+    """The night's plan with everything that can stand beside the rows."""
+    fields: dict[str, object] = {
+        "violations": (
+            build_violation(ZERO, "infima-107", measured=0, limit=1),
+            build_violation(INACTIVE, "infima-108"),
+        ),
+        "unmapped": (
+            UnmappedClient(id=InfimaClientId(130), name="Otter & Sons", user_count=9),
+            UnmappedClient(id=InfimaClientId(131), name="Pinecrest Surgery", user_count=None),
+        ),
+        "unmanaged": (
+            UnmanagedSubscription(
+                id=SubscriptionId(9077),
+                key="infima-177",
+                name=TEMPLATE,
+                customer_id=HaloCustomerId(77),
+                customer_name="Quarry Foods",
+                count=31,
+            ),
+        ),
+        "warnings": ('INFIMA calls client 101 "Acme Dental Ltd"; mappings.yaml calls it "Acme Dental Group".',),
+    }
+    return build_plan(*(changes or night_changes()), **(fields | other))
+
+
+def refused_plan() -> Plan:
+    """A night on which INFIMA answered badly."""
+    plan = night_plan()
+    return night_plan(violations=(DROPPED, *plan.violations))
+
+
+def lifted_plan() -> Plan:
+    """A plan whose hold a person lifted."""
+    held = build_violation(ZERO, "infima-107", measured=0, limit=1)
+    lifted = Violation(
+        rule=held.rule,
+        name=held.name,
+        message=held.message,
+        remedy=held.remedy,
+        measured=0,
+        limit=1,
+        allowed="all left",
+    )
+    harbour = build_change(
+        build_mapping(107, 37, name="Harbour Clinic", line=52), before=12, after=0, subscription=9007
+    )
+    allowance = Allowance(rule=Rule.ZERO, key="infima-107", reason="all left")
+    return build_plan(*quiet_changes(), harbour, violations=(lifted,), allowances=(allowance,))
+
+
+def against_plan() -> Plan:
+    """A plan made --against the base branch: one change from the edit, one from the counts, one hold of each."""
+    new = build_mapping(111, 51, name="Nova Optics", customer_name="Nova Optics GmbH", line=40)
+    counts = build_mapping(102, 19, name="Borealis Freight", customer_name="Borealis Freight Ltd", line=44)
+    retired = build_mapping(109, 45, name="Larkspur Hotel", line=60, retired=True)
+    harbour = build_mapping(107, 37, name="Harbour Clinic", line=52)
+    return night_plan(
+        *quiet_changes(),
+        build_change(new, subscription=None, after=14, caused_by="mappings"),
+        build_change(
+            retired, before=6, after=0, subscription=9045, reason=ActionReason.RETIRED, caused_by="mappings", counted=6
+        ),
+        build_change(counts, before=12, after=10, subscription=9012, caused_by="counts"),
+        build_change(harbour, before=12, after=0, subscription=9007, hold=ZERO, caused_by="counts"),
+        violations=(build_violation(ZERO, "infima-107", measured=0, limit=1),),
+    )
+
+
+def document(plan: Plan) -> PlanJson:
+    """The plan as its JSON document."""
+    return plan_document(plan, version=VERSION)
+
+
+def applied(plan: Plan, *, exit_code: int, **special: ChangeOutcome) -> PlanJson:
+    """The plan after `apply`; `special` gives outcomes by key with `_` for `-`, the others went well."""
+    outcomes: dict[MappingKey, ChangeOutcome] = {}
+    for change in plan.changes:
+        fine = Outcome.HELD if change.hold else Outcome.APPLIED if change.performs_write else Outcome.UNCHANGED
+        created = SubscriptionId(9100) if change.performs_write and change.before is None else None
+        outcomes[change.key] = special.get(
+            change.key.replace("-", "_"), ChangeOutcome(outcome=fine, subscription_id=created)
+        )
+    run = RunRecord(
+        id=RunId("20261122T051703Z-k3"), started_at=NOW, finished_at=NOW + timedelta(seconds=9), exit_code=exit_code
+    )
+    return plan_document(plan, version=VERSION, outcomes=outcomes, run=run)
