@@ -1,0 +1,1 @@
+"""Both web APIs over one in-memory world, for tests, the demo and `simulate`; no part of a real run."""

@@ -1,0 +1,273 @@
+"""HaloPSA's API over the world: which request goes where, who may ask what, the token, customers and invoices."""
+
+from __future__ import annotations
+
+import base64
+import re
+from datetime import timedelta
+from email.utils import format_datetime
+from urllib.parse import parse_qs
+
+import httpx
+
+from reconciler.simulator.answers import empty, encode, not_valid, oauth_error, raw, reply
+from reconciler.simulator.licences import delete_licence, list_licences, read_licence, write_licences
+from reconciler.simulator.paging import Query, paged
+from reconciler.simulator.records import Endpoint, Row
+from reconciler.simulator.world import Token, World
+
+READ_CUSTOMERS = "read:customers"
+READ_INVOICES = "read:invoices"
+READ_LICENCES = "read:softwarelicensing"
+EDIT_LICENCES = "edit:softwarelicensing"
+
+NEEDED: dict[Endpoint, str] = {
+    Endpoint.LICENCES: READ_LICENCES,
+    Endpoint.LICENCE: READ_LICENCES,
+    Endpoint.CHANGES: READ_LICENCES,
+    Endpoint.WRITE: EDIT_LICENCES,
+    Endpoint.DELETE: EDIT_LICENCES,
+    Endpoint.CUSTOMERS: READ_CUSTOMERS,
+    Endpoint.CUSTOMER: READ_CUSTOMERS,
+    Endpoint.INVOICES: READ_INVOICES,
+    Endpoint.INVOICE: READ_INVOICES,
+}
+
+_ROUTES: tuple[tuple[str, str, Endpoint], ...] = (
+    ("POST", r"/auth/token", Endpoint.TOKEN),
+    ("GET", r"/api/softwarelicence", Endpoint.LICENCES),
+    ("POST", r"/api/softwarelicence", Endpoint.WRITE),
+    ("GET", r"/api/softwarelicence/[^/]+", Endpoint.LICENCE),
+    ("DELETE", r"/api/softwarelicence/[^/]+", Endpoint.DELETE),
+    ("GET", r"/api/client", Endpoint.CUSTOMERS),
+    ("GET", r"/api/client/[^/]+", Endpoint.CUSTOMER),
+    ("GET", r"/api/recurringinvoice", Endpoint.INVOICES),
+    ("GET", r"/api/recurringinvoice/[^/]+", Endpoint.INVOICE),
+    ("GET", r"/api/licencechange", Endpoint.CHANGES),
+)
+ROUTES = tuple((method, re.compile(pattern), endpoint) for method, pattern, endpoint in _ROUTES)
+
+
+def endpoint_of(method: str, path: str) -> Endpoint:
+    """What a request to Halo is for; routes do not care about case."""
+    plain = path.lower().rstrip("/")
+    for wanted, pattern, endpoint in ROUTES:
+        if method == wanted and pattern.fullmatch(plain):
+            return endpoint
+    return Endpoint.OTHER
+
+
+def answer(world: World, request: httpx.Request) -> httpx.Response:
+    """The plain answer to a request, faults aside."""
+    path = request.url.path.rstrip("/")
+    endpoint = endpoint_of(request.method, path)
+    if endpoint is Endpoint.TOKEN:
+        return _token(world, request)
+    if not path.lower().startswith("/api/"):
+        return empty(404)
+    if path.lower() == "/api/authinfo":
+        return reply(200, {"auth_url": f"{_origin(request)}/auth", "tenant_id": world.credentials.halo_tenant})
+    if path.lower() == "/api/instanceinfo":
+        return reply(200, {"version": "2.250.32", "product": "HaloPSA"})
+    if refusal := _over_limit(world) or _refuse(world, request, endpoint):
+        return refusal
+    return _route(world, request, endpoint, path)
+
+
+def _route(world: World, request: httpx.Request, endpoint: Endpoint, path: str) -> httpx.Response:  # noqa: PLR0911 - one a route
+    query = Query(request)
+    last = path.rsplit("/", 1)[-1]
+    match endpoint:
+        case Endpoint.LICENCES:
+            return list_licences(world, query)
+        case Endpoint.LICENCE:
+            return read_licence(world, query, last)
+        case Endpoint.WRITE:
+            return write_licences(world, request)
+        case Endpoint.DELETE:
+            return delete_licence(world, last)
+        case Endpoint.CUSTOMERS:
+            return _customers(world, query)
+        case Endpoint.CUSTOMER:
+            return _one(world.customers, last)
+        case Endpoint.INVOICES:
+            return _invoices(world, query)
+        case Endpoint.INVOICE:
+            return _one(world.invoices, last)
+        case Endpoint.CHANGES:
+            return _changes(world, query)
+        case _:
+            # Neighbouring resources and their writes need scopes that a quantity sync does not hold.
+            return empty(403)
+
+
+def _origin(request: httpx.Request) -> str:
+    return str(request.url.copy_with(path="/", query=None, fragment=None)).rstrip("/")
+
+
+# ---- who may ask ----------------------------------------------------------------------------------------------------
+
+
+def _token(world: World, request: httpx.Request) -> httpx.Response:  # noqa: PLR0911 - one a refusal
+    switches, known = world.switches, world.credentials
+    kind = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if kind != "application/x-www-form-urlencoded":
+        return oauth_error(400, "invalid_request", "The form was not found.")
+    form = {name: values[-1] for name, values in parse_qs(request.content.decode("utf-8", "replace")).items()}
+    tenant = request.url.params.get("tenant", form.get("tenant"))
+    if tenant is None and switches.tenant_required:
+        return oauth_error(400, "invalid_request", "The tenant is missing.")
+    if tenant is not None and tenant != known.halo_tenant:
+        return empty(500)
+    if form.get("grant_type") != "client_credentials":
+        return oauth_error(400, "unsupported_grant_type", "The grant type is not supported.")
+    if (form.get("client_id"), form.get("client_secret")) != (known.halo_client_id, known.halo_client_secret):
+        return oauth_error(401, "invalid_client", "The client credentials are not valid.")
+    asked = form.get("scope", "").split()
+    if not set(asked) <= set(switches.application_scopes):
+        return oauth_error(400, "invalid_scope", "A scope is unknown or not allowed for this application.")
+    expires = world.clock.now() + timedelta(seconds=switches.token_seconds)
+    token = world.issue_token(frozenset(asked), expires)
+    claims = base64.urlsafe_b64encode(encode({"sub": "21", "name": "API Agent"})).decode().rstrip("=")
+    body: Row = {"access_token": token, "token_type": "Bearer", "id_token": f"e30.{claims}.none"}
+    if asked and switches.scope_in_token_answer:
+        body["scope"] = " ".join(asked)
+    if (seconds := _expires_in(world)) is not None:
+        body["expires_in"] = seconds
+    return reply(200, body)
+
+
+def _expires_in(world: World) -> object:
+    seconds = world.switches.token_seconds
+    forms: dict[str, object] = {
+        "true": int(seconds),
+        "absent": None,
+        "zero": 0,
+        "text": str(int(seconds)),
+        "float": float(seconds),
+        "huge": 10**12,
+        "negative": -1,
+    }
+    return forms[world.switches.expires_in]
+
+
+def _refuse(world: World, request: httpx.Request, endpoint: Endpoint) -> httpx.Response | None:
+    scheme, _, name = request.headers.get("Authorization", "").partition(" ")
+    token = world.tokens.get(name) if scheme.lower() == "bearer" else None
+    if token is None or token.expires <= world.clock.now():
+        return empty(401)
+    needed = NEEDED.get(endpoint)
+    if needed is None:
+        return None
+    if not _allows(world, token, needed):
+        return empty(401 if not token.scopes else world.switches.missing_scope_status)
+    if needed in world.switches.agent_lacks:
+        return empty(403)
+    return None
+
+
+def _allows(world: World, token: Token, needed: str) -> bool:
+    if needed in token.scopes:
+        return True
+    edits = needed.replace("read:", "edit:")
+    return world.switches.edit_implies_read and edits != needed and edits in token.scopes
+
+
+def _over_limit(world: World) -> httpx.Response | None:
+    """The 429 when the rolling window is full; requests that were refused do not count into it."""
+    switches = world.switches
+    if switches.rate_limit is None:
+        return None
+    now = world.clock.now()
+    while world.accepted and (now - world.accepted[0]).total_seconds() >= switches.rate_window_seconds:
+        world.accepted.popleft()
+    if len(world.accepted) < switches.rate_limit:
+        world.accepted.append(now)
+        return None
+    free_at = world.accepted[0] + timedelta(seconds=switches.rate_window_seconds)
+    wait = max(1, int((free_at - now).total_seconds()) + 1)
+    after = {"seconds": str(wait), "date": format_datetime(free_at, usegmt=True), "absurd": "1000000000"}
+    return too_many(world, after.get(switches.retry_after))
+
+
+def too_many(world: World, retry_after: str | None) -> httpx.Response:
+    """A 429 with the body that the world's switch asks for, and with Retry-After where one is given."""
+    message = "Rate Limit Reached - 300 Requests per rolling 5 minute window"
+    match world.switches.rate_body:
+        case "string":
+            response = reply(429, message)
+        case "object":
+            response = reply(429, {"error": message})
+        case _:
+            response = raw(429, b"")
+    if retry_after is not None:
+        response.headers["Retry-After"] = retry_after
+    return response
+
+
+# ---- customers, invoices, changes -----------------------------------------------------------------------------------
+
+
+def _customers(world: World, query: Query) -> httpx.Response:
+    rows = sorted(world.customers.values(), key=lambda row: int(row["id"]))
+    if not query.flag("includeinactive", default=False) and query.text("activeinactive") is None:
+        rows = [row for row in rows if not row.get("inactive")]
+    words = (query.text("search") or query.text("search_name_only") or "").casefold()
+    if words and world.switches.search != "ignored":
+        exact = world.switches.search == "exact"
+        rows = [row for row in rows if _matches(str(row["name"]).casefold(), words, exact=exact)]
+    return paged(world, query, "clients", rows)
+
+
+def _matches(name: str, words: str, *, exact: bool) -> bool:
+    return name == words if exact else words in name
+
+
+def _one(rows: dict[int, Row], text: str) -> httpx.Response:
+    if not re.fullmatch(r"-?[0-9]{1,9}", text):
+        return not_valid("id", text)
+    row = rows.get(int(text))
+    return empty(404) if row is None else reply(200, row)
+
+
+def _invoices(world: World, query: Query) -> httpx.Response:
+    rows = [dict(row) for _, row in sorted(world.invoices.items())]
+    wanted = {each for name in ("client_id", "client_ids") for each in (query.text(name) or "").split(",") if each}
+    if wanted:
+        rows = [row for row in rows if str(row["client_id"]) in wanted]
+    form = world.switches.invoice_lines_in_list if query.flag("includelines", default=False) else "none"
+    for row in rows:
+        lines = row.pop("lines", [])
+        match form:
+            case "filled":
+                row["lines"] = lines
+            case "bare":
+                row["lines"] = [
+                    {name: value for name, value in line.items() if not name.startswith("quantity_")} for line in lines
+                ]
+            case _:
+                pass
+    return paged(world, query, "invoices", rows)
+
+
+def _changes(world: World, query: Query) -> httpx.Response:
+    """Halo's own change log of one licence, newest last."""
+    wanted = query.text("licence_id")
+    changes = [
+        {
+            "id": mutation.number * 100 + place,
+            "licence_id": mutation.object_id,
+            "field_id": place,
+            "field_name": name,
+            "old_value": "" if old is None else str(old),
+            "new_value": "" if new is None else str(new),
+            "who": "API Agent" if mutation.actor == "api" else "Dana Fields",
+            "datetime": mutation.time.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3],
+            "user_id": 0,
+            "user_name": "",
+        }
+        for mutation in world.mutations
+        if mutation.kind == "licence" and mutation.action != "create" and str(mutation.object_id) == wanted
+        for place, (name, (old, new)) in enumerate(mutation.changes.items(), start=1)
+    ]
+    return reply(200, {"changes": changes})

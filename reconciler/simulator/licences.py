@@ -1,0 +1,310 @@
+"""`SoftwareLicence`: listing, reading one, writing an array, and the delete that a quantity sync never sends."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import httpx
+
+from reconciler.simulator.answers import empty, encode, exception, not_valid, raw, reply, unreadable
+from reconciler.simulator.paging import Query, cut, envelope
+from reconciler.simulator.records import Actor, Row
+from reconciler.simulator.world import World
+
+BODY_TYPES = re.compile(r"application/json|text/json|application/[\w.-]+\+json", re.IGNORECASE)
+TEXT_MEMBERS = frozenset(
+    {"name", "snowid", "third_party_productid", "third_party_productname", "notes", "product_sku", "status"}
+    | {"vendor_product_sku", "manufacturer", "vendor", "distributor", "billing_cycle", "term_duration", "offerid"}
+    | {"thirdparty_client_id", "start_date", "end_date", "name_extra", "third_party_product"}
+)
+NUMBER_MEMBERS = frozenset(
+    {"count", "type", "client_id", "site_id", "price", "purchase_price", "monthly_price", "monthly_cost", "item_id"}
+    | {"supplier_id", "parent_id", "external_link_id", "requested_quantity", "consumedcount"}
+)
+FLAG_MEMBERS = frozenset({"is_active", "autorenew", "deleted"})
+WRITABLE = TEXT_MEMBERS | NUMBER_MEMBERS | FLAG_MEMBERS
+RESET: Row = {"type": 0, "price": 0.0, "purchase_price": 0.0, "notes": "", "billing_cycle": "", "snowid": None}
+"""What an update that is not a merge does to the members it leaves out."""
+
+
+class Rejected(Exception):
+    """One element of a written array is refused, with the answer that says so."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        super().__init__(response.status_code)
+        self.response = response
+
+
+# ---- reading --------------------------------------------------------------------------------------------------------
+
+
+def list_licences(world: World, query: Query) -> httpx.Response:
+    """One page of the listing that the query asks for."""
+    if not query.flag("pageinate", default=False) or query.whole("page_no", 1) == 1:
+        world.listings += 1
+    rows = _ordered(world, query, [row for row in _visible(world) if _wanted(world, query, row)])
+    page = cut(world, query, rows)
+    return envelope(world, world.switches.envelope_key, page, lambda row: _encoded(world, row))
+
+
+def read_licence(world: World, query: Query, text: str) -> httpx.Response:
+    """One row by its id; 404 without a body when there is none."""
+    if not re.fullmatch(r"-?[0-9]{1,9}", text):
+        return not_valid("id", text)
+    if world.switches.single_read_needs_client and query.text("client_id") is None:
+        return not_valid("client_id", "")
+    licence_id = int(text)
+    row = _seen(world, licence_id) if world.switches.lag_on_single_read else world.licences.get(licence_id)
+    if row is None or row.get("deleted"):
+        return empty(404)
+    return raw(200, encode(_drawn(world, row)))
+
+
+def _visible(world: World) -> list[Row]:
+    rows = world.licences
+    if world.switches.lag_seconds or world.switches.lag_reads:
+        seen = [_seen(world, licence_id) for licence_id in sorted(rows)]
+        return [row for row in seen if row is not None]
+    return [rows[licence_id] for licence_id in sorted(rows)]
+
+
+def _seen(world: World, licence_id: int) -> Row | None:
+    """The row as a listing shows it now: what is too young is not shown yet."""
+    switches, now = world.switches, world.clock.now()
+    row = world.licences.get(licence_id)
+    for past in reversed(world.recently(licence_id)):
+        young = (
+            now - past.time
+        ).total_seconds() < switches.lag_seconds or world.listings - past.listing <= switches.lag_reads
+        concerned = switches.lag_of == "both" or (switches.lag_of == "creates") == (past.before is None)
+        if young and concerned:
+            row = past.before
+    return row
+
+
+def _wanted(world: World, query: Query, row: Row) -> bool:
+    switches = world.switches
+    if row.get("deleted") and not switches.deleted_listed:
+        return False
+    inactive_too = switches.includeinactive_default
+    if switches.includeinactive_honoured:
+        inactive_too = query.flag("includeinactive", default=inactive_too)
+    if not inactive_too and row.get("is_active") is False:
+        return False
+    kind = query.text("licence_type") if switches.licence_type_honoured else None
+    if kind not in {None, str(row.get("type"))} or query.text("client_id") not in {None, str(row.get("client_id"))}:
+        return False
+    words = (query.text("search") or "").casefold()
+    return not words or switches.search == "ignored" or words in str(row.get("name", "")).casefold()
+
+
+def _ordered(world: World, query: Query, rows: list[Row]) -> list[Row]:
+    match world.switches.order:
+        case "by_name":
+            return sorted(rows, key=lambda row: str(row.get("name", "")))
+        case "changing":
+            turn = len(world.requests) % max(len(rows), 1)
+            return rows[turn:] + rows[:turn]
+        case _:
+            pass
+    member = query.text("order") or "id"
+    if member != "id":
+        rows = sorted(rows, key=lambda row: str(row.get(member, "")))
+    return rows[::-1] if query.flag("orderdesc", default=False) else rows
+
+
+def _drawn(world: World, row: Row) -> Row:
+    """The row as it goes over the wire under the switches."""
+    switches = world.switches
+    shown = dict(row)
+    match switches.count_shape:
+        case "float":
+            shown["count"] = float(row["count"])
+        case "half":
+            shown["count"] = row["count"] + 0.5
+        case "null":
+            shown["count"] = None
+        case "string":
+            shown["count"] = str(row["count"])
+        case "absent":
+            del shown["count"]
+        case _:
+            pass
+    if switches.marker == "unlisted":
+        for name in switches.marker_fields:
+            shown.pop(name, None)
+    if switches.unknown_members:
+        shown |= {"lcustom_region": "EMEA", "zz_added_in_a_later_version": {"nested": [1, 2]}}
+    return shown
+
+
+def _encoded(world: World, row: Row) -> bytes:
+    licence_id = row["id"]
+    if row is not world.licences.get(licence_id) or _special(world):
+        return encode(_drawn(world, row))
+    known = world.encoded.get(licence_id)
+    if known is None:
+        known = world.encoded[licence_id] = encode(row)
+    return known
+
+
+def _special(world: World) -> bool:
+    switches = world.switches
+    return switches.count_shape != "int" or switches.marker == "unlisted" or switches.unknown_members
+
+
+# ---- writing --------------------------------------------------------------------------------------------------------
+
+
+def write_licences(world: World, request: httpx.Request) -> httpx.Response:
+    """Create or update one row for each element of the array; an element with an id is a merge update."""
+    kind = request.headers.get("Content-Type", "").partition(";")[0].strip()
+    if not BODY_TYPES.fullmatch(kind):
+        return empty(415)
+    try:
+        elements = json.loads(request.content)
+    except ValueError:
+        return unreadable("", "The body is not JSON.")
+    if not isinstance(elements, list):
+        return unreadable("", "An array was expected.")
+    judged: list[Row | Rejected] = [_judge(world, number, element) for number, element in enumerate(elements)]
+    refusals = [each for each in judged if isinstance(each, Rejected)]
+    if refusals and world.switches.bad_element == "reject_all":
+        return refusals[0].response
+    written: list[Row] = []
+    for each in judged:
+        if not isinstance(each, Rejected):
+            written.append(_store(world, each))
+        elif world.switches.bad_element == "apply_until_bad":
+            break
+    if refusals:
+        return refusals[0].response
+    return _written(world, [_drawn(world, row) for row in written])
+
+
+def delete_licence(world: World, text: str) -> httpx.Response:
+    """Set the soft flag, which is what a delete comes to."""
+    if not re.fullmatch(r"[0-9]{1,9}", text):
+        return not_valid("id", text)
+    row = world.licences.get(int(text))
+    if row is None or row.get("deleted"):
+        return empty(404)
+    world.change_licence(int(text), {"deleted": True}, actor=Actor.API)
+    return reply(200, _drawn(world, row))
+
+
+def _written(world: World, rows: list[Row]) -> httpx.Response:
+    status = world.switches.post_status
+    match world.switches.post_shape:
+        case "empty":
+            return empty(status)
+        case "array":
+            return reply(status, rows)
+        case "object":
+            return reply(status, rows[-1] if rows else {})
+        case _:
+            return reply(status, rows[0] if len(rows) == 1 else rows)
+
+
+def _judge(world: World, number: int, element: Any) -> Row | Rejected:
+    try:
+        return _readable(world, number, element)
+    except Rejected as refusal:
+        return refusal
+
+
+def _readable(world: World, number: int, element: Any) -> Row:
+    if not isinstance(element, dict):
+        raise Rejected(unreadable(f"[{number}]", "An object was expected."))
+    fields: Row = {}
+    for name, value in element.items():
+        if name in NUMBER_MEMBERS or name == "id":
+            fields[name] = None if value is None else _number(f"[{number}].{name}", value)
+        elif name in WRITABLE:
+            fields[name] = _typed(f"[{number}].{name}", name, value)
+    _check_identity(world, fields)
+    if "count" in fields:
+        fields["count"] = _quantity(world, fields["count"], creating=fields.get("id") is None)
+    return fields
+
+
+def _typed(place: str, name: str, value: Any) -> Any:
+    wanted = bool if name in FLAG_MEMBERS else str
+    if value is not None and not isinstance(value, wanted):
+        raise Rejected(unreadable(place, f"Could not convert to {wanted.__name__}."))
+    return value
+
+
+def _number(place: str, value: Any) -> float:
+    if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,10}", value):
+        return int(value)
+    if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > 2**31 - 1:
+        raise Rejected(unreadable(place, "Could not convert to a number."))
+    return int(value) if float(value).is_integer() else value
+
+
+def _check_identity(world: World, fields: Row) -> None:
+    """Find out whether the element creates or updates; `fields` has an id afterwards only when a row is updated."""
+    licence_id = fields.get("id")
+    row = world.licences.get(licence_id) if isinstance(licence_id, int) else None
+    if licence_id and (row is None or row.get("deleted")):
+        match world.switches.unknown_id:
+            case "revive" if row is not None:
+                fields["deleted"] = False
+            case "create":
+                fields["id"] = None
+            case "bad_request":
+                raise Rejected(exception("The record was not found."))
+            case _:
+                raise Rejected(empty(404))
+    if not fields.get("id"):
+        fields.pop("id", None)
+        _check_create(world, fields)
+
+
+def _check_create(world: World, fields: Row) -> None:
+    if not fields.get("name"):
+        raise Rejected(
+            exception("A database error occurred (515) - The column 'LDesc' of table 'Licence' does not take NULL.")
+        )
+    if fields.get("client_id") not in world.customers:
+        raise Rejected(exception("The customer was not found."))
+    if world.switches.equal_creates == "refuse":
+        for row in world.licences.values():
+            if row["name"] == fields["name"] and row.get("client_id") == fields["client_id"]:
+                raise Rejected(exception("Name must be unique"))
+
+
+def _quantity(world: World, count: float | None, *, creating: bool) -> float:
+    switches = world.switches
+    if count is None:
+        raise Rejected(unreadable("[0].count", "Could not convert null to a number."))
+    if count == 0 and (switches.count_zero == "refuse" or (switches.count_zero == "refuse_at_create" and creating)):
+        raise Rejected(exception("The quantity must be above zero."))
+    if count < 0 and switches.count_negative == "refuse":
+        raise Rejected(exception("The quantity must not be negative."))
+    if not float(count).is_integer():
+        match switches.count_fraction:
+            case "refuse":
+                raise Rejected(unreadable("[0].count", "Could not convert to an integer."))
+            case "round":
+                return round(count)
+            case _:
+                return count
+    return int(count)
+
+
+def _store(world: World, fields: Row) -> Row:
+    switches = world.switches
+    creating = "id" not in fields
+    if creating and switches.marker in {"dropped", "overwritten"}:
+        left = "import-0001" if switches.marker == "overwritten" else None
+        fields |= {name: left for name in switches.marker_fields if name in fields}
+    if creating:
+        return world.create_licence(fields, actor=Actor.API)
+    licence_id = int(fields.pop("id"))
+    if switches.update_mode == "reset":
+        fields = RESET | fields
+    return world.change_licence(licence_id, fields, actor=Actor.API)

@@ -1,0 +1,83 @@
+"""How Halo cuts a list into pages, with each unknown about it switched by the world."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import httpx
+
+from reconciler.simulator.answers import encode, raw
+from reconciler.simulator.records import Row
+from reconciler.simulator.world import World
+
+
+class Query:
+    """The query of a request: names in any case, unknown ones ignored."""
+
+    def __init__(self, request: httpx.Request) -> None:
+        self._values = {name.lower(): value for name, value in request.url.params.multi_items()}
+
+    def text(self, name: str) -> str | None:
+        """The value as it was sent."""
+        return self._values.get(name)
+
+    def flag(self, name: str, *, default: bool) -> bool:
+        """The value as a boolean; what cannot be one is the default."""
+        match self._values.get(name, "").lower():
+            case "true" | "1":
+                return True
+            case "false" | "0":
+                return False
+            case _:
+                return default
+
+    def whole(self, name: str, default: int) -> int:
+        """The value as a whole number above zero; what cannot be one is the default."""
+        text = self._values.get(name, "")
+        return int(text) if text.isdecimal() and len(text) < 10 and int(text) > 0 else default  # noqa: PLR2004
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """One page of a list: its rows, its number from 1, the size in force, and how many rows the list has."""
+
+    rows: Sequence[Row]
+    number: int
+    size: int
+    total: int
+
+
+def cut(world: World, query: Query, rows: Sequence[Row]) -> Page:
+    """The page of the list that the query asks for."""
+    switches = world.switches
+    if query.flag("pageinate", default=False):
+        number = query.whole("page_no", 1)
+        size = query.whole("page_size", switches.default_rows)
+    else:
+        number = 1
+        size = query.whole("count", switches.default_rows)
+    if switches.page_ceiling is not None:
+        size = min(size, switches.page_ceiling)
+    start = 0 if switches.paging_ignored else (number - 1) * size
+    return Page(rows=rows[start : start + size], number=number, size=size, total=len(rows))
+
+
+def envelope(world: World, key: str, page: Page, encode_row: Callable[[Row], bytes] = encode) -> httpx.Response:
+    """One page as Halo wraps it."""
+    match world.switches.record_count:
+        case "present":
+            count = f',"record_count":{page.total}'
+        case "stale":
+            count = f',"record_count":{max(page.total - 1, 0)}'
+        case "wrong":
+            count = f',"record_count":{page.total + 7}'
+        case _:
+            count = ""
+    head = f'{{"page_no":{page.number},"page_size":{page.size}{count},"{key}":['.encode()
+    return raw(200, head + b",".join(map(encode_row, page.rows)) + b"]}")
+
+
+def paged(world: World, query: Query, key: str, rows: Sequence[Row]) -> httpx.Response:
+    """One page of plain rows."""
+    return envelope(world, key, cut(world, query, rows))

@@ -1,0 +1,108 @@
+"""What nobody outside the vendors knows about the two APIs, as one value: each unknown is a switch.
+
+The defaults are the plain case. The rows are those of the fact sheets: HaloPSA section 9, INFIMA section 6.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal
+
+LEAST_SCOPES = ("read:customers", "read:invoices", "edit:softwarelicensing")
+"""The scopes that the application of a world may ask for, unless the world says otherwise."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Switches:
+    """How both systems behave where their behaviour is unknown. Times in seconds, sizes in rows."""
+
+    # Halo: rate limit (rows 1 and 2). None switches it off.
+    rate_limit: int | None = None
+    rate_window_seconds: float = 300
+    retry_after: Literal["none", "seconds", "date", "absurd"] = "none"
+    rate_body: Literal["string", "object", "empty"] = "string"
+
+    # Halo: answers to a POST (3), arrays with one bad element (4)
+    post_status: Literal[200, 201] = 200
+    post_shape: Literal["auto", "object", "array", "empty"] = "auto"  # auto: one row as object, several as array
+    bad_element: Literal["reject_all", "apply_good", "apply_until_bad"] = "reject_all"
+
+    # Halo: the number itself (5, 6)
+    count_shape: Literal["int", "float", "half", "null", "string", "absent"] = "int"
+    count_zero: Literal["keep", "refuse_at_create", "refuse"] = "keep"
+    count_fraction: Literal["refuse", "round", "keep"] = "refuse"
+    count_negative: Literal["refuse", "keep"] = "refuse"
+
+    # Halo: meaning of an update (7, 8) and of equal creates (9)
+    update_mode: Literal["merge", "reset"] = "merge"
+    unknown_id: Literal["not_found", "bad_request", "create", "revive"] = "not_found"
+    equal_creates: Literal["allow", "refuse"] = "allow"
+
+    # Halo: how long a write stays unseen (10). Both may be set; a row is stale while either holds.
+    lag_seconds: float = 0
+    lag_reads: int = 0  # that many whole listings after the write do not show it
+    lag_of: Literal["creates", "changes", "both"] = "both"
+    lag_on_single_read: bool = False
+
+    # Halo: lists (11 to 17, 19)
+    envelope_key: str = "licences"
+    default_rows: int = 50
+    page_ceiling: int | None = 1000
+    paging_ignored: bool = False
+    record_count: Literal["present", "absent", "stale", "wrong"] = "present"
+    order: Literal["asked", "by_name", "changing"] = "asked"
+    includeinactive_default: bool = False
+    includeinactive_honoured: bool = True
+    licence_type_honoured: bool = True
+    deleted_listed: bool = False
+    single_read_needs_client: bool = False
+    search: Literal["like", "exact", "ignored"] = "like"
+    unknown_members: bool = False  # rows carry members that no published schema has
+
+    # Halo: what happens to fields that could carry a marker (18)
+    marker_fields: tuple[str, ...] = ("snowid", "third_party_productid", "notes")
+    marker: Literal["kept", "dropped", "unlisted", "overwritten"] = "kept"
+
+    # Halo: recurring invoices (20)
+    invoice_lines_in_list: Literal["none", "filled", "bare"] = "none"
+
+    # Halo: rights and token (22 to 24)
+    missing_scope_status: Literal[401, 403] = 401
+    edit_implies_read: bool = True
+    application_scopes: tuple[str, ...] = LEAST_SCOPES
+    agent_lacks: tuple[str, ...] = ()  # scopes that the Agent's role does not back: 403 whatever the token says
+    token_seconds: float = 3600
+    expires_in: Literal["true", "absent", "zero", "text", "float", "huge", "negative"] = "true"
+    scope_in_token_answer: bool = True
+    tenant_required: bool = False
+
+    # INFIMA: counts and statuses (rows 1 to 3)
+    user_count: Literal["active", "total", "stale", "absent"] = "active"
+    status_filter: Literal["honoured", "ignored", "refused"] = "honoured"
+    status_default: Literal["active", "all"] = "active"
+    status_spelling: Literal["lower", "capital", "upper"] = "lower"
+
+    # INFIMA: paging, rows 4 and 5
+    total: Literal["present", "absent", "wrong", "changing"] = "present"
+    limit_over_50: Literal["refuse", "clamp"] = "refuse"
+
+    # INFIMA: key and clients (7 to 9)
+    bad_key: Literal[401, 403, 200] = 401  # 200: an empty list
+    key_client: int | None = None  # a key made for one client
+    other_client: Literal[403, 404, 200] = 403  # 200: an empty list
+    archived: Literal["listed", "hidden", "listed_with_zero"] = "hidden"
+
+    def to_json(self) -> dict[str, Any]:
+        """The switches as plain JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, document: dict[str, Any]) -> Switches:
+        """Switches from plain JSON values; members left out keep their default, unknown ones raise `TypeError`."""
+        names = {each.name for each in fields(cls)}
+        if unknown := sorted(set(document) - names):
+            raise TypeError(f"no such switch: {', '.join(unknown)}")
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in document.items()
+        }
+        return cls(**values)

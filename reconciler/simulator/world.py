@@ -1,0 +1,300 @@
+"""One in-memory world behind both APIs, with its own account of what happened to it.
+
+Oracles judge by `mutations` and `requests`, never by what the program says of itself. Every method may be called from
+several threads; a request is handled while holding `lock`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from threading import RLock
+from typing import Any
+
+from reconciler.clock import Clock
+from reconciler.simulator.clock import VirtualClock
+from reconciler.simulator.people import People
+from reconciler.simulator.records import Actor, InfimaClient, Mutation, RequestRecord, Row
+from reconciler.simulator.switches import Switches
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """What a client has to present. Made up, and meant to look so."""
+
+    infima_api_key: str = "simulator-infima-key"
+    halo_client_id: str = "simulator-client-id"
+    halo_client_secret: str = "simulator-client-secret"  # noqa: S105 - made up
+    halo_tenant: str = "simulator"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """An access token that Halo handed out."""
+
+    scopes: frozenset[str]
+    expires: datetime
+
+
+@dataclass(slots=True)
+class Past:
+    """What a licence row was before its latest changes: for listings that lag behind."""
+
+    time: datetime
+    listing: int
+    before: Row | None
+
+
+@dataclass(slots=True)
+class _Due:
+    time: datetime
+    action: Callable[[], None] = field(compare=False)
+
+
+class World(People):
+    """INFIMA's partner and clients, Halo's customers, licence rows and recurring invoices, and the log of changes."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock | None = None,
+        partner: str = "Northwind Managed IT",
+        switches: Switches | None = None,
+        credentials: Credentials | None = None,
+    ) -> None:
+        self.clock: Clock = clock if clock is not None else VirtualClock()
+        self.lock = RLock()
+        self.partner = partner
+        self.switches = switches or Switches()
+        self.credentials = credentials or Credentials()
+        self.infima_clients: dict[int, InfimaClient] = {}
+        self.customers: dict[int, Row] = {}
+        self.licences: dict[int, Row] = {}
+        self.invoices: dict[int, Row] = {}
+        self.mutations: list[Mutation] = []
+        self.requests: list[RequestRecord] = []
+        self.tokens: dict[str, Token] = {}
+        self.infima_key_revoked = False
+        self.accepted: deque[datetime] = deque()  # times of Halo requests inside the rate window
+        self.encoded: dict[int, bytes] = {}  # licence rows as JSON, until they change
+        self.listings = 0  # whole listings of licences begun so far
+        self.nights = 0
+        self._past: dict[int, list[Past]] = {}
+        self._due: list[_Due] = []
+        self._request: int | None = None
+        self._rehearsal = False
+        self._issued = 0
+        self._last_licence_id = 9000
+
+    # ---- furnishing: how a world is before anybody looks; not in the log --------------------------------------------
+
+    def add_client(self, client_id: int, name: str, active: int = 0, inactive: int = 0, **more: Any) -> InfimaClient:
+        """Add an INFIMA client."""
+        client = InfimaClient(id=client_id, name=name, active=active, inactive=inactive, **more)
+        self.infima_clients[client_id] = client
+        return client
+
+    def add_customer(self, customer_id: int, name: str, **members: Any) -> Row:
+        """Add a Halo customer; `members` are further members of its row."""
+        row = {
+            "id": customer_id,
+            "name": name,
+            "toplevel_id": 12,
+            "toplevel_name": "Customers",
+            "inactive": False,
+            "use": "area",
+            "key": customer_id,
+            "is_account": False,
+            "main_site_id": customer_id + 10_000,
+            "accountsid": f"C{customer_id:05}",
+            "customfields": [],
+        } | members
+        self.customers[customer_id] = row
+        return row
+
+    def add_licence(
+        self, customer_id: int, name: str, count: float = 0, *, licence_id: int | None = None, **members: Any
+    ) -> int:
+        """Add a licence row, a Subscription unless `type=0` is among the members; returns its id."""
+        fields = {"type": 1, "client_id": customer_id, "name": name, "count": count} | members
+        number = licence_id or self._last_licence_id + 1
+        self.licences[number] = self._complete(fields, number)
+        self._last_licence_id = max(self._last_licence_id, number)
+        return number
+
+    def add_invoice(
+        self, customer_id: int, name: str, lines: list[Row], *, disabled: bool = False, **members: Any
+    ) -> int:
+        """Add a recurring invoice; ids count down from -10, as Halo's do. Lines are whole rows; returns the id."""
+        invoice_id = min(self.invoices, default=-9) - 1
+        self.invoices[invoice_id] = {
+            "id": invoice_id,
+            "client_id": customer_id,
+            "client_name": self.customers[customer_id]["name"],
+            "internal_note": name,
+            "disabled": disabled,
+            "period": 3,
+            "nextcreationdate": "2026-12-01T00:00:00",
+            "startdate": "2025-01-01T00:00:00",
+            "lines": lines,
+        } | members
+        return invoice_id
+
+    # ---- changes that are logged ------------------------------------------------------------------------------------
+
+    def create_licence(self, fields: Row, *, actor: Actor) -> Row:
+        """Store a new licence row under the next id and log it; returns the row."""
+        with self.lock:
+            licence_id = self._last_licence_id + 1
+            row = self._complete(fields, licence_id)
+            if not self._rehearsal:
+                self._last_licence_id = licence_id
+                self._remember(licence_id, None)
+                self.licences[licence_id] = row
+                made = {name: (None, value) for name, value in row.items()}
+                self._log("licence", licence_id, "create", made, actor)
+            return row
+
+    def change_licence(self, licence_id: int, fields: Row, *, actor: Actor) -> Row:
+        """Change members of a licence row (None removes one) and log what differs; returns the row as it is then."""
+        with self.lock:
+            before = self.licences[licence_id]
+            after = {name: value for name, value in (before | fields).items() if value is not None}
+            changes = _differences(before, after)
+            if changes and not self._rehearsal:
+                self._remember(licence_id, before)
+                self.licences[licence_id] = after
+                self.encoded.pop(licence_id, None)
+                action = "delete" if changes.get("deleted", (None, None))[1] is True else "update"
+                self._log("licence", licence_id, action, changes, actor)
+            return after
+
+    def change_customer(self, customer_id: int, fields: Row, *, actor: Actor = Actor.PERSON) -> None:
+        """Change members of a Halo customer's row and log what differs."""
+        with self.lock:
+            before = self.customers[customer_id]
+            self.customers[customer_id] = before | fields
+            self._log("customer", customer_id, "update", _differences(before, before | fields), actor)
+
+    def change_client(self, client_id: int, fields: Row, *, actor: Actor = Actor.PERSON) -> None:
+        """Change attributes of an INFIMA client and log what differs."""
+        with self.lock:
+            before = self.infima_clients[client_id]
+            after = replace(before, **fields)
+            self.infima_clients[client_id] = after
+            changes = {name: (getattr(before, name), getattr(after, name)) for name in fields}
+            changes = {name: pair for name, pair in changes.items() if pair[0] != pair[1]}
+            self._log("client", client_id, "update", changes, actor)
+
+    def remove_client(self, client_id: int) -> None:
+        """Delete an INFIMA client and log it."""
+        with self.lock:
+            client = self.infima_clients.pop(client_id)
+            self._log("client", client_id, "delete", {"name": (client.name, None)}, Actor.PERSON)
+
+    # ---- time and requests ------------------------------------------------------------------------------------------
+
+    def later(self, seconds: float, action: Callable[[], None]) -> None:
+        """Let something happen that much later; on a real clock it is noticed at the next request."""
+        if isinstance(self.clock, VirtualClock):
+            self.clock.call_later(seconds, action)
+            return
+        moment = datetime.fromtimestamp(self.clock.now().timestamp() + seconds, UTC)
+        with self.lock:
+            self._due.append(_Due(moment, action))
+            self._due.sort(key=lambda due: due.time)
+
+    def run_due(self) -> None:
+        """Let happen what was scheduled and is due."""
+        with self.lock:
+            while self._due and self._due[0].time <= self.clock.now():
+                self._due.pop(0).action()
+
+    @contextmanager
+    def acting_for(self, request: int) -> Iterator[None]:
+        """Changes made inside are put down to that request."""
+        with self.lock:
+            before, self._request = self._request, request
+            try:
+                yield
+            finally:
+                self._request = before
+
+    @contextmanager
+    def rehearsal(self) -> Iterator[None]:
+        """Changes to licences made inside are answered as if they were made, and are not."""
+        with self.lock:
+            before, self._rehearsal = self._rehearsal, True
+            try:
+                yield
+            finally:
+                self._rehearsal = before
+
+    def issue_token(self, scopes: frozenset[str], expires: datetime) -> str:
+        """Hand out an access token; only the world knows what it stands for."""
+        with self.lock:
+            self._issued += 1
+            name = f"simulator-token-{self._issued}"
+            self.tokens[name] = Token(scopes=scopes, expires=expires)
+            return name
+
+    def recently(self, licence_id: int) -> list[Past]:
+        """Earlier states of a row, oldest first; empty for a row that never changed."""
+        return self._past.get(licence_id, [])
+
+    def live_subscriptions(self) -> list[Row]:
+        """Every row of type 1 that is not deleted, active or not."""
+        return [row for row in self.licences.values() if row.get("type") == 1 and not row.get("deleted")]
+
+    # ---- inside -----------------------------------------------------------------------------------------------------
+
+    def _complete(self, fields: Row, licence_id: int) -> Row:
+        customer = self.customers.get(fields.get("client_id", -1), {})
+        row: Row = {
+            "id": licence_id,
+            "type": 0,
+            "count": 0,
+            "client_name": customer.get("name"),
+            "site_id": -1,
+            "is_active": True,
+            "deleted": False,
+            "price": 0.0,
+            "purchase_price": 0.0,
+            "monthly_price": 0.0,
+            "monthly_cost": 0.0,
+            "billing_cycle": "Monthly",
+            "start_date": "1901-01-01T00:00:00",
+            "end_date": "1901-01-01T00:00:00",
+            "licences_in_use": 0.0,
+            "key": licence_id,
+            "use": "licence",
+        }
+        row |= fields
+        row["id"] = licence_id
+        return {name: value for name, value in row.items() if value is not None}
+
+    def _remember(self, licence_id: int, before: Row | None) -> None:
+        self._past.setdefault(licence_id, []).append(Past(self.clock.now(), self.listings, before))
+
+    def _log(self, kind: str, object_id: int, action: str, changes: dict[str, tuple[Any, Any]], actor: Actor) -> None:
+        if changes:
+            self.mutations.append(
+                Mutation(
+                    number=len(self.mutations) + 1,
+                    time=self.clock.now(),
+                    kind=kind,
+                    object_id=object_id,
+                    action=action,
+                    changes=changes,
+                    actor=actor,
+                    request=self._request,
+                )
+            )
+
+
+def _differences(before: Row, after: Row) -> dict[str, tuple[Any, Any]]:
+    names = [*before, *(name for name in after if name not in before)]
+    return {name: (before.get(name), after.get(name)) for name in names if before.get(name) != after.get(name)}
