@@ -1,0 +1,98 @@
+"""Wires both systems for one run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+from types import TracebackType
+from typing import Self
+
+from reconciler.clock import Clock
+from reconciler.events import Observer
+from reconciler.model import Settings
+from reconciler.providers.credentials import Credentials
+from reconciler.providers.halo_token import HaloToken
+from reconciler.providers.halopsa import HaloTarget, halo_hint, halo_routes
+from reconciler.providers.infima import InfimaSource, infima_hint, infima_routes
+from reconciler.providers.limiter import RateLimiter
+from reconciler.providers.patience import Patience
+from reconciler.providers.pool import ReadPool
+from reconciler.providers.redaction import Redactor
+from reconciler.providers.transport import Transport, TransportFactory, pooled_transports
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Systems:
+    """The two systems of one run. `hide` takes every secret that this run knows out of a text."""
+
+    source: InfimaSource
+    target: HaloTarget
+    halo_url: str
+    hide: Callable[[str], str] = field(repr=False)
+    close: Callable[[], None] = field(repr=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def connect(
+    credentials: Credentials,
+    settings: Settings,
+    *,
+    clock: Clock,
+    observer: Observer,
+    rng: Random,
+    deadline: float | None = None,
+    transport_factory: TransportFactory | None = None,
+) -> Systems:
+    """Make the two systems ready; nothing is sent until the first read.
+
+    `deadline` is the moment of `clock.monotonic()` at which the run must be over; by default the settings'
+    `run_timeout_minutes` from now. `transport_factory` gives the transport for an origin ("https://host[:port]") and
+    is how tests put the simulator in the place of the network.
+    """
+    if deadline is None:
+        deadline = clock.monotonic() + settings.run_timeout_minutes * 60
+    patience = Patience(clock=clock, observer=observer, deadline=deadline)
+    redactor = Redactor()
+    halo, infima = credentials.halo, credentials.infima
+    for secret in (halo.client_id, halo.client_secret, infima.api_key):
+        redactor.learn(secret.reveal())
+    pool = ReadPool(settings.concurrency, patience)
+    limiter = RateLimiter(settings.halo_budget, patience)
+    factory = transport_factory or pooled_transports(settings.concurrency + 1)
+    timeout = float(settings.request_timeout_seconds)
+    to_infima = Transport(
+        system="INFIMA", routes=infima_routes(infima), factory=factory, patience=patience, rng=rng, timeout=timeout,
+        redactor=redactor, hint=infima_hint,
+    )  # fmt: skip
+    to_halo = Transport(
+        system="HaloPSA", routes=halo_routes(halo), factory=factory, patience=patience, rng=rng, timeout=timeout,
+        redactor=redactor, limiter=limiter, hint=halo_hint,
+    )  # fmt: skip
+    token = HaloToken(credentials=halo, transport=to_halo, clock=clock, redactor=redactor)
+
+    def close() -> None:
+        patience.stop()
+        pool.close()
+        to_infima.close()
+        to_halo.close()
+
+    return Systems(
+        source=InfimaSource(
+            credentials=infima, transport=to_infima, pool=pool, patience=patience, observer=observer
+        ),
+        target=HaloTarget(
+            credentials=halo, transport=to_halo, token=token, pool=pool, limiter=limiter, redactor=redactor,
+            settings=settings,
+        ),
+        halo_url=str(halo.url),
+        hide=redactor.hide,
+        close=close,
+    )  # fmt: skip

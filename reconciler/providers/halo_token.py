@@ -1,0 +1,113 @@
+"""HaloPSA's bearer token: asked for with exactly the needed scopes, renewed in time, never shown."""
+
+from __future__ import annotations
+
+from threading import RLock
+from urllib.parse import urlencode
+
+from reconciler.clock import Clock
+from reconciler.errors import UnreadableAnswer
+from reconciler.model import Json
+from reconciler.providers.calls import Call
+from reconciler.providers.credentials import HaloCredentials, Secret
+from reconciler.providers.redaction import Redactor
+from reconciler.providers.transport import Transport
+
+SCOPES = ("read:customers", "read:invoices", "edit:softwarelicensing")
+"""The least that the work needs; the same three that INFIMA's own integration asks for (halopsa.md 2.4)."""
+
+_ASSUMED_LIFE = 600.0  # seconds, where expires_in is absent or absurd; a 401 renews in any case
+_LONGEST_LIFE = 86_400.0
+_RENEW_AT = 0.8  # of the token's life
+_BEFORE_WRITE = 300.0  # seconds that must be left before a write, or half of a shorter life
+_MAX_TOKEN = 16_384
+
+
+class HaloToken:
+    """Keeps one access token. Safe to use from several threads: one of them renews, the others wait for it."""
+
+    def __init__(self, *, credentials: HaloCredentials, transport: Transport, clock: Clock, redactor: Redactor) -> None:
+        self._credentials = credentials
+        self._transport = transport
+        self._clock = clock
+        self._redactor = redactor
+        self._lock = RLock()
+        self._token: Secret | None = None
+        self._asked_at = 0.0
+        self._life = 0.0
+        self._scopes: frozenset[str] | None = None
+
+    def bearer(self, *, for_write: bool = False) -> Secret:
+        """The token to send now, renewed at 80 % of its life, or when a write would run close to its end."""
+        with self._lock:
+            age = self._clock.monotonic() - self._asked_at
+            worn = age >= self._life * _RENEW_AT
+            if for_write:
+                worn = worn or self._life - age < min(_BEFORE_WRITE, self._life / 2)
+            if self._token is None or worn:
+                self._token = self._renewed()
+            return self._token
+
+    def reject(self, token: Secret) -> None:
+        """Forget this token because HaloPSA answered 401 to it; a newer one stays."""
+        with self._lock:
+            if self._token is token:
+                self._token = None
+
+    @property
+    def scopes(self) -> frozenset[str] | None:
+        """The scopes that the token answer names; None where it names none."""
+        self.bearer()
+        return self._scopes
+
+    def _renewed(self) -> Secret:
+        asked_at = self._clock.monotonic()
+        answer = self._transport.read(self._call())
+        token = _token_of(answer)
+        self._redactor.learn(token)
+        members = answer if isinstance(answer, dict) else {}
+        self._asked_at = asked_at
+        self._life = _life_of(members.get("expires_in"))
+        scope = members.get("scope")
+        self._scopes = frozenset(scope.split()) if isinstance(scope, str) and scope.strip() else None
+        return Secret(token)
+
+    def _call(self) -> Call:
+        credentials = self._credentials
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": credentials.client_id.reveal(),
+            "client_secret": credentials.client_secret.reveal(),
+            "scope": " ".join(SCOPES),
+        }
+        return Call(
+            method="POST",
+            origin=credentials.auth_url.origin,
+            path=credentials.auth_url.path,
+            query=(("tenant", credentials.tenant),) if credentials.tenant else (),
+            headers={"Content-Type": "application/x-www-form-urlencoded"},
+            body=urlencode(form).encode("ascii"),
+        )
+
+
+def _token_of(answer: Json) -> str:
+    """The access token; it must be able to stand in a header, and be a bearer token where a type is named."""
+    members = answer if isinstance(answer, dict) else {}
+    token, kind = members.get("access_token"), members.get("token_type")
+    fit = isinstance(token, str) and 0 < len(token) <= _MAX_TOKEN and all("!" <= c <= "~" for c in token)
+    if not fit or not isinstance(token, str) or (kind is not None and str(kind).lower() != "bearer"):
+        raise UnreadableAnswer(
+            "HaloPSA's token answer holds no usable bearer token.",
+            system="HaloPSA",
+            hint="Check HALO_AUTH_URL: it must be the token endpoint, usually HALO_URL/auth/token.",
+        )
+    return token
+
+
+def _life_of(expires_in: Json) -> float:
+    """Seconds that the token lives, believed only where it is a sensible number."""
+    if isinstance(expires_in, str) and expires_in.isdecimal() and expires_in.isascii():
+        expires_in = int(expires_in[:9])
+    if isinstance(expires_in, bool) or not isinstance(expires_in, int | float) or expires_in <= 0:
+        return _ASSUMED_LIFE
+    return min(float(expires_in), _LONGEST_LIFE)

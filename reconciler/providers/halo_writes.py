@@ -1,0 +1,123 @@
+"""What is sent to HaloPSA to change it, and what its answer means. Pure: bytes in, values out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
+
+from reconciler.errors import RequestForbidden
+from reconciler.model import MAX_COUNT, SUBSCRIPTION_TYPE, Json, MarkerField, SubscriptionId
+from reconciler.providers.base import Accepted, CountWrite, NewSubscription, Refused, Unclear, WriteAnswer, WriteRequest
+from reconciler.providers.calls import Reply
+from reconciler.providers.decoding import Undecodable, clean, decode_json, error_words, whole_number
+
+REFUSALS = frozenset({400, 403, 404, 409, 415, 422})
+"""Statuses that say a definite no without effect (DESIGN 7); every other failure leaves the outcome unknown."""
+
+
+def create_body(new: NewSubscription, marker: MarkerField) -> WriteRequest:
+    """The array of one that creates a Subscription: count 0, the mapping's key in the marker field."""
+    if type(new.customer_id) is not int or not 0 < new.customer_id <= MAX_COUNT or not new.name.strip() or not new.key:
+        raise RequestForbidden("A create needs a customer id above 0, a name and a key. Nothing was sent.")
+    row: dict[str, Json] = {"type": SUBSCRIPTION_TYPE, "client_id": int(new.customer_id), "name": new.name}
+    if marker is not MarkerField.NONE:
+        row[marker.value] = str(new.key)
+    row["count"] = 0
+    return _request([row])
+
+
+def counts_body(writes: Sequence[CountWrite], known: Collection[int]) -> WriteRequest:
+    """The array that sets counts by id, and nothing else, of rows which a listing of this run returned."""
+    ids = [write.subscription_id for write in writes]
+    if not ids or len(set(ids)) != len(ids):
+        raise RequestForbidden("A write of counts names no Subscription, or one twice. Nothing was sent.")
+    for write in writes:
+        if type(write.count) is not int or not 0 <= write.count <= MAX_COUNT:
+            raise RequestForbidden(f"Subscription {write.subscription_id}: the count is not a whole number from 0.")
+        _check_known(write.subscription_id, known)
+    return _request([{"id": int(write.subscription_id), "count": write.count} for write in writes])
+
+
+def sent_rows(request: WriteRequest, known: Collection[int]) -> list[dict[str, Any]]:
+    """The rows of a prepared write, looked at once more before they leave: the last guard before money moves."""
+    rows = json.loads(request.body)
+    if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
+        raise RequestForbidden("A write must be an array of objects. Nothing was sent.")
+    creates = [row for row in rows if "id" not in row]
+    if creates and (len(rows) != 1 or rows[0].get("count") != 0):
+        raise RequestForbidden("A create must be alone in its array and have the count 0. Nothing was sent.")
+    for row in rows:
+        if "id" in row:
+            _check_known(row["id"], known)
+            if set(row) != {"id", "count"}:
+                raise RequestForbidden("An update may hold an id and a count, nothing else. Nothing was sent.")
+    return rows
+
+
+def _check_known(subscription_id: object, known: Collection[int]) -> None:
+    if type(subscription_id) is not int or subscription_id <= 0 or subscription_id not in known:
+        raise RequestForbidden(
+            f"Subscription {subscription_id} was in no listing of this run: HaloPSA might create it. Nothing was sent."
+        )
+
+
+def _request(rows: list[dict[str, Json]]) -> WriteRequest:
+    return WriteRequest(body=json.dumps(rows, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode())
+
+
+def judge(reply: Reply, sent: Sequence[dict[str, Any]], hide: Callable[[str], str]) -> WriteAnswer:
+    """Say what an answer to a write means. In doubt it is `Unclear`: then a listing decides, never this answer.
+
+    `hide` takes secrets out of whatever the server says.
+    """
+    words = hide(error_words(reply.body))
+    if reply.status in REFUSALS:
+        return Refused(status=reply.status, message=words or f"HaloPSA answered {reply.status} without a reason.")
+    if not 200 <= reply.status < 300:  # noqa: PLR2004 - HTTP's own classes
+        return Unclear(status=reply.status, message=words or f"HaloPSA answered {reply.status}.")
+    rows, doubt = _returned(reply)
+    doubt = doubt or _warning(rows, hide) or _contradiction(rows, sent)
+    if doubt:
+        return Unclear(status=reply.status, message=f"HaloPSA answered {reply.status}, but {doubt}")
+    created = None if "id" in sent[0] else whole_number(rows[0].get("id"), least=1)
+    return Accepted(subscription_id=None if created is None else SubscriptionId(created))
+
+
+def _returned(reply: Reply) -> tuple[list[dict[str, Json]], str]:
+    """The objects in a 2xx answer, single or in an array (both occur), or what is wrong with it."""
+    try:
+        answer = decode_json(reply.body)
+    except Undecodable as exc:
+        return [], f"with {exc}."
+    rows = answer if isinstance(answer, list) else [answer]
+    objects = [row for row in rows if isinstance(row, dict) and row]
+    return objects, "" if objects and len(objects) == len(rows) else "without the object that was written."
+
+
+def _warning(rows: Sequence[dict[str, Json]], hide: Callable[[str], str]) -> str:
+    for row in rows:
+        if warning := row.get("_warning"):
+            return f"warns: {clean(hide(warning if isinstance(warning, str) else json.dumps(warning)))}"
+    return ""
+
+
+def _contradiction(rows: Sequence[dict[str, Json]], sent: Sequence[dict[str, Any]]) -> str:
+    """What in the returned objects is not what was sent; empty when nothing is."""
+    if len(rows) > len(sent):
+        return f"with {len(rows)} objects for the {len(sent)} that were sent."
+    wanted = {row.get("id"): row for row in sent}
+    for row in rows:
+        number = whole_number(row.get("id"), least=1) if "id" in row else None
+        if "id" in row and number is None:
+            return "with an object whose id is not a number."
+        if "id" in sent[0]:
+            asked = wanted.get(number) if number is not None else None
+            if asked is None:
+                return "with a Subscription that was not written to."
+        else:
+            asked = sent[0]
+        for member in ("client_id", "count"):
+            if member in asked and member in row and whole_number(row[member]) != asked[member]:
+                return f"with another {member} than was sent."
+    return ""

@@ -1,0 +1,285 @@
+"""HaloPSA: where quantities go. Facts about its API are in the fact sheet, sections 2 to 6."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import partial
+from threading import Lock
+
+from reconciler.errors import ApiError, ConnectFailed, NotAuthorised, UnreadableAnswer
+from reconciler.model import (
+    SUBSCRIPTION_TYPE,
+    HaloCustomer,
+    HaloCustomerId,
+    Json,
+    MarkerField,
+    Settings,
+    Subscription,
+    SubscriptionId,
+)
+from reconciler.providers.base import (
+    CountWrite,
+    NewSubscription,
+    Refused,
+    Unclear,
+    WriteAnswer,
+    WriteRequest,
+)
+from reconciler.providers.calls import Call, Route
+from reconciler.providers.credentials import HaloCredentials
+from reconciler.providers.decoding import text_of, whole_number
+from reconciler.providers.halo_token import HaloToken
+from reconciler.providers.halo_writes import counts_body, create_body, judge, sent_rows
+from reconciler.providers.limiter import RateLimiter
+from reconciler.providers.listing import Page, PagedList, Row, page_from, row_id
+from reconciler.providers.pool import ReadPool
+from reconciler.providers.redaction import Redactor
+from reconciler.providers.transport import Transport
+
+SYSTEM = "HaloPSA"
+PAGE_ROWS = 1_000
+"""Rows to ask for; a server that grants fewer is followed."""
+
+_CONNECT_HINT = (
+    "Check HALO_CLIENT_ID and HALO_CLIENT_SECRET, that the application is active and its login type is Agent, and "
+    "HALO_TENANT where your HaloPSA is hosted."
+)
+_RIGHTS = {
+    "/api/SoftwareLicence": "the scope edit:softwarelicensing, and on the Agent's role Software Licensing "
+    '"Read and Modify"',
+    "/api/Client": "the scope read:customers, and on the Agent's role Customers read",
+    "/api/RecurringInvoice": "the scope read:invoices, and on the Agent's role Invoices read",
+}
+
+
+def halo_routes(credentials: HaloCredentials) -> tuple[Route, ...]:
+    """Everything that may ever be asked of HaloPSA: reads, the token, and one kind of write."""
+    origin = credentials.url.origin
+    routes = [
+        ("GET", r"/api/SoftwareLicence(/[0-9]{1,10})?"),
+        ("POST", r"/api/SoftwareLicence"),
+        ("GET", r"/api/Client(/[0-9]{1,10})?"),
+        ("GET", r"/api/RecurringInvoice(/-?[0-9]{1,10})?"),
+    ]
+    return (
+        *(Route(method=method, origin=origin, path=re.compile(path)) for method, path in routes),
+        Route(method="POST", origin=credentials.auth_url.origin, path=re.compile(re.escape(credentials.auth_url.path))),
+    )
+
+
+def halo_hint(call: Call, status: int) -> str:
+    """The next step for a failed call. 401 and 403 mean a missing permission far oftener than a bad token (2.5)."""
+    right = next((needed for path, needed in _RIGHTS.items() if call.path.startswith(path)), "")
+    match status:
+        case 400 | 401 | 403 | 500 if not right:
+            return _CONNECT_HINT
+        case 401 | 403:
+            return f"The application probably lacks a right: it needs {right}."
+        case 429:
+            return "Something else uses HaloPSA's request limit too: lower settings.halo_budget in mappings.yaml."
+        case 404 if not right or call.path in _RIGHTS:
+            return "Check HALO_URL and HALO_AUTH_URL: nothing that HaloPSA has is at this address."
+        case status if 300 <= status < 400:  # noqa: PLR2004 - HTTP's own classes
+            return "Check HALO_URL: it must be the address that answers by itself."
+    return ""
+
+
+class HaloTarget:
+    """Implements `SubscriptionTarget`, and the read-only pieces that other commands need."""
+
+    def __init__(
+        self,
+        *,
+        credentials: HaloCredentials,
+        transport: Transport,
+        token: HaloToken,
+        pool: ReadPool,
+        limiter: RateLimiter,
+        redactor: Redactor,
+        settings: Settings,
+    ) -> None:
+        self._origin = credentials.url.origin
+        self._transport = transport
+        self._token = token
+        self._pool = pool
+        self._limiter = limiter
+        self._redactor = redactor
+        self._marker = settings.marker_field
+        self._lock = Lock()
+        self._known: set[int] = set()
+
+    # -- reading ------------------------------------------------------------------------------------------------------
+
+    def customers(self) -> tuple[HaloCustomer, ...]:
+        """All customers, inactive ones included, sorted by id."""
+        return self._customers((("includeinactive", "true"),))
+
+    def find_customers(self, search: str, *, include_inactive: bool = False) -> tuple[HaloCustomer, ...]:
+        """The customers that HaloPSA's own search finds, sorted by id. Its rules are not known: never decide by it."""
+        query = (("search", search), *((("includeinactive", "true"),) if include_inactive else ()))
+        return self._customers(query)
+
+    def subscriptions(self) -> tuple[Subscription, ...]:
+        """One complete listing of `SoftwareLicence` (licences and inactive rows included), sorted by id."""
+        rows = self._list("SoftwareLicence", "licences", "list of Subscriptions", (("includeinactive", "true"),))
+        found = tuple(sorted((self._subscription(row) for row in rows), key=lambda one: one.id))
+        self._remember(found)
+        return found
+
+    def subscription(self, subscription_id: SubscriptionId) -> Subscription:
+        """One Subscription by its id. Raises `NotFound` where HaloPSA does not know it."""
+        path = f"/api/SoftwareLicence/{int(subscription_id)}"
+        row = self._object(path)
+        found = self._subscription(row)
+        if found.id != subscription_id:
+            raise UnreadableAnswer(f"HaloPSA answered with another Subscription (GET {path}).", system=SYSTEM)
+        self._remember((found,))
+        return found
+
+    def recurring_invoices(self) -> tuple[Mapping[str, Json], ...]:
+        """The headers of all recurring invoices as HaloPSA gives them; ids are negative (fact sheet, section 5)."""
+        rows = self._list("RecurringInvoice", "invoices", "list of recurring invoices", (), least_id=-(2**31))
+        return tuple(rows)
+
+    def recurring_invoice(self, invoice_id: int) -> Mapping[str, Json]:
+        """One recurring invoice with its lines, as HaloPSA gives it."""
+        return self._object(f"/api/RecurringInvoice/{invoice_id:d}", (("includedetails", "true"),))
+
+    @property
+    def granted_scopes(self) -> frozenset[str] | None:
+        """The scopes that HaloPSA says it granted; None where it does not say. Asks for a token if there is none."""
+        return self._token.scopes
+
+    # -- writing ------------------------------------------------------------------------------------------------------
+
+    def prepare_create(self, new: NewSubscription) -> WriteRequest:
+        """The one POST that creates a Subscription: array of one, count 0, marker inside."""
+        return create_body(new, self._marker)
+
+    def prepare_counts(self, writes: Sequence[CountWrite]) -> WriteRequest:
+        """The POST that sets the counts, and nothing else, of Subscriptions that a listing of this run returned.
+
+        An id which no listing returned raises `RequestForbidden`: Halo might create a row for it (FAULTS W9).
+        """
+        return counts_body(writes, self._known)
+
+    def send(self, request: WriteRequest) -> WriteAnswer:
+        """Send a prepared write exactly once, whatever the answer; never raises an `ApiError`.
+
+        The token is settled before, as a read is, so that what remains is a single POST.
+        """
+        sent = sent_rows(request, self._known)
+        try:
+            token = self._token.bearer(for_write=True)
+        except ApiError as exc:
+            return Refused(status=None, message=f"Not sent, because there is no token: {exc.message}")
+        call = self._call("POST", "/api/SoftwareLicence", token.reveal(), body=request.body)
+        try:
+            reply = self._transport.write(call)
+        except ConnectFailed as exc:
+            return Refused(status=None, message=exc.message)
+        except ApiError as exc:
+            return Unclear(status=None, message=exc.message)
+        if reply.status == 401:  # noqa: PLR2004 - the HTTP status itself
+            self._token.reject(token)
+        return judge(reply, sent, self._redactor.hide)
+
+    def await_budget(self, requests: int) -> None:
+        """Wait until that many requests may go out without waiting, and the token outlives them."""
+        self._token.bearer(for_write=True)
+        self._limiter.await_room(requests)
+        self._token.bearer(for_write=True)  # the wait may have worn it; a renewal then takes one of the slots
+        self._limiter.await_room(requests)
+
+    # -- pieces -------------------------------------------------------------------------------------------------------
+
+    def _customers(self, query: tuple[tuple[str, str], ...]) -> tuple[HaloCustomer, ...]:
+        rows = self._list("Client", "clients", "list of customers", query)
+        return tuple(sorted((_customer(row) for row in rows), key=lambda one: one.id))
+
+    def _list(
+        self, resource: str, envelope: str, name: str, query: tuple[tuple[str, str], ...], *, least_id: int = 1
+    ) -> list[Row]:
+        """All rows of a list, in the order of their ids as far as HaloPSA keeps to what is asked."""
+
+        def fetch(start: int, size: int) -> Page:
+            paging = (
+                ("pageinate", "true"),
+                ("page_no", str(start // size + 1)),
+                ("page_size", str(size)),
+                ("order", "id"),
+                ("orderdesc", "false"),
+            )
+            answer = self._read(f"/api/{resource}", (*paging, *query))
+            return page_from(answer, rows=envelope, total="record_count", system=SYSTEM, name=name)
+
+        identify = partial(row_id, system=SYSTEM, name=name, least=least_id)
+        return PagedList(
+            system=SYSTEM, name=name, fetch=fetch, identify=identify, ask=PAGE_ROWS, parallel=self._pool.map
+        ).read()
+
+    def _object(self, path: str, query: tuple[tuple[str, str], ...] = ()) -> Row:
+        answer = self._read(path, query)
+        if not isinstance(answer, dict):
+            raise UnreadableAnswer(f"HaloPSA gave something other than one object (GET {path}).", system=SYSTEM)
+        return answer
+
+    def _read(self, path: str, query: tuple[tuple[str, str], ...]) -> Json:
+        """Read with the token; a 401 renews it and asks once more, the second 401 speaks of permissions."""
+        token = self._token.bearer()
+        try:
+            return self._transport.read(self._call("GET", path, token.reveal(), query=query))
+        except NotAuthorised:
+            self._token.reject(token)
+        token = self._token.bearer()
+        return self._transport.read(self._call("GET", path, token.reveal(), query=query))
+
+    def _call(
+        self, method: str, path: str, token: str, *, query: tuple[tuple[str, str], ...] = (), body: bytes = b""
+    ) -> Call:
+        headers = {"Authorization": f"Bearer {token}"}
+        if body:
+            headers["Content-Type"] = "application/json"
+        return Call(method=method, origin=self._origin, path=path, query=query, headers=headers, body=body)
+
+    def _subscription(self, row: Row) -> Subscription:
+        """A `SoftwareLicence` row in our words.
+
+        Halo leaves null members out of rows, so most may be absent. `type` is the exception to think about: a plain
+        licence is 0, which is not null, so it says so itself. A row that does not say is taken for a Subscription:
+        that can only hold a create (same name, same marker), where the other reading could permit a second one.
+        """
+        kind = row.get("type")
+        deleted, active = row.get("deleted"), row.get("is_active")
+        customer = whole_number(row.get("client_id"), least=1)
+        marker = None if self._marker is MarkerField.NONE else text_of(row.get(self._marker.value)).strip()
+        return Subscription(
+            id=SubscriptionId(row_id(row, system=SYSTEM, name="list of Subscriptions")),
+            customer_id=None if customer is None else HaloCustomerId(customer),
+            name=text_of(row.get("name")),
+            count=whole_number(row.get("count")),
+            type=SUBSCRIPTION_TYPE if kind is None else _type_code(kind),
+            is_active=active is None or active is True or active == 1,
+            deleted=not (deleted is None or deleted is False or deleted == 0),
+            marker=marker or None,
+            raw=row,
+        )
+
+    def _remember(self, subscriptions: Sequence[Subscription]) -> None:
+        with self._lock:
+            self._known = self._known | {one.id for one in subscriptions}
+
+
+def _type_code(kind: Json) -> int:
+    code = whole_number(kind)
+    return SUBSCRIPTION_TYPE if code is None else code
+
+
+def _customer(row: Row) -> HaloCustomer:
+    inactive = row.get("inactive")
+    return HaloCustomer(
+        id=HaloCustomerId(row_id(row, system=SYSTEM, name="list of customers")),
+        name=text_of(row.get("name")),
+        inactive=not (inactive is None or inactive is False or inactive == 0),
+    )

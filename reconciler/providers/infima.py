@@ -1,0 +1,211 @@
+"""INFIMA: where counts come from. Facts about its API are in the fact sheet, sections 2 to 5."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable, Sequence
+from functools import partial
+from threading import Lock
+
+from reconciler.errors import (
+    ApiError,
+    ConnectFailed,
+    DeadlineExceeded,
+    NotAuthorised,
+    RateLimited,
+    Rejected,
+    ResponseLost,
+    ServerFailed,
+    UnreadableAnswer,
+)
+from reconciler.events import Observer, PhaseAdvanced, PhaseFinished, PhaseStarted
+from reconciler.model import InfimaClient, InfimaClientId, Json, UnreadableUsers, UserCount
+from reconciler.providers.calls import Call, Route
+from reconciler.providers.credentials import InfimaCredentials
+from reconciler.providers.decoding import text_of, whole_number
+from reconciler.providers.listing import Page, PagedList, Row, page_from, row_id
+from reconciler.providers.patience import Patience
+from reconciler.providers.pool import ReadPool
+from reconciler.providers.transport import Transport
+
+SYSTEM = "INFIMA"
+PAGE_ROWS = 50
+"""The largest page that INFIMA documents."""
+
+OUTAGE = 10
+"""After so many clients in a row that the server could not serve, the source counts as down."""
+
+_PHASE = "Counting active users"
+_OUTAGES = (ConnectFailed, ResponseLost, DeadlineExceeded, RateLimited, ServerFailed)
+
+
+def infima_routes(credentials: InfimaCredentials) -> tuple[Route, ...]:
+    """Everything that may ever be asked of INFIMA: three reads."""
+    paths = (r"/v1/partner", r"/v1/clients", r"/v1/clients/[0-9]{1,10}/users")
+    return tuple(Route(method="GET", origin=credentials.url.origin, path=re.compile(path)) for path in paths)
+
+
+def infima_hint(_call: Call, status: int) -> str:
+    """The next step for a failed call."""
+    match status:
+        case 401 | 403:
+            return (
+                "Check INFIMA_API_KEY: it must be a partner-level key that is still active (INFIMA > Settings > "
+                "Integrations > API Keys)."
+            )
+        case 404:
+            return "Check INFIMA_URL, or that the client still exists in INFIMA."
+        case status if 300 <= status < 400:  # noqa: PLR2004 - HTTP's own classes
+            return "Check INFIMA_URL: it must be the address that answers by itself."
+        case _:
+            return ""
+
+
+class InfimaSource:
+    """Implements `CountSource`."""
+
+    def __init__(
+        self,
+        *,
+        credentials: InfimaCredentials,
+        transport: Transport,
+        pool: ReadPool,
+        patience: Patience,
+        observer: Observer,
+    ) -> None:
+        self._origin = credentials.url.origin
+        self._key = credentials.api_key
+        self._transport = transport
+        self._pool = pool
+        self._patience = patience
+        self._observer = observer
+        self._asks_status = True
+
+    def partner(self) -> str:
+        """Name of the partner that the key belongs to."""
+        answer = self._read("/v1/partner")
+        name = text_of(answer.get("partner_name")) if isinstance(answer, dict) else ""
+        if not name.strip():
+            raise UnreadableAnswer("INFIMA's partner record has no name.", system=SYSTEM, request="GET /v1/partner")
+        return name
+
+    def clients(self) -> tuple[InfimaClient, ...]:
+        """All clients, sorted by id."""
+        name = "list of clients"
+
+        def fetch(start: int, size: int) -> Page:
+            answer = self._read("/v1/clients", (("limit", str(size)), ("offset", str(start))))
+            return page_from(answer, rows="items", total="total", system=SYSTEM, name=name)
+
+        identify = partial(row_id, system=SYSTEM, name=name)
+        rows = PagedList(
+            system=SYSTEM, name=name, fetch=fetch, identify=identify, ask=PAGE_ROWS, parallel=self._pool.map
+        ).read()
+        return tuple(sorted((_client(row, identify(row)) for row in rows), key=lambda client: client.id))
+
+    def user_counts(self, client_ids: Sequence[InfimaClientId]) -> tuple[UserCount | UnreadableUsers, ...]:
+        """Active users of each client, in the order asked; read concurrently.
+
+        One client that cannot be read yields `UnreadableUsers`; a 401, or a source that fails client after client,
+        raises.
+        """
+        if not client_ids:
+            return ()
+        tally = _Tally(observer=self._observer, total=len(client_ids))
+        self._observer(PhaseStarted(phase=_PHASE, total=len(client_ids)))
+        counts = tuple(self._pool.map(lambda client_id: self._counted(client_id, tally), client_ids))
+        readable = sum(isinstance(count, UserCount) for count in counts)
+        self._observer(PhaseFinished(phase=_PHASE, detail=f"{readable} of {len(counts)} clients"))
+        return counts
+
+    def _counted(self, client_id: InfimaClientId, tally: _Tally) -> UserCount | UnreadableUsers:
+        try:
+            count = self._count_users(client_id)
+        except NotAuthorised:
+            raise
+        except _OUTAGES as exc:
+            self._patience.check()
+            if tally.advance(outage=True) >= OUTAGE:
+                raise
+            return UnreadableUsers(client_id=client_id, reason=exc.message)
+        except ApiError as exc:
+            tally.advance(outage=False)
+            return UnreadableUsers(client_id=client_id, reason=exc.message)
+        tally.advance(outage=False)
+        return count
+
+    def _count_users(self, client_id: InfimaClientId) -> UserCount | UnreadableUsers:
+        """Walk all users of one client and count the active ones; a list without any status cannot be counted."""
+        name = f"list of users of client {client_id}"
+
+        def fetch(start: int, size: int) -> Page:
+            answer = self._read_users(client_id, (("limit", str(size)), ("offset", str(start))))
+            return page_from(answer, rows="items", total="total", system=SYSTEM, name=name)
+
+        def identify(row: Row) -> Hashable:
+            return _user_id(row, name)
+
+        rows = PagedList(system=SYSTEM, name=name, fetch=fetch, identify=identify, ask=PAGE_ROWS).read()
+        statuses = [row.get("status") for row in rows]
+        if rows and not any(isinstance(status, str) for status in statuses):
+            return UnreadableUsers(
+                client_id=client_id, reason=f"None of the {len(rows)} users of INFIMA client {client_id} has a status."
+            )
+        active = sum(isinstance(status, str) and status.strip().lower() == "active" for status in statuses)
+        return UserCount(client_id=client_id, active=active, listed=len(rows))
+
+    def _read_users(self, client_id: InfimaClientId, paging: tuple[tuple[str, str], ...]) -> Json:
+        """Ask for users of every status; where INFIMA refuses the parameter, ask without it from then on.
+
+        The parameter is known from published code only, not from the reference (fact sheet, section 2).
+        """
+        path = f"/v1/clients/{client_id:d}/users"
+        if self._asks_status:
+            try:
+                return self._read(path, (*paging, ("status", "all")))
+            except Rejected as exc:
+                if exc.status != 400:  # noqa: PLR2004 - the HTTP status itself
+                    raise
+        answer = self._read(path, paging)
+        self._asks_status = False  # only now: a 400 for another reason must not switch it off for all
+        return answer
+
+    def _read(self, path: str, query: tuple[tuple[str, str], ...] = ()) -> Json:
+        headers = {"X-API-Key": self._key.reveal()}
+        return self._transport.read(Call(method="GET", origin=self._origin, path=path, query=query, headers=headers))
+
+
+class _Tally:
+    """Counts clients read, and failures in a row. Safe to use from several threads."""
+
+    def __init__(self, *, observer: Observer, total: int) -> None:
+        self._observer = observer
+        self._total = total
+        self._lock = Lock()
+        self._done = 0
+        self._outages = 0
+
+    def advance(self, *, outage: bool) -> int:
+        """One client is done; returns how many in a row the server could not serve."""
+        with self._lock:
+            self._done += 1
+            self._outages = self._outages + 1 if outage else 0
+            self._observer(PhaseAdvanced(phase=_PHASE, done=self._done, total=self._total))
+            return self._outages
+
+
+def _client(row: Row, number: int) -> InfimaClient:
+    return InfimaClient(
+        id=InfimaClientId(number),
+        name=text_of(row.get("client_name")),
+        user_count=whole_number(row.get("user_count")),
+        inactive_user_count=whole_number(row.get("inactive_user_count")),
+    )
+
+
+def _user_id(row: Row, name: str) -> Hashable:
+    """A user's id: a number or a text, which of them is not known (fact sheet, section 3)."""
+    identity = row.get("id")
+    if isinstance(identity, bool) or not isinstance(identity, int | str) or identity == "":
+        raise UnreadableAnswer(f"INFIMA's {name}: a row has no usable id.", system=SYSTEM)
+    return identity

@@ -1,0 +1,142 @@
+"""Complete or nothing: how a paged list is read from a server that promises neither order nor stillness."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass, field
+
+from reconciler.errors import IncompleteRead, UnreadableAnswer
+from reconciler.model import Json
+from reconciler.providers.decoding import whole_number
+
+Row = dict[str, Json]
+
+REREADS = 3
+"""So many times a list that changed while it was paged is read again from its start."""
+
+MAX_PAGES = 2_000
+MAX_ROWS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """One page of a list. `total` is what the server says the whole list holds, None where it does not say."""
+
+    rows: list[Row]
+    total: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PagedList:
+    """How one list is read.
+
+    `fetch(start, size)` reads the page that begins at row `start` of pages of `size` rows; `identify` gives a row's id
+    or raises `UnreadableAnswer`. `ask` is the page size to try first: the size of the page that comes back is what the
+    server grants, and is used from then on. `parallel` reads several pages; it returns them in order.
+    """
+
+    system: str
+    name: str
+    fetch: Callable[[int, int], Page]
+    identify: Callable[[Row], Hashable]
+    ask: int
+    parallel: Callable[[Callable[[int], Page], Iterable[int]], list[Page]] = lambda read, starts: [
+        read(start) for start in starts
+    ]
+
+    def read(self) -> list[Row]:
+        """Return all rows. Raises `IncompleteRead` when they cannot be had all, each once and from a still list."""
+        what = ""
+        for _ in range(1 + REREADS):
+            try:
+                return self._read_once()
+            except _Shifted as exc:
+                what = str(exc)
+        raise self._incomplete(f"{what}; read {1 + REREADS} times")
+
+    def _read_once(self) -> list[Row]:
+        first = self.fetch(0, self.ask)
+        rows = _Rows(identify=self.identify)
+        rows.add(first)
+        if first.total is None:
+            return self._until_empty(rows, len(first.rows))
+        total, size = first.total, len(first.rows)
+        if total > MAX_ROWS or (size and total / size > MAX_PAGES):
+            raise self._incomplete(f"it says {total} rows in pages of {size}, more than is believable")
+        if 0 < size < total:
+            for page in self.parallel(lambda start: self.fetch(start, size), range(size, total, size)):
+                if page.total not in {None, total}:
+                    raise _Shifted(f"it said {total} rows, then {page.total}")
+                rows.add(page)
+        if len(rows.seen) != total:
+            raise _Shifted(f"it says {total} rows and gave {len(rows.seen)}")
+        return rows.all()
+
+    def _until_empty(self, rows: _Rows, size: int) -> list[Row]:
+        """Read on until an empty page: without a total nothing else tells the end from a short page."""
+        start, short = size, size == 0
+        for _ in range(MAX_PAGES):
+            page = self.fetch(start, size) if size else Page(rows=[], total=None)
+            if not page.rows:
+                return rows.all()
+            if short:
+                raise _Shifted("a page in the middle was short")
+            short = len(page.rows) < size
+            if rows.add(page) == 0:
+                raise self._incomplete("a page holds nothing new: the server repeats itself")
+            start += size
+        raise self._incomplete(f"it does not end after {MAX_PAGES} pages")
+
+    def _incomplete(self, what: str) -> IncompleteRead:
+        return IncompleteRead(
+            f"{self.system}'s {self.name} cannot be read completely: {what}.",
+            system=self.system,
+            hint="Nothing was decided from a part of it. Run again when nobody is changing it.",
+        )
+
+
+class _Shifted(Exception):
+    """The list moved while it was read, or pretends to have."""
+
+
+@dataclass(slots=True, kw_only=True)
+class _Rows:
+    identify: Callable[[Row], Hashable]
+    seen: dict[Hashable, Row] = field(default_factory=dict)
+    repeated: bool = False
+
+    def add(self, page: Page) -> int:
+        """Take a page's rows in; return how many were new."""
+        before = len(self.seen)
+        for row in page.rows:
+            if self.seen.setdefault(self.identify(row), row) is not row:
+                self.repeated = True
+        return len(self.seen) - before
+
+    def all(self) -> list[Row]:
+        """The rows, each once. One that came twice may stand in for one that was skipped, so the list moved."""
+        if self.repeated:
+            raise _Shifted("a row came twice")
+        return list(self.seen.values())
+
+
+def page_from(answer: Json, *, rows: str, total: str, system: str, name: str) -> Page:
+    """Take the page out of an envelope. Raises `UnreadableAnswer` when it is not the one that the contract says."""
+    if not isinstance(answer, dict):
+        raise UnreadableAnswer(f"{system}'s {name}: the answer is not an object.", system=system)
+    items = answer.get(rows)
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        raise UnreadableAnswer(f'{system}\'s {name}: the answer has no list of objects called "{rows}".', system=system)
+    said = answer.get(total)
+    count = whole_number(said)
+    if said is not None and count is None:
+        raise UnreadableAnswer(f'{system}\'s {name}: "{total}" is not a whole number.', system=system)
+    return Page(rows=[item for item in items if isinstance(item, dict)], total=count)
+
+
+def row_id(row: Row, *, system: str, name: str, least: int = 1) -> int:
+    """A row's id. Raises `UnreadableAnswer` for anything but a whole number of at least `least`."""
+    number = whole_number(row.get("id"), least=least)
+    if number is None or (number == 0 and least < 0):
+        raise UnreadableAnswer(f"{system}'s {name}: a row has no usable id.", system=system)
+    return number
