@@ -1,0 +1,202 @@
+"""The state in a directory of this machine: the default backend.
+
+A lock is held for the whole of a run and ends with its process. It keeps runs apart for their own good; safety does
+not hang on it, because every change of state.json reads, decides and writes under a second, short lock.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import TypeVar
+
+from reconciler.clock import Clock
+from reconciler.errors import StateError, StateLocked
+from reconciler.model import Json, Recorded
+from reconciler.state.base import RunInfo, RunState
+from reconciler.state.document import STATE_FILE, StateDocument, decode, encode, format_time
+from reconciler.state.files import PrivateDirectory, StateFiles, os_errors_as_state_errors
+from reconciler.state.history import History
+from reconciler.state.journal import Journal
+from reconciler.state.recording import Edit, Step, record_run
+
+RUN_LOCK = "run.lock"
+HOLDER_FILE = "run.holder"
+CHANGE_LOCK = "change.lock"
+CHANGE_LOCK_SECONDS = 30.0
+"""How long a change waits for another process's change, which takes milliseconds unless the disk hangs."""
+
+T = TypeVar("T")
+
+
+class DirectoryState:
+    """`StateStore` in a directory. `durable=False` says that the directory dies with the job that runs.
+
+    `lock_runs=False` leaves out the run lock, so that tests can show that safety does not hang on it.
+    """
+
+    def __init__(self, path: Path, *, clock: Clock, durable: bool = True, lock_runs: bool = True) -> None:
+        self._path = path
+        self._directory = PrivateDirectory(path.absolute())
+        self._clock = clock
+        self._durable = durable
+        self._lock_runs = lock_runs
+
+    @property
+    def location(self) -> str:
+        return f"directory {self._path}"
+
+    @property
+    def history(self) -> History:
+        """What was recorded over time; reads the disk at each question."""
+        return History(self._directory)
+
+    def read(self) -> Recorded:
+        return _read_document(self._directory).recorded(durable=self._durable)
+
+    def open_run(self, info: RunInfo) -> AbstractContextManager[RunState]:
+        return self._open_run(info)
+
+    @contextmanager
+    def _open_run(self, info: RunInfo) -> Iterator[RunState]:
+        self._directory.prepare()
+        lock = run_lock(self._directory, info, location=self.location) if self._lock_runs else nullcontext()
+        with lock:
+            keeper = _DirectoryKeeper(self._directory)
+            with record_run(keeper, info, clock=self._clock, durable=self._durable) as run:
+                yield run
+
+
+class _DirectoryKeeper:
+    """`Keeper` for one run on a directory."""
+
+    def __init__(self, directory: PrivateDirectory) -> None:
+        self._directory = directory
+        with self._change_lock():
+            directory.sweep()
+            self._document = _read_document(directory)
+        self._expected = directory.read(STATE_FILE) is not None
+
+    @property
+    def local(self) -> PrivateDirectory:
+        return self._directory
+
+    @property
+    def files(self) -> StateFiles:
+        return self._directory
+
+    @property
+    def document(self) -> StateDocument:
+        return self._document
+
+    def started(self, journal: Journal) -> None:
+        """Name this run's journal in state.json, so that the next run knows of it even when this one crashes."""
+
+        def step(document: StateDocument, _: StateFiles, _again: bool) -> Edit[None]:  # noqa: FBT001 - a Step
+            return Edit(document=replace(document, journal=journal.head), answer=None)
+
+        self.update(step, message="")
+
+    def update(self, step: Step[T], *, message: str) -> T:  # noqa: ARG002 - a directory keeps no messages
+        with self._change_lock():
+            content = self._directory.read(STATE_FILE)
+            if content is None and self._expected:
+                raise StateError(
+                    f"{self._directory.path(STATE_FILE)} vanished during the run.",
+                    hint="Put it back, or run again without it: bindings are found again by their markers.",
+                )
+            edit = step(_decode(self._directory, content), self._directory, False)  # noqa: FBT003 - a Step
+            for name, whole in edit.files.items():
+                self._directory.replace(name, whole)
+            self._directory.replace(STATE_FILE, encode(edit.document))
+        self._document, self._expected = edit.document, True
+        return edit.answer
+
+    def check_writable(self) -> None:
+        """The intent's own fsync tells: it goes to the same disk."""
+
+    @contextmanager
+    def _change_lock(self) -> Iterator[None]:
+        import filelock  # noqa: PLC0415 - only a run needs it
+
+        path = self._directory.path(CHANGE_LOCK)
+        lock = filelock.FileLock(path, timeout=CHANGE_LOCK_SECONDS, mode=0o600)
+        with os_errors_as_state_errors("lock", path):
+            try:
+                lock.acquire()
+            except filelock.Timeout as exc:
+                raise StateLocked(
+                    f"Another process has been changing {self._directory.root} for {CHANGE_LOCK_SECONDS:.0f} seconds.",
+                    hint="Its disk may hang. See which reconciler runs, and try again when it is over.",
+                ) from exc
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+@contextmanager
+def run_lock(directory: PrivateDirectory, info: RunInfo, *, location: str) -> Iterator[None]:
+    """Hold the run lock. Raises `StateLocked`, which names the holder; a dead process's leftovers never block."""
+    import filelock  # noqa: PLC0415 - only a run needs it
+
+    path = directory.path(RUN_LOCK)
+    lock = filelock.FileLock(path, timeout=0, mode=0o600)
+    with os_errors_as_state_errors("lock", path):
+        try:
+            lock.acquire()
+        except filelock.Timeout as exc:
+            raise _locked(directory, location) from exc
+    try:
+        directory.replace(HOLDER_FILE, _describe_holder(info))
+        yield
+    finally:
+        try:
+            directory.remove(HOLDER_FILE)
+        finally:
+            lock.release()
+
+
+def _describe_holder(info: RunInfo) -> bytes:
+    import getpass  # noqa: PLC0415 - only a run needs it
+    import platform  # noqa: PLC0415 - only a run needs it
+
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        user = "a user without a name"
+    holder: dict[str, Json] = {
+        "pid": os.getpid(),
+        "host": platform.node(),
+        "user": user,
+        "command": info.command,
+        "run": info.id,
+        "since": format_time(info.started_at),
+    }
+    return (json.dumps(holder) + "\n").encode("ascii")
+
+
+def _locked(directory: PrivateDirectory, location: str) -> StateLocked:
+    """Name the holder. Its note may be missing for a moment, or be damaged: the lock holds all the same."""
+    try:
+        holder = json.loads(directory.read(HOLDER_FILE) or b"")
+        who = f"`{holder['command']}` by {holder['user']} on {holder['host']}, process {holder['pid']}"
+        since, way_out = holder["since"], f"end process {holder['pid']} on {holder['host']}"
+    except (ValueError, TypeError, KeyError, StateError):
+        who, since, way_out = "a process that left no name", "a moment ago", "end its process"
+    return StateLocked(
+        f"Another run holds {location}: {who}, since {since}.",
+        hint=f"Wait until it is over. If it hangs, {way_out}: the lock ends with it, and no file needs deleting.",
+    )
+
+
+def _read_document(directory: PrivateDirectory) -> StateDocument:
+    return _decode(directory, directory.read(STATE_FILE))
+
+
+def _decode(directory: PrivateDirectory, content: bytes | None) -> StateDocument:
+    return decode(content, place=str(directory.path(STATE_FILE)))

@@ -1,0 +1,275 @@
+"""What was billed and why, over the years: one line per run, once a month everything, and the questions asked of it.
+
+`history/<YYYY-MM>.jsonl` holds the runs that ended in that month (UTC) as one chain over all files. Nothing here needs
+a network. What is damaged is left out of answers and named by `verify`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any, cast
+
+from reconciler.model import Json, MappingKey, RunId, SubscriptionId
+from reconciler.state.base import HistoryChange, RunInfo, RunVerdict
+from reconciler.state.document import STATE_FILE, ChainHead, decode, format_time, parse_time
+from reconciler.state.files import StateFiles
+from reconciler.state.journal import GENESIS, JOURNAL_FOLDER, Record, make_record, read_lines, read_records
+
+HISTORY_FOLDER = "history"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastRun:
+    """A run that ended with a verdict. The verdict's `snapshot` is empty: ask for snapshots apart."""
+
+    info: RunInfo
+    verdict: RunVerdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastChange:
+    """One mapping's change in one run."""
+
+    run: PastRun
+    change: HistoryChange
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """Every mapping's live quantity at the end of a month's first complete run."""
+
+    taken_at: datetime
+    run: RunId
+    quantities: Mapping[MappingKey, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnfinishedRun:
+    """A run whose journal holds no verdict: it crashed, or it is under way."""
+
+    run: RunId
+    file: str
+    started_at: datetime
+    unknown_intents: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """Something wrong in the records. `crash` marks the torn last line that a crash leaves: no record was lost."""
+
+    file: str
+    line: int
+    message: str
+    crash: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.message}"
+
+
+class History:
+    """The questions asked of a state's records. Reading raises `StateError` when the disk fails."""
+
+    def __init__(self, files: StateFiles) -> None:
+        self._files = files
+
+    def runs(self) -> tuple[PastRun, ...]:
+        """All runs with a verdict, oldest first."""
+        return tuple(_past_run(record) for record in self._records() if record.kind == "run")
+
+    def changes_of(self, key: MappingKey) -> tuple[PastChange, ...]:
+        """Everything that runs did or withheld for one mapping, oldest first."""
+        return tuple(
+            PastChange(run=run, change=change)
+            for run in self.runs()
+            for change in run.verdict.changes
+            if change.key == key
+        )
+
+    def snapshots(self) -> tuple[Snapshot, ...]:
+        """The monthly full records, oldest first."""
+        return tuple(
+            Snapshot(
+                taken_at=record.time,
+                run=record.run,
+                quantities=cast("Mapping[MappingKey, int]", record.facts["quantities"]),
+            )
+            for record in self._records()
+            if record.kind == "snapshot"
+        )
+
+    def unfinished(self) -> tuple[UnfinishedRun, ...]:
+        """Runs without a verdict, oldest first, each with the requests whose outcome is unknown."""
+        found = []
+        for name in self._files.names(JOURNAL_FOLDER):
+            reading = read_records(self._files.read(name) or b"")
+            if reading.records and not any(record.kind == "verdict" for record in reading.records):
+                first = reading.records[0]
+                found.append(
+                    UnfinishedRun(
+                        run=first.run, file=name, started_at=first.time, unknown_intents=reading.unknown_intents
+                    )
+                )
+        return tuple(found)
+
+    def verify(self) -> tuple[Finding, ...]:
+        """Every edited, cut or lost record of journal and history; empty when all is there.
+
+        Raises `StateError` when state.json itself cannot be read: it holds the two chains' ends.
+        """
+        document = decode(self._files.read(STATE_FILE), place=STATE_FILE)
+        return (*verify_journals(self._files, document.journal), *verify_history(self._files, document.history))
+
+    def _records(self) -> tuple[Record, ...]:
+        return _history_records(self._files)[0]
+
+
+def append_history(
+    files: StateFiles, head: ChainHead | None, info: RunInfo, verdict: RunVerdict
+) -> tuple[str, bytes, ChainHead]:
+    """The month's file with this run's line added: its name, its whole content, and the chain's new head.
+
+    What is in the file stays as it is, damage included. The month's full snapshot is added where there is none yet
+    and the run read everything. A run that is recorded already is not recorded twice.
+    """
+    month = verdict.finished_at.astimezone(UTC).strftime("%Y-%m")
+    name = f"{HISTORY_FOLDER}/{month}.jsonl"
+    content = files.read(name) or b""
+    records, _ = _history_records(files, only={name, *files.names(HISTORY_FOLDER)[-1:]})
+    here = [record for _, record in read_lines(content)[0] if record is not None]
+    newest = max(records, key=lambda record: record.seq, default=None)
+    if newest is not None and any(record.kind == "run" and record.run == verdict.run for record in here):
+        return name, content, head or ChainHead(file=name, seq=newest.seq, hash=newest.hash)
+    seq, prev = (newest.seq, newest.hash) if newest else (0, GENESIS)
+    if head is not None and head.seq > seq:
+        seq, prev = head.seq, head.hash
+    additions = [("run", _run_facts(info, verdict))]
+    if verdict.snapshot and not any(record.kind == "snapshot" for record in here):
+        quantities: dict[str, Json] = {str(key): count for key, count in verdict.snapshot.items()}
+        additions.append(("snapshot", {"quantities": quantities}))
+    if content and not content.endswith(b"\n"):
+        content += b"\n"
+    for kind, facts in additions:
+        record, line = make_record(
+            seq=seq + 1, time=verdict.finished_at, kind=kind, run=verdict.run, facts=facts, prev=prev
+        )
+        content += line
+        seq, prev = record.seq, record.hash
+    return name, content, ChainHead(file=name, seq=seq, hash=prev)
+
+
+def verify_history(files: StateFiles, head: ChainHead | None) -> tuple[Finding, ...]:
+    """What is wrong with the history: damaged lines, and gaps in the one chain that runs through all its files."""
+    records, findings = _history_records(files)
+    seq, prev = 0, GENESIS
+    for record in records:
+        if (record.seq, record.prev) != (seq + 1, prev):
+            findings.append(
+                Finding(
+                    file=_file_of(record),
+                    line=0,
+                    message=f"record {record.seq} does not follow record {seq}: something between them is lost",
+                )
+            )
+        seq, prev = record.seq, record.hash
+    if head is not None and head.hash not in {record.hash for record in records}:
+        findings.append(Finding(file=head.file, line=0, message=f"record {head.seq}, the newest one known, is lost"))
+    return tuple(findings)
+
+
+def verify_journals(files: StateFiles, head: ChainHead | None) -> tuple[Finding, ...]:
+    """What is wrong with the journals: damaged lines, torn ends, and runs whose predecessor is lost."""
+    readings = {name: read_records(files.read(name) or b"") for name in files.names(JOURNAL_FOLDER)}
+    known = {GENESIS} | {record.hash for reading in readings.values() for record in reading.records}
+    findings = []
+    for name, reading in readings.items():
+        after = len(reading.records) + 1
+        if reading.problem:
+            findings.append(Finding(file=name, line=after, message=reading.problem))
+        if reading.torn:
+            message = "the last line has no end: the run broke off while writing it"
+            findings.append(Finding(file=name, line=after, message=message, crash=True))
+        if reading.records and reading.records[0].prev not in known:
+            findings.append(Finding(file=name, line=1, message="the end of the run before it is lost"))
+    if head is not None and head.hash not in known:
+        findings.append(Finding(file=head.file, line=head.seq, message="the newest record known is lost"))
+    return tuple(findings)
+
+
+def _history_records(
+    files: StateFiles, *, only: Collection[str] | None = None
+) -> tuple[tuple[Record, ...], list[Finding]]:
+    """All readable lines (of all files, or `only` those) in the order of the chain, and the lines that are not."""
+    records: list[Record] = []
+    findings: list[Finding] = []
+    for name in files.names(HISTORY_FOLDER) if only is None else only:
+        lines, torn = read_lines(files.read(name) or b"")
+        records += [record for _, record in lines if record is not None]
+        damaged = [number for number, record in lines if record is None]
+        if torn:
+            damaged.append(len(lines) + 1)
+        findings += [Finding(file=name, line=line, message="the line is damaged or was edited") for line in damaged]
+    return tuple(sorted(records, key=lambda record: record.seq)), findings
+
+
+def _file_of(record: Record) -> str:
+    return f"{HISTORY_FOLDER}/{record.time.astimezone(UTC).strftime('%Y-%m')}.jsonl"
+
+
+def info_facts(info: RunInfo) -> dict[str, Json]:
+    """Who ran what, as records keep it."""
+    return {
+        "command": info.command,
+        "started_at": format_time(info.started_at),
+        "actor": info.actor,
+        "commit": info.commit,
+        "mappings_sha256": info.mappings_sha256,
+        "version": info.version,
+    }
+
+
+def _run_facts(info: RunInfo, verdict: RunVerdict) -> dict[str, Json]:
+    changes: list[Json] = [asdict(change) for change in verdict.changes]
+    return {**info_facts(info), **verdict_facts(verdict), "changes": changes}
+
+
+def verdict_facts(verdict: RunVerdict) -> dict[str, Json]:
+    """How a run ended, as records keep it; its changes stand in the history alone."""
+    return {
+        "exit_code": verdict.exit_code,
+        "sentence": verdict.sentence,
+        "users_before": verdict.users_before,
+        "users_after": verdict.users_after,
+    }
+
+
+def _past_run(record: Record) -> PastRun:
+    # The hash vouches that `_run_facts` wrote these members, so they are taken at their word.
+    facts: dict[str, Any] = dict(record.facts)
+    info = RunInfo(
+        id=record.run,
+        command=facts["command"],
+        started_at=parse_time(facts["started_at"]),
+        actor=facts["actor"],
+        commit=facts["commit"],
+        mappings_sha256=facts["mappings_sha256"],
+        version=facts["version"],
+    )
+    verdict = RunVerdict(
+        run=record.run,
+        finished_at=record.time,
+        exit_code=facts["exit_code"],
+        sentence=facts["sentence"],
+        users_before=facts["users_before"],
+        users_after=facts["users_after"],
+        changes=tuple(_changes(facts["changes"])),
+        snapshot={},
+    )
+    return PastRun(info=info, verdict=verdict)
+
+
+def _changes(rows: list[dict[str, Any]]) -> Iterator[HistoryChange]:
+    for row in rows:
+        subscription = row.pop("subscription_id")
+        yield HistoryChange(**row, subscription_id=None if subscription is None else SubscriptionId(subscription))

@@ -1,0 +1,202 @@
+"""Append-only JSON lines whose records name the hash of the record before: the journal of a run and the history.
+
+Cut at any byte, such a file reads to a prefix of its records; a changed byte anywhere is noticed, because a record is
+accepted only in the one spelling that was hashed. Records hold keys, ids, counts and sentences of ours: no secrets.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from reconciler.clock import Clock
+from reconciler.errors import StateError
+from reconciler.model import Json, RunId
+from reconciler.state.base import Intent, IntentResult, RunInfo
+from reconciler.state.document import ChainHead, format_time, parse_time, to_line
+from reconciler.state.files import AppendOnlyFile, PrivateDirectory
+
+GENESIS = "0" * 64
+"""What the first record of all names as the hash before it."""
+
+JOURNAL_FOLDER = "journal"
+_SAFE_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One line. `seq` counts from 1 within a chain; `prev` is the hash of the record before it."""
+
+    seq: int
+    time: datetime
+    kind: str
+    run: RunId
+    facts: Mapping[str, Json]
+    prev: str
+    hash: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalReading:
+    """The valid prefix of a file. `torn` is a last line without its end (a crash); `problem` a sentence about damage.
+
+    Records behind a problem are not given: nothing vouches for them.
+    """
+
+    records: tuple[Record, ...]
+    torn: bytes = b""
+    problem: str = ""
+
+    @property
+    def unknown_intents(self) -> tuple[int, ...]:
+        """Numbers of the mutating requests whose outcome was never written down, or as unknown (J2)."""
+        intents = [_number(record) for record in self.records if record.kind == "intent"]
+        settled = {
+            _number(record)
+            for record in self.records
+            if record.kind == "outcome" and record.facts.get("result") != IntentResult.UNKNOWN
+        }
+        return tuple(number for number in intents if number not in settled)
+
+
+def make_record(
+    *, seq: int, time: datetime, kind: str, run: RunId, facts: Mapping[str, Json], prev: str
+) -> tuple[Record, bytes]:
+    """A record with its hash, and its line. Raises `StateError` for facts that are no JSON."""
+    try:
+        body = to_line(_body(seq=seq, time=time, kind=kind, run=run, facts=facts, prev=prev))
+    except (ValueError, TypeError) as exc:
+        raise StateError(f"A journal record of kind {kind} cannot be written as JSON: {exc}.") from exc
+    digest = hashlib.sha256(body.encode("ascii")).hexdigest()
+    record = Record(seq=seq, time=time, kind=kind, run=run, facts=facts, prev=prev, hash=digest)
+    # The hash stands last, outside the hashed text, so that a line is checked without parsing it twice.
+    return record, f'{body[:-1]}, "hash": "{digest}"}}\n'.encode("ascii")
+
+
+def read_line(line: bytes) -> Record:
+    """The record in a line (its newline included). Raises `ValueError` for any other spelling."""
+    try:
+        raw: dict[str, Any] = json.loads(line.decode("ascii"))
+        record, spelling = make_record(
+            seq=raw["seq"],
+            time=parse_time(raw["time"]),
+            kind=raw["kind"],
+            run=RunId(raw["run"]),
+            facts=raw["facts"],
+            prev=raw["prev"],
+        )
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, StateError) as exc:
+        raise ValueError("not a journal record") from exc
+    if spelling != line or type(record.seq) is not int or not isinstance(record.facts, dict):
+        raise ValueError("not a journal record")
+    return record
+
+
+def read_lines(content: bytes) -> tuple[tuple[tuple[int, Record | None], ...], bytes]:
+    """Every whole line as (line number, its record or None where damaged), and what stands behind the last one."""
+    lines = content.split(b"\n")
+    torn = lines.pop()
+    return tuple((number, _record_or_none(line + b"\n")) for number, line in enumerate(lines, start=1)), torn
+
+
+def read_records(content: bytes) -> JournalReading:
+    """The valid prefix of one run's journal, with what follows it reported."""
+    records: list[Record] = []
+    lines, torn = read_lines(content)
+    for number, record in lines:
+        if record is None:
+            return JournalReading(records=tuple(records), problem=f"line {number} is damaged or was edited")
+        if record.seq != len(records) + 1 or (records and record.prev != records[-1].hash):
+            return JournalReading(records=tuple(records), problem=f"lines are missing before line {number}")
+        records.append(record)
+    return JournalReading(records=tuple(records), torn=torn)
+
+
+def read_journal(path: Path) -> JournalReading:
+    """Read one run's journal; a missing file reads as one with a problem. Raises `StateError` when the disk fails."""
+    content = PrivateDirectory(path.parent).read(path.name)
+    if content is None:
+        return JournalReading(records=(), problem="the file is missing")
+    return read_records(content)
+
+
+def journal_name(info: RunInfo) -> str:
+    """The name of a run's journal below the state's root; names sort by time. Raises `StateError` for an unfit id."""
+    if not _SAFE_RUN_ID.fullmatch(info.id):
+        raise StateError(f"The run id {info.id!r} cannot be a file name.", hint="Use letters, digits, dot, dash only.")
+    start = format_time(info.started_at.replace(microsecond=0)).replace("-", "").replace(":", "")
+    return f"{JOURNAL_FOLDER}/{start}-{info.id}.jsonl"
+
+
+class Journal:
+    """The journal of a run that is under way. Every record is on disk when the method that writes it returns.
+
+    It is safe to call from several threads.
+    """
+
+    def __init__(self, file: AppendOnlyFile, *, name: str, run: RunId, clock: Clock, prev: str) -> None:
+        self.name = name
+        self._file = file
+        self._run = run
+        self._clock = clock
+        self._prev = prev
+        self._seq = 0
+        self._content = bytearray()
+        self._lock = threading.Lock()
+
+    @property
+    def content(self) -> bytes:
+        """Everything written so far, for a backend that sends the journal elsewhere."""
+        with self._lock:
+            return bytes(self._content)
+
+    @property
+    def head(self) -> ChainHead:
+        """The newest record. Only meaningful after the first one."""
+        with self._lock:
+            return ChainHead(file=self.name, seq=self._seq, hash=self._prev)
+
+    def append(self, kind: str, facts: Mapping[str, Json]) -> None:
+        """Write one record. Raises `StateError`; then nothing may be sent on the strength of it."""
+        with self._lock:
+            record, line = make_record(
+                seq=self._seq + 1, time=self._clock.now(), kind=kind, run=self._run, facts=facts, prev=self._prev
+            )
+            self._file.append(line)
+            self._content += line
+            self._seq, self._prev = record.seq, record.hash
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def intent_facts(intent: Intent) -> dict[str, Json]:
+    """An intent as a journal record keeps it."""
+    entries: list[Json] = [
+        {"key": entry.key, "subscription_id": entry.subscription_id, "before": entry.before, "after": entry.after}
+        for entry in intent.entries
+    ]
+    return {"number": intent.number, "request": intent.kind, "entries": entries, "body_sha256": intent.body_sha256}
+
+
+def _body(*, seq: int, time: datetime, kind: str, run: RunId, facts: Mapping[str, Json], prev: str) -> Json:
+    return {"seq": seq, "time": format_time(time), "kind": kind, "run": run, "facts": dict(facts), "prev": prev}
+
+
+def _record_or_none(line: bytes) -> Record | None:
+    try:
+        return read_line(line)
+    except ValueError:
+        return None
+
+
+def _number(record: Record) -> int:
+    number = record.facts.get("number")
+    return number if isinstance(number, int) else 0

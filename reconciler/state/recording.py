@@ -1,0 +1,256 @@
+"""A run's records, for any backend: what is journaled, what changes state.json, and what goes into the history.
+
+A backend is a `Keeper`: it applies a step to the newest state and makes the result durable as one compare-and-set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from typing import Generic, Protocol, TypeVar
+
+from reconciler.clock import Clock
+from reconciler.errors import StateConflict, StateError
+from reconciler.model import Attempt, Binding, Json, MappingKey, Recorded, Tenant
+from reconciler.state import document as changes
+from reconciler.state.base import Intent, IntentResult, RunInfo, RunVerdict
+from reconciler.state.document import ChainHead, StateDocument
+from reconciler.state.files import PrivateDirectory, StateFiles
+from reconciler.state.history import append_history, info_facts, verdict_facts
+from reconciler.state.journal import GENESIS, JOURNAL_FOLDER, Journal, intent_facts, journal_name, read_records
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit(Generic[T]):
+    """What a step makes of the state: the new document, whole files to replace, and the caller's answer."""
+
+    document: StateDocument
+    answer: T
+    files: Mapping[str, bytes] = field(default_factory=dict)
+
+
+Step = Callable[[StateDocument, StateFiles, bool], Edit[T]]
+"""A change to the newest state. The flag says that an earlier try of the same step may have arrived already."""
+
+
+class Keeper(Protocol):
+    """A backend as one run sees it."""
+
+    @property
+    def local(self) -> PrivateDirectory:
+        """Where this run's journal is written, on this machine's disk."""
+        ...
+
+    @property
+    def files(self) -> StateFiles:
+        """The newest files known."""
+        ...
+
+    @property
+    def document(self) -> StateDocument:
+        """The newest state known."""
+        ...
+
+    def started(self, journal: Journal) -> None:
+        """The run's journal holds its first record: make it known."""
+        ...
+
+    def update(self, step: Step[T], *, message: str) -> T:
+        """Apply a step to the newest state, durably, as one compare-and-set; return its answer."""
+        ...
+
+    def check_writable(self) -> None:
+        """Raise `StateError` when an update would surely fail."""
+        ...
+
+
+class RecordedRun:
+    """`RunState` over a keeper. Records are journaled on the local disk first; then the state changes."""
+
+    def __init__(self, keeper: Keeper, journal: Journal, info: RunInfo, *, durable: bool) -> None:
+        self._keeper = keeper
+        self._journal = journal
+        self._info = info
+        self._durable = durable
+        self._updated = False
+        self._wrote = False
+        self.finished = False
+
+    @property
+    def recorded(self) -> Recorded:
+        return self._keeper.document.recorded(durable=self._durable)
+
+    @property
+    def worth_keeping(self) -> bool:
+        """True once the run did something that a later reader must learn of."""
+        return self._updated or self._wrote
+
+    def record_tenant(self, tenant: Tenant) -> None:
+        if self._keeper.document.tenant == tenant:
+            return
+        facts: dict[str, Json] = {"halo_url": tenant.halo_url, "infima_partner": tenant.infima_partner}
+        self._change("tenant", facts, lambda document: replace(document, tenant=tenant), "Systems recorded")
+
+    def record_attempts(
+        self, attempts: Sequence[Attempt], *, replacing: Mapping[MappingKey, str] | None = None
+    ) -> frozenset[MappingKey]:
+        if not attempts:
+            return frozenset()
+        named = [attempt.key for attempt in attempts]
+        replaced = {key: nonce for key, nonce in (replacing or {}).items() if key in named}
+        nonces: dict[str, Json] = {str(attempt.key): attempt.nonce for attempt in attempts}
+        old: dict[str, Json] = {str(key): nonce for key, nonce in replaced.items()}
+        self._journal.append("attempts", {"nonces": nonces, "replacing": old})
+
+        def step(document: StateDocument, _: StateFiles, again: bool) -> Edit[frozenset[MappingKey]]:  # noqa: FBT001 - a Step
+            grown, granted = changes.grant_attempts(document, attempts, replaced, ours_count=again)
+            return Edit(document=self._stamped(grown), answer=granted)
+
+        granted = self._update(step, f"Attempt: create Subscription for {_some(named)}")
+        if lost := sorted(set(named) - granted):
+            refused: list[Json] = [str(key) for key in lost]
+            self._journal.append("attempts-not-granted", {"keys": refused})
+        return granted
+
+    def settle_attempts(self, nonces: Mapping[MappingKey, str]) -> None:
+        if not nonces:
+            return
+        facts: dict[str, Json] = {"nonces": {str(key): nonce for key, nonce in nonces.items()}}
+        self._change(
+            "attempts-settled",
+            facts,
+            lambda document: changes.settle_attempts(document, nonces),
+            f"Attempt failed: {_some(list(nonces))}",
+        )
+
+    def record_bindings(self, bindings: Sequence[Binding]) -> None:
+        if not bindings:
+            return
+        rows: list[Json] = [
+            {"key": row.key, "subscription_id": row.subscription_id, "origin": row.origin.value} for row in bindings
+        ]
+        self._change(
+            "bindings",
+            {"bindings": rows},
+            lambda document: changes.add_bindings(document, bindings),
+            f"Bound: {_some([row.key for row in bindings])}",
+        )
+
+    def release_binding(self, key: MappingKey, *, give_up: bool) -> None:
+        self._change(
+            "binding-released",
+            {"key": key, "give_up": give_up},
+            lambda document: changes.release_binding(document, key, give_up=give_up),
+            f"Released: {key}",
+        )
+
+    def intend(self, intent: Intent) -> None:
+        if not self._updated and not self._wrote:
+            self._keeper.check_writable()
+        self._journal.append("intent", intent_facts(intent))
+        self._wrote = True
+
+    def conclude(self, number: int, result: IntentResult, message: str = "") -> None:
+        self._journal.append("outcome", {"number": number, "result": result.value, "message": message})
+
+    def note(self, kind: str, facts: Mapping[str, Json]) -> None:
+        self._journal.append("note", {"note": kind, **facts})
+
+    def finish(self, verdict: RunVerdict) -> None:
+        self._journal.append("verdict", verdict_facts(verdict))
+
+        def step(document: StateDocument, files: StateFiles, _: bool) -> Edit[None]:  # noqa: FBT001 - a Step
+            name, content, head = append_history(files, document.history, self._info, verdict)
+            good = verdict.finished_at if verdict.good else document.last_good_run
+            ended = replace(self._stamped(document), history=head, last_good_run=good)
+            return Edit(document=ended, answer=None, files={name: content})
+
+        self._update(step, verdict.sentence)
+        self.finished = True
+
+    def abandon(self, reason: str) -> None:
+        """Say in the journal that the run ends without a verdict, and keep what it did."""
+        self._journal.append("ended-without-verdict", {"reason": reason})
+        if self.worth_keeping:
+            self._change_quietly()
+
+    def _change_quietly(self) -> None:
+        self._update(
+            lambda document, _files, _again: Edit(document=self._stamped(document), answer=None),
+            f"Run {self._info.id} ended without a verdict",
+        )
+
+    def _change(
+        self, kind: str, facts: Mapping[str, Json], change: Callable[[StateDocument], StateDocument], message: str
+    ) -> None:
+        self._journal.append(kind, facts)
+        try:
+            self._update(
+                lambda document, _files, _again: Edit(document=self._stamped(change(document)), answer=None), message
+            )
+        except StateConflict as exc:
+            self._journal.append("conflict", {"of": kind, "message": exc.message})
+            raise
+
+    def _update(self, step: Step[T], message: str) -> T:
+        answer = self._keeper.update(step, message=message)
+        self._updated = True
+        return answer
+
+    def _stamped(self, document: StateDocument) -> StateDocument:
+        return replace(document, journal=self._journal.head)
+
+
+@contextmanager
+def record_run(keeper: Keeper, info: RunInfo, *, clock: Clock, durable: bool) -> Iterator[RecordedRun]:
+    """Start a run's journal behind its predecessor's last record, and close it when the run is over."""
+    name = journal_name(info)
+    prev, facts = _previous_journal(keeper.document.journal, keeper.files)
+    journal = Journal(keeper.local.create(name), name=name, run=info.id, clock=clock, prev=prev)
+    try:
+        journal.append("run-started", info_facts(info))
+        if facts:
+            journal.append("previous-run", facts)
+        keeper.started(journal)
+        run = RecordedRun(keeper, journal, info, durable=durable)
+        try:
+            yield run
+        except BaseException as exc:
+            if not run.finished:
+                # The run is failing already, perhaps because of the state itself: its own error is the one to show.
+                with suppress(StateError):
+                    run.abandon(type(exc).__name__)
+            raise
+        if not run.finished:
+            run.abandon("")
+    finally:
+        journal.close()
+
+
+def _previous_journal(head: ChainHead | None, files: StateFiles) -> tuple[str, dict[str, Json]]:
+    """The hash that this run follows, and what is to be said of the run before: damage, and unknown outcomes (J2)."""
+    names = files.names(JOURNAL_FOLDER)
+    name = head.file if head else names[-1] if names else ""
+    if not name:
+        return GENESIS, {}
+    content = files.read(name)
+    reading = read_records(content or b"")
+    newest = reading.records[-1].hash if reading.records else GENESIS
+    facts: dict[str, Json] = {}
+    if head is not None and head.hash not in {record.hash for record in reading.records}:
+        newest = head.hash
+        facts["lost"] = f"record {head.seq}"
+    if reading.problem or reading.torn:
+        facts["damage"] = reading.problem or "the last line has no end"
+    if reading.unknown_intents:
+        facts["unknown_intents"] = list(reading.unknown_intents)
+    return newest, {"file": name, **facts} if facts else {}
+
+
+def _some(keys: Sequence[MappingKey]) -> str:
+    """ "acme", or "acme, +3" for four keys."""
+    first = min(keys)
+    return first if len(keys) == 1 else f"{first}, +{len(keys) - 1}"
