@@ -5,6 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
+from reconciler.changes import (
+    Action,
+    ActionReason,
+    Change,
+    CountedClient,
+    Hold,
+    Plan,
+    SubscriptionState,
+    Violation,
+)
 from reconciler.model import (
     ClientRef,
     CountSource,
@@ -25,17 +35,7 @@ from reconciler.model import (
     UnreadableUsers,
     UserCount,
 )
-from reconciler.plan import (
-    Action,
-    ActionReason,
-    Change,
-    CountedClient,
-    Hold,
-    Plan,
-    Quantity,
-    SubscriptionState,
-    Violation,
-)
+from reconciler.quantity import Quantity
 from reconciler.rules import Rule
 
 NOW = datetime(2026, 11, 22, 5, 17, 3, tzinfo=UTC)

@@ -2,23 +2,13 @@
 
 from reconciler.plan_document.layout import FORMAT_VERSION, ChangeJson, PlanJson, ViolationJson
 from reconciler.plan_document.read import MAX_PLAN_BYTES, SavedPlan, SavedRow, read_plan_file
-from reconciler.plan_document.write import (
-    ChangeOutcome,
-    Outcome,
-    RunRecord,
-    dump_document,
-    error_document,
-    plan_document,
-)
+from reconciler.plan_document.write import dump_document, error_document, plan_document
 
 __all__ = [
     "FORMAT_VERSION",
     "MAX_PLAN_BYTES",
     "ChangeJson",
-    "ChangeOutcome",
-    "Outcome",
     "PlanJson",
-    "RunRecord",
     "SavedPlan",
     "SavedRow",
     "ViolationJson",

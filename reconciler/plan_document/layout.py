@@ -171,9 +171,9 @@ class RunJson(TypedDict):
     """The run that performed the plan; only `apply` writes it."""
 
     id: str
-    started_at: str
     finished_at: str
     exit_code: Count
+    verdict: str
 
 
 class PlanJson(TypedDict):

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import cast
 
+from reconciler.changes import Action, ActionReason
 from reconciler.errors import PlanFileError
 from reconciler.model import HaloCustomerId, MappingKey, SubscriptionId, Tenant
-from reconciler.plan import Action, ActionReason
 from reconciler.plan_document.layout import (
     FORMAT_VERSION,
     ChangeJson,
@@ -35,9 +35,10 @@ MAKE_ANOTHER = "Make a new one with: reconciler plan --out FILE"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SavedRow:
-    """One change as the saved plan shows it. `customer_id` is the billed customer's.
+    """One change as the saved plan shows it; `customer_id` is the Subscription's.
 
-    `subscription_id` and `before` are None where no Subscription existed; `after` is None where no number was known.
+    `subscription_id` and `before` are None where no Subscription existed, `after` where no number was known, and
+    all of them where nothing exists and nothing was going to.
     """
 
     key: MappingKey
@@ -45,7 +46,7 @@ class SavedRow:
     subscription_id: SubscriptionId | None
     before: int | None
     after: int | None
-    customer_id: HaloCustomerId
+    customer_id: HaloCustomerId | None
     hold: Rule | None
 
     @property
@@ -173,13 +174,14 @@ def _row(change: ChangeJson) -> SavedRow:
     if hold is None and not _sides_fit(action, before, after):
         raise _refusal(f"a row's before and after do not fit its action ({action})")
     subscription_id = None if before is None else before.get("id")
+    customer_id = None if after is None else after["customer_id"]
     return SavedRow(
         key=MappingKey(name),
         action=action,
         subscription_id=None if subscription_id is None else SubscriptionId(subscription_id),
         before=None if before is None else before["count"],
         after=None if after is None else after["count"],
-        customer_id=HaloCustomerId(change["halo_customer"]["id"]),
+        customer_id=None if customer_id is None else HaloCustomerId(customer_id),
         hold=None if hold is None else _rule(hold["rule"]),
     )
 
@@ -206,9 +208,11 @@ def _require_consistency(plan: PlanJson, rows: tuple[SavedRow, ...]) -> None:
     """Refuse a document whose parts contradict each other: what a person read must be what counts."""
     if len({row.key for row in rows}) != len(rows):
         raise _refusal("it has two rows for one mapping")
-    refused = False
+    refused, gone = False, set()
     for violation in plan["violations"]:
         rule = _rule(violation["rule"])
+        if rule is Rule.SUBSCRIPTION_GONE:
+            gone.add(violation["name"])
         if violation["level"] != rule.level:
             raise _refusal("a violation's level is not its rule's")
         refused = refused or (rule.level is Level.RUN and violation["allowed"] is None)
@@ -216,16 +220,16 @@ def _require_consistency(plan: PlanJson, rows: tuple[SavedRow, ...]) -> None:
         _rule(allowance["rule"])
     if plan["applyable"] != (not refused and any(row.performs_write for row in rows)):
         raise _refusal("applyable contradicts its rows and violations")
-    if plan["summary"] != _summary(rows):
+    if plan["summary"] != _summary(rows, gone):
         raise _refusal("its summary contradicts its rows")
 
 
-def _summary(rows: Iterable[SavedRow]) -> SummaryJson:
-    """The same sums as `plan.summarise`, from what the file shows."""
+def _summary(rows: Iterable[SavedRow], gone: Collection[str]) -> SummaryJson:
+    """The same sums as `changes.summarise`, from what the file shows; what is gone bills nobody."""
     tally = dict.fromkeys(Action, 0)
     held = before = after = 0
     for row in rows:
-        live = row.before or 0
+        live = 0 if row.key in gone else row.before or 0
         before += live
         if row.hold is not None:
             held += 1

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Protocol, cast, runtime_checkable
 
+from reconciler.changes import Action, Change, Plan, SubscriptionState, Violation
 from reconciler.errors import ApiError, ConfigError, ReconcilerError
-from reconciler.model import Json, MappingKey, Place, RunId, SubscriptionId
-from reconciler.plan import Action, Change, Plan, SubscriptionState, Violation
+from reconciler.model import Json, MappingKey, Place, SubscriptionId
 from reconciler.plan_document.layout import (
     FORMAT_VERSION,
     ActionsJson,
@@ -22,44 +20,16 @@ from reconciler.plan_document.layout import (
     UnknownJson,
     ViolationJson,
 )
-
-
-class Outcome(StrEnum):
-    """What became of one change in `apply` (DESIGN 9)."""
-
-    APPLIED = "applied"  # written, and read back
-    UNCHANGED = "unchanged"  # nothing to do
-    HELD = "held"  # withheld by a safety rule
-    STALE = "stale"  # skipped: it moved between plan and write
-    FAILED = "failed"  # surely not written
-    UNKNOWN = "unknown"  # may or may not have been written
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChangeOutcome:
-    """One change's outcome with a sentence; `subscription_id` is the new Subscription's id after a create."""
-
-    outcome: Outcome
-    message: str = ""
-    subscription_id: SubscriptionId | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunRecord:
-    """The run that performed a plan, for `apply -o json`."""
-
-    id: RunId
-    started_at: datetime
-    finished_at: datetime
-    exit_code: int
+from reconciler.state.base import RunVerdict
+from reconciler.writes import Settled
 
 
 def plan_document(
     plan: Plan,
     *,
     version: str,
-    outcomes: Mapping[MappingKey, ChangeOutcome] | None = None,
-    run: RunRecord | None = None,
+    outcomes: Mapping[MappingKey, Settled] | None = None,
+    run: RunVerdict | None = None,
 ) -> PlanJson:
     """Return the plan as the JSON document of DESIGN 9; `outcomes` and `run` are what `apply` adds.
 
@@ -109,15 +79,15 @@ def plan_document(
     }
     if run is not None:
         document["run"] = {
-            "id": run.id,
-            "started_at": _timestamp(run.started_at),
+            "id": run.run,
             "finished_at": _timestamp(run.finished_at),
             "exit_code": run.exit_code,
+            "verdict": run.sentence,
         }
     return document
 
 
-def _change(change: Change, outcome: ChangeOutcome | None) -> ChangeJson:
+def _change(change: Change, outcome: Settled | None) -> ChangeJson:
     row: ChangeJson = {
         "address": change.address,
         "type": "halo_subscription",

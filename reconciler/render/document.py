@@ -11,10 +11,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
-from reconciler.plan import Action, ActionReason
-from reconciler.plan_document import ChangeJson, Outcome, PlanJson, ViolationJson
+from reconciler.changes import Action, ActionReason
+from reconciler.plan_document import ChangeJson, PlanJson, ViolationJson
 from reconciler.plan_document.layout import PlaceJson
 from reconciler.rules import Level, Rule
+from reconciler.writes import Outcome
 
 
 class Kind(IntEnum):
@@ -37,6 +38,7 @@ _REASONS = {
     ActionReason.IN_STEP: "count matches",
     ActionReason.NOTHING_TO_RETIRE: "retired, and there is no Subscription",
     ActionReason.UNKNOWN_COUNT: "count is not known",
+    ActionReason.UNKNOWN_SUBSCRIPTION: "which Subscription it is, is in doubt",
 }
 
 MAPPINGS_EDIT = "mappings"
@@ -81,6 +83,12 @@ class Row:
     def delta(self) -> int | None:
         """Users more (or less, negative) than now; None where a side is not known."""
         return None if self.after is None else self.after - (self.before or 0)
+
+    @property
+    def billed_now(self) -> int:
+        """Users billed today; a Subscription that is deleted or inactive bills nobody, whatever count it carries."""
+        gone = any(problem.rule == Rule.SUBSCRIPTION_GONE for problem in self.problems)
+        return 0 if gone else self.before or 0
 
     @property
     def caused_by_edit(self) -> bool:
@@ -241,8 +249,8 @@ def outcome_verdict(shown: View) -> str:
     created = sum(row.action == Action.CREATE for row in applied)
     figures = [f"{created} created", f"{len(applied) - created} updated"]
     figures.append(f"{len(shown.with_outcome(Outcome.UNCHANGED))} unchanged")
-    withheld = _tally(shown, {Outcome.HELD: "held", Outcome.STALE: "skipped as stale"})
-    unsettled = _tally(shown, {Outcome.FAILED: "failed", Outcome.UNKNOWN: "with unknown outcome"})
+    withheld = _tally(shown, {Outcome.HELD: "held", Outcome.STALE: "stale"})
+    unsettled = _tally(shown, {Outcome.FAILED: "failed", Outcome.UNKNOWN: "unknown"})
     missing = sum(row.outcome is None for row in shown.rows)
     unsettled += [f"{missing} not attempted"] if missing else []
     opening = "Apply incomplete:" if unsettled else "Apply finished, but not all was written:" if withheld else ""
@@ -258,7 +266,7 @@ def users_after_apply(rows: Iterable[Row]) -> tuple[int, int]:
     """Return the users billed before and after `apply`, as far as known: only what was read back counts as changed."""
     before = after = 0
     for row in rows:
-        live = row.before or 0
+        live = row.billed_now
         before += live
         settled = row.outcome in {Outcome.APPLIED, Outcome.UNCHANGED}
         after += row.after if settled and row.after is not None else live

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from reconciler.plan import Action
-from reconciler.plan_document import Outcome, PlanJson
+from reconciler.changes import Action
+from reconciler.plan_document import PlanJson
 from reconciler.render.document import (
     Kind,
     Problem,
@@ -27,6 +27,7 @@ from reconciler.render.document import (
     view,
 )
 from reconciler.render.text import display_width, pad, terminal_safe
+from reconciler.writes import Outcome
 
 LISTED = 20
 """Unmapped clients and unmanaged Subscriptions that are listed without `verbose`."""
@@ -300,7 +301,7 @@ def _unmanaged(pen: Pen, document: PlanJson, *, verbose: bool) -> list[str]:
     title = f"Subscriptions no longer in mappings.yaml ({len(subscriptions)}). They stay as they are:"
     lines = [
         f"  #{row['id']}  {pen.clean(row['name'], 48)}, was {pen.clean(row['key'], 48)}, for "
-        f"{pen.clean(row['customer_name'], 48)}: still bills "
+        f"{pen.clean(row['customer_name'], 48) or 'a customer that is not listed'}: still bills "
         + ("an unknown number of users" if row["count"] is None else plural(row["count"], "user"))
         for row in subscriptions
     ]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from reconciler.changes import ActionReason, Change, Plan, UnmanagedSubscription, UnmappedClient, Violation
 from reconciler.model import HaloCustomerId, InfimaClientId, MappingKey, QuantityRule, RunId, SubscriptionId
-from reconciler.plan import ActionReason, Change, Plan, UnmanagedSubscription, UnmappedClient, Violation
-from reconciler.plan_document import ChangeOutcome, Outcome, PlanJson, RunRecord, plan_document
+from reconciler.plan_document import PlanJson, plan_document
 from reconciler.rules import Allowance, Rule
+from reconciler.state.base import RunVerdict
+from reconciler.writes import Outcome, Settled
 from tests.builders import NOW, TEMPLATE, build_change, build_hold, build_mapping, build_plan, build_violation
 
 VERSION = "0.1.0"
@@ -66,7 +68,7 @@ def night_changes() -> list[Change]:
     return [
         *quiet_changes(),
         build_change(nova, subscription=None, after=14),
-        build_change(corvid, before=118, after=121, subscription=9023, counted=126, rule="active_users, 5 included"),
+        build_change(corvid, before=118, after=121, subscription=9023, counted=126, rule="active_users - 5 included"),
         build_change(borealis, before=12, after=10, subscription=9012, counted=7, rule="active_users, at least 10"),
         build_change(harbour, before=12, after=0, subscription=9007, hold=ZERO),
         build_change(kestrel, before=8, after=9, subscription=9008, hold=INACTIVE),
@@ -147,16 +149,21 @@ def document(plan: Plan) -> PlanJson:
     return plan_document(plan, version=VERSION)
 
 
-def applied(plan: Plan, *, exit_code: int, **special: ChangeOutcome) -> PlanJson:
+def applied(plan: Plan, *, exit_code: int, **special: Settled) -> PlanJson:
     """The plan after `apply`; `special` gives outcomes by key with `_` for `-`, the others went well."""
-    outcomes: dict[MappingKey, ChangeOutcome] = {}
+    outcomes: dict[MappingKey, Settled] = {}
     for change in plan.changes:
         fine = Outcome.HELD if change.hold else Outcome.APPLIED if change.performs_write else Outcome.UNCHANGED
         created = SubscriptionId(9100) if change.performs_write and change.before is None else None
-        outcomes[change.key] = special.get(
-            change.key.replace("-", "_"), ChangeOutcome(outcome=fine, subscription_id=created)
-        )
-    run = RunRecord(
-        id=RunId("20261122T051703Z-k3"), started_at=NOW, finished_at=NOW + timedelta(seconds=9), exit_code=exit_code
+        outcomes[change.key] = special.get(change.key.replace("-", "_"), Settled(outcome=fine, subscription_id=created))
+    run = RunVerdict(
+        run=RunId("20261122T051703Z-k3"),
+        finished_at=NOW + timedelta(seconds=9),
+        exit_code=exit_code,
+        sentence="Told by the run.",
+        users_before=plan.summary.users_before,
+        users_after=plan.summary.users_after,
+        changes=(),
+        snapshot={},
     )
     return plan_document(plan, version=VERSION, outcomes=outcomes, run=run)
