@@ -1,0 +1,130 @@
+"""mappings.yaml -> `Mappings`, or every problem at once with its place, its cause and the next step.
+
+The way of a file: `source` (bytes, characters) -> `reading` (YAML events to data with positions) -> `checking` (the
+JSON schema) -> `building` (frozen values, defaults merged) -> `consistency` (what needs two entries or today's date).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from reconciler.config.building import Entry, build_entries, build_ignored, build_limits, build_settings
+from reconciler.config.checking import check_schema
+from reconciler.config.consistency import Ignored, check_consistency
+from reconciler.config.diagnostics import (
+    Diagnostic,
+    annotation_lines,
+    diagnostics_document,
+    draw_diagnostics,
+    printable,
+)
+from reconciler.config.reading import Row, Table, read_document
+from reconciler.config.source import Problems, Source, check_characters, decode, read_bytes
+from reconciler.errors import ConfigError
+from reconciler.model import Mappings
+
+__all__ = [
+    "Diagnostic",
+    "Examination",
+    "annotation_lines",
+    "diagnostics_document",
+    "draw_diagnostics",
+    "examine_mappings",
+    "list_keys",
+    "load_mappings",
+    "parse_mappings",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examination:
+    """What reading a mappings file gave: `mappings` where it has no error, and all diagnostics, warnings included."""
+
+    mappings: Mappings | None
+    diagnostics: tuple[Diagnostic, ...]
+    error_count: int
+
+
+def load_mappings(path: Path, *, today: date) -> Mappings:
+    """Read and check the file at `path`.
+
+    `today` decides whether an `until` has expired. Raises ConfigError with every diagnostic.
+    """
+    return parse_mappings(read_bytes(path), file=str(path), today=today)
+
+
+def parse_mappings(text: bytes | str, *, file: str, today: date) -> Mappings:
+    """Check `text`; `file` is the name that diagnostics show. Raises ConfigError with every diagnostic."""
+    examination = examine_mappings(text, file=file, today=today)
+    if examination.mappings is None:
+        count = examination.error_count
+        noun = "problem" if count == 1 else "problems"
+        raise ConfigError(printable(f"{file} has {count} {noun}"), diagnostics=examination.diagnostics)
+    return examination.mappings
+
+
+def examine_mappings(text: bytes | str, *, file: str, today: date) -> Examination:
+    """Everything there is to say about `text`. Raises ConfigError only when it is no text of acceptable length."""
+    source, problems, root = read_text(text, file=file)
+    entries: tuple[Entry, ...] = ()
+    ignored: Ignored = ()
+    if root is not None:
+        refused = check_schema(root, problems)
+        entries, ignored = _build(root, refused, source, problems)
+        check_consistency(entries, ignored, source, problems, today=today)
+    mappings = None
+    if root is not None and not problems.has_errors:
+        raw = text.encode() if isinstance(text, str) else text
+        mappings = Mappings(
+            mappings=tuple(entry.mapping for entry in entries),
+            ignored=tuple(item for item, _ in ignored),
+            limits=build_limits(root),
+            settings=build_settings(root),
+            file=file,
+            sha256=hashlib.sha256(raw).hexdigest(),
+        )
+    return Examination(mappings=mappings, diagnostics=problems.all(), error_count=problems.error_count)
+
+
+def read_text(text: bytes | str, *, file: str) -> tuple[Source, Problems, Table | None]:
+    """The text as data with positions, not yet checked against the schema; None where its structure is uncertain."""
+    decoded = decode(text, file=file)
+    source = Source(decoded.removeprefix("\ufeff"), file=file)
+    problems = Problems(source)
+    if len(source.text) != len(decoded):
+        problems.error(0, "a byte order mark (U+FEFF)", "save the file as UTF-8 without a byte order mark")
+    return source, problems, read_document(source, check_characters(source, problems), problems)
+
+
+def _build(
+    root: Table, refused: frozenset[int], source: Source, problems: Problems
+) -> tuple[tuple[Entry, ...], Ignored]:
+    """Entries and ignored clients as far as the schema lets them be built, so that the second check sees them too."""
+    if problems.untold:  # not every place is known any more
+        return (), ()
+    defaults, rows, ignore = root.get("defaults", Table(0, flow=False)), root.get("mappings"), root.get("ignore")
+    entries: tuple[Entry, ...] = ()
+    if isinstance(rows, Row) and isinstance(defaults, Table) and not problems.within(defaults.start, defaults.end):
+        entries = build_entries(root, refused, source)
+    if isinstance(ignore, Row) and not problems.within(ignore.start, ignore.end):
+        return entries, build_ignored(root, source)
+    return entries, ()
+
+
+def list_keys(path: Path) -> tuple[str, ...]:
+    """The keys in the file, for shell completion: none from a file that cannot be read. Never raises."""
+    try:
+        root = read_text(read_bytes(path), file=str(path))[2]
+    except ConfigError:
+        return ()
+    rows = root.get("mappings") if root is not None else None
+    return tuple(_key_of(row) for row in rows if isinstance(row, Table)) if isinstance(rows, Row) else ()
+
+
+def _key_of(row: Table) -> str:
+    client = row.get("infima_client")
+    default = f"infima-{client.get('id', '')}" if isinstance(client, Table) else ""
+    return str(row.get("key", default))

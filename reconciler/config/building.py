@@ -1,0 +1,144 @@
+"""Checked data -> `Mappings`: defaults are merged in here, and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as MappingABC
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from reconciler.config.reading import Row, Table
+from reconciler.config.source import Source
+from reconciler.model import (
+    ChangeLimit,
+    ClientRef,
+    CountSource,
+    CustomerRef,
+    HaloCustomerId,
+    IgnoredClient,
+    InfimaClientId,
+    Limits,
+    Mapping,
+    MappingKey,
+    MarkerField,
+    QuantityRule,
+    RequestBudget,
+    Settings,
+    SubscriptionId,
+)
+
+DEFAULT_SUBSCRIPTION_NAME = "INFIMA Security Awareness Training"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A mapping together with the table it was made from, which knows where each member stands."""
+
+    mapping: Mapping
+    table: Table
+    clients: tuple[Table, ...]
+
+    def at(self, *path: str) -> int:
+        """Offset of the value at `path` within the entry; of the entry where the file does not spell it out."""
+        table = self.table
+        for step in path[:-1]:
+            inner = table.get(step)
+            if not isinstance(inner, Table):
+                return self.table.start
+            table = inner
+        span = table.spans.get(path[-1])
+        return span[1] if span else self.table.start
+
+    @property
+    def own_rule(self) -> Table | None:
+        """The quantity rule that the entry itself spells out."""
+        rule = self.table.get("quantity")
+        return rule if isinstance(rule, Table) else None
+
+
+def build_entries(root: Table, refused: frozenset[int], source: Source) -> tuple[Entry, ...]:
+    """The mappings that the schema does not refuse, with the defaults merged in."""
+    defaults = _table(root, "defaults")
+    name = str(_table(defaults, "subscription").get("name", DEFAULT_SUBSCRIPTION_NAME))
+    rule = _table(defaults, "quantity")
+    rows = root["mappings"]
+    assert isinstance(rows, Row)  # noqa: S101 - for the type checker: the caller has checked the outline
+    return tuple(
+        _entry(row, name, rule, source) for i, row in enumerate(rows) if i not in refused and isinstance(row, Table)
+    )
+
+
+def _entry(table: Table, subscription_name: str, default_rule: MappingABC[str, Any], source: Source) -> Entry:
+    listed = table["infima_clients"] if "infima_clients" in table else [table["infima_client"]]
+    assert isinstance(listed, list)  # noqa: S101 - for the type checker: the schema says so
+    clients = tuple(client for client in listed if isinstance(client, Table))
+    refs = tuple(_client(client) for client in clients)
+    customer: Any = table["halo_customer"]
+    subscription_id: Any = table.get("subscription_id")
+    mapping = Mapping(
+        key=MappingKey(str(table.get("key", f"infima-{refs[0].id}"))),
+        infima_clients=refs,
+        halo_customer=CustomerRef(id=HaloCustomerId(customer["id"]), name=customer["name"]),
+        subscription_name=subscription_name,
+        subscription_id=None if subscription_id is None else SubscriptionId(subscription_id),
+        quantity=_rule({**default_rule, **_table(table, "quantity")}),
+        retired=bool(table.get("retired", False)),
+        place=source.place(table.start),
+    )
+    return Entry(mapping=mapping, table=table, clients=clients)
+
+
+def _client(table: MappingABC[str, Any]) -> ClientRef:
+    return ClientRef(id=InfimaClientId(table["id"]), name=table["name"])
+
+
+def _rule(members: dict[str, Any]) -> QuantityRule:
+    count = CountSource(members.pop("count", CountSource.ACTIVE_USERS))
+    until = members.pop("until", None)
+    return QuantityRule(count=count, until=None if until is None else parse_day(until), **members)
+
+
+def parse_day(text: str) -> date | None:
+    """The day that `text` (year-month-day) names, None where the calendar has no such day."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def build_ignored(root: Table, source: Source) -> tuple[tuple[IgnoredClient, Table], ...]:
+    """The `ignore` list, each with its table."""
+    rows: Any = root.get("ignore", [])
+    return tuple(
+        (
+            IgnoredClient(client=_client(row["infima_client"]), reason=row["reason"], place=source.place(row.start)),
+            row,
+        )
+        for row in rows
+    )
+
+
+def build_limits(root: Table) -> Limits:
+    """`limits`, with the defaults of the model for what is not there."""
+    members = dict(_table(root, "limits"))
+    for name in ("max_decrease", "max_increase"):
+        default: ChangeLimit = getattr(Limits(), name)
+        own = _table(members, name)
+        members[name] = ChangeLimit(users=own.get("users", default.users), percent=own.get("percent", default.percent))
+    return Limits(**members)
+
+
+def build_settings(root: Table) -> Settings:
+    """`settings`, with the defaults of the model for what is not there."""
+    members = dict(_table(root, "settings"))
+    if "marker_field" in members:
+        members["marker_field"] = MarkerField(members["marker_field"])
+    if "halo_budget" in members:
+        members["halo_budget"] = RequestBudget(**members["halo_budget"])
+    return Settings(**members)
+
+
+def _table(parent: MappingABC[str, Any], name: str) -> MappingABC[str, Any]:
+    """The table called `name`, an empty one where it is absent."""
+    found: MappingABC[str, Any] = parent.get(name, {})
+    return found

@@ -1,0 +1,253 @@
+"""The first check of what was read: `schema/mappings.schema.json`, its errors told in the words of the trade."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from functools import cache
+from typing import Any
+
+from reconciler.config.conformance import compile_schema
+from reconciler.config.diagnostics import quoted
+from reconciler.config.reading import Node, Row, Table
+from reconciler.config.source import Problems
+from reconciler.schemas import schema_text
+
+MAX_MAPPINGS = 20_000
+
+_FOREIGN = re.compile("url|host(?!ed)|secret|token|password|api_?key|header|scope|tenant|proxy")
+
+_Path = tuple[str | int, ...]
+
+_WANTED = {
+    "string": "text",
+    "integer": "a whole number",
+    "boolean": "true or false",
+    "object": "a mapping",
+    "array": "a list",
+}
+
+
+@cache
+def mappings_schema() -> dict[str, Any]:
+    """The schema of mappings.yaml as data."""
+    schema: dict[str, Any] = json.loads(schema_text("mappings.schema.json"))
+    return schema
+
+
+def check_schema(root: Table, problems: Problems) -> frozenset[int]:
+    """Record what the schema refuses in `root`; returns the indices of the mappings that it refuses."""
+    schema = mappings_schema()
+    entries = root.get("mappings")
+    if isinstance(entries, Row) and len(entries) > MAX_MAPPINGS:
+        problems.error(
+            entries.spans[MAX_MAPPINGS][0],
+            f"more than {MAX_MAPPINGS:,} mappings",
+            "split the customers over several files, one per Halo instance",
+        )
+        return frozenset(range(len(entries)))
+    definitions = schema["$defs"]
+    fits = compile_schema(definitions["mapping"], definitions)
+    suspects = [i for i, entry in enumerate(entries) if not fits(entry)] if isinstance(entries, Row) else []
+    outline: dict[str, Any] = {**root, "mappings": []} if isinstance(entries, Row) else dict(root)
+    if suspects or not compile_schema(schema, definitions)(outline):
+        _explain(root, suspects, problems)
+    return frozenset(suspects)
+
+
+def _explain(root: Table, suspects: Sequence[int], problems: Problems) -> None:
+    """Let jsonschema say what is wrong: with the outline of the file and with the suspect mappings only."""
+    # Not at the top: it takes longer to import than a good file takes to check.
+    from jsonschema import Draft202012Validator  # noqa: PLC0415
+
+    entries = root.get("mappings")
+    shown: dict[str, Any] = dict(root)
+    if isinstance(entries, Row):
+        shown["mappings"] = [entries[i] for i in suspects]
+    missing: dict[_Path, list[str]] = defaultdict(list)
+    replaced: dict[_Path, set[str]] = defaultdict(set)
+    for error in Draft202012Validator(mappings_schema()).iter_errors(shown):
+        path: _Path = tuple(error.absolute_path)
+        if path[:1] == ("mappings",) and len(path) > 1 and isinstance(path[1], int):
+            path = ("mappings", suspects[path[1]], *path[2:])
+        match error.validator:
+            case "required":
+                missing[path] += [name for name in error.validator_value if name not in error.instance]
+            case "additionalProperties":
+                replaced[path] |= _tell_unknown_keys(root, path, error.schema["properties"], problems)
+            case "dependentRequired":
+                _tell_dependents(root, path, error.validator_value, problems)
+            case None:  # jsonschema leaves the last step out of the path of a `false` schema; there is one only
+                key_at, _ = locate(root, (*path, "infima_client"))
+                hint = "keep one of the two; infima_clients can hold a single client"
+                problems.error(key_at, "infima_client beside infima_clients", hint)
+            case _:
+                problems.error(locate(root, path)[1], *_about(error, path))
+    for path, names in missing.items():
+        _tell_missing(root, path, [name for name in dict.fromkeys(names) if name not in replaced[path]], problems)
+
+
+def locate(root: Table, path: Iterable[str | int]) -> tuple[int, int]:
+    """Offsets of the key (or `-` item) and of the value at `path`."""
+    node: Node = root
+    found = (root.start, root.start)
+    for step in path:
+        if isinstance(node, Table) and isinstance(step, str):
+            found = node.spans[step][:2]
+            node = node[step]
+        elif isinstance(node, Row) and isinstance(step, int):
+            found = (node.spans[step][0], node.spans[step][0])
+            node = node[step]
+    return found
+
+
+def _at(root: Table, path: _Path) -> Table:
+    node: Any = root
+    for step in path:
+        node = node[step]
+    assert isinstance(node, Table)  # noqa: S101 - for the type checker: only tables lack or have keys
+    return node
+
+
+def _tell_unknown_keys(root: Table, path: _Path, known: dict[str, Any], problems: Problems) -> set[str]:
+    """Report the unknown keys of a table; returns the known ones that were probably meant."""
+    meant = set()
+    table = _at(root, path)
+    for name in table:
+        if name in known:
+            continue
+        candidates = [k for k in known if k not in table] or list(known)
+        close = get_close_matches(name.casefold().replace("-", "_"), candidates, n=1, cutoff=0.6)
+        meant.update(close)
+        hint = f"did you mean {close[0]}?" if close else f"known here: {', '.join(known)}"
+        if _FOREIGN.search(name.casefold()):
+            hint = "addresses and secrets come from the environment, never from this file"
+        problems.error(table.spans[name][0], f"unknown key {quoted(name)}", hint)
+    return meant
+
+
+def _tell_missing(root: Table, path: _Path, names: list[str], problems: Problems) -> None:
+    if not names:
+        return
+    table = _at(root, path)
+    listed = " and ".join("infima_client (or infima_clients)" if n == "infima_client" and path else n for n in names)
+    verb = "is" if len(names) == 1 else "are"
+    where = f" in {path[-1]}" if path and isinstance(path[-1], str) else ""
+    hint = f"write, for example, `{_example(names[0])}`"
+    if names == ["key"]:
+        hint = "several clients billed as one Subscription need a key, for example `key: acme`"
+    problems.error(table.start, f"{listed} {verb} missing{where}", hint)
+
+
+def _example(name: str) -> str:
+    examples = {
+        "version": "version: 1",
+        "mappings": "mappings: []",
+        "infima_client": 'infima_client: {id: 101, name: "Acme Dental"}',
+        "halo_customer": 'halo_customer: {id: 12, name: "Acme Dental Group"}',
+        "id": "id: 101",
+        "reason": 'reason: "internal"',
+    }
+    return examples.get(name, f'{name}: "Acme Dental"')
+
+
+def _tell_dependents(root: Table, path: _Path, needs: dict[str, list[str]], problems: Problems) -> None:
+    table = _at(root, path)
+    hints = {
+        "reason": 'say why the number is fixed: `reason: "contract 2026"`',
+        "fixed": "until is the last day of a fixed quantity: add `fixed`, or delete until",
+    }
+    for name, needed in needs.items():
+        for other in needed:
+            if name in table and other not in table:
+                problems.error(table.spans[name][0], f"{name} without {other}", hints.get(other, f"add {other}"))
+
+
+def _about(error: Any, path: _Path) -> tuple[str, str]:  # noqa: PLR0911 - a table of wordings
+    """Message and hint for an error about one value."""
+    name, value, wanted = _name(path), error.instance, error.validator_value
+    match error.validator:
+        case "type":
+            return f"{name}: {_WANTED[wanted]} is wanted, {_found(value)} was found", _type_hint(value, wanted, name)
+        case "const":
+            return f"{name}: {wanted} is wanted, {_found(value)} was found", f"write `{name}: {wanted}`"
+        case "enum":
+            close = get_close_matches(str(value), wanted, n=1, cutoff=0.6)
+            hint = f"did you mean {close[0]}?" if close else f"one of: {', '.join(wanted)}"
+            return f"{name}: {quoted(value)} is not known", hint
+        case "minimum":
+            return f"{name}: {value} is below {wanted}", _range_hint(error.schema)
+        case "maximum":
+            return f"{name}: {value} is above {wanted}", _range_hint(error.schema)
+        case "minLength":
+            return f"{name} is empty", "write it out"
+        case "maxLength":
+            return f"{name} is longer than {wanted} characters", "shorten it"
+        case "pattern":
+            return _about_pattern(name, value)
+        case "minItems":
+            return f"{name} is empty", "name at least one client"
+        case _:  # maxItems
+            return f"{name} has more than {wanted} entries", "delete some"
+
+
+def _about_pattern(name: str, value: str) -> tuple[str, str]:
+    match name:
+        case "key":
+            hint = "1 to 64 letters, digits, `.`, `_` or `-`, beginning with a letter or a digit"
+            return f"key: {quoted(value)} cannot be a key", hint
+        case "until":
+            return f"until: {quoted(value)} is not a day", "write year-month-day, for example 2026-12-31"
+        case _:
+            return f"{name} is only spaces", "write it out"
+
+
+def _name(path: _Path) -> str:
+    match path[-1] if path else "":
+        case int() as index:
+            return f"item {index + 1} of {path[-2]}"
+        case word:
+            return str(word)
+
+
+def _found(value: object) -> str:
+    match value:
+        case None:
+            return "nothing"
+        case bool():
+            return str(value).lower()
+        case int():
+            return f"the number {value}"
+        case dict():
+            return "a mapping"
+        case list():
+            return "a list"
+        case _:
+            return f"the text {quoted(value)}"
+
+
+def _type_hint(value: object, wanted: str, name: str) -> str:  # noqa: PLR0911 - a table of wordings
+    match value, wanted:
+        case None, "array":
+            return f"write `{name}: []` for none"
+        case None, _:
+            return "write it out, or delete the line"
+        case str(), "integer":
+            return "write the digits without quotes" if value.isascii() and value.isdigit() else "write it in digits"
+        case ((bool() | int()), "string"):
+            return f'quote it: "{str(value).lower()}"'
+        case ((str() | int()), "boolean"):
+            return "write true or false, without quotes"
+        case dict(), "array":
+            return "begin each entry with `- `"
+        case _, "object":
+            return "write it as `key: value` lines, or as {key: value}"
+        case _:
+            return f"write {_WANTED[wanted]}"
+
+
+def _range_hint(schema: dict[str, Any]) -> str:
+    return f"write a number from {schema['minimum']} to {schema['maximum']}"

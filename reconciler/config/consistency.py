@@ -1,0 +1,215 @@
+"""The second check: what a schema cannot say, because it needs two entries, two numbers, or today's date."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import date, timedelta
+from typing import Any
+
+from reconciler.config.building import Entry
+from reconciler.config.diagnostics import quoted
+from reconciler.config.reading import Table
+from reconciler.config.source import Problems, Source
+from reconciler.model import IgnoredClient
+
+_UNTIL_NOTICE = timedelta(days=14)
+"""An expired `until` stops every run, so the days before it are the time to say so."""
+
+Ignored = tuple[tuple[IgnoredClient, Table], ...]
+
+
+def check_consistency(
+    entries: tuple[Entry, ...], ignored: Ignored, source: Source, problems: Problems, *, today: date
+) -> None:
+    """Record every contradiction between and within the entries that the schema accepts."""
+    checks: tuple[Callable[[tuple[Entry, ...], Source, Problems], None], ...] = (
+        _check_keys,
+        _check_clients,
+        _check_subscription_ids,
+        _check_numbers,
+        _check_names,
+        _check_shared_customers,
+    )
+    for check in checks:
+        check(entries, source, problems)
+    for entry in entries:
+        _check_until(entry, problems, today=today)
+    _check_ignored(entries, ignored, source, problems)
+
+
+def _line(source: Source, offset: int) -> str:
+    return f"line {source.line_number(offset)}"
+
+
+def _check_keys(entries: tuple[Entry, ...], source: Source, problems: Problems) -> None:
+    first: dict[str, int] = {}
+    folded: dict[str, tuple[str, int]] = {}
+    for entry in entries:
+        key = entry.mapping.key
+        at = entry.at("key") if "key" in entry.table else entry.clients[0].spans["id"][1]
+        if key in first:
+            problems.error(
+                at,
+                f"key {quoted(key)} is taken by the mapping on {_line(source, first[key])}",
+                "give this mapping its own `key`: one key is one Subscription for ever",
+            )
+        elif key.casefold() in folded:
+            other, other_at = folded[key.casefold()]
+            problems.warning(
+                at,
+                f"key {quoted(key)} differs from {quoted(other)} on {_line(source, other_at)} only in case",
+                "choose keys that people cannot confuse",
+            )
+        first.setdefault(key, at)
+        folded.setdefault(key.casefold(), (key, at))
+
+
+def _check_clients(entries: tuple[Entry, ...], source: Source, problems: Problems) -> None:
+    first: dict[int, int] = {}
+    for entry in entries:
+        own: dict[int, int] = {}
+        for ref, table in zip(entry.mapping.infima_clients, entry.clients, strict=True):
+            at = table.spans["id"][1]
+            if ref.id in own:
+                message = f"INFIMA client {ref.id} stands twice in this mapping, first on {_line(source, own[ref.id])}"
+                problems.error(at, message, "delete one of the two: its users would be billed twice")
+            elif ref.id in first and not entry.mapping.retired:
+                problems.error(
+                    at,
+                    f"INFIMA client {ref.id} is mapped already on {_line(source, first[ref.id])}",
+                    "map it once: its users would be billed twice (a mapping with `retired: true` does not count)",
+                )
+            own.setdefault(ref.id, at)
+        if not entry.mapping.retired:
+            first = own | first
+
+
+def _check_subscription_ids(entries: tuple[Entry, ...], source: Source, problems: Problems) -> None:
+    first: dict[int, int] = {}
+    for entry in entries:
+        subscription_id = entry.mapping.subscription_id
+        if subscription_id is None:
+            continue
+        at = entry.at("subscription_id")
+        if subscription_id in first:
+            problems.error(
+                at,
+                f"Subscription {subscription_id} is taken by the mapping on {_line(source, first[subscription_id])}",
+                "one Subscription belongs to one mapping; to add clients up use `infima_clients`",
+            )
+        first.setdefault(subscription_id, at)
+
+
+def _check_numbers(entries: tuple[Entry, ...], _source: Source, problems: Problems) -> None:
+    for entry in entries:
+        rule, own = entry.mapping.quantity, entry.own_rule
+        if own is None:
+            continue
+        if rule.minimum is not None and rule.maximum is not None and rule.minimum > rule.maximum:
+            at = entry.at("quantity", "minimum" if "minimum" in own else "maximum")
+            message = f"minimum {rule.minimum} is above maximum {rule.maximum}"
+            hint = "swap or correct them" if "minimum" in own else "the minimum comes from `defaults`: set one here"
+            problems.error(at, message, hint)
+        if rule.fixed is not None:
+            _check_fixed(entry, rule.fixed, own, problems)
+
+
+def _check_fixed(entry: Entry, fixed: int, own: Table, problems: Problems) -> None:
+    """Only the entry's own members can contradict its fixed number: defaults are for counted quantities."""
+    minimum, maximum = own.get("minimum"), own.get("maximum")
+    at = entry.at("quantity", "fixed")
+    if isinstance(minimum, int) and fixed < minimum:
+        problems.error(at, f"fixed {fixed} is below minimum {minimum}", "correct one of the two, or delete minimum")
+    elif isinstance(maximum, int) and fixed > maximum:
+        problems.error(at, f"fixed {fixed} is above maximum {maximum}", "correct one of the two, or delete maximum")
+    for name in ("count", "included", "minimum", "maximum", "allow_zero"):
+        if name in own:
+            hint = "delete it, or delete fixed"
+            problems.warning(own.spans[name][0], f"{name} has no effect beside fixed", hint)
+
+
+def _check_until(entry: Entry, problems: Problems, *, today: date) -> None:
+    own = entry.own_rule
+    if own is None or "until" not in own:
+        return
+    until, at = entry.mapping.quantity.until, entry.at("quantity", "until")
+    key = quoted(entry.mapping.key)
+    if until is None:
+        problems.error(at, f"until: {quoted(own['until'])} is not a day of the calendar", "correct the day")
+    elif entry.mapping.retired:
+        return  # its quantity is 0, whatever was agreed before
+    elif today > until:
+        problems.error(
+            at,
+            f"the fixed quantity of {key} expired: it held until {until}",
+            "agree on what is billed now: set a later `until`, or delete `fixed`, `reason` and `until`",
+        )
+    elif until - today <= _UNTIL_NOTICE:
+        problems.warning(
+            at,
+            f"the fixed quantity of {key} holds until {until}; after that day this file is an error",
+            "agree in time on what is billed then",
+        )
+
+
+def _check_names(entries: tuple[Entry, ...], source: Source, problems: Problems) -> None:
+    """Warn of names that cannot be what the two systems show."""
+    clients = [(table, f"INFIMA client {table['id']}") for entry in entries for table in entry.clients]
+    customers: list[tuple[Any, str]] = [
+        (entry.table["halo_customer"], f"HaloPSA customer {entry.mapping.halo_customer.id}") for entry in entries
+    ]
+    first: dict[str, tuple[str, int]] = {}
+    for table, whose in sorted((*clients, *customers), key=lambda named: named[0].start):
+        name, at = str(table["name"]), table.spans["name"][1]
+        if name != name.strip():
+            problems.warning(at, f"the name {quoted(name)} begins or ends with a space", "delete the space")
+        other, other_at = first.setdefault(whose, (name, at))
+        if _folded(other) != _folded(name):
+            problems.warning(
+                at,
+                f"{whose} is called {quoted(name)} here and {quoted(other)} on {_line(source, other_at)}",
+                "check both ids: one of them may be mistyped",
+            )
+
+
+def _folded(name: str) -> str:
+    return " ".join(name.casefold().split())
+
+
+def _check_shared_customers(entries: tuple[Entry, ...], source: Source, problems: Problems) -> None:
+    """New Subscriptions of one customer get one name, so that people and invoices cannot tell them apart."""
+    first: dict[tuple[int, str], int] = {}
+    for entry in entries:
+        mapping = entry.mapping
+        if mapping.subscription_id is not None or mapping.retired:
+            continue
+        at = entry.at("halo_customer", "id")
+        shared = (mapping.halo_customer.id, mapping.subscription_name)
+        if shared in first:
+            problems.warning(
+                at,
+                f"HaloPSA customer {mapping.halo_customer.id} has another mapping on {_line(source, first[shared])}, "
+                "and both Subscriptions get the same name",
+                "use `infima_clients` to bill them as one, or adopt existing ones with `subscription_id`",
+            )
+        first.setdefault(shared, at)
+
+
+def _check_ignored(entries: Iterable[Entry], ignored: Ignored, source: Source, problems: Problems) -> None:
+    mapped = {
+        ref.id: table.spans["id"][1]
+        for entry in entries
+        if not entry.mapping.retired
+        for ref, table in zip(entry.mapping.infima_clients, entry.clients, strict=True)
+    }
+    first: dict[int, int] = {}
+    for item, table in ignored:
+        client: Any = table["infima_client"]
+        at, client_id = client.spans["id"][1], item.client.id
+        if client_id in first:
+            message = f"INFIMA client {client_id} is ignored already on {_line(source, first[client_id])}"
+            problems.error(at, message, "delete one of the two")
+        elif client_id in mapped:
+            message = f"INFIMA client {client_id} is ignored here and mapped on {_line(source, mapped[client_id])}"
+            problems.error(at, message, "either it is billed or it is not: delete one of the two")
+        first.setdefault(client_id, at)

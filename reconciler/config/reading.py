@@ -1,0 +1,294 @@
+"""YAML events -> plain data that knows where everything stands, in one pass.
+
+`yaml.load` is never called: it drops duplicate keys, expands aliases and turns words into dates and base-60 numbers.
+Parser events carry the text as written, its quotes and its marks, which is all that a strict reader needs.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Union
+
+import yaml
+
+from reconciler.config.diagnostics import quoted
+from reconciler.config.scalars import Scalar, SurprisingScalar, resolve_plain
+from reconciler.config.source import INVISIBLE, ODD_SPACE, Problems, Source
+
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml where PyYAML was built with it
+
+MAX_DEPTH = 10
+
+Span = tuple[int, int, int]
+"""Offsets of a member: where its key begins, where its value begins, where its value ends."""
+
+
+class Table(dict[str, "Node"]):
+    """A YAML mapping: a dict that also knows the span of each member and its own beginning and end."""
+
+    __slots__ = ("end", "flow", "spans", "start")
+
+    def __init__(self, start: int, *, flow: bool) -> None:
+        super().__init__()
+        self.start = start
+        self.end = start
+        self.flow = flow
+        self.spans: dict[str, Span] = {}
+
+
+class Row(list["Node"]):
+    """A YAML sequence: a list that also knows where each item begins and ends, and its own beginning and end."""
+
+    __slots__ = ("end", "flow", "spans", "start")
+
+    def __init__(self, start: int, *, flow: bool) -> None:
+        super().__init__()
+        self.start = start
+        self.end = start
+        self.flow = flow
+        self.spans: list[tuple[int, int]] = []
+
+
+Node = Union[Scalar, Table, Row]  # noqa: UP007 - a forward reference cannot stand in a `|` union
+
+
+class _Stop(Exception):
+    """What was found makes it useless to read on; the problem is recorded already."""
+
+
+def read_document(source: Source, text: str, problems: Problems) -> Table | None:
+    """The document in `text` as data with positions, or None when reading could not come to an end.
+
+    `text` has the length of `source.text`, with stand-ins for refused characters. Problems are recorded, not raised;
+    a Table comes back even when there are some, as long as its structure is certain.
+    """
+    reader = _Reader(source, problems, odd_spaces=ODD_SPACE.search(text) is not None)
+    try:
+        with _collector_paused():
+            for event in yaml.parse(text, Loader=_LOADER):
+                reader.take(event)
+    except _Stop:
+        return None
+    except yaml.YAMLError as exc:
+        problems.error(*_about_syntax(exc, source))
+        return None
+    root = reader.root
+    if isinstance(root, Table):
+        return root
+    if isinstance(root, Row):
+        problems.error(root.start, "the file is a list", "its top level is a mapping: `version: 1`, then `mappings:`")
+    elif root is None:
+        problems.error(0, "the file is empty", "run `reconciler init` to start one")
+    else:
+        problems.error(reader.root_start, "the file is a single value", "its top level is a mapping: `version: 1`, …")
+    return None
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """No rescans of the growing tree: nothing in it is garbage, and they would take most of the time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+class _Reader:
+    """Takes parser events one by one. The stack holds the open containers and, for tables, the key that waits."""
+
+    def __init__(self, source: Source, problems: Problems, *, odd_spaces: bool) -> None:
+        self._source = source
+        self._problems = problems
+        self._odd_spaces = odd_spaces
+        self._documents = 0
+        self._open: list[Table | Row] = []
+        self._keys: list[tuple[str, int] | None] = []
+        self.root: Node = None
+        self.root_start = 0
+        self._handlers: dict[type[yaml.Event], Callable[[Any], None]] = {
+            yaml.ScalarEvent: self._scalar,
+            yaml.MappingStartEvent: self._begin_table,
+            yaml.SequenceStartEvent: self._begin_row,
+            yaml.MappingEndEvent: self._finish,
+            yaml.SequenceEndEvent: self._finish,
+            yaml.AliasEvent: self._alias,
+            yaml.DocumentStartEvent: self._document,
+        }
+
+    def take(self, event: Any) -> None:
+        """Understand one event. Raises _Stop."""
+        handler = self._handlers.get(type(event))
+        if handler is not None:
+            handler(event)
+
+    def _begin_table(self, event: Any) -> None:
+        self._begin(Table(event.start_mark.index, flow=bool(event.flow_style)), event)
+
+    def _begin_row(self, event: Any) -> None:
+        self._begin(Row(event.start_mark.index, flow=bool(event.flow_style)), event)
+
+    def _alias(self, event: Any) -> None:
+        start = event.start_mark.index
+        self._problems.error(start, "an alias", "write the value out: what is billed must be readable in one place")
+        self._place(None, start, event.end_mark.index)
+
+    def _document(self, event: Any) -> None:
+        self._documents += 1
+        offset = event.start_mark.index
+        if self._documents > 1:
+            self._problems.error(
+                offset, "a second document begins here", "keep one document in a file; delete the `---`"
+            )
+            raise _Stop
+        if event.version is not None or event.tags:
+            self._problems.error(offset, "a YAML directive", "delete the line that begins with %")
+
+    def _scalar(self, event: Any) -> None:
+        start, end, text, style = event.start_mark.index, event.end_mark.index, event.value, event.style
+        if event.anchor is not None or event.tag is not None:
+            self._refuse_decoration(event)
+        awaits_key = bool(self._open) and self._keys[-1] is None and isinstance(self._open[-1], Table)
+        value: Scalar = text
+        if style and style in "\"'|>":
+            if INVISIBLE.search(text):
+                self._refuse_text(text, start)
+            if style in "|>":  # such a scalar ends where the next token begins, perhaps lines further down
+                end = start + len(self._source.text[start:end].rstrip())
+        elif text not in _USUAL_KEYS:
+            value = self._plain(text, start)
+        if awaits_key:
+            self._key(value, text, start)
+        else:
+            self._place(value, start, end)
+
+    def _plain(self, text: str, start: int) -> Scalar:
+        if self._odd_spaces and ODD_SPACE.search(text):
+            self._problems.error(
+                start, f"an unusual space in {quoted(text)}", "write an ordinary space, or quote the text"
+            )
+            return text
+        key = self._keys[-1] if self._keys else None
+        try:
+            return resolve_plain(text, day_allowed=key is not None and key[0] == "until")
+        except SurprisingScalar as exc:
+            self._problems.error(start, exc.message, exc.hint)
+            return text
+
+    def _refuse_text(self, text: str, start: int) -> None:
+        found = INVISIBLE.search(text)
+        character = found[0] if found else ""
+        if character == "\n":
+            self._problems.error(start, "text over several lines", "write it on one line, or fold it with `>-`")
+        else:
+            code = f"U+{ord(character):04X}"
+            self._problems.error(start, f"a control or invisible character ({code}) in the text", "delete it")
+
+    def _key(self, value: Scalar, text: str, start: int) -> None:
+        spans = self._open[-1].spans
+        assert isinstance(spans, dict)  # noqa: S101 - for the type checker: only tables await keys
+        name = text
+        if not isinstance(value, str) or not text:
+            self._problems.error(start, f"{quoted(text) if text else 'nothing'} as a key", _KEYS_ARE_WORDS)
+        if name in spans:
+            first = self._source.line_number(spans[name][0])
+            self._problems.error(
+                start, f"key {quoted(name)} stands twice, first on line {first}", "delete one of the two"
+            )
+            name = f"{name}\0{start}"  # kept apart, so that the first one's value stays what it is
+        spans[name] = (start, start, start)
+        self._keys[-1] = (name, start)
+
+    def _place(self, value: Node, start: int, end: int) -> None:
+        """Put a finished value where it belongs."""
+        if not self._open:
+            self.root, self.root_start = value, start
+            return
+        container, key = self._open[-1], self._keys[-1]
+        container.end = end
+        if isinstance(container, Row):
+            container.append(value)
+            container.spans.append((start, end))
+        elif key is None:
+            self._problems.error(start, "a list or a mapping as a key", _KEYS_ARE_WORDS)
+            raise _Stop
+        else:
+            name, key_start = key
+            container.spans[name] = (key_start, start, end)
+            if "\0" not in name:
+                container[name] = value
+            self._keys[-1] = None
+
+    def _begin(self, container: Table | Row, event: Any) -> None:
+        if event.anchor is not None or event.tag is not None:
+            self._refuse_decoration(event)
+        if self._open and isinstance(self._open[-1], Table) and self._keys[-1] is None:
+            self._problems.error(container.start, "a list or a mapping as a key", _KEYS_ARE_WORDS)
+            raise _Stop
+        if len(self._open) >= MAX_DEPTH:
+            self._problems.error(
+                container.start, f"more than {MAX_DEPTH} levels of nesting", "nothing here nests that deep"
+            )
+            raise _Stop
+        self._open.append(container)
+        self._keys.append(None)
+
+    def _finish(self, event: Any) -> None:
+        container = self._open.pop()
+        self._keys.pop()
+        if container.flow:
+            container.end = event.end_mark.index
+        self._place(container, container.start, container.end)
+
+    def _refuse_decoration(self, event: Any) -> None:
+        start = event.start_mark.index
+        if event.anchor is not None:
+            self._problems.error(
+                start, f"an anchor (&{event.anchor})", "delete it: values are written out here, not shared"
+            )
+        else:
+            self._problems.error(start, "a tag", "delete the word that begins with `!`; quote the value if it is text")
+
+
+_KEYS_ARE_WORDS = "keys are words, such as `infima_client`"
+_USUAL_KEYS = frozenset(
+    {"infima_client", "infima_clients", "halo_customer", "id", "name", "quantity", "key", "minimum"}
+)
+
+
+_SYNTAX_HINTS: tuple[tuple[str, str, str], ...] = (
+    ("mapping values are not allowed", "a `:` where none can stand", "quote the text when it contains `: `"),
+    ("could not find expected ':'", "a key without its `:`", "write `key: value`, or quote the text before"),
+    ("did not find expected key", "this line does not fit the lines above", "align it with the keys beside it"),
+    ("did not find expected '-'", "this line does not fit the list above", "align it with the other `-`"),
+    ("did not find expected ',' or '}'", "a `{` is not closed, or a `,` is missing", "close it with `}`"),
+    ("did not find expected ',' or ']'", "a `[` is not closed, or a `,` is missing", "close it with `]`"),
+    ("unexpected end of stream", "a quote is not closed", "close it on the same line"),
+    ("cannot start any token", "text cannot begin with this character", "quote the text"),
+    ("unknown escape", "an unknown `\\` sequence", "double the `\\`, or use single quotes"),
+    ("found undefined tag", "a tag", "delete the word that begins with `!`; quote the value if it is text"),
+    ("did not find expected node content", "a value is missing here", "write it, or close the bracket before"),
+    ("did not find expected <document start>", "this does not fit the lines above", "align it with the keys beside it"),
+)
+
+
+def _about_syntax(exc: yaml.YAMLError, source: Source) -> tuple[int, str, str]:
+    problem = str(getattr(exc, "problem", None) or getattr(exc, "reason", None) or "it cannot be read as YAML")
+    mark = getattr(exc, "problem_mark", None)
+    if "unexpected end of stream" in problem:
+        mark = getattr(exc, "context_mark", None) or mark  # where the quote was opened, not where the file ends
+    offset = _offset_of(mark, source)
+    for fragment, message, hint in _SYNTAX_HINTS:
+        if fragment in problem:
+            return offset, message, hint
+    return offset, f"this is not YAML: {problem}", "check the line and the one before it"
+
+
+def _offset_of(mark: Any, source: Source) -> int:
+    """Offset of a mark; an end of the file stands on the last line that says something."""
+    end = len(source.text.rstrip())
+    return min(int(mark.index), end) if mark is not None else 0

@@ -1,0 +1,275 @@
+"""Whole files: each bad one gives its expected first error, each good one its expected values."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from reconciler.config import examine_mappings, list_keys, load_mappings, parse_mappings
+from reconciler.errors import ConfigError
+from reconciler.model import (
+    ChangeLimit,
+    CountSource,
+    Limits,
+    Mappings,
+    MarkerField,
+    QuantityRule,
+    RequestBudget,
+    Settings,
+)
+
+CONFIGS = Path(__file__).parent.parent / "configs"
+TODAY = date(2026, 11, 22)
+
+HEAD = 'version: 1\nmappings:\n  - infima_client: {id: 101, name: "Acme"}\n    halo_customer: {id: 12, name: "Acme"}\n'
+
+
+def entry(client: str, customer: str, *more: str) -> str:
+    """One more mapping; `client` and `customer` are the insides of their braces."""
+    lines = [f"infima_client: {{{client}}}", f"halo_customer: {{{customer}}}", *more]
+    return "  - " + "\n    ".join(lines) + "\n"
+
+
+def problems_of(text: str | bytes) -> list[str]:
+    """The errors of a text, as line:column: message."""
+    try:
+        found = examine_mappings(text, file="m.yaml", today=TODAY).diagnostics
+    except ConfigError as exc:
+        found = exc.diagnostics
+    return [f"{d.place.line}:{d.place.column}: {d.message}" for d in found if d.severity == "error"]
+
+
+def warnings_of(text: str) -> list[str]:
+    found = examine_mappings(text, file="m.yaml", today=TODAY).diagnostics
+    return [f"{d.place.line}:{d.place.column}: {d.message}" for d in found if d.severity == "warning"]
+
+
+@pytest.mark.parametrize("path", sorted((CONFIGS / "bad").glob("*.yaml")), ids=lambda path: path.stem)
+def test_bad_file_gives_the_error_of_its_first_line(path: Path) -> None:
+    expected = path.read_text(encoding="utf-8").splitlines()[0].removeprefix("# ")
+    with pytest.raises(ConfigError) as caught:
+        load_mappings(path, today=TODAY)
+    errors = [d for d in caught.value.diagnostics if d.severity == "error"]
+    assert f"{errors[0].place.line}:{errors[0].place.column}: {errors[0].message}".startswith(expected)
+    assert errors[0].hint
+
+
+def test_there_are_bad_files_to_walk() -> None:
+    assert len(list((CONFIGS / "bad").glob("*.yaml"))) >= 130
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        (b"", "1:1: the file is empty"),
+        (b"\n\n", "1:1: the file is empty"),
+        (b"version: 1\nname: \xff\n", "2:7: byte 0xff is not UTF-8"),
+        ("version: 1\n".encode("utf-16"), "1:1: byte 0xff is not UTF-8"),
+        (b"\xef\xbb\xbf" + HEAD.encode(), "1:1: a byte order mark (U+FEFF)"),
+        (HEAD.replace("\n", "\r").encode(), "1:11: an unusual line break (U+000D)"),
+        (HEAD.replace("\n", "\x85").encode(), "1:11: an unusual line break (U+0085)"),
+        (HEAD.replace("\n", "\u2028").encode(), "1:11: an unusual line break (U+2028)"),
+        (HEAD.replace("Acme", "Ac\x00me", 1).encode(), "3:39: a control character (U+0000)"),
+        (HEAD.replace("Acme", "Ac\x1b[2Jme", 1).encode(), "3:39: a control character (U+001B)"),
+        (HEAD.replace("Acme", "Ac\x9bme", 1).encode(), "3:39: a control character (U+009B)"),
+        (HEAD.replace("Acme", "Ac\ufffeme", 1).encode(), "3:39: a control character (U+FFFE)"),
+        (HEAD.encode() + b"#" * 5_000_000, "1:1: the file is over 5 MB"),
+    ],
+)
+def test_raw_bytes_are_refused_with_their_place(raw: bytes, expected: str) -> None:
+    assert problems_of(raw)[0] == expected
+
+
+def test_all_problems_come_at_once_sorted_by_place() -> None:
+    text = (
+        "version: 2\nlimits: {max_creates: no}\nmappings:\n"
+        '  - infima_client: {id: 0x10, name: "A"}\n    halo_custmer: {id: 1, name: "B"}\n'
+        + entry('id: 5, name: "A"', 'id: 1, name: "B"', "quantity: {minimum: 2, maximum: 1}")
+        + entry('id: 5, name: "A"', 'id: 1, name: "B"', "key: x")
+    )
+    assert [problem.split(":")[:2] for problem in problems_of(text)] == [
+        ["1", "10"],
+        ["2", "23"],
+        ["4", "25"],
+        ["5", "5"],
+        ["8", "25"],
+        ["9", "25"],
+    ]
+
+
+def test_a_misspelt_key_is_not_also_called_missing() -> None:
+    text = HEAD.replace("halo_customer", "halo_custmer")
+    assert problems_of(text) == ['4:5: unknown key "halo_custmer"']
+
+
+def test_minimal_file() -> None:
+    text = (CONFIGS / "good" / "minimal.yaml").read_bytes()
+    digest = hashlib.sha256(text).hexdigest()
+    assert parse_mappings(text, file="m.yaml", today=TODAY) == Mappings(mappings=(), file="m.yaml", sha256=digest)
+
+
+def test_complete_file_sections() -> None:
+    loaded = load_mappings(CONFIGS / "good" / "complete.yaml", today=TODAY)
+    assert loaded.limits == Limits(
+        max_decrease=ChangeLimit(users=5, percent=30),
+        max_increase=ChangeLimit(users=50, percent=50),
+        max_total_decrease_percent=10,
+        max_creates=3,
+    )
+    assert loaded.settings == Settings(
+        marker_field=MarkerField.NOTES,
+        halo_budget=RequestBudget(requests=400, seconds=300),
+        batch=20,
+        concurrency=4,
+        request_timeout_seconds=30,
+        run_timeout_minutes=10,
+        marker_wait_seconds=0,
+        settle_hours=2,
+    )
+    assert [(i.client.id, i.client.name, i.reason, i.place.line) for i in loaded.ignored] == [
+        (999, "Our own staff", "internal", 50)
+    ]
+
+
+def test_complete_file_mappings() -> None:
+    loaded = load_mappings(CONFIGS / "good" / "complete.yaml", today=TODAY).mappings
+    record, active = CountSource.CLIENT_RECORD, CountSource.ACTIVE_USERS
+    assert [(m.key, m.quantity, m.place.line, m.place.column) for m in loaded] == [
+        ("infima-101", QuantityRule(count=record, minimum=2), 18, 5),
+        ("infima-102", QuantityRule(count=active, minimum=10, maximum=40), 21, 5),
+        ("corvid", QuantityRule(count=record, minimum=0, included=5, allow_zero=True), 26, 5),
+        (
+            "infima-105",
+            QuantityRule(count=record, minimum=2, fixed=40, reason="contract 2026", until=date(2026, 12, 31)),
+            31,
+            5,
+        ),
+        ("infima-106", QuantityRule(count=record, minimum=2), 35, 5),
+    ]
+    assert [m.subscription_id for m in loaded] == [None, 9012, None, None, None]
+    assert [m.retired for m in loaded] == [False, False, False, False, True]
+    assert [c.id for c in loaded[2].infima_clients] == [103, 104]
+    assert loaded[1].infima_clients[0].name == 'Borealis "Freight"'
+    assert {m.subscription_name for m in loaded} == {"Security training"}
+
+
+def test_odd_but_legal_file() -> None:
+    loaded = load_mappings(CONFIGS / "good" / "odd_but_legal.yaml", today=TODAY).mappings
+    assert [m.key for m in loaded] == ["infima-1", "null-island", "infima-2"]
+    assert [m.halo_customer.name for m in loaded] == ["no", "12:30", "12:30"]
+    assert loaded[0].quantity == QuantityRule(fixed=0, reason="agreed with the customer")
+    assert loaded[0].infima_clients[0].name == "Straße 東京 & Ñandú"
+    assert loaded[0].subscription_name == "INFIMA Security Awareness Training"
+
+
+def test_crlf_line_ends_are_fine() -> None:
+    assert len(parse_mappings(HEAD.replace("\n", "\r\n"), file="m", today=TODAY).mappings) == 1
+
+
+@pytest.mark.parametrize(("today", "valid"), [(date(2026, 12, 31), True), (date(2027, 1, 1), False)])
+def test_until_is_the_last_day_it_holds(today: date, *, valid: bool) -> None:
+    text = HEAD + "    quantity: {fixed: 4, reason: x, until: 2026-12-31}\n"
+    assert (examine_mappings(text, file="m", today=today).mappings is not None) is valid
+
+
+def test_an_expired_until_of_a_retired_mapping_does_not_matter() -> None:
+    assert problems_of(HEAD + "    quantity: {fixed: 4, reason: x, until: 2020-12-31}\n    retired: true\n") == []
+
+
+def test_until_is_announced_two_weeks_ahead() -> None:
+    text = HEAD + "    quantity: {fixed: 4, reason: x, until: 2026-12-06}\n"
+    assert [w.split(" holds")[0] for w in warnings_of(text)] == ['5:44: the fixed quantity of "infima-101"']
+    assert warnings_of(text.replace("12-06", "12-07")) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (HEAD.replace('"Acme"', '" Acme"', 1), '3:36: the name " Acme" begins or ends with a space'),
+        (
+            HEAD + entry('id: 102, name: "B"', 'id: 12, name: "Acne"', "subscription_id: 9"),
+            '6:35: HaloPSA customer 12 is called "Acne" here and "Acme" on line 4',
+        ),
+        (
+            HEAD + entry('id: 102, name: "B"', 'id: 12, name: "acme "'),
+            "6:25: HaloPSA customer 12 has another mapping on line 4, and both Subscriptions get the same name",
+        ),
+        (HEAD + "    quantity: {fixed: 4, reason: x, included: 1}\n", "5:37: included has no effect beside fixed"),
+        (
+            HEAD + entry('id: 102, name: "B"', 'id: 13, name: "B"', "key: INFIMA-101"),
+            '7:10: key "INFIMA-101" differs from "infima-101" on line 3 only in case',
+        ),
+    ],
+)  # fmt: skip
+def test_warnings_leave_the_file_valid(text: str, expected: str) -> None:
+    assert expected in warnings_of(text)
+    assert problems_of(text) == []
+
+
+def test_a_retired_client_may_be_ignored() -> None:
+    ignore = 'ignore:\n  - infima_client: {id: 101, name: "Acme"}\n    reason: "left"\n'
+    assert problems_of(HEAD + "    retired: true\n" + ignore) == []
+
+
+def test_a_missing_file_names_init(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="there is no such file") as caught:
+        load_mappings(tmp_path / "none.yaml", today=TODAY)
+    assert "reconciler init" in caught.value.hint
+    assert len(caught.value.diagnostics) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_named_pipe_is_refused_without_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.yaml")
+    with pytest.raises(ConfigError, match="a named pipe"):
+        load_mappings(tmp_path / "pipe.yaml", today=TODAY)
+
+
+@pytest.mark.skipif(not Path("/dev/null").exists(), reason="this system has no /dev/null")
+def test_a_device_is_refused() -> None:
+    with pytest.raises(ConfigError, match="a device"):
+        load_mappings(Path("/dev/null"), today=TODAY)
+
+
+def test_a_directory_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"directory|cannot be opened"):
+        load_mappings(tmp_path, today=TODAY)
+
+
+def test_more_than_twenty_thousand_mappings_are_refused() -> None:
+    text = "version: 1\nmappings:\n" + "- {}\n" * 20_001
+    assert problems_of(text) == ["20003:3: more than 20,000 mappings"]
+
+
+def test_a_file_of_errors_lists_two_hundred_and_counts_all() -> None:
+    text = "version: 1\nmappings:\n" + "- no\n" * 300
+    examination = examine_mappings(text, file="m", today=TODAY)
+    assert examination.error_count >= 300
+    assert len(examination.diagnostics) == 200
+
+
+def test_keys_for_completion_come_from_whatever_can_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "m.yaml"
+    path.write_text(HEAD + "  - key: b\n  - what\n", encoding="utf-8")
+    assert list_keys(path) == ("infima-101", "b")
+    path.write_text("mappings: [", encoding="utf-8")
+    assert list_keys(path) == ()
+    assert list_keys(tmp_path / "none.yaml") == ()
+
+
+def test_a_valid_file_is_checked_without_importing_jsonschema() -> None:
+    code = (
+        "import sys, datetime, pathlib; from reconciler.config import load_mappings; "
+        "load_mappings(pathlib.Path(sys.argv[1]), today=datetime.date(2026, 11, 22)); "
+        "print('jsonschema' in sys.modules)"
+    )
+    path = str(CONFIGS / "good" / "complete.yaml")
+    command = [sys.executable, "-c", code, path]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - our own interpreter
+    assert done.stdout.strip() == "False"
