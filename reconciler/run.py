@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from reconciler.apply import Applied, Listing, PlannedRow, Tools, apply
 from reconciler.changes import Change, Plan, select
@@ -88,7 +89,8 @@ def observe(live: Live, mappings: Mappings, surroundings: Surroundings) -> Obser
     """Read everything a plan needs from both systems, side by side; complete or not at all. Raises `ApiError`."""
     taken_at = surroundings.clock.now()
     tell = surroundings.observe
-    with ThreadPoolExecutor(max_workers=4, thread_name_prefix="observe") as pool:
+    pool = ThreadPoolExecutor(max_workers=4, thread_name_prefix="observe")
+    try:
         partner = pool.submit(_phase, tell, "Connecting to INFIMA", live.source.partner, str)
         clients = pool.submit(_phase, tell, "Reading INFIMA clients", live.source.clients, _many("clients"))
         subscriptions = pool.submit(
@@ -96,6 +98,8 @@ def observe(live: Live, mappings: Mappings, surroundings: Surroundings) -> Obser
         )
         customers = pool.submit(_phase, tell, "Reading HaloPSA customers", live.target.customers, _many("customers"))
         _raise_first(partner, clients, subscriptions, customers)
+    finally:  # whoever interrupts a read does not wait for the other reads to end
+        pool.shutdown(wait=False, cancel_futures=True)
     wanted = clients_to_count(mappings, clients.result())
     counts: tuple[UserCount | UnreadableUsers, ...] = ()
     if wanted:
@@ -157,7 +161,7 @@ def _many(noun: str) -> Callable[[Sequence[object]], str]:
     return lambda rows: f"{len(rows)} {noun}"
 
 
-def _raise_first(*reads: Future[object]) -> None:
+def _raise_first(*reads: Future[Any]) -> None:
     """Wait for all; of several failures the one about rights is the cause a person can mend, so it is told first."""
     failures = [error for read in reads if (error := read.exception()) is not None]
     failures.sort(key=lambda error: not isinstance(error, NotAuthorised))
@@ -177,7 +181,8 @@ Confirm = Callable[[Plan], bool]
 class Applying:
     """Everything one apply needs. `confirm` is None when it was approved beforehand; `agreed` are a saved plan's rows.
 
-    `check_fresh` sees the fresh plan before anything else happens and may raise.
+    `check_fresh` sees the fresh plan before anything else happens and may raise. `writing` surrounds everything from
+    the first possible write to the last look at it.
     """
 
     live: Live
@@ -190,6 +195,7 @@ class Applying:
     confirm: Confirm | None = None
     agreed: Mapping[MappingKey, PlannedRow] | None = None
     check_fresh: Callable[[Plan], None] | None = None
+    writing: Callable[[], AbstractContextManager[None]] = nullcontext
 
 
 def run_apply(job: Applying) -> Finished:
@@ -220,16 +226,20 @@ def _apply_and_record(job: Applying, state: RunState) -> Finished:
         verdict = _verdict(job, plan, {}, exit_code=1, sentence="Apply cancelled: it was not confirmed.")
         state.finish(verdict)
         return Finished(plan=plan, applied=Applied(outcomes={}), verdict=verdict, confirmed=False)
-    applied = apply(
-        plan,
-        _tools(job, state),
-        Listing(subscriptions=observation.subscriptions, listed_at=listed_at),
-        agreed=job.agreed,
-        confirmed_by_person=asked,
-    )
-    verdict = _verdict(
-        job, plan, applied.outcomes, exit_code=exit_code(applied, job.surroundings.stop), sentence=sentence(applied)
-    )
+    with job.writing():
+        applied = apply(
+            plan,
+            _tools(job, state),
+            Listing(subscriptions=observation.subscriptions, listed_at=listed_at),
+            agreed=job.agreed,
+            confirmed_by_person=asked,
+        )
+        return _record_verdict(job, state, plan, applied)
+
+
+def _record_verdict(job: Applying, state: RunState, plan: Plan, applied: Applied) -> Finished:
+    code = exit_code(plan, applied, job.surroundings.stop)
+    verdict = _verdict(job, plan, applied.outcomes, exit_code=code, sentence=sentence(applied))
     try:
         state.finish(verdict)
     except StateError as error:
@@ -299,12 +309,12 @@ EXIT_INCOMPLETE = 4
 EXIT_INTERRUPTED = 130
 
 
-def exit_code(applied: Applied, stop: Callable[[], bool]) -> int:
+def exit_code(plan: Plan, applied: Applied, stop: Callable[[], bool]) -> int:
     """The highest of 0, 3 (something was withheld) and 4 (failed or unknown); 130 when a stop cut the run short."""
     incomplete = applied.error is not None or applied.count(Outcome.FAILED) or applied.count(Outcome.UNKNOWN)
     if incomplete:
         return EXIT_INTERRUPTED if stop() or isinstance(applied.error, Interrupted) else EXIT_INCOMPLETE
-    if applied.count(Outcome.HELD) or applied.count(Outcome.STALE):
+    if plan.refused or applied.count(Outcome.HELD) or applied.count(Outcome.STALE):
         return EXIT_HELD
     return 0
 

@@ -1,0 +1,208 @@
+"""`reconciler apply`."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from reconciler import __version__
+from reconciler.cli.options import (
+    CommonOptions,
+    allowance_options,
+    common_options,
+    output_option,
+    selection_options,
+)
+from reconciler.cli.output import draw_plan, say, tell, terminal_style
+from reconciler.cli.planfile import load_plan_file
+from reconciler.cli.whoami import actor, commit
+from reconciler.cli.wiring import Wiring, live, wire, wishes
+from reconciler.errors import PlanFileError, UsageError
+from reconciler.model import MappingKey, Mappings, RunId
+
+if TYPE_CHECKING:
+    from reconciler.apply import PlannedRow
+    from reconciler.changes import Plan
+    from reconciler.plan_document import SavedPlan
+    from reconciler.run import Finished
+    from reconciler.state.base import RunInfo
+
+MAX_PLAN_AGE_HOURS = 24
+
+
+@click.command()
+@click.argument("plan_file", required=False, type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--auto-approve", is_flag=True, help="Do not ask. It lifts no safety rule.")
+@output_option("text", "json")
+@selection_options
+@allowance_options
+@common_options
+@click.pass_obj
+def apply(
+    options: CommonOptions,
+    *,
+    plan_file: Path | None,
+    auto_approve: bool,
+    output: str,
+    only: tuple[str, ...],
+    exclude: tuple[str, ...],
+    allow: tuple[str, ...],
+    reason: str | None,
+) -> int:
+    """Create missing Subscriptions and set quantities, after showing the plan and asking.
+
+    With PLAN_FILE a fresh plan is made all the same, and only what stands in both is performed: a saved plan can take
+    writes away, never add one.
+
+    \b
+    Environment: as for `reconciler plan`.
+
+    \b
+    Examples:
+      reconciler apply
+      reconciler apply tonight.plan.json
+      reconciler apply --auto-approve --exclude infima-104
+      reconciler apply --allow decrease:infima-102 --reason "left two offices, ticket 4711"
+    """
+    if not auto_approve and not sys.stdin.isatty():
+        raise UsageError(
+            "apply asks before it writes, and there is no terminal to ask on.",
+            hint="Add --auto-approve to perform the plan without a question; it lifts no safety rule.",
+        )
+    from reconciler.run import Applying, run_apply  # noqa: PLC0415
+
+    wiring = wire(options)
+    with wiring.stopper.listen():
+        mappings = wiring.load()
+        wished = wishes(mappings, only, exclude, allow, reason)
+        saved = load_plan_file(plan_file) if plan_file is not None else None
+        with wiring.connect(mappings) as systems:
+            drawing = _Drawing(options=options, wiring=wiring)
+            finished = run_apply(
+                Applying(
+                    live=live(systems),
+                    mappings=mappings,
+                    store=wiring.store(),
+                    info=_run_info(wiring, mappings),
+                    wishes=wished,
+                    surroundings=wiring.surroundings(),
+                    show=drawing.show,
+                    confirm=None if auto_approve else drawing.confirm,
+                    agreed=_agreed(saved),
+                    check_fresh=_check_fits(saved),
+                    writing=wiring.stopper.writing,
+                )
+            )
+    return _report(finished, options, output)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Drawing:
+    options: CommonOptions
+    wiring: Wiring
+
+    def show(self, plan: Plan) -> None:
+        """The plan goes to stdout where a person reads it; with -o json stdout is kept for the one document."""
+        if self.options.output == "json":
+            return
+        from reconciler.plan_document import plan_document  # noqa: PLC0415
+
+        say(draw_plan(plan_document(plan, version=__version__), self.options))
+
+    def confirm(self, plan: Plan) -> bool:
+        summary = plan.summary
+        tell(
+            f"\nDo you want to perform these actions in HaloPSA ({plan.tenant.halo_url})?\n"
+            f"  {summary.create} to create, {summary.update} to update. "
+            f"Users billed: {summary.users_before} -> {summary.users_after}.\n"
+            "  Only 'yes' will be accepted to approve.\n"
+        )
+        answer: str = click.prompt("  Enter a value", default="", show_default=False, err=True)
+        return answer == "yes"
+
+
+def _run_info(wiring: Wiring, mappings: Mappings) -> RunInfo:
+    from reconciler.state.base import RunInfo  # noqa: PLC0415
+
+    return RunInfo(
+        id=RunId(secrets.token_hex(4)),
+        command="apply",
+        started_at=wiring.clock.now(),
+        actor=actor(os.environ),
+        commit=commit(os.environ, wiring.options.mappings),
+        mappings_sha256=mappings.sha256,
+        version=__version__,
+    )
+
+
+def _agreed(saved: SavedPlan | None) -> dict[MappingKey, PlannedRow] | None:
+    if saved is None:
+        return None
+    from reconciler.apply import PlannedRow  # noqa: PLC0415
+
+    return {
+        key: PlannedRow(
+            action=str(row.action),
+            subscription_id=row.subscription_id,
+            before=row.before,
+            after=row.after,
+            customer_id=row.customer_id,
+            held=False,
+        )
+        for key, row in saved.permitted.items()
+    }
+
+
+def _check_fits(saved: SavedPlan | None) -> Callable[[Plan], None] | None:
+    """A saved plan is used only with the file and the systems it was made for, and not for ever."""
+    if saved is None:
+        return None
+    again = "Make a new one with: reconciler plan --out FILE"
+
+    def check(fresh: Plan) -> None:
+        if saved.mappings_sha256 != fresh.mappings_sha256:
+            raise PlanFileError("The saved plan was made from another mappings.yaml.", hint=again)
+        if saved.tenant != fresh.tenant:
+            raise PlanFileError(
+                f"The saved plan was made for {saved.tenant.halo_url} and INFIMA partner "
+                f"{saved.tenant.infima_partner!r}; this run reads {fresh.tenant.halo_url} and "
+                f"{fresh.tenant.infima_partner!r}.",
+                hint="Check HALO_URL and INFIMA_API_KEY.",
+            )
+        hours = (fresh.taken_at - saved.taken_at).total_seconds() / 3600
+        if hours > MAX_PLAN_AGE_HOURS:
+            raise PlanFileError(f"The saved plan is {hours:.0f} hours old.", hint=again)
+
+    return check
+
+
+def _report(finished: Finished, options: CommonOptions, output: str) -> int:
+    from reconciler.plan_document import dump_document, plan_document  # noqa: PLC0415
+
+    document = plan_document(
+        finished.plan, version=__version__, outcomes=finished.applied.outcomes, run=finished.verdict
+    )
+    if not finished.confirmed:
+        if output == "json":
+            say(dump_document(document))
+        tell("Apply cancelled.")
+        return finished.verdict.exit_code
+    if output == "json":
+        say(dump_document(document))
+    else:
+        from reconciler.render.terminal import render_outcome  # noqa: PLC0415
+
+        say("\n" + render_outcome(document, **terminal_style(options)))
+    error = finished.applied.error
+    if error is not None:
+        tell(f"Error: {error.message}")
+        if error.hint:
+            tell(f"  {error.hint}")
+    return finished.verdict.exit_code

@@ -1,0 +1,128 @@
+"""The command group: which commands there are, and what every error and every exit code comes to."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from reconciler import __version__
+from reconciler.cli.options import CommonOptions, common_options
+from reconciler.cli.output import prepare_streams, report_error, tell
+from reconciler.cli.suggest import closest
+from reconciler.errors import Interrupted, ReconcilerError
+
+EXIT_USAGE = 64
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "plan": ("reconciler.cli.plan:plan", "Show what would change. Never writes."),
+    "apply": ("reconciler.cli.apply:apply", "Create missing Subscriptions and set quantities."),
+    "show": ("reconciler.cli.show:show", "Draw a saved plan."),
+    "validate": ("reconciler.cli.validate:validate", "Check mappings.yaml, without network."),
+    "demo": ("reconciler.cli.demo:demo", "Tell the whole story on the simulator."),
+    "simulate": ("reconciler.cli.simulate:simulate", "Run the simulator as a server on 127.0.0.1."),
+}
+"""Each command's place and its line in --help, so that help imports none of them."""
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module only when that command is run."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        command = getattr(importlib.import_module(module), name)
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{module}:{name} is not a command")
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0] if args else ""
+        if name and not name.startswith("-") and name not in COMMANDS:
+            near = closest(name, list(COMMANDS))
+            raise click.UsageError(f"No such command {name!r}." + (f" Did you mean {near!r}?" if near else ""), ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 done, 1 error, 2 changes pending (plan --detailed-exitcode), 3 held or refused, "
+    "4 incomplete, 64 usage, 130 interrupted.",
+)
+@click.version_option(__version__, message="reconciler %(version)s")
+@common_options
+def cli() -> None:
+    """Keep HaloPSA Subscription quantities equal to INFIMA active-user counts.
+
+    mappings.yaml says which INFIMA client bills to which HaloPSA customer. `plan` shows what would change, `apply`
+    does it; nothing else in HaloPSA is ever touched.
+
+    \b
+    Examples:
+      reconciler validate
+      reconciler plan
+      reconciler apply
+      reconciler demo
+    """
+
+
+def run(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with its code. Nothing but an exit leaves this function."""
+    prepare_streams()
+    sys.exit(main(arguments))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:  # noqa: PLR0911 - one return for each way to end
+    """Run one command and return the exit code."""
+    options = CommonOptions()
+    try:
+        result = cli.main(args=arguments, prog_name="reconciler", standalone_mode=False, obj=options)
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except click.UsageError as error:
+        return _usage(error)
+    except click.ClickException as error:
+        tell(f"Error: {error.format_message()}")
+        return EXIT_USAGE
+    except Interrupted as error:
+        report_error(error, options)
+        return _leave_at_once(error.exit_code)
+    except ReconcilerError as error:
+        report_error(error, options)
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        tell("\nInterrupted before the first write: nothing was changed.")
+        return _leave_at_once(Interrupted.exit_code)
+    except BrokenPipeError:  # whoever read stdout has gone; what was written to HaloPSA stands in the journal
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return result if isinstance(result, int) else 0
+
+
+def _usage(error: click.UsageError) -> int:
+    if error.ctx is not None:
+        tell(error.ctx.get_usage())
+        tell(f"Try '{error.ctx.command_path} --help' for help.\n")
+    tell(f"Error: {error.format_message()}")
+    return EXIT_USAGE
+
+
+def _leave_at_once(code: int) -> int:
+    """End without waiting for reads that are still on their way; nothing is being written any more."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

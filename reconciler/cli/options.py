@@ -1,0 +1,114 @@
+"""Options that every command takes, before or after the command's name, and those that several share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@dataclass(slots=True, kw_only=True)
+class CommonOptions:
+    """What the common options came to; filled in while click parses, read by the commands."""
+
+    mappings: Path = Path("mappings.yaml")
+    state: str | None = None
+    quiet: bool = False
+    verbose: bool = False
+    color: str = "auto"
+    output: str = "text"
+
+
+def _remember(context: click.Context, parameter: click.Parameter, value: object) -> None:
+    """Keep a common option's value, wherever on the line it stood; a later one wins."""
+    options = context.ensure_object(CommonOptions)
+    source = context.get_parameter_source(parameter.name or "")
+    if value is None or value is False or source is click.core.ParameterSource.DEFAULT:
+        return
+    setattr(options, parameter.name or "", value)
+
+
+def common_options(command: F) -> F:
+    """Add the common options. They may stand before the command's name as well as after it."""
+    decorators = [
+        click.option(
+            "--mappings",
+            type=click.Path(path_type=Path, dir_okay=False),
+            envvar="RECONCILER_MAPPINGS",
+            metavar="FILE",
+            expose_value=False,
+            callback=_remember,
+            help="The desired state.  [env: RECONCILER_MAPPINGS; default: mappings.yaml]",
+        ),
+        click.option(
+            "--state",
+            envvar="RECONCILER_STATE",
+            metavar="directory:PATH|git:BRANCH",
+            expose_value=False,
+            callback=_remember,
+            help="Where bindings, journal and history are kept.  [env: RECONCILER_STATE; default: .reconciler]",
+        ),
+        click.option(
+            "-q", "--quiet", is_flag=True, expose_value=False, callback=_remember, help="No progress on stderr."
+        ),
+        click.option(
+            "-v", "--verbose", is_flag=True, expose_value=False, callback=_remember, help="Show unchanged rows too."
+        ),
+        click.option(
+            "--color",
+            type=click.Choice(["auto", "always", "never"]),
+            expose_value=False,
+            callback=_remember,
+            help="Colour of the output; NO_COLOR and FORCE_COLOR are honoured.  [default: auto]",
+        ),
+    ]
+    for decorator in reversed(decorators):
+        command = decorator(command)
+    return command
+
+
+def output_option(*formats: str) -> Callable[[F], F]:
+    """Add `-o`; what was chosen is also remembered for the drawing of errors."""
+
+    def remember(context: click.Context, _parameter: click.Parameter, value: str) -> str:
+        context.ensure_object(CommonOptions).output = value
+        return value
+
+    return click.option(
+        "-o",
+        "--output",
+        type=click.Choice(list(formats)),
+        default=formats[0],
+        show_default=True,
+        callback=remember,
+        is_eager=True,
+        help="How to draw the result on stdout.",
+    )
+
+
+def selection_options(command: F) -> F:
+    """Add --only and --exclude."""
+    command = click.option(
+        "--exclude", multiple=True, metavar="KEY", help="Leave this mapping out; may be given several times."
+    )(command)
+    return click.option(
+        "--only", multiple=True, metavar="KEY", help="This mapping and no other; may be given several times."
+    )(command)
+
+
+def allowance_options(command: F) -> F:
+    """Add --allow and --reason."""
+    command = click.option("--reason", metavar="TEXT", help="Why a rule is lifted; it is written into the journal.")(
+        command
+    )
+    return click.option(
+        "--allow",
+        multiple=True,
+        metavar="RULE[:KEY]",
+        help="Lift exactly this safety rule for this run, for one mapping where KEY is given; needs --reason.",
+    )(command)

@@ -1,0 +1,28 @@
+"""`reconciler show`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from reconciler.cli.options import CommonOptions, common_options, output_option
+from reconciler.cli.output import draw_plan, say
+from reconciler.cli.planfile import load_plan_file
+
+
+@click.command()
+@click.argument("plan_file", type=click.Path(path_type=Path, dir_okay=False))
+@output_option("text", "json", "markdown", "github")
+@common_options
+@click.pass_obj
+def show(options: CommonOptions, plan_file: Path, output: str) -> int:  # noqa: ARG001 - -o is read by draw_plan
+    """Draw a plan that `plan --out FILE` saved. No network.
+
+    \b
+    Examples:
+      reconciler show tonight.plan.json
+      reconciler show tonight.plan.json -o markdown
+    """
+    say(draw_plan(load_plan_file(plan_file).document, options))
+    return 0

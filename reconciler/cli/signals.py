@@ -1,0 +1,58 @@
+"""SIGINT and SIGTERM: while nothing is written a run ends at once; while it writes, it finishes the write in flight."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+class Stopper:
+    """Remembers that somebody asked to stop."""
+
+    def __init__(self) -> None:
+        self.event = threading.Event()
+        self._writing = False
+
+    def stopping(self) -> bool:
+        """True once somebody asked to stop."""
+        return self.event.is_set()
+
+    @contextmanager
+    def listen(self) -> Iterator[None]:
+        """Take SIGINT and SIGTERM for as long as the command runs; the earlier handlers come back afterwards."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        earlier = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        for number in earlier:
+            signal.signal(number, self._asked)
+        try:
+            yield
+        finally:
+            for number, handler in earlier.items():
+                signal.signal(number, handler)
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """From here on a signal lets the write in flight finish and be journaled."""
+        self._writing = True
+        try:
+            yield
+        finally:
+            self._writing = False
+
+    def _asked(self, _number: int, _frame: FrameType | None) -> None:
+        first = not self.event.is_set()
+        self.event.set()
+        if not self._writing:
+            raise KeyboardInterrupt
+        if first:
+            print(  # noqa: T201 - said at once, from the signal handler
+                "\nStopping: the write in flight is finished and recorded, no new one is started.",
+                file=sys.stderr,
+                flush=True,
+            )

@@ -1,0 +1,58 @@
+"""`reconciler validate`."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from reconciler.cli.options import CommonOptions, common_options, output_option
+from reconciler.cli.output import say, tell
+from reconciler.clock import SystemClock
+
+
+@click.command()
+@output_option("text", "json", "github")
+@common_options
+@click.pass_obj
+def validate(options: CommonOptions, output: str) -> int:
+    """Check mappings.yaml alone, without network: every problem at once, each with its place.
+
+    \b
+    Examples:
+      reconciler validate
+      reconciler --mappings acme.yaml validate -o json
+    """
+    from reconciler.config import (  # noqa: PLC0415 - jsonschema is slow to import
+        annotation_lines,
+        diagnostics_document,
+        draw_diagnostics,
+        examine_mappings,
+    )
+    from reconciler.config.source import read_bytes  # noqa: PLC0415
+
+    examination = examine_mappings(
+        read_bytes(options.mappings), file=str(options.mappings), today=SystemClock().now().date()
+    )
+    found = examination.diagnostics
+    match output:
+        case "json":
+            say(json.dumps(diagnostics_document(found), indent=2, ensure_ascii=True))
+        case "github":
+            for line in annotation_lines(found):
+                say(line)
+        case _:
+            if found:
+                tell(draw_diagnostics(found))
+    if examination.mappings is None:
+        noun = "problem" if examination.error_count == 1 else "problems"
+        tell(f"{options.mappings}: {examination.error_count} {noun}.")
+        return 1
+    if output == "text":
+        mappings = examination.mappings
+        retired = sum(m.retired for m in mappings.mappings)
+        say(
+            f"{options.mappings} is valid: {len(mappings.mappings)} mappings"
+            f"{f' ({retired} retired)' if retired else ''}, {len(mappings.ignored)} ignored clients."
+        )
+    return 0

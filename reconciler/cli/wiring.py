@@ -1,0 +1,153 @@
+"""From options and environment to the parts of a run."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import SystemRandom
+from typing import TYPE_CHECKING
+
+from reconciler.cli.options import CommonOptions
+from reconciler.cli.signals import Stopper
+from reconciler.cli.suggest import closest
+from reconciler.clock import Clock, SystemClock
+from reconciler.errors import UsageError
+from reconciler.events import Observer
+from reconciler.model import MappingKey, Mappings
+from reconciler.rules import Allowance, Rule
+
+if TYPE_CHECKING:
+    from reconciler.providers.connect import Systems
+    from reconciler.run import Live, Surroundings, Wishes
+    from reconciler.state.base import StateStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wiring:
+    """One command's clock, observer and stopper; makes the other parts on demand."""
+
+    options: CommonOptions
+    clock: Clock
+    observe: Observer
+    stopper: Stopper
+
+    def load(self) -> Mappings:
+        """Read mappings.yaml. Raises `ConfigError` with every problem; nothing has been sent anywhere by then."""
+        from reconciler.config import load_mappings  # noqa: PLC0415 - jsonschema is slow to import
+
+        return load_mappings(self.options.mappings, today=self.clock.now().date())
+
+    def connect(self, mappings: Mappings) -> Systems:
+        """Make both systems ready from the environment. Raises `UsageError` for what the environment lacks."""
+        from reconciler.providers.connect import connect  # noqa: PLC0415 - httpx is slow to import
+        from reconciler.providers.credentials import read_credentials  # noqa: PLC0415
+
+        return connect(
+            read_credentials(os.environ),
+            mappings.settings,
+            clock=self.clock,
+            observer=self.observe,
+            rng=SystemRandom(),
+        )
+
+    def store(self) -> StateStore:
+        """The state that --state or RECONCILER_STATE names."""
+        from reconciler.state.open import open_state  # noqa: PLC0415
+
+        return open_state(self.options.state, mappings_path=self.options.mappings, clock=self.clock, environ=os.environ)
+
+    def surroundings(self) -> Surroundings:
+        """Clock, observer, stop and nonces for a run."""
+        from reconciler.run import Surroundings  # noqa: PLC0415
+
+        return Surroundings(
+            clock=self.clock,
+            observe=self.observe,
+            stop=self.stopper.stopping,
+            nonce=lambda: secrets.token_hex(8),
+        )
+
+
+def wire(options: CommonOptions) -> Wiring:
+    """The parts for one command on this machine's clock and terminal."""
+    from reconciler.cli.progress import progress_observer  # noqa: PLC0415
+
+    stopper = Stopper()
+    return Wiring(
+        options=options,
+        clock=SystemClock(stopper.event),
+        observe=progress_observer(quiet=options.quiet or (options.output == "json" and not os.isatty(2))),
+        stopper=stopper,
+    )
+
+
+def live(systems: Systems) -> Live:
+    """Both systems as `run` wants them."""
+    from reconciler.run import Live  # noqa: PLC0415
+
+    return Live(source=systems.source, target=systems.target, halo_url=systems.halo_url)
+
+
+def wishes(
+    mappings: Mappings, only: Sequence[str], exclude: Sequence[str], allow: Sequence[str], reason: str | None
+) -> Wishes:
+    """Check --only, --exclude, --allow and --reason against the file. Raises `UsageError`."""
+    from reconciler.run import Wishes  # noqa: PLC0415
+
+    keys = [str(m.key) for m in mappings.mappings]
+    for option, names in (("--only", only), ("--exclude", exclude)):
+        for name in names:
+            _require_key(name, keys, option)
+    return Wishes(
+        only=tuple(MappingKey(k) for k in only),
+        exclude=tuple(MappingKey(k) for k in exclude),
+        allowances=tuple(_allowance(text, reason, keys) for text in _with_reason(allow, reason)),
+    )
+
+
+def _with_reason(allow: Sequence[str], reason: str | None) -> Sequence[str]:
+    if allow and not (reason or "").strip():
+        raise UsageError("--allow needs a reason.", hint="Add --reason '...'; it is written into the journal.")
+    if reason and not allow:
+        raise UsageError("--reason is given, but there is no --allow.", hint="Name the rule: --allow RULE[:KEY].")
+    return allow
+
+
+def _allowance(text: str, reason: str | None, keys: Sequence[str]) -> Allowance:
+    name, _, key = text.partition(":")
+    try:
+        rule = Rule(name)
+    except ValueError:
+        rules = [str(r) for r in Rule if r.liftable]
+        raise UsageError(
+            f"--allow {text}: there is no safety rule {name!r}.", hint=_hint(name, rules, "The rules are")
+        ) from None
+    if not rule.liftable:
+        raise UsageError(
+            f"--allow {text}: {rule} cannot be lifted, because there is no number or no one object to write.",
+            hint=f"`reconciler plan` shows what to do instead; so does `reconciler explain {rule}`.",
+        )
+    if key:
+        if rule.level == "run":
+            raise UsageError(
+                f"--allow {text}: {rule} stops whole runs and takes no mapping.", hint=f"Write --allow {rule}."
+            )
+        _require_key(key, keys, f"--allow {rule}")
+    return Allowance(rule=rule, reason=reason or "", key=key or None)
+
+
+def _require_key(name: str, keys: Sequence[str], option: str) -> None:
+    if name not in keys:
+        raise UsageError(
+            f"{option} {name}: mappings.yaml has no mapping with that key.", hint=_hint(name, keys, "The keys are")
+        )
+
+
+def _hint(name: str, choices: Sequence[str], lead: str) -> str:
+    near = closest(name, choices)
+    if near:
+        return f"Did you mean {near}?"
+    shown = ", ".join(choices[:12]) + (", ..." if len(choices) > 12 else "")  # noqa: PLR2004
+    return f"{lead} {shown}." if choices else ""
