@@ -12,6 +12,8 @@ from urllib.parse import urlencode
 import httpx
 
 from reconciler.simulator import halopsa, infima
+from reconciler.simulator.faults import Exchange, Faults
+from reconciler.simulator.inject import Injection, as_httpx
 from reconciler.simulator.records import Endpoint, RequestRecord, System
 from reconciler.simulator.world import World
 
@@ -28,7 +30,9 @@ class App:
         system: System,
         answer: Callable[[World, httpx.Request], httpx.Response],
         endpoint_of: Callable[[str, str], Endpoint],
+        faults: Faults | None = None,
     ) -> None:
+        self.faults = faults if faults is not None else Faults()
         self.world = world
         self._system = system
         self._answer = answer
@@ -36,14 +40,21 @@ class App:
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         """Answer one request."""
+        return as_httpx(self.world, request, self.exchange(request))
+
+    def exchange(self, request: httpx.Request) -> Exchange:
+        """Handle one request, its faults included; what a broken wire makes of it is left to the caller."""
         request.read()
         with self.world.lock:
             self.world.run_due()
             record = self._receive(request)
+            met = self.faults.take(record)
             with self.world.acting_for(record.number):
-                response = self._answer(self.world, request)
-            self.world.requests[record.number - 1] = replace(record, status=response.status_code)
-            return response
+                exchange = Injection(self.world, record, request, self._answer).run(met)
+            status = None if exchange.response is None else exchange.response.status_code
+            fault = ", ".join(f"{each.kind}{' after' if each.after else ''}" for each in met) or None
+            self.world.requests[record.number - 1] = replace(record, status=status, fault=fault)
+            return exchange
 
     def _receive(self, request: httpx.Request) -> RequestRecord:
         endpoint = self._endpoint_of(request.method, request.url.path)
@@ -64,14 +75,14 @@ class App:
         return record
 
 
-def infima_app(world: World) -> App:
+def infima_app(world: World, *, faults: Faults | None = None) -> App:
     """INFIMA's API over the world."""
-    return App(world, System.INFIMA, infima.answer, infima.endpoint_of)
+    return App(world, System.INFIMA, infima.answer, infima.endpoint_of, faults)
 
 
-def halo_app(world: World) -> App:
+def halo_app(world: World, *, faults: Faults | None = None) -> App:
     """HaloPSA's API over the world."""
-    return App(world, System.HALO, halopsa.answer, halopsa.endpoint_of)
+    return App(world, System.HALO, halopsa.answer, halopsa.endpoint_of, faults)
 
 
 def _loggable(endpoint: Endpoint, body: bytes) -> str:

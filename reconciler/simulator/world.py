@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from threading import RLock
 from typing import Any
 
@@ -125,6 +125,11 @@ class World(People):
         self._last_licence_id = max(self._last_licence_id, number)
         return number
 
+    def restore_licences(self, rows: dict[int, Row]) -> None:
+        """Put licence rows in place as they are; new ids go on above the highest."""
+        self.licences = rows
+        self._last_licence_id = max(rows, default=9000)
+
     def add_invoice(
         self, customer_id: int, name: str, lines: list[Row], *, disabled: bool = False, **members: Any
     ) -> int:
@@ -202,7 +207,7 @@ class World(People):
         if isinstance(self.clock, VirtualClock):
             self.clock.call_later(seconds, action)
             return
-        moment = datetime.fromtimestamp(self.clock.now().timestamp() + seconds, UTC)
+        moment = self.clock.now() + timedelta(seconds=seconds)
         with self.lock:
             self._due.append(_Due(moment, action))
             self._due.sort(key=lambda due: due.time)
@@ -214,8 +219,8 @@ class World(People):
                 self._due.pop(0).action()
 
     @contextmanager
-    def acting_for(self, request: int) -> Iterator[None]:
-        """Changes made inside are put down to that request."""
+    def acting_for(self, request: int | None) -> Iterator[None]:
+        """Changes made inside are put down to that request; None puts them down to nobody's."""
         with self.lock:
             before, self._request = self._request, request
             try:

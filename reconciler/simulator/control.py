@@ -1,0 +1,67 @@
+"""A side door for tests of other processes: the log, the world, and what may happen to it between two runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+
+from reconciler.simulator.answers import reply
+from reconciler.simulator.faults import Faults
+from reconciler.simulator.saved import world_document
+from reconciler.simulator.switches import Switches
+from reconciler.simulator.world import World
+
+CONTROL_PREFIX = "/_simulator/"
+CONTROL_HEADER = "X-Simulator-Control"
+"""Has to be sent, with any value: a page in a browser cannot send it to another origin."""
+
+Night = Callable[[World], object]
+EDITS = ("person_", "users_")
+"""Beginnings of the world's methods that may be called from outside."""
+
+
+def control(world: World, faults: Faults, request: httpx.Request, night: Night | None) -> httpx.Response:
+    """Answer a request under `/_simulator/`; it is not part of the world's log."""
+    if CONTROL_HEADER not in request.headers:
+        return reply(403, {"message": f"the header {CONTROL_HEADER} is missing"})
+    command = f"{request.method} {request.url.path.removeprefix(CONTROL_PREFIX)}"
+    with world.lock:
+        world.run_due()
+        try:
+            return reply(200, _perform(world, faults, command, request, night))
+        except (KeyError, ValueError, TypeError, AttributeError) as problem:
+            return reply(400, {"message": str(problem)})
+
+
+def _perform(world: World, faults: Faults, command: str, request: httpx.Request, night: Night | None) -> Any:
+    match command:
+        case "GET log":
+            return {
+                "requests": [record.to_json() for record in world.requests],
+                "mutations": [mutation.to_json() for mutation in world.mutations],
+            }
+        case "GET world":
+            return world_document(world)
+        case "POST night":
+            if night is None:
+                raise ValueError("no night was given to this server")
+            night(world)
+            return {"nights": world.nights}
+        case "POST edit":
+            asked = json.loads(request.content)
+            name = str(asked["method"])
+            if not name.startswith(EDITS):
+                raise ValueError(f"not an edit: {name}")
+            return {"result": getattr(world, name)(*asked.get("arguments", []), **asked.get("options", {}))}
+        case "POST switches":
+            world.switches = Switches.from_json(world.switches.to_json() | json.loads(request.content))
+            world.encoded.clear()
+            return world.switches.to_json()
+        case "POST faults":
+            faults.replace(Faults.from_json(json.loads(request.content)))
+            return {"faults": len(faults.script)}
+        case _:
+            raise ValueError(f"no such command: {command}")

@@ -1,0 +1,132 @@
+"""HTTP/1.1 over a plain socket: reading a request, sending an answer well, and sending it badly on purpose."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import time
+from contextlib import suppress
+from io import BufferedReader
+from urllib.parse import unquote_to_bytes
+
+import httpx
+
+from reconciler.simulator.faults import Exchange, FaultKind
+
+MAX_LINE = 65_536
+MAX_BODY = 16_000_000
+MAX_HEADERS = 200
+MANY_HEADERS = 100_000
+REASONS = {200: "OK", 201: "Created", 302: "Found", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden"} | {
+    404: "Not Found",
+    429: "Too Many Requests",
+    500: "Internal Server Error",
+    503: "Service Unavailable",
+}
+CHUNK = 1_000_000
+
+
+class NotHttp(Exception):
+    """What came in is not a request that this server can read."""
+
+
+def read_request(reader: BufferedReader, connection: int) -> httpx.Request | None:
+    """The next request of a connection; None when the client has closed it."""
+    line = reader.readline(MAX_LINE)
+    if not line.strip():
+        return None
+    try:
+        method, target, _ = line.decode("ascii").split()
+    except ValueError as exc:
+        raise NotHttp from exc
+    headers: list[tuple[bytes, bytes]] = []
+    while (line := reader.readline(MAX_LINE)) not in {b"\r\n", b"\n", b""}:
+        name, separator, value = line.partition(b":")
+        if not separator or len(headers) >= MAX_HEADERS:
+            raise NotHttp
+        headers.append((name, value.strip()))
+    known = {name.lower(): value for name, value in headers}
+    length = known.get(b"content-length", b"0")
+    if not length.isdigit() or int(length) > MAX_BODY or b"transfer-encoding" in known:
+        raise NotHttp
+    body = reader.read(int(length))
+    if len(body) < int(length):
+        return None
+    host = known.get(b"host", b"localhost").decode("ascii", "replace")
+    if not target.startswith("/") or unquote_to_bytes(target).find(b"\x00") >= 0:
+        raise NotHttp
+    return httpx.Request(
+        method, f"http://{host}{target}", headers=headers, content=body, extensions={"connection": connection}
+    )
+
+
+def send(connection: socket.socket, exchange: Exchange) -> bool:
+    """Send the answer, or misbehave as the exchange says; whether the connection may be used again."""
+    if exchange.kind is not None and exchange.response is None:
+        return _send_nothing(connection, exchange)
+    response = exchange.response
+    if response is None:
+        return False
+    match exchange.kind:
+        case FaultKind.SLOW_BODY:
+            return _send_slowly(connection, response, exchange.seconds)
+        case FaultKind.TRUNCATED_BODY:
+            connection.sendall(_head(response) + response.content[: len(response.content) // 2])
+        case FaultKind.LENGTH_TOO_LONG:
+            connection.sendall(_head(response, length=len(response.content) + 100) + response.content)
+        case FaultKind.LENGTH_TOO_SHORT:
+            connection.sendall(_head(response, length=max(len(response.content) - 5, 0)) + response.content)
+        case FaultKind.BAD_CHUNKING:
+            connection.sendall(_head(response, chunked=True) + b"zz\r\n" + response.content + b"\r\n0\r\n\r\n")
+        case FaultKind.EOF_IN_HEADER:
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Ty")
+        case FaultKind.MANY_HEADERS:
+            extra = b"".join(b"X-Header-%d: x\r\n" % number for number in range(MANY_HEADERS))
+            connection.sendall(_head(response)[:-2] + extra + b"\r\n" + response.content)
+        case FaultKind.ENDLESS_BODY:
+            _send_endlessly(connection, response)
+        case _:
+            body = exchange.body if exchange.body is not None else response.content
+            connection.sendall(_head(response, length=len(body)) + body)
+            return True
+    return False
+
+
+def _head(response: httpx.Response, *, length: int | None = None, chunked: bool = False) -> bytes:
+    size = len(response.content) if length is None else length
+    lines = [f"HTTP/1.1 {response.status_code} {REASONS.get(response.status_code, 'Answer')}"]
+    dropped = {"content-length", "transfer-encoding"}
+    lines += [f"{name}: {value}" for name, value in response.headers.items() if name.lower() not in dropped]
+    lines.append("Transfer-Encoding: chunked" if chunked else f"Content-Length: {size}")
+    return "\r\n".join([*lines, "", ""]).encode("latin-1")
+
+
+def _send_nothing(connection: socket.socket, exchange: Exchange) -> bool:
+    match exchange.kind:
+        case FaultKind.READ_TIMEOUT:
+            # The client decides when it has waited long enough; then its end of the connection is closed.
+            connection.settimeout(exchange.seconds)
+            with suppress(TimeoutError):
+                connection.recv(1)
+        case FaultKind.RESET | FaultKind.CONNECT_ERROR:
+            # A zero linger makes close send RST in place of FIN.
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        case _:
+            pass
+    return False
+
+
+def _send_slowly(connection: socket.socket, response: httpx.Response, seconds: float) -> bool:
+    """One byte at a time, over that many seconds in all or until the client gives up."""
+    connection.sendall(_head(response))
+    pause = seconds / max(len(response.content), 1)
+    for place in range(len(response.content)):
+        connection.sendall(response.content[place : place + 1])
+        time.sleep(pause)
+    return True
+
+
+def _send_endlessly(connection: socket.socket, response: httpx.Response) -> None:
+    connection.sendall(_head(response, chunked=True))
+    while True:
+        connection.sendall(b"%x\r\n" % CHUNK + b" " * CHUNK + b"\r\n")
