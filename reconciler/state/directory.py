@@ -96,7 +96,7 @@ class _DirectoryKeeper:
     def started(self, journal: Journal) -> None:
         """Name this run's journal in state.json, so that the next run knows of it even when this one crashes."""
 
-        def step(document: StateDocument, _: StateFiles, _again: bool) -> Edit[None]:  # noqa: FBT001 - a Step
+        def step(document: StateDocument, _: StateFiles) -> Edit[None]:
             return Edit(document=replace(document, journal=journal.head), answer=None)
 
         self.update(step, message="")
@@ -109,7 +109,7 @@ class _DirectoryKeeper:
                     f"{self._directory.path(STATE_FILE)} vanished during the run.",
                     hint="Put it back, or run again without it: bindings are found again by their markers.",
                 )
-            edit = step(_decode(self._directory, content), self._directory, False)  # noqa: FBT003 - a Step
+            edit = step(_decode(self._directory, content), self._directory)
             for name, whole in edit.files.items():
                 self._directory.replace(name, whole)
             self._directory.replace(STATE_FILE, encode(edit.document))

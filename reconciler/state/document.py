@@ -70,23 +70,19 @@ class StateDocument:
 
 
 def grant_attempts(
-    document: StateDocument, attempts: Sequence[Attempt], replacing: Mapping[MappingKey, str], *, ours_count: bool
+    document: StateDocument, attempts: Sequence[Attempt], replacing: Mapping[MappingKey, str]
 ) -> tuple[StateDocument, frozenset[MappingKey]]:
     """Record the attempts whose key is free; return the document and the granted keys.
 
-    With `ours_count` an attempt that is already there under our nonce is granted: an earlier try of this same call
-    arrived, though its answer did not.
+    A key is free without a binding and without an open attempt, or when `replacing` names the open one's nonce.
     """
     recorded = dict(document.attempts)
     granted: set[MappingKey] = set()
     for attempt in attempts:
         key = attempt.key
-        standing = recorded.get(key)
-        if ours_count and standing is not None and standing.nonce == attempt.nonce and key not in document.bindings:
-            granted.add(key)
-            continue
-        free = standing is None or (key not in granted and standing.nonce == replacing.get(key))
-        if free and key not in document.bindings:
+        standing = document.attempts.get(key)
+        free = standing is None or standing.nonce == replacing.get(key)
+        if free and key not in granted and key not in document.bindings:
             recorded[key] = attempt
             granted.add(key)
     return replace(document, attempts=recorded), frozenset(granted)

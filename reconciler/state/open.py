@@ -8,25 +8,35 @@ from pathlib import Path
 from reconciler.clock import Clock
 from reconciler.errors import UsageError
 from reconciler.state.directory import DirectoryState
+from reconciler.state.git import GitState
 
 DEFAULT_DIRECTORY = ".reconciler"
 
 
-def open_state(spec: str | None, *, mappings_path: Path, clock: Clock, environ: Mapping[str, str]) -> DirectoryState:
+def open_state(
+    spec: str | None, *, mappings_path: Path, clock: Clock, environ: Mapping[str, str]
+) -> DirectoryState | GitState:
     """The store that `spec` (--state) or RECONCILER_STATE names, else `.reconciler` beside mappings.yaml.
 
     Nothing is touched yet. In CI the default directory dies with the job, so it is not durable; a directory that was
-    named is taken to be kept (DESIGN 8, `state-not-durable`). Raises `UsageError` for a spec without a place.
+    named is taken to be kept (DESIGN 8, `state-not-durable`). Raises `UsageError` for a spec of another kind.
     """
     beside = mappings_path.absolute().parent
-    named = spec or environ.get("RECONCILER_STATE", "").strip()
+    named = (spec or environ.get("RECONCILER_STATE", "")).strip()
     if not named:
         return DirectoryState(beside / DEFAULT_DIRECTORY, clock=clock, durable=not environ.get("CI"))
     kind, colon, place = named.partition(":")
-    if colon and not place:
-        raise UsageError(f"--state {named} names no place.", hint="Write directory:PATH or git:BRANCH.")
-    match kind if colon else "":
-        case "directory":
+    match kind:
+        case "directory" if place:
             return DirectoryState(Path(place).expanduser(), clock=clock)
-        case _:
-            return DirectoryState(Path(named).expanduser(), clock=clock)
+        case "git" if place:
+            return GitState(beside, branch=place, clock=clock, environ=environ)
+        case "git" if not colon:
+            return GitState(beside, clock=clock, environ=environ)
+    # A one-letter kind is a drive, and a separator before the colon makes it part of a path.
+    if colon and kind.isalpha() and len(kind) > 1:
+        raise UsageError(
+            f"--state {named} is neither directory:PATH nor git:BRANCH.",
+            hint="For example: --state git:reconciler-state",
+        )
+    return DirectoryState(Path(named).expanduser(), clock=clock)

@@ -32,8 +32,8 @@ class Edit(Generic[T]):
     files: Mapping[str, bytes] = field(default_factory=dict)
 
 
-Step = Callable[[StateDocument, StateFiles, bool], Edit[T]]
-"""A change to the newest state. The flag says that an earlier try of the same step may have arrived already."""
+Step = Callable[[StateDocument, StateFiles], Edit[T]]
+"""A change to the newest state. It may be asked again, on a newer state, when somebody else was faster."""
 
 
 class Keeper(Protocol):
@@ -105,11 +105,11 @@ class RecordedRun:
         old: dict[str, Json] = {str(key): nonce for key, nonce in replaced.items()}
         self._journal.append("attempts", {"nonces": nonces, "replacing": old})
 
-        def step(document: StateDocument, _: StateFiles, again: bool) -> Edit[frozenset[MappingKey]]:  # noqa: FBT001 - a Step
-            grown, granted = changes.grant_attempts(document, attempts, replaced, ours_count=again)
+        def step(document: StateDocument, _: StateFiles) -> Edit[frozenset[MappingKey]]:
+            grown, granted = changes.grant_attempts(document, attempts, replaced)
             return Edit(document=self._stamped(grown), answer=granted)
 
-        granted = self._update(step, f"Attempt: create Subscription for {_some(named)}")
+        granted = self._update(step, f"Attempt: create Subscription for {_some(named)}") & self._ours(attempts)
         if lost := sorted(set(named) - granted):
             refused: list[Json] = [str(key) for key in lost]
             self._journal.append("attempts-not-granted", {"keys": refused})
@@ -162,7 +162,7 @@ class RecordedRun:
     def finish(self, verdict: RunVerdict) -> None:
         self._journal.append("verdict", verdict_facts(verdict))
 
-        def step(document: StateDocument, files: StateFiles, _: bool) -> Edit[None]:  # noqa: FBT001 - a Step
+        def step(document: StateDocument, files: StateFiles) -> Edit[None]:
             name, content, head = append_history(files, document.history, self._info, verdict)
             good = verdict.finished_at if verdict.good else document.last_good_run
             ended = replace(self._stamped(document), history=head, last_good_run=good)
@@ -179,7 +179,7 @@ class RecordedRun:
 
     def _change_quietly(self) -> None:
         self._update(
-            lambda document, _files, _again: Edit(document=self._stamped(document), answer=None),
+            lambda document, _: Edit(document=self._stamped(document), answer=None),
             f"Run {self._info.id} ended without a verdict",
         )
 
@@ -188,9 +188,7 @@ class RecordedRun:
     ) -> None:
         self._journal.append(kind, facts)
         try:
-            self._update(
-                lambda document, _files, _again: Edit(document=self._stamped(change(document)), answer=None), message
-            )
+            self._update(lambda document, _: Edit(document=self._stamped(change(document)), answer=None), message)
         except StateConflict as exc:
             self._journal.append("conflict", {"of": kind, "message": exc.message})
             raise
@@ -200,6 +198,11 @@ class RecordedRun:
         self._updated = True
         return answer
 
+    def _ours(self, attempts: Sequence[Attempt]) -> frozenset[MappingKey]:
+        """The keys whose attempt stands under our nonce: the last word where a backend's answer was ambiguous."""
+        standing = self._keeper.document.attempts
+        return frozenset(row.key for row in attempts if row.key in standing and standing[row.key].nonce == row.nonce)
+
     def _stamped(self, document: StateDocument) -> StateDocument:
         return replace(document, journal=self._journal.head)
 
@@ -208,11 +211,11 @@ class RecordedRun:
 def record_run(keeper: Keeper, info: RunInfo, *, clock: Clock, durable: bool) -> Iterator[RecordedRun]:
     """Start a run's journal behind its predecessor's last record, and close it when the run is over."""
     name = journal_name(info)
-    prev, facts = _previous_journal(keeper.document.journal, keeper.files)
+    prev, findings = _previous_journals(keeper.document.journal, keeper.files)
     journal = Journal(keeper.local.create(name), name=name, run=info.id, clock=clock, prev=prev)
     try:
         journal.append("run-started", info_facts(info))
-        if facts:
+        for facts in findings:
             journal.append("previous-run", facts)
         keeper.started(journal)
         run = RecordedRun(keeper, journal, info, durable=durable)
@@ -230,24 +233,29 @@ def record_run(keeper: Keeper, info: RunInfo, *, clock: Clock, durable: bool) ->
         journal.close()
 
 
-def _previous_journal(head: ChainHead | None, files: StateFiles) -> tuple[str, dict[str, Json]]:
-    """The hash that this run follows, and what is to be said of the run before: damage, and unknown outcomes (J2)."""
-    names = files.names(JOURNAL_FOLDER)
-    name = head.file if head else names[-1] if names else ""
-    if not name:
-        return GENESIS, {}
-    content = files.read(name)
-    reading = read_records(content or b"")
-    newest = reading.records[-1].hash if reading.records else GENESIS
-    facts: dict[str, Json] = {}
-    if head is not None and head.hash not in {record.hash for record in reading.records}:
-        newest = head.hash
-        facts["lost"] = f"record {head.seq}"
-    if reading.problem or reading.torn:
-        facts["damage"] = reading.problem or "the last line has no end"
-    if reading.unknown_intents:
-        facts["unknown_intents"] = list(reading.unknown_intents)
-    return newest, {"file": name, **facts} if facts else {}
+def _previous_journals(head: ChainHead | None, files: StateFiles) -> tuple[str, list[dict[str, Json]]]:
+    """The hash that this run follows, and what is to be said of the runs before: damage, and unknown outcomes (J2).
+
+    Journals older than the head's were looked at when their followers started.
+    """
+    recent = [name for name in files.names(JOURNAL_FOLDER) if head is None or name > head.file]
+    names = recent[-1:] if head is None else sorted([head.file, *recent])
+    prev, findings = head.hash if head else GENESIS, []
+    for name in names:
+        reading = read_records(files.read(name) or b"")
+        facts: dict[str, Json] = {}
+        if head is None or name == head.file:
+            if head is None or head.hash in {record.hash for record in reading.records}:
+                prev = reading.records[-1].hash if reading.records else prev
+            else:
+                facts["lost"] = f"record {head.seq}"
+        if reading.problem or reading.torn:
+            facts["damage"] = reading.problem or "the last line has no end"
+        if reading.unknown_intents:
+            facts["unknown_intents"] = list(reading.unknown_intents)
+        if facts:
+            findings.append({"file": name, **facts})
+    return prev, findings
 
 
 def _some(keys: Sequence[MappingKey]) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.state.directory import DirectoryState
+from tests.state.gitworld import clone, git, isolated_git
 from tests.state.samples import StillClock
 
 
@@ -16,3 +17,28 @@ def clock() -> StillClock:
 @pytest.fixture
 def store(tmp_path: Path, clock: StillClock) -> DirectoryState:
     return DirectoryState(tmp_path / "state", clock=clock)
+
+
+@pytest.fixture
+def git_environ(tmp_path: Path) -> dict[str, str]:
+    """An environment in which nobody's git configuration counts."""
+    return isolated_git(tmp_path)
+
+
+@pytest.fixture
+def remote(tmp_path: Path, git_environ: dict[str, str]) -> Path:
+    """A bare repository with one commit on main."""
+    bare = tmp_path / "remote.git"
+    git(tmp_path, git_environ, "init", "-q", "--bare", "-b", "main", str(bare))
+    first = clone(bare, tmp_path / "first", git_environ)
+    (first / "mappings.yaml").write_text("version: 1\n")
+    git(first, git_environ, "add", "mappings.yaml")
+    git(first, git_environ, "-c", "user.name=A", "-c", "user.email=a@example.com", "commit", "-qm", "first")
+    git(first, git_environ, "push", "-q", "origin", "HEAD:main")
+    return bare
+
+
+@pytest.fixture
+def work(tmp_path: Path, remote: Path, git_environ: dict[str, str]) -> Path:
+    """A clone in which somebody works."""
+    return clone(remote, tmp_path / "work", git_environ)

@@ -113,7 +113,7 @@ def test_forgery_helper_keeps_a_right_file_right() -> None:
 
 
 def test_free_key_is_granted() -> None:
-    document, granted = changes.grant_attempts(StateDocument(), [attempt("acme")], {}, ours_count=False)
+    document, granted = changes.grant_attempts(StateDocument(), [attempt("acme")], {})
 
     assert granted == {"acme"}
     assert document.attempts == {ACME: attempt("acme")}
@@ -122,7 +122,7 @@ def test_free_key_is_granted() -> None:
 def test_bound_key_is_not_granted_even_when_replacing() -> None:
     document = StateDocument(bindings={ACME: binding("acme", 1)}, attempts={ACME: attempt("acme", "old")})
 
-    result = changes.grant_attempts(document, [attempt("acme", "new")], {ACME: "old"}, ours_count=True)
+    result = changes.grant_attempts(document, [attempt("acme", "new")], {ACME: "old"})
 
     assert result == (document, frozenset())
 
@@ -132,22 +132,21 @@ def test_open_attempt_is_replaced_only_by_its_nonce(named: str | None, granted: 
     document = StateDocument(attempts={ACME: attempt("acme", "old")})
     replacing = {ACME: named} if named else {}
 
-    _, got = changes.grant_attempts(document, [attempt("acme", "new")], replacing, ours_count=False)
+    _, got = changes.grant_attempts(document, [attempt("acme", "new")], replacing)
 
     assert got == granted
 
 
-def test_own_nonce_is_granted_only_after_an_ambiguous_try() -> None:
+def test_an_attempt_of_the_same_nonce_is_not_granted_twice() -> None:
     document = StateDocument(attempts={ACME: attempt("acme", "mine")})
 
-    assert changes.grant_attempts(document, [attempt("acme", "mine")], {}, ours_count=False)[1] == frozenset()
-    assert changes.grant_attempts(document, [attempt("acme", "mine")], {}, ours_count=True)[1] == {"acme"}
+    assert changes.grant_attempts(document, [attempt("acme", "mine")], {})[1] == frozenset()
 
 
 def test_second_attempt_for_a_key_in_one_call_does_not_replace_the_first() -> None:
     pair = [attempt("acme", "a"), attempt("acme", "b")]
 
-    document, _ = changes.grant_attempts(StateDocument(), pair, {ACME: "a"}, ours_count=False)
+    document, _ = changes.grant_attempts(StateDocument(), pair, {ACME: "a"})
 
     assert document.attempts[ACME].nonce == "a"
 

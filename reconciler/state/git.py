@@ -1,0 +1,311 @@
+"""The state on a branch of the repository's remote: for throw-away runners, and for several machines.
+
+A plain push, which the remote rejects when the branch has moved, is the compare-and-set. Each change of state.json is
+one commit on top of the newest one. After any push that did not surely succeed the branch is fetched again: where our
+commit is in it, it arrived; otherwise the change is decided anew on the newest state and pushed again, a bounded
+number of times.
+
+What is durable when. A create attempt is on the remote before its request is sent: the runner's disk may die with the
+job, and this record is what stops a second create. The intents of updates are fsynced on the local disk before each
+request and pushed with the run's commit: losing them loses an account of writes that the next run sees in Halo anyway,
+and a push for each would cost a second a batch. A journal that a crash left on a machine that stays is pushed by the
+next run there.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import quote
+
+from reconciler.clock import Clock
+from reconciler.errors import StateError
+from reconciler.model import Recorded
+from reconciler.state.base import RunInfo, RunState
+from reconciler.state.directory import run_lock
+from reconciler.state.document import STATE_FILE, StateDocument, decode, encode, format_time
+from reconciler.state.files import PrivateDirectory, StateFiles
+from reconciler.state.gitcommand import NETWORK_SECONDS, Git, GitAnswer, clean
+from reconciler.state.gitfiles import CommitFiles, Overlay, write_commit
+from reconciler.state.history import History
+from reconciler.state.journal import JOURNAL_FOLDER, Journal
+from reconciler.state.recording import Step, record_run
+
+DEFAULT_BRANCH = "reconciler-state"
+PUSH_TRIES = 12
+
+T = TypeVar("T")
+
+
+class GitState:
+    """`StateStore` on a branch of a git remote, made at the first write. Reading fetches the branch.
+
+    `repository` is any directory inside the clone. Raises `StateError` where the remote cannot be reached.
+    `lock_runs=False` leaves out the clone's run lock, so that tests can show that safety does not hang on it.
+    """
+
+    def __init__(
+        self,
+        repository: Path,
+        *,
+        clock: Clock,
+        branch: str = DEFAULT_BRANCH,
+        remote: str = "origin",
+        environ: Mapping[str, str] | None = None,
+        lock_runs: bool = True,
+    ) -> None:
+        self._git = Git(repository, os.environ if environ is None else environ)
+        self._repository = repository
+        self._clock = clock
+        self._branch = branch
+        self._remote = remote
+        self._lock_runs = lock_runs
+
+    @property
+    def location(self) -> str:
+        return f"branch {self._branch} of {self._remote}"
+
+    @property
+    def history(self) -> History:
+        """What was recorded over time: the newest known where the remote does not answer, so it works offline."""
+        branch = self._state_branch()
+        try:
+            branch.fetch()
+        except StateError:
+            if branch.tip is None:
+                raise
+        return History(Overlay(CommitFiles(self._git, branch.tip), self._local()))
+
+    def read(self) -> Recorded:
+        return self._fetched().document.recorded(durable=True)
+
+    def open_run(self, info: RunInfo) -> AbstractContextManager[RunState]:
+        return self._open_run(info)
+
+    @contextmanager
+    def _open_run(self, info: RunInfo) -> Iterator[RunState]:
+        branch, local = self._state_branch(), self._local()
+        local.prepare()
+        lock = run_lock(local, info, location=self.location) if self._lock_runs else nullcontext()
+        with lock:
+            branch.fetch()
+            keeper = _GitKeeper(branch, local, self._clock)
+            with record_run(keeper, info, clock=self._clock, durable=True) as run:
+                yield run
+            keeper.forget_pushed_journals()
+
+    def _fetched(self) -> StateBranch:
+        branch = self._state_branch()
+        branch.fetch()
+        return branch
+
+    def _state_branch(self) -> StateBranch:
+        if not self._git.run("check-ref-format", f"refs/heads/{self._branch}").ok or self._branch.startswith("-"):
+            raise StateError(f"{self._branch!r} cannot be a branch.", hint="Name one with --state git:BRANCH.")
+        self._git.ask("rev-parse", "--git-dir")
+        if not self._git.run("config", f"remote.{self._remote}.url").ok:
+            raise StateError(
+                f"{self._repository} is not in a git clone with a remote named {self._remote}.",
+                hint="Run inside the clone, or use --state directory:PATH.",
+            )
+        return StateBranch(self._git, remote=self._remote, branch=self._branch)
+
+    def _local(self) -> PrivateDirectory:
+        """Where this clone keeps its lock and the journals that are not pushed yet: inside its git directory."""
+        common = self._git.ask("rev-parse", "--path-format=absolute", "--git-common-dir")
+        return PrivateDirectory(Path(common) / "reconciler" / quote(self._branch, safe=""))
+
+
+class StateBranch:
+    """The branch as this clone knows it: fetched, decoded, pushed to."""
+
+    def __init__(self, git: Git, *, remote: str, branch: str) -> None:
+        self.git = git
+        self.name = f"{remote}/{branch}"
+        self._remote = remote
+        self._head = f"refs/heads/{branch}"
+        self._kept = f"refs/reconciler/{branch}"
+        self.tip = git.run("rev-parse", "--verify", "--quiet", f"{self._kept}^{{commit}}").text or None
+
+    @property
+    def files(self) -> CommitFiles:
+        return CommitFiles(self.git, self.tip)
+
+    @property
+    def document(self) -> StateDocument:
+        """state.json at the tip. Raises `StateError` when damaged, and for a branch that holds something else."""
+        files = self.files
+        content = files.read(STATE_FILE)
+        if content is None and files.all_names:
+            raise StateError(
+                f"The branch {self.name} has no {STATE_FILE}: it is no state branch.",
+                hint="Name a branch that is used for nothing else with --state git:BRANCH.",
+            )
+        return decode(content, place=f"{STATE_FILE} on {self.name}")
+
+    def fetch(self) -> None:
+        """Learn the remote's newest commit. A branch that is not there yet is the empty state."""
+        answer = self._fetch_branch()
+        if not answer.ok:
+            listing = self.git.run("ls-remote", self._remote, self._head, seconds=NETWORK_SECONDS)
+            if listing.ok and not listing.text:
+                return self._refuse_if_it_was_there()
+            if listing.ok:
+                answer = self._fetch_branch()  # another process of this clone was fetching at the same moment
+            if not answer.ok:
+                raise StateError(
+                    f"The state branch {self.name} cannot be fetched: {answer.complaint}",
+                    hint="See that `git ls-remote` works here with the same credentials.",
+                )
+        self.tip = self.git.ask("rev-parse", "--verify", f"{self._kept}^{{commit}}")
+        return None
+
+    def _fetch_branch(self) -> GitAnswer:
+        options = ("--quiet", "--no-tags", "--no-write-fetch-head", "--refmap=")
+        return self.git.run("fetch", *options, self._remote, f"+{self._head}:{self._kept}", seconds=NETWORK_SECONDS)
+
+    def _refuse_if_it_was_there(self) -> None:
+        if self.tip is not None:
+            raise StateError(
+                f"The state branch {self.name} was there before and is gone.",
+                hint=(
+                    f"Put it back: `git push {self._remote} {self._kept}:{self._head}`. Or start anew, bindings are "
+                    f"found again by their markers: `git update-ref -d {self._kept}`."
+                ),
+            )
+
+    def push(self, commit: str, *, dry_run: bool = False) -> str:
+        """Push without force; return what went wrong, or nothing at all when the remote took it."""
+        options = ["--dry-run"] if dry_run else []
+        try:
+            answer = self.git.run(
+                "push",
+                "--porcelain",
+                "--no-verify",
+                *options,
+                self._remote,
+                f"{commit}:{self._head}",
+                seconds=NETWORK_SECONDS,
+            )
+        except StateError as exc:  # it took too long: it may have arrived all the same
+            return exc.message
+        if answer.ok:
+            if not dry_run:
+                self.tip = commit
+                self.git.run("update-ref", self._kept, commit)  # only a memory: the next fetch sets it, too
+            return ""
+        refused = b"\n".join(line for line in answer.output.splitlines() if line.startswith(b"!"))
+        return " / ".join(filter(None, [clean(refused), answer.complaint])) or f"exit code {answer.code}"
+
+    def contains(self, commit: str) -> bool:
+        """True where the branch has the commit: a push whose answer was lost had arrived."""
+        return self.tip is not None and self.git.run("merge-base", "--is-ancestor", commit, self.tip).ok
+
+
+class _GitKeeper:
+    """`Keeper` for one run on a branch."""
+
+    def __init__(self, branch: StateBranch, local: PrivateDirectory, clock: Clock) -> None:
+        self._branch = branch
+        self._local = local
+        self._clock = clock
+        self._journal: Journal | None = None
+        self._document = branch.document
+        self._identity = branch.git.identity()
+
+    @property
+    def local(self) -> PrivateDirectory:
+        return self._local
+
+    @property
+    def files(self) -> StateFiles:
+        return Overlay(self._branch.files, self._local)
+
+    @property
+    def document(self) -> StateDocument:
+        return self._document
+
+    def started(self, journal: Journal) -> None:
+        self._journal = journal
+
+    def update(self, step: Step[T], *, message: str) -> T:
+        """Commit the step on the newest state and push it; decide anew whenever somebody else was faster."""
+        refused = ""
+        for number in range(1, PUSH_TRIES + 1):
+            edit = step(self._document, self._branch.files)
+            files = {**self._journals(), **edit.files, STATE_FILE: encode(edit.document)}
+            commit = self._commit(files, message)
+            refused = self._branch.push(commit)
+            if not refused:
+                self._document = edit.document
+                return edit.answer
+            self._fetch_after(refused)
+            self._document = self._branch.document
+            if self._branch.contains(commit):
+                return edit.answer
+            self._clock.sleep(0.05 * number)
+        raise StateError(
+            f"The state branch {self._branch.name} did not take our commit in {PUSH_TRIES} tries: {refused}",
+            hint="May the job push there (in CI: `contents: write`)? Is the branch protected?",
+        )
+
+    def check_writable(self) -> None:
+        """Ask the remote for the right to push before the first write, not after the last."""
+        commit = self._branch.tip or self._commit({}, "Check")
+        if refused := self._branch.push(commit, dry_run=True):
+            # Somebody else's push since our fetch refuses an old tip, which says nothing of our right to push.
+            self._fetch_after(refused)
+            if self._branch.tip in (None, commit):
+                raise StateError(
+                    f"The state branch {self._branch.name} cannot be pushed to: {refused}",
+                    hint="In CI the job needs `contents: write`; on a laptop see that `git push` works.",
+                )
+            self._document = self._branch.document
+
+    def forget_pushed_journals(self) -> None:
+        """Remove the local journals that the branch holds as they are."""
+        pushed = self._branch.files
+        for name in self._local.names(JOURNAL_FOLDER):
+            if self._local.read(name) == pushed.read(name):
+                self._local.remove(name)
+
+    def _journals(self) -> dict[str, bytes]:
+        """This run's journal so far, and those that crashed runs left here."""
+        pushed = self._branch.files
+        found = {}
+        for name in self._local.names(JOURNAL_FOLDER):
+            content = self._local.read(name) or b""
+            if content.startswith(pushed.read(name) or b""):
+                found[name] = content
+        if self._journal is not None:
+            found[self._journal.name] = self._journal.content
+        return found
+
+    def _commit(self, files: Mapping[str, bytes], message: str) -> str:
+        with tempfile.TemporaryDirectory(dir=self._local.root, prefix=".index-") as folder:
+            return write_commit(
+                self._branch.git,
+                parent=self._branch.tip,
+                files=files,
+                message=message,
+                index=Path(folder) / "index",
+                identity={**self._identity, **_dates(self._clock)},
+            )
+
+    def _fetch_after(self, refused: str) -> None:
+        try:
+            self._branch.fetch()
+        except StateError as exc:
+            raise StateError(
+                f"Whether the state branch {self._branch.name} took our commit is unknown: {refused}",
+                hint="Run again when the remote answers: what did arrive is found there. " + exc.hint,
+            ) from exc
+
+
+def _dates(clock: Clock) -> dict[str, str]:
+    now = format_time(clock.now().replace(microsecond=0))
+    return {"GIT_AUTHOR_DATE": now, "GIT_COMMITTER_DATE": now}

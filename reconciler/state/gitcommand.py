@@ -1,0 +1,151 @@
+"""git as a program that is called: each call bounded in time, asked no questions, its words cleaned of credentials.
+
+The user's configuration decides how the remote is reached (credential helpers, `http.extraheader`, ssh). Hooks,
+signing and housekeeping are off: they belong to the user's own commits. Only objects and refs below
+`refs/reconciler/` are written in the user's repository; its index, HEAD and files are never touched.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from reconciler.errors import StateError
+
+LOCAL_SECONDS = 30.0
+NETWORK_SECONDS = 90.0
+
+_SETTINGS = (
+    f"core.hooksPath={os.devnull}",
+    "core.fsmonitor=false",
+    "commit.gpgSign=false",
+    "push.gpgSign=false",
+    "push.followTags=false",
+    "push.recurseSubmodules=no",
+    "fetch.recurseSubmodules=no",
+    "fetch.prune=false",
+    "gc.auto=0",
+    "maintenance.auto=false",
+    "credential.interactive=false",
+    "advice.detachedHead=false",
+)
+# A hook or another git may have set these for its own repository; tracing would print what is secret.
+_FOREIGN = re.compile(
+    r"GIT_(DIR|WORK_TREE|INDEX_FILE|OBJECT_DIRECTORY|ALTERNATE_OBJECT_DIRECTORIES|COMMON_DIR|NAMESPACE|PREFIX"
+    r"|QUARANTINE_PATH|INTERNAL_.*|TRACE.*|CURL_VERBOSE|PUSH_OPTION.*|AUTHOR_.*|COMMITTER_.*)"
+)
+_IDENTITY = re.compile(r"GIT_(AUTHOR|COMMITTER)_(NAME|EMAIL)")
+_CREDENTIALS = re.compile(r"(://)\S*@|((?:authorization|extraheader)\S*\s*[:=]?\s*).*", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GitAnswer:
+    """How a git command ended. `complaint` is one clean line of what it said on stderr."""
+
+    code: int
+    output: bytes
+    complaint: str
+
+    @property
+    def ok(self) -> bool:
+        return self.code == 0
+
+    @property
+    def text(self) -> str:
+        return self.output.decode("utf-8", "replace").strip()
+
+
+class Git:
+    """git in one repository. Raises `StateError` when git is missing or takes too long."""
+
+    def __init__(self, repository: Path, environ: Mapping[str, str]) -> None:
+        self._repository = repository
+        self._environ = _environment(environ)
+        self._program = shutil.which("git", path=self._environ.get("PATH"))
+
+    def run(
+        self,
+        *arguments: str,
+        stdin: bytes = b"",
+        seconds: float = LOCAL_SECONDS,
+        extra: Mapping[str, str] | None = None,
+    ) -> GitAnswer:
+        """Run one command to its end, whatever its exit code."""
+        if self._program is None:
+            raise StateError("git is not installed here.", hint="Install git, or use --state directory:PATH.")
+        command = [self._program, "-C", str(self._repository)]
+        for setting in _SETTINGS:
+            command += ["-c", setting]
+        try:
+            # A session of its own: Ctrl-C reaches this program, which decides, and not a push that is under way.
+            process = subprocess.Popen(  # noqa: S603 - no shell; every argument is ours
+                [*command, *arguments],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                env={**self._environ, **(extra or {})},
+                start_new_session=True,
+            )
+        except OSError as exc:
+            raise StateError(f"git cannot be started: {exc.strerror}.") from exc
+        with process:
+            try:
+                output, complaint = process.communicate(stdin, timeout=seconds)
+            except subprocess.TimeoutExpired as exc:
+                _end(process)
+                raise StateError(
+                    f"git {arguments[0]} took longer than {seconds:.0f} seconds and was stopped.",
+                    hint="See whether the remote answers: `git ls-remote`.",
+                ) from exc
+            except BaseException:
+                _end(process)
+                raise
+        return GitAnswer(code=process.returncode, output=output, complaint=clean(complaint))
+
+    def ask(self, *arguments: str, stdin: bytes = b"", extra: Mapping[str, str] | None = None) -> str:
+        """Run a local command that must succeed; return its output. Raises `StateError`."""
+        answer = self.run(*arguments, stdin=stdin, extra=extra)
+        if not answer.ok:
+            raise StateError(f"git {arguments[0]} failed: {answer.complaint or f'exit code {answer.code}'}")
+        return answer.text
+
+    def identity(self) -> dict[str, str]:
+        """Variables that name the author where neither git's configuration nor the environment does."""
+        missing = {}
+        for setting, value in (("name", "reconciler"), ("email", "reconciler@localhost")):
+            if not self.run("config", f"user.{setting}").ok:
+                for role in ("AUTHOR", "COMMITTER"):
+                    variable = f"GIT_{role}_{setting.upper()}"
+                    if not self._environ.get(variable):
+                        missing[variable] = value
+        return missing
+
+
+def clean(complaint: bytes) -> str:
+    """git's words on one line, without credentials and control characters, at most 400 characters long."""
+    lines = complaint.decode("utf-8", "replace").splitlines()
+    masked = (_CREDENTIALS.sub(lambda found: f"{found[1] or found[2]}***", line).strip() for line in lines)
+    text = " / ".join(line for line in masked if line)
+    return "".join(character if character.isprintable() else " " for character in text)[:400]
+
+
+def _environment(environ: Mapping[str, str]) -> dict[str, str]:
+    kept = {name: value for name, value in environ.items() if not _FOREIGN.fullmatch(name) or _IDENTITY.fullmatch(name)}
+    return {**kept, "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0", "LC_ALL": "C", "LANGUAGE": ""}
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End git and the transport it started: ending git alone would leave us waiting for the transport's output."""
+    if hasattr(os, "killpg"):
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return
+    else:
+        process.kill()
