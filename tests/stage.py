@@ -1,0 +1,182 @@
+"""A stage for whole runs: the shipped code on the simulator's callables, on a virtual clock, with its state on disk."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from random import Random
+
+import httpx
+
+from reconciler.apply import PlannedRow
+from reconciler.changes import Plan
+from reconciler.config import parse_mappings
+from reconciler.events import Event, ignore_events
+from reconciler.model import MappingKey, Mappings, RunId
+from reconciler.plan_document import SavedPlan
+from reconciler.providers.connect import Systems, connect
+from reconciler.providers.credentials import read_credentials
+from reconciler.run import (
+    Applying,
+    Finished,
+    Live,
+    Surroundings,
+    Wishes,
+    make_plan,
+    observe,
+    run_apply,
+)
+from reconciler.rules import Allowance, Rule
+from reconciler.simulator.app import HALO_URL, INFIMA_URL, halo_app, infima_app
+from reconciler.simulator.clock import VirtualClock
+from reconciler.simulator.faults import Faults
+from reconciler.simulator.world import World
+from reconciler.state.base import RunInfo, StateStore
+from reconciler.state.directory import DirectoryState
+
+
+class Stage:
+    """One world and one state directory; each `plan` and `apply` is a run of its own, as another process would be."""
+
+    def __init__(self, world: World, folder: Path, mappings: str) -> None:
+        self.world = world
+        assert isinstance(world.clock, VirtualClock)
+        self.clock = world.clock
+        self.folder = folder
+        self.text = mappings
+        self.faults = Faults()
+        self.events: list[Event] = []
+        self.stop: Callable[[], bool] = lambda: False
+        self.durable = True
+        self._words = itertools.count(1)
+
+    def mappings(self) -> Mappings:
+        return parse_mappings(self.text, file="mappings.yaml", today=self.clock.now().date())
+
+    def systems(self, mappings: Mappings) -> Systems:
+        known = self.world.credentials
+        environment = {
+            "HALO_URL": HALO_URL,
+            "HALO_CLIENT_ID": known.halo_client_id,
+            "HALO_CLIENT_SECRET": known.halo_client_secret,
+            "INFIMA_URL": INFIMA_URL,
+            "INFIMA_API_KEY": known.infima_api_key,
+        }
+        apps = {
+            HALO_URL: halo_app(self.world, faults=self.faults),
+            INFIMA_URL: infima_app(self.world, faults=self.faults),
+        }
+        return connect(
+            read_credentials(environment),
+            mappings.settings,
+            clock=self.clock,
+            observer=self.events.append,
+            rng=Random(7),
+            transport_factory=lambda origin: httpx.MockTransport(apps[origin]),
+        )
+
+    def store(self) -> StateStore:
+        return DirectoryState(self.folder / ".reconciler", clock=self.clock, durable=self.durable)
+
+    def surroundings(self) -> Surroundings:
+        return Surroundings(
+            clock=self.clock,
+            observe=self.events.append,
+            stop=self.stop,
+            nonce=lambda: f"nonce-{next(self._words)}",
+        )
+
+    def plan(self, wishes: Wishes | None = None) -> Plan:
+        mappings = self.mappings()
+        with self.systems(mappings) as systems:
+            observation = observe(_live(systems), mappings, self.surroundings())
+        return make_plan(mappings, observation, self.store().read(), wishes or Wishes())
+
+    def apply(
+        self,
+        wishes: Wishes | None = None,
+        *,
+        confirm: Callable[[Plan], bool] | None = None,
+        agreed: Mapping[MappingKey, PlannedRow] | None = None,
+    ) -> Finished:
+        mappings = self.mappings()
+        run = RunId(f"run-{next(self._words)}")
+        with self.systems(mappings) as systems:
+            return run_apply(
+                Applying(
+                    live=_live(systems),
+                    mappings=mappings,
+                    store=self.store(),
+                    info=RunInfo(id=run, command="apply", started_at=self.clock.now(), mappings_sha256=mappings.sha256),
+                    wishes=wishes or Wishes(),
+                    surroundings=self.surroundings(),
+                    show=ignore_events,  # type: ignore[arg-type] # swallows anything
+                    confirm=confirm,
+                    agreed=agreed,
+                )
+            )
+
+    def count_of(self, licence_id: int) -> float:
+        return float(self.world.licences[licence_id]["count"])
+
+    def writes(self) -> list[str]:
+        """Bodies of all mutating requests received so far."""
+        return [r.body for r in self.world.requests if r.mutating]
+
+
+def _live(systems: Systems) -> Live:
+    return Live(source=systems.source, target=systems.target, halo_url=systems.halo_url)
+
+
+def allow(rule: Rule, key: str | None = None) -> Wishes:
+    """The wish to lift one rule."""
+    return Wishes(allowances=(Allowance(rule=rule, reason="test", key=key),))
+
+
+def rows_of(saved: SavedPlan) -> dict[MappingKey, PlannedRow]:
+    """A saved plan's rows as `apply` takes them."""
+    return {
+        key: PlannedRow(
+            action=str(row.action),
+            subscription_id=row.subscription_id,
+            before=row.before,
+            after=row.after,
+            customer_id=row.customer_id,
+            held=False,
+        )
+        for key, row in saved.permitted.items()
+    }
+
+
+def small_world() -> World:
+    """Six clients, six customers; three Subscriptions that carry their markers, one that a person made."""
+    world = World(clock=VirtualClock())
+    names = ["Acme Dental", "Borealis Freight", "Corvid Labs", "Dunmore School", "Eastgate Homes", "Fenwick Law"]
+    for index, name in enumerate(names):
+        world.add_client(101 + index, name, active=10 + index)
+        world.add_customer(11 + index, name)
+    for index in range(3):
+        world.add_licence(11 + index, TEMPLATE, 10 + index, licence_id=9001 + index, snowid=f"infima-{101 + index}")
+    world.add_licence(14, TEMPLATE, 13, licence_id=9010)
+    world.add_licence(99, "Microsoft 365 Business", 70, licence_id=9050, snowid="ms-subscription")
+    return world
+
+
+TEMPLATE = "INFIMA Security Awareness Training"
+
+
+def small_mappings(extra: str = "", **changes: str) -> str:
+    """The mappings of `small_world`; `changes` replaces the tail of one client's entry, e.g. c104="    retired: true"."""
+    names = ["Acme Dental", "Borealis Freight", "Corvid Labs", "Dunmore School", "Eastgate Homes", "Fenwick Law"]
+    lines = ["version: 1", "mappings:"]
+    for index, name in enumerate(names):
+        lines += [
+            f'  - infima_client: {{id: {101 + index}, name: "{name}"}}',
+            f'    halo_customer: {{id: {11 + index}, name: "{name}"}}',
+        ]
+        if index == 3 and "c104" not in changes:  # noqa: PLR2004
+            lines.append("    subscription_id: 9010")
+        if f"c{101 + index}" in changes:
+            lines.append(changes[f"c{101 + index}"])
+    return "\n".join(lines) + "\n" + extra
