@@ -85,6 +85,18 @@ class Row:
         return None if self.after is None else self.after - (self.before or 0)
 
     @property
+    def before_in_words(self) -> str:
+        """A Subscription that does not exist bills 0; one whose count HaloPSA did not tell is unknown."""
+        if self.before is not None:
+            return str(self.before)
+        return "0" if self.action == Action.CREATE else "?"
+
+    @property
+    def after_in_words(self) -> str:
+        """The new quantity, or a question mark."""
+        return "?" if self.after is None else str(self.after)
+
+    @property
     def billed_now(self) -> int:
         """Users billed today; a Subscription that is deleted or inactive bills nobody, whatever count it carries."""
         gone = any(problem.rule == Rule.SUBSCRIPTION_GONE for problem in self.problems)
@@ -98,12 +110,16 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """The document in reading order. `rows` are sorted: held, create, update, unchanged; each by key."""
+    """The document in reading order. `rows` are sorted: held, create, update, unchanged; each by key.
+
+    `applied` is true when the document tells what `apply` did.
+    """
 
     document: PlanJson
     rows: tuple[Row, ...]
     refusals: tuple[Problem, ...]
     lifted: tuple[Problem, ...]
+    applied: bool
 
     def of_kind(self, *kinds: Kind) -> tuple[Row, ...]:
         """The rows of these kinds, in order."""
@@ -133,6 +149,7 @@ def view(document: PlanJson) -> View:
         rows=tuple(sorted(rows, key=lambda row: (row.kind, row.key))),
         refusals=tuple(problem for problem in problems if problem.level is Level.RUN and problem.allowed is None),
         lifted=tuple(problem for problem in problems if problem.allowed is not None),
+        applied=ran,
     )
 
 
@@ -220,17 +237,22 @@ def signed(number: int | None) -> str:
     return "?" if number is None else f"{number:+d}" if number else "0"
 
 
-def verdict(shown: View) -> str:
-    """Return what the plan comes to, in one or two sentences."""
+def verdict(shown: View) -> tuple[str, str]:
+    """Return what the plan comes to: the sentence that counts, and the figures behind it where that holds none."""
     summary = shown.document["summary"]
     if shown.refusals:
         rules = "a safety rule stops" if len(shown.refusals) == 1 else f"{len(shown.refusals)} safety rules stop"
-        return f"Refused: {rules} this run, and nothing is written. Without that: {_figures(shown)}"
+        return f"Refused: {rules} this run, and nothing is written.", f"Without that: {_figures(shown)}"
     if not (summary["create"] or summary["update"] or summary["held"]):
         if not shown.document["complete"]:
-            return f"No changes among the {plural(summary['no_op'], 'mapping')} selected."
-        return "No changes. HaloPSA matches mappings.yaml and INFIMA's counts."
-    return f"Plan: {_figures(shown)}"
+            return f"No changes among the {plural(summary['no_op'], 'mapping')} selected.", ""
+        return "No changes. HaloPSA matches mappings.yaml and INFIMA's counts.", ""
+    return f"Plan: {_figures(shown)}", ""
+
+
+def pending_writes(shown: View) -> tuple[Row, ...]:
+    """The rows that would be written, or would be but for a refusal."""
+    return shown.of_kind(Kind.CREATE, Kind.UPDATE)
 
 
 def _figures(shown: View) -> str:

@@ -19,6 +19,7 @@ from reconciler.render.document import (
     Row,
     View,
     outcome_verdict,
+    pending_writes,
     plural,
     sentence,
     signed,
@@ -111,7 +112,7 @@ def render_plan(
         _unmapped(pen, document, verbose=verbose),
         _unmanaged(pen, document, verbose=verbose),
         _warnings(pen, document),
-        [pen.ink(verdict(shown), Ink.RED if shown.refusals else Ink.BOLD)],
+        [pen.ink(" ".join(verdict(shown)).rstrip(), Ink.RED if shown.refusals else Ink.BOLD)],
     ]
     return _joined(sections)
 
@@ -209,7 +210,7 @@ def _lifted(pen: Pen, lifted: Sequence[Problem]) -> list[str]:
 
 
 def _changes(pen: Pen, shown: View, *, verbose: bool) -> Iterator[list[str]]:
-    rows = shown.of_kind(Kind.CREATE, Kind.UPDATE)
+    rows = pending_writes(shown)
     here = [row for row in rows if row.caused_by_edit]
     anyway = [row for row in rows if not row.caused_by_edit]
     if here:
@@ -251,8 +252,8 @@ def _table(pen: Pen, rows: Sequence[Row], mark_of: Callable[[Row], tuple[str, st
             pen.clean(row.key, 48),
             f"{pen.clean(row.customer, names)} (customer {row.customer_id})",
             "new" if row.subscription_id is None else f"#{row.subscription_id}",
-            _before(row),
-            "?" if row.after is None else str(row.after),
+            row.before_in_words,
+            row.after_in_words,
             f"({signed(row.delta)})",
         )
         for row in rows
@@ -272,13 +273,6 @@ def _table(pen: Pen, rows: Sequence[Row], mark_of: Callable[[Row], tuple[str, st
 
 _NUMBERS = frozenset({4, 5, 6})
 """Columns of a row that are aligned to the right."""
-
-
-def _before(row: Row) -> str:
-    """A Subscription that does not exist bills 0; one whose count HaloPSA did not tell is unknown."""
-    if row.before is not None:
-        return str(row.before)
-    return "0" if row.action == Action.CREATE else "?"
 
 
 def _unmapped(pen: Pen, document: PlanJson, *, verbose: bool) -> list[str]:
@@ -322,10 +316,10 @@ def _outcomes(pen: Pen, rows: Sequence[Row]) -> list[str]:
     lines = []
     for row, drawn in zip(rows, _table(pen, rows, _outcome_mark), strict=True):
         lines.append(drawn)
-        if row.outcome_message:
-            lines += pen.prose(sentence(row.outcome_message), indent="      ")
-        elif row.outcome is Outcome.HELD:
+        if row.problems:
             lines += [line for problem in row.problems for line in _problem(pen, problem, indent="      ")]
+        elif row.outcome_message:
+            lines += pen.prose(sentence(row.outcome_message), indent="      ")
     return lines
 
 

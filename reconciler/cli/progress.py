@@ -1,0 +1,248 @@
+"""Tells a person on stderr what a run is doing: a live display on a terminal, plain lines elsewhere.
+
+Progress is a courtesy. It never writes to stdout, and a run that moves money never fails because of it: whatever goes
+wrong here silences it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol, TextIO
+
+from reconciler.events import (
+    Event,
+    Noticed,
+    Observer,
+    PhaseAdvanced,
+    PhaseFinished,
+    PhaseStarted,
+    Waiting,
+    WriteSettled,
+)
+from reconciler.render.text import terminal_safe
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+INTERVAL = 10.0
+"""Seconds between two lines about the same phase, or about waiting, where there is no terminal."""
+
+SHORTEST_WAIT = 1.0
+"""Seconds; a shorter wait is not worth a line."""
+
+_PROSE = 1000
+_EXPECTED = frozenset({"applied", "unchanged", "held"})
+"""Outcomes that the drawing of the plan or of the result tells well enough."""
+
+
+class Display(Protocol):
+    """Where events go. Called under a lock, one event at a time."""
+
+    def show(self, event: Event) -> None:
+        """Tell a person about it."""
+        ...
+
+
+def progress_observer(
+    *,
+    quiet: bool = False,
+    stream: TextIO | None = None,
+    monotonic: Callable[[], float] = time.monotonic,
+) -> Observer:
+    """Return the observer for this terminal, or for this log; `quiet` lets through only what a person must read.
+
+    `stream` is stderr unless a test gives another; `monotonic` is in seconds.
+    """
+    stream = sys.stderr if stream is None else stream
+    if quiet:
+        return _Careful(QuietDisplay(stream))
+    if _is_terminal(stream):
+        return _Careful(LiveDisplay(stream, monotonic))
+    return _Careful(LineDisplay(stream, monotonic))
+
+
+def _is_terminal(stream: TextIO) -> bool:
+    return stream.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("CI")
+
+
+class _Careful:
+    """Lets one thread at a time through, and falls silent for good at the first failure."""
+
+    def __init__(self, display: Display) -> None:
+        self._display: Display | None = display
+        self._lock = threading.RLock()
+
+    def __call__(self, event: Event) -> None:
+        with self._lock:
+            if self._display is None:
+                return
+            try:
+                self._display.show(event)
+            except Exception:  # noqa: BLE001 - a closed stderr must not end a run between two writes
+                self._display = None
+
+
+class QuietDisplay:
+    """Only notes: they ask for somebody's attention."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def show(self, event: Event) -> None:
+        if isinstance(event, Noticed):
+            _write(self._stream, _note(event, self._stream))
+
+
+class LineDisplay:
+    """A line when a phase ends, and in between when it takes long."""
+
+    def __init__(self, stream: TextIO, monotonic: Callable[[], float]) -> None:
+        self._stream = stream
+        self._monotonic = monotonic
+        self._started: dict[str, float] = {}
+        self._told: dict[str, float] = {}
+        self._waited = float("-inf")
+
+    def show(self, event: Event) -> None:
+        now = self._monotonic()
+        line = self._line(event, now)
+        if line:
+            _write(self._stream, line)
+
+    def _line(self, event: Event, now: float) -> str:
+        match event:
+            case PhaseStarted():
+                self._started[event.phase] = self._told[event.phase] = now
+            case PhaseAdvanced() if now - self._told.get(event.phase, now) >= INTERVAL:
+                self._told[event.phase] = now
+                return f"{_clean(event.phase, self._stream)} ... {_share(event)}"
+            case PhaseFinished():
+                seconds = now - self._started.pop(event.phase, now)
+                return _finished(event, seconds, self._stream)
+            case Waiting() if event.seconds >= SHORTEST_WAIT and now - self._waited >= INTERVAL:
+                self._waited = now
+                return _waiting(event, self._stream)
+            case Noticed():
+                return _note(event, self._stream)
+            case WriteSettled() if event.outcome not in _EXPECTED:
+                return _settled(event, self._stream)
+        return ""
+
+
+class LiveDisplay:
+    """Open phases as bars at the foot of the terminal; what is over moves up as plain lines.
+
+    The bars are there only while a phase is open, so that a question to the person is never painted over.
+    """
+
+    def __init__(self, stream: TextIO, monotonic: Callable[[], float]) -> None:
+        self._stream = stream
+        self._monotonic = monotonic
+        self._bars: Progress | None = None
+        self._open: dict[str, tuple[TaskID, float]] = {}
+
+    def show(self, event: Event) -> None:
+        match event:
+            case PhaseStarted():
+                self._open_phase(event)
+            case PhaseAdvanced():
+                self._advance(event)
+            case PhaseFinished():
+                self._close_phase(event)
+            case Waiting() if event.seconds >= SHORTEST_WAIT:
+                self._say(_waiting(event, self._stream))
+            case Noticed():
+                self._say(_note(event, self._stream))
+            case WriteSettled() if event.outcome not in _EXPECTED:
+                self._say(_settled(event, self._stream))
+
+    def _open_phase(self, event: PhaseStarted) -> None:
+        if self._bars is None:
+            self._bars = _make_bars(self._stream)
+            self._bars.start()
+            # a run that fails leaves a phase open: without this its terminal would stay without a cursor
+            atexit.register(self._bars.stop)
+        task = self._bars.add_task(_clean(event.phase, self._stream), total=event.total)
+        self._open[event.phase] = task, self._monotonic()
+
+    def _advance(self, event: PhaseAdvanced) -> None:
+        if self._bars is not None and event.phase in self._open:
+            task, _ = self._open[event.phase]
+            self._bars.update(task, completed=event.done, total=event.total)
+
+    def _close_phase(self, event: PhaseFinished) -> None:
+        task, started = self._open.pop(event.phase, (None, self._monotonic()))
+        if self._bars is not None and task is not None:
+            self._bars.remove_task(task)
+            if not self._open:
+                self._bars.stop()
+                atexit.unregister(self._bars.stop)
+                self._bars = None
+        self._say(_finished(event, self._monotonic() - started, self._stream))
+
+    def _say(self, line: str) -> None:
+        if self._bars is None:
+            _write(self._stream, line)
+        else:
+            self._bars.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _make_bars(stream: TextIO) -> Progress:
+    from rich.console import Console  # noqa: PLC0415 - slow to import, and needed on a terminal only
+    from rich.progress import (  # noqa: PLC0415
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    return Progress(
+        SpinnerColumn("line"),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=Console(file=stream),
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )
+
+
+def _clean(text: str, stream: TextIO) -> str:
+    return terminal_safe(text, _PROSE, encoding=getattr(stream, "encoding", None) or "utf-8")
+
+
+def _share(event: PhaseAdvanced) -> str:
+    return f"{event.done}" if event.total is None else f"{event.done} of {event.total}"
+
+
+def _finished(event: PhaseFinished, seconds: float, stream: TextIO) -> str:
+    return f"{_clean(event.phase, stream)} ... {_clean(event.detail, stream) or 'done'} ({seconds:.1f} s)"
+
+
+def _waiting(event: Waiting, stream: TextIO) -> str:
+    return f"Waiting {event.seconds:.0f} s: {_clean(event.reason, stream)}"
+
+
+def _note(event: Noticed, stream: TextIO) -> str:
+    return f"Note: {_clean(event.message, stream)}"
+
+
+def _settled(event: WriteSettled, stream: TextIO) -> str:
+    why = f": {_clean(event.message, stream)}" if event.message else ""
+    return f"Mapping {_clean(event.key, stream)} {_clean(event.outcome, stream)}{why}"
+
+
+def _write(stream: TextIO, line: str) -> None:
+    stream.write(f"{line}\n")
+    stream.flush()

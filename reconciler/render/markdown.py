@@ -1,0 +1,270 @@
+"""The plan as GitHub-flavoured Markdown, for pull-request comments, job summaries and issues.
+
+Written for someone who looks at it once, perhaps aloud, and knows neither git nor this program: the verdict first, then
+what needs a person, then what changes, then the rest folded away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from reconciler.changes import Action
+from reconciler.plan_document import PlanJson
+from reconciler.render.document import (
+    Kind,
+    Problem,
+    Row,
+    View,
+    outcome_verdict,
+    pending_writes,
+    plural,
+    sentence,
+    signed,
+    users_after_apply,
+    verdict,
+    view,
+)
+from reconciler.render.text import markdown_code, markdown_safe
+from reconciler.writes import Outcome
+
+LIMIT = 60_000
+"""Characters; a comment on GitHub may have 65,536."""
+
+_PROSE = 2000
+"""Characters of one message or remedy that are shown."""
+
+_HEADER = "| Action | Mapping | Customer | Before | After | Difference | Why |\n|---|---|---|---:|---:|---:|---|"
+
+_DONE = {
+    Outcome.APPLIED: "updated",
+    Outcome.UNCHANGED: "unchanged",
+    Outcome.HELD: "held",
+    Outcome.STALE: "stale, not written",
+    Outcome.FAILED: "failed, not written",
+    Outcome.UNKNOWN: "unknown, look into HaloPSA",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """A part that may be cut: an opening, one line an item, a closing. `what` names an item when some are cut."""
+
+    what: str
+    opening: str
+    items: Sequence[str]
+    closing: str = ""
+
+    def within(self, room: int) -> tuple[str, int]:
+        """As many items as fit into `room` characters, and the number of those that do not."""
+        room -= len(self.opening) + len(self.closing) + 4
+        kept = 0
+        for item in self.items:
+            room -= len(item) + 1
+            if room < 0:
+                break
+            kept += 1
+        text = "\n".join([self.opening, *self.items[:kept], *([self.closing] if self.closing else [])])
+        return (text if kept else ""), len(self.items) - kept
+
+
+def render_markdown(document: PlanJson, *, limit: int = LIMIT) -> str:
+    """Return the plan, or what `apply` did, in at most `limit` characters.
+
+    Verdict, refusals and holds are always there: should they alone be too long, holds shrink to a line each, and only
+    then is the limit passed. What was cut for want of space is said at the end.
+    """
+    shown = view(document)
+    top = _top(shown, brief=False)
+    if len(top) > limit // 2:
+        top = _top(shown, brief=True)
+    bottom = _bottom(document)
+    room = limit - len(top) - len(bottom) - _NOTE_ROOM
+    parts, cut = [top], []
+    for block in _blocks(shown):
+        text, missing = block.within(room)
+        if text:
+            parts.append(text)
+            room -= len(text) + 2
+        if missing:
+            cut.append(f"{missing} {block.what}")
+    if cut:
+        parts.append(f"_Left out for want of space: {', '.join(cut)}. The JSON plan has them all._")
+    return "\n\n".join([*parts, bottom]) + "\n"
+
+
+_NOTE_ROOM = 400
+"""Characters kept free for the sentence that says what was cut."""
+
+
+def _top(shown: View, *, brief: bool) -> str:
+    words, figures = verdict(shown)
+    if shown.applied:
+        before, after = users_after_apply(shown.rows)
+        words, figures = outcome_verdict(shown), f"Users billed: {before} -> {after}."
+    lines = [f"### {words}", *(["", figures] if figures else [])]
+    if shown.refusals:
+        lines += ["", "**Refused by a safety rule.** Nothing is written until a person has decided:", ""]
+        for problem in shown.refusals:
+            lines += _problem(problem, indent="", below="  ")
+    held = shown.of_kind(Kind.HELD)
+    if held:
+        lines += [
+            "",
+            f"**Held by a safety rule: {len(held)}.** Nothing is written for these until a person decides:",
+            "",
+        ]
+        lines += [line for row in held for line in (_brief_hold(row) if brief else _hold(row))]
+    return "\n".join(lines)
+
+
+def _hold(row: Row) -> Iterator[str]:
+    wish = f"it bills {row.before_in_words} and stays there; the plan was {row.after_in_words}"
+    if row.action == Action.NO_OP:
+        wish = f"it bills {row.before_in_words} and stays there"
+    elif row.action == Action.CREATE:
+        wish = f"no Subscription is created; the plan was one with {row.after_in_words}"
+    anyway = "" if row.caused_by_edit else " This is so without the edit under review, too."
+    yield f"- **{_customer(row)}** ({markdown_code(row.key)}): {wish}.{anyway}"
+    for problem in row.problems:
+        yield from _problem(problem, indent="  ")
+
+
+def _brief_hold(row: Row) -> Iterator[str]:
+    rules = ", ".join(f"`{problem.rule}`" for problem in row.problems)
+    yield f"- {_customer(row)} ({markdown_code(row.key)}): {rules}, {row.before_in_words} -> {row.after_in_words}"
+
+
+def _problem(problem: Problem, *, indent: str, below: str = "") -> Iterator[str]:
+    yield f"{indent}- `{problem.rule}`: {markdown_safe(problem.message, _PROSE)} {problem.measure}".rstrip()
+    if problem.remedy:
+        yield f"{indent}{below}- To do: {markdown_safe(problem.remedy, _PROSE)}"
+    if problem.lift:
+        yield f'{indent}{below}- To let it through once: {markdown_code(problem.lift)} with `--reason "..."`'
+
+
+def _blocks(shown: View) -> Iterator[Block]:
+    """What may be cut, most important first, which is also the order of reading."""
+    yield from _tried(shown) if shown.applied else _planned(shown)
+    yield from _left_out(shown.document)
+    yield from _notes(shown)
+    unchanged = shown.with_outcome(Outcome.UNCHANGED) if shown.applied else shown.of_kind(Kind.UNCHANGED)
+    if unchanged:
+        yield _folded(f"{plural(len(unchanged), 'mapping')} unchanged", "unchanged rows", unchanged)
+
+
+def _planned(shown: View) -> Iterator[Block]:
+    rows = pending_writes(shown)
+    here = [row for row in rows if row.caused_by_edit]
+    anyway = [row for row in rows if not row.caused_by_edit]
+    if here:
+        title = "**What this edit changes:**" if shown.compares_edit else "**Changes:**"
+        if shown.refusals:
+            title = "**What the plan was before it was refused:**"
+        yield Block(what="changes", opening=f"{title}\n\n{_HEADER}", items=[_table_row(row) for row in here])
+    elif shown.compares_edit:
+        yield Block(what="sentences", opening="", items=["This edit changes no quantity by itself."])
+    if anyway:
+        title = f"{plural(len(anyway), 'change')} that would happen tonight anyway, without this edit"
+        yield _folded(title, "changes that would happen anyway", anyway)
+
+
+def _tried(shown: View) -> Iterator[Block]:
+    created = [row for row in shown.with_outcome(Outcome.APPLIED) if row.action == Action.CREATE]
+    if created:
+        opening = "**Next step, by hand in HaloPSA:** attach it to a recurring invoice. Until then it bills nothing.\n"
+        items = [
+            f"- Subscription {row.subscription_id}, {markdown_safe(row.subscription_name)}, "
+            f"for customer {_customer(row)} ({row.customer_id})"
+            for row in created
+        ]
+        yield Block(what="new Subscriptions to attach", opening=opening, items=items)
+    if shown.refusals:
+        return
+    rows = [row for row in shown.rows if row.kind is not Kind.HELD and row.outcome is not Outcome.UNCHANGED]
+    if rows:
+        opening = f"**What was tried:**\n\n{_HEADER}"
+        yield Block(what="tried changes", opening=opening, items=[_table_row(row) for row in rows])
+
+
+def _folded(title: str, what: str, rows: Iterable[Row]) -> Block:
+    return Block(
+        what=what,
+        opening=f"<details><summary>{title}</summary>\n\n{_HEADER}",
+        items=[_table_row(row) for row in rows],
+        closing="\n</details>",
+    )
+
+
+def _table_row(row: Row) -> str:
+    action, why = row.action.replace("no-op", "none"), row.reason
+    if row.outcome is not None:
+        created = row.outcome is Outcome.APPLIED and row.action == Action.CREATE
+        action = "created" if created else _DONE[row.outcome]
+        why = sentence(row.outcome_message) or why
+    cells = (
+        action,
+        markdown_code(row.key),
+        _customer(row),
+        row.before_in_words,
+        row.after_in_words,
+        signed(row.delta),
+        markdown_safe(why, 300),
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def _customer(row: Row) -> str:
+    return markdown_safe(row.customer) if row.customer.strip() else f"customer {row.customer_id}"
+
+
+def _left_out(document: PlanJson) -> Iterator[Block]:
+    clients, subscriptions = document["unmapped_clients"], document["unmanaged_subscriptions"]
+    if clients:
+        yield Block(
+            what="INFIMA clients that are not mapped",
+            opening=f"**INFIMA clients neither mapped nor ignored: {len(clients)}.** Nobody is billed for them:\n",
+            items=[
+                f"- {markdown_safe(client['name']) or 'without a name'} (client {client['id']}"
+                + (")" if client["user_count"] is None else f", {plural(client['user_count'], 'user')})")
+                for client in clients
+            ],
+        )
+    if subscriptions:
+        yield Block(
+            what="Subscriptions that are not managed",
+            opening=f"**Subscriptions no longer in mappings.yaml: {len(subscriptions)}.** They stay as they are:\n",
+            items=[
+                f"- Subscription {row['id']}, {markdown_safe(row['name'])}, was {markdown_code(row['key'])}, for "
+                f"{markdown_safe(row['customer_name']) or 'a customer that is not listed'}: still bills "
+                + ("an unknown number of users" if row["count"] is None else plural(row["count"], "user"))
+                for row in subscriptions
+            ],
+        )
+
+
+def _notes(shown: View) -> Iterator[Block]:
+    if shown.lifted:
+        yield Block(
+            what="lifted rules",
+            opening="**Let through on a person's word:**\n",
+            items=[
+                f"- `{problem.rule}`{f' for {markdown_code(problem.key)}' if problem.key else ''}: "
+                f"{markdown_safe(problem.message, _PROSE)} Reason given: "
+                f"{markdown_safe(sentence(problem.allowed or 'none'), _PROSE)}"
+                for problem in shown.lifted
+            ],
+        )
+    warnings = shown.document["warnings"]
+    if warnings:
+        items = [f"- {markdown_safe(sentence(warning), _PROSE)}" for warning in warnings]
+        yield Block(what="warnings", opening="**Warnings:**\n", items=items)
+
+
+def _bottom(document: PlanJson) -> str:
+    read = document["timestamp"].replace("T", " ").replace("Z", " UTC")
+    scope = "" if document["complete"] else " Only selected mappings are in this plan."
+    return (
+        f"<sub>HaloPSA {markdown_code(document['halo_url'])} and INFIMA partner "
+        f"{markdown_safe(document['infima_partner'])}, as read {markdown_code(read)}.{scope}</sub>"
+    )
