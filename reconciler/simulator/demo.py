@@ -1,0 +1,203 @@
+"""The demo's world, the night that passes over it, and worlds of any size for measuring."""
+
+from __future__ import annotations
+
+from random import Random
+
+from reconciler.clock import Clock
+from reconciler.simulator.records import Row
+from reconciler.simulator.roster import IGNORED, SECTIONS, Entry
+from reconciler.simulator.switches import Switches
+from reconciler.simulator.world import World
+
+TRAINING = "INFIMA Security Awareness Training"
+CHANGES_OF_FIRST_NIGHT = {105: 2, 106: -5, 107: 4, 111: -3, 117: 3, 118: -2, 120: 1, 127: 2, 130: 1, 134: -1}
+"""INFIMA client id -> people who join, or leave where it is negative."""
+
+EMPTIED_CLIENT = 112
+CLOSED_CUSTOMER = 47
+RENAMED_CUSTOMER = 23
+NEWCOMER = (142, "Zephyr Cycles", 17)
+NEWCOMER_CUSTOMER = (71, "Zephyr Cycles Ltd")
+
+FOREIGN: tuple[tuple[int, str, int, Row], ...] = (
+    (21, "Microsoft 365 Business Premium", 26, {"vendor": "Microsoft", "status": "Active", "snowid": "CSP-44120"}),
+    (25, "Cloud Backup Seats", 61, {"vendor": "Example Backup", "product_sku": "BKP-SEAT"}),
+    (31, "Endpoint Detection", 155, {"vendor": "Example Security", "third_party_productid": "edr-31"}),
+    (37, "Microsoft 365 Business Basic", 50, {"vendor": "Microsoft", "term_duration": "P1Y", "autorenew": True}),
+    (48, "Password Manager", 9, {"vendor": "Example Vault", "is_active": False}),
+    (57, "Cloud Backup Seats", 12, {"vendor": "Example Backup"}),
+)
+LICENCES: tuple[tuple[int, str, int], ...] = ((22, "Case Manager, perpetual", 40), (30, "Tax Suite 2024", 30))
+OTHER_CUSTOMERS: tuple[tuple[int, str, bool], ...] = (
+    (12, "Northwind Managed IT", False),
+    (57, "Aspen Interiors", False),
+    (58, "Bramble Catering", False),
+    (59, "Copper Kettle Cafe", True),
+)
+
+
+def demo_world(*, seed: int = 1, clock: Clock | None = None) -> World:
+    """A partner with about forty clients, as its systems stand before the first apply.
+
+    The same seed gives the same world; it decides how many inactive users each client has.
+    """
+    world = World(clock=clock, switches=Switches(rate_limit=300))
+    choose = Random(seed)  # noqa: S311 - has to repeat, not to be secret
+    for customer_id, name, inactive in OTHER_CUSTOMERS:
+        world.add_customer(customer_id, name, inactive=inactive)
+    for section in SECTIONS:
+        for entry in section.entries:
+            _add_entry(world, entry, choose)
+    for client_id, name, active, _ in IGNORED:
+        world.add_client(client_id, name, active=active)
+    for customer_id, name, count, members in FOREIGN:
+        world.add_licence(customer_id, name, count, **members)
+    for customer_id, name, count in LICENCES:
+        world.add_licence(customer_id, name, count, type=0)
+    _add_invoices(world)
+    return world
+
+
+def night_passes(world: World) -> None:
+    """One night over the demo's world: people join and leave, and on the first night four things go wrong or new.
+
+    On the first night one client drops to nobody, one customer goes inactive, someone renames a Subscription, and a
+    client that nobody mapped appears. Later nights only bring ordinary coming and going. Fits any other world as well.
+    """
+    with world.lock:
+        world.nights += 1
+        if world.nights == 1 and EMPTIED_CLIENT in world.infima_clients and CLOSED_CUSTOMER in world.customers:
+            _first_night(world)
+        else:
+            _ordinary_night(world)
+
+
+def _first_night(world: World) -> None:
+    for client_id, change in CHANGES_OF_FIRST_NIGHT.items():
+        if change > 0:
+            world.users_join(client_id, change)
+        else:
+            world.users_leave(client_id, -change)
+    world.users_leave(EMPTIED_CLIENT, world.infima_clients[EMPTIED_CLIENT].active)
+    world.person_deactivates_customer(CLOSED_CUSTOMER)
+    for row in world.live_subscriptions():
+        if row["client_id"] == RENAMED_CUSTOMER and row.get("snowid"):
+            world.person_renames(row["id"], "Awareness training for the bakery")
+    client_id, name, active = NEWCOMER
+    world.add_client(client_id, name, active=active)
+    world.add_customer(*NEWCOMER_CUSTOMER)
+
+
+def _ordinary_night(world: World) -> None:
+    choose = Random(world.nights)  # noqa: S311 - has to repeat, not to be secret
+    grown = [client for client in world.infima_clients.values() if client.active > 2]  # noqa: PLR2004 - no more zeros
+    for client in choose.sample(grown, k=max(len(grown) // 10, min(1, len(grown)))):
+        if choose.random() < 0.6:  # noqa: PLR2004 - firms grow a little more often than they shrink
+            world.users_join(client.id, choose.randint(1, 2))
+        else:
+            world.users_leave(client.id, 1)
+
+
+def _add_entry(world: World, entry: Entry, choose: Random) -> None:
+    world.add_customer(entry.customer_id, entry.customer)
+    for client_id, name, active in entry.clients:
+        world.add_client(client_id, name, active=active, inactive=choose.randint(0, 6), archived=entry.archived)
+    if entry.existing is None:
+        return
+    members: Row = {"price": 2.75, "purchase_price": 1.2, "monthly_price": 2.75, "monthly_cost": 1.2}
+    if entry.adopted is None:
+        world.add_licence(entry.customer_id, TRAINING, entry.existing, snowid=entry.marker, **members)
+    else:
+        name = f"Awareness training ({entry.customer})"
+        world.add_licence(
+            entry.customer_id, name, entry.existing, licence_id=entry.adopted, notes="made by hand", **members
+        )
+
+
+def _add_invoices(world: World) -> None:
+    """One recurring invoice for each customer that is billed already; three are not as they should be."""
+    billed = [row for row in world.live_subscriptions() if row["price"]]
+    for place, row in enumerate(billed):
+        lines = [invoice_line(1, row["id"], row["name"])]
+        if place == 1:
+            lines = [invoice_line(1, 0, "All training", by_criteria=True)]
+        if place == 2:  # noqa: PLR2004 - the third one's line is switched off
+            lines[0]["isinactive"] = True
+        if place != 3:  # noqa: PLR2004 - the fourth one was forgotten
+            world.add_invoice(row["client_id"], "Monthly services", lines, disabled=place == 4)  # noqa: PLR2004
+
+
+def invoice_line(line_id: int, licence_id: int, text: str, *, by_criteria: bool = False) -> Row:
+    """A line of a recurring invoice that bills a Subscription's quantity, by its id or by criteria."""
+    quantity: Row = {
+        "id": line_id,
+        "invoice_line_id": line_id,
+        "kind": "subscription",
+        "licence_id": 0 if by_criteria else licence_id,
+        "licence_name": text,
+        "qty_free": 0,
+        "minimum_qty": 0,
+        "criteria": [{"id": 1, "fieldname": "name", "value_string": TRAINING}] if by_criteria else [],
+    }
+    return {
+        "id": line_id,
+        "item_shortdescription": text,
+        "recurring_invoice_quantity_type": 4,
+        "isinactive": False,
+        "unit_price": 2.75,
+        "qty_order": 0,
+        "_is_calculated_line": True,
+        "quantity_licences": [],
+        "quantity_subscriptions": [quantity],
+    }
+
+
+# ---- any size -------------------------------------------------------------------------------------------------------
+
+FIRST_CLIENT = 100_001
+FIRST_CUSTOMER = 200_001
+
+
+def scaled_world(
+    mappings: int,
+    *,
+    users_per_client: int = 12,
+    seed: int = 1,
+    marked: bool = True,
+    changed: float = 0.0,
+    clock: Clock | None = None,
+) -> World:
+    """A world with that many mapped clients, for measuring.
+
+    Sizes vary by a third around `users_per_client`. `marked`: each has a Subscription that carries its key and, but
+    for the share `changed`, the right quantity; otherwise none has one, as before a first run.
+    """
+    world = World(clock=clock)
+    choose = Random(seed)  # noqa: S311 - has to repeat, not to be secret
+    spread = users_per_client // 3
+    for place in range(mappings):
+        client_id, customer_id = FIRST_CLIENT + place, FIRST_CUSTOMER + place
+        active = users_per_client + choose.randint(-spread, spread)
+        world.add_client(client_id, f"Client {place + 1:05}", active=active, inactive=choose.randint(0, 3))
+        world.add_customer(customer_id, f"Client {place + 1:05} Ltd")
+        if marked:
+            count = active + 1 if choose.random() < changed else active
+            world.add_licence(customer_id, TRAINING, count, snowid=f"infima-{client_id}", price=2.75)
+    return world
+
+
+def scaled_mappings_yaml(world: World, *, count: str = "active_users") -> str:
+    """mappings.yaml for a scaled world, with as many creates allowed as it has clients."""
+    lines = [
+        "version: 1",
+        f"defaults: {{quantity: {{count: {count}}}}}",
+        f"limits: {{max_creates: {max(len(world.infima_clients), 1)}}}",
+        "mappings:",
+    ]
+    pairs = zip(sorted(world.infima_clients), sorted(world.customers), strict=True)
+    for client_id, customer_id in pairs:
+        name, customer = world.infima_clients[client_id].name, world.customers[customer_id]["name"]
+        lines.append(f'  - infima_client: {{id: {client_id}, name: "{name}"}}')
+        lines.append(f'    halo_customer: {{id: {customer_id}, name: "{customer}"}}')
+    return "\n".join(lines) + "\n"
