@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 from reconciler.events import (
     Event,
     Noticed,
-    Observer,
     PhaseAdvanced,
     PhaseFinished,
     PhaseStarted,
@@ -47,42 +46,55 @@ class Display(Protocol):
         """Tell a person about it."""
         ...
 
+    def close(self) -> None:
+        """Take down what is still drawn."""
+        ...
+
 
 def progress_observer(
     *,
     quiet: bool = False,
     stream: TextIO | None = None,
     monotonic: Callable[[], float] = time.monotonic,
-) -> Observer:
+) -> ProgressObserver:
     """Return the observer for this terminal, or for this log; `quiet` lets through only what a person must read.
 
     `stream` is stderr unless a test gives another; `monotonic` is in seconds.
     """
     stream = sys.stderr if stream is None else stream
     if quiet:
-        return _Careful(QuietDisplay(stream))
+        return ProgressObserver(QuietDisplay(stream))
     if _is_terminal(stream):
-        return _Careful(LiveDisplay(stream, monotonic))
-    return _Careful(LineDisplay(stream, monotonic))
+        return ProgressObserver(LiveDisplay(stream, monotonic))
+    return ProgressObserver(LineDisplay(stream, monotonic))
 
 
 def _is_terminal(stream: TextIO) -> bool:
     return stream.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("CI")
 
 
-class _Careful:
-    """Lets one thread at a time through, and falls silent for good at the first failure."""
+class ProgressObserver:
+    """An `Observer` that lets one thread at a time through, and falls silent for good at the first failure."""
 
     def __init__(self, display: Display) -> None:
         self._display: Display | None = display
+        # a signal handler may speak up while its own thread is in here
         self._lock = threading.RLock()
 
     def __call__(self, event: Event) -> None:
+        """Show the event; never raises."""
+        self._try(lambda display: display.show(event))
+
+    def close(self) -> None:
+        """Take down what a run that failed left on the terminal, before the error is told; never raises."""
+        self._try(lambda display: display.close())
+
+    def _try(self, step: Callable[[Display], None]) -> None:
         with self._lock:
             if self._display is None:
                 return
             try:
-                self._display.show(event)
+                step(self._display)
             except Exception:  # noqa: BLE001 - a closed stderr must not end a run between two writes
                 self._display = None
 
@@ -96,6 +108,9 @@ class QuietDisplay:
     def show(self, event: Event) -> None:
         if isinstance(event, Noticed):
             _write(self._stream, _note(event, self._stream))
+
+    def close(self) -> None:
+        """Nothing is left behind."""
 
 
 class LineDisplay:
@@ -113,6 +128,9 @@ class LineDisplay:
         line = self._line(event, now)
         if line:
             _write(self._stream, line)
+
+    def close(self) -> None:
+        """Nothing is left behind."""
 
     def _line(self, event: Event, now: float) -> str:
         match event:
@@ -165,8 +183,8 @@ class LiveDisplay:
         if self._bars is None:
             self._bars = _make_bars(self._stream)
             self._bars.start()
-            # a run that fails leaves a phase open: without this its terminal would stay without a cursor
-            atexit.register(self._bars.stop)
+            # a run that dies leaves a phase open: without this its terminal would stay without a cursor
+            atexit.register(self.close)
         task = self._bars.add_task(_clean(event.phase, self._stream), total=event.total)
         self._open[event.phase] = task, self._monotonic()
 
@@ -180,10 +198,16 @@ class LiveDisplay:
         if self._bars is not None and task is not None:
             self._bars.remove_task(task)
             if not self._open:
-                self._bars.stop()
-                atexit.unregister(self._bars.stop)
-                self._bars = None
+                self.close()
         self._say(_finished(event, self._monotonic() - started, self._stream))
+
+    def close(self) -> None:
+        """Take the bars down and forget the phases that never ended."""
+        bars, self._bars = self._bars, None
+        self._open.clear()
+        if bars is not None:
+            bars.stop()
+            atexit.unregister(self.close)
 
     def _say(self, line: str) -> None:
         if self._bars is None:
@@ -214,7 +238,7 @@ def _make_bars(stream: TextIO) -> Progress:
         console=Console(file=stream),
         transient=True,
         redirect_stdout=False,
-        redirect_stderr=False,
+        redirect_stderr=stream is sys.stderr,
     )
 
 

@@ -15,7 +15,8 @@ class Stopper:
 
     def __init__(self) -> None:
         self.event = threading.Event()
-        self._writing = False
+        self._patient = False
+        self._said = ""
 
     def stopping(self) -> bool:
         """True once somebody asked to stop."""
@@ -39,20 +40,22 @@ class Stopper:
     @contextmanager
     def writing(self) -> Iterator[None]:
         """From here on a signal lets the write in flight finish and be journaled."""
-        self._writing = True
+        with self.patiently("Stopping: the write in flight is finished and recorded, no new one is started."):
+            yield
+
+    @contextmanager
+    def patiently(self, said: str) -> Iterator[None]:
+        """From here on a signal only sets the event; `said` is told to the person at once."""
+        self._patient, self._said = True, said
         try:
             yield
         finally:
-            self._writing = False
+            self._patient = False
 
     def _asked(self, _number: int, _frame: FrameType | None) -> None:
         first = not self.event.is_set()
         self.event.set()
-        if not self._writing:
+        if not self._patient:
             raise KeyboardInterrupt
         if first:
-            print(  # noqa: T201 - said at once, from the signal handler
-                "\nStopping: the write in flight is finished and recorded, no new one is started.",
-                file=sys.stderr,
-                flush=True,
-            )
+            print(f"\n{self._said}", file=sys.stderr, flush=True)  # noqa: T201 - said at once, from the handler
