@@ -98,10 +98,12 @@ def to_zero(ground: Ground) -> Iterator[Violation]:
         if not nobody or live == 0 or change.mapping.quantity.allow_zero:
             continue
         counted, result = change.quantity.counted, change.quantity.result
+        nobody_counted = "INFIMA counts nobody" if counted == 0 else f"INFIMA counts {counted} active users"
+        becomes = "" if counted == result else f", which comes to {result} ({change.quantity.rule})"
         yield Violation(
             rule=Rule.ZERO,
             name=change.key,
-            message=f"INFIMA counts {counted} active users ({change.quantity.rule}: {result}), HaloPSA bills {live}",
+            message=f"{nobody_counted}{becomes}; HaloPSA bills {live}",
             remedy=(
                 "if that is right, write quantity: {allow_zero: true} (may drop to nobody) or retired: true (has left) "
                 f"into the mapping, or run with {_allow(Rule.ZERO, change)}"
