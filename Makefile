@@ -25,6 +25,9 @@ $(STAMP): requirements/dev.txt pyproject.toml
 
 setup: $(STAMP) ## install everything into .venv, from the locked dependencies
 
+demo: $(STAMP) ## the whole story on the simulator, over real HTTP on 127.0.0.1
+	$(BIN)/reconciler demo
+
 test: $(STAMP) ## the tests, with branch coverage
 	$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=term:skip-covered
 
@@ -43,6 +46,10 @@ imports: $(STAMP)
 format: $(STAMP) ## let ruff lay out the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+golden: $(STAMP) ## write the golden files anew; then read the difference
+	RECONCILER_REWRITE_GOLDEN=1 $(BIN)/python -m pytest -q tests/render
+	git diff --stat -- tests/golden
 
 lock: $(STAMP) ## solve the dependencies anew and write both lock files
 	$(BIN)/python -m pip install --quiet uv

@@ -1,0 +1,49 @@
+"""The README proves itself: what it shows is what the program prints."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from reconciler.cli.main import COMMANDS
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def told() -> str:
+    """Everything that `reconciler demo` prints."""
+    done = subprocess.run(
+        [sys.executable, "-m", "reconciler", "demo"], capture_output=True, text=True, timeout=100, check=False, cwd=ROOT
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def block_after(mark: str) -> str:
+    found = re.search(rf"<!-- {mark}.*?-->\n```\w*\n(.*?)```", README, re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+def test_the_night_in_the_readme_is_what_the_demo_prints(told: str) -> None:
+    missing = [line for line in block_after("demo").splitlines() if line not in told]
+    assert missing == []
+
+
+def test_the_demo_tells_the_story_to_its_end(told: str) -> None:
+    assert "No changes. HaloPSA matches mappings.yaml and INFIMA's counts." in told
+    assert "Apply complete! 15 created, 12 updated, 9 unchanged." in told
+    assert "Exit code 3: something was held." in told
+
+
+def test_the_command_table_is_the_one_of_the_help() -> None:
+    table = re.search(r"<!-- commands.*?-->\n(.*?)\n\n", README, re.DOTALL)
+    assert table is not None
+    rows = re.findall(r"^\| `([a-z-]+)` \| (.*) \|$", table[1], re.MULTILINE)
+    assert rows == [(name, line) for name, (_, line) in COMMANDS.items()]
