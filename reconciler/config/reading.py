@@ -17,7 +17,7 @@ from reconciler.config.diagnostics import quoted
 from reconciler.config.scalars import Scalar, SurprisingScalar, resolve_plain
 from reconciler.config.source import INVISIBLE, ODD_SPACE, Problems, Source
 
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml where PyYAML was built with it
+LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml where PyYAML was built with it
 
 MAX_DEPTH = 10
 
@@ -67,7 +67,7 @@ def read_document(source: Source, text: str, problems: Problems) -> Table | None
     reader = _Reader(source, problems, odd_spaces=ODD_SPACE.search(text) is not None)
     try:
         with _collector_paused():
-            for event in yaml.parse(text, Loader=_LOADER):
+            for event in yaml.parse(text, Loader=LOADER):
                 reader.take(event)
     except _Stop:
         return None

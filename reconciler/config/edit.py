@@ -1,0 +1,304 @@
+"""Edits of mappings.yaml that never disturb the rest: a piece of text is spliced in, everything else stays as it is.
+
+Each edit is read again and compared: the data must be what was meant. A file whose style makes that impossible
+(a whole file in braces, comments inside an empty list) is refused rather than rewritten. The result of an edit is not
+yet checked against the schema or for contradictions: `parse_mappings` does that before it is written.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reconciler.config import read_text
+from reconciler.config.reading import Node, Row, Table
+from reconciler.config.source import INVISIBLE, Source, read_bytes, refusal
+from reconciler.errors import ConfigError
+from reconciler.model import ClientRef, CustomerRef, MappingKey, SubscriptionId
+
+_CANNOT = "the file's layout does not allow this edit"
+_BY_HAND = "make the edit by hand, or run `reconciler fmt` first"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewMapping:
+    """What is written for one new mapping. `key` may stay None where there is one client."""
+
+    clients: tuple[ClientRef, ...]
+    customer: CustomerRef
+    key: MappingKey | None = None
+    subscription_id: SubscriptionId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file that can be read without any doubt, and how it ends its lines."""
+
+    source: Source
+    root: Table
+
+    @property
+    def text(self) -> str:
+        return self.source.text
+
+    @property
+    def newline(self) -> str:
+        first = self.text.find("\n")
+        return "\r\n" if first > 0 and self.text[first - 1] == "\r" else "\n"
+
+    def column(self, offset: int) -> int:
+        return offset - self.source.line_start(offset)
+
+
+def add_mapping(text: str, entry: NewMapping, *, file: str = "mappings.yaml") -> str:
+    """`text` with `entry` behind the last mapping. Raises ConfigError when that is not possible without a doubt."""
+    members: dict[str, Any] = {}
+    if entry.key is not None:
+        members["key"] = str(entry.key)
+    clients = [{"id": int(client.id), "name": clean_name(client.name)} for client in entry.clients]
+    if len(clients) == 1:
+        members["infima_client"] = clients[0]
+    else:
+        members["infima_clients"] = clients
+    members["halo_customer"] = {"id": int(entry.customer.id), "name": clean_name(entry.customer.name)}
+    if entry.subscription_id is not None:
+        members["subscription_id"] = int(entry.subscription_id)
+    return _add_item(_open(text, file), "mappings", members)
+
+
+def add_ignore(text: str, client: ClientRef, reason: str, *, file: str = "mappings.yaml") -> str:
+    """`text` with `client` behind the last ignored one. Raises ConfigError."""
+    named = {"id": int(client.id), "name": clean_name(client.name)}
+    return _add_item(_open(text, file), "ignore", {"infima_client": named, "reason": clean_name(reason)})
+
+
+def set_subscription_id(text: str, key: str, subscription_id: int, *, file: str = "mappings.yaml") -> str:
+    """`text` with that `subscription_id` in the mapping called `key`. Raises ConfigError."""
+    return _set_member(_open(text, file), key, "subscription_id", int(subscription_id), behind="halo_customer")
+
+
+def retire_mapping(text: str, key: str, *, file: str = "mappings.yaml") -> str:
+    """`text` with `retired: true` in the mapping called `key`. Raises ConfigError."""
+    return _set_member(_open(text, file), key, "retired", True, behind=None)  # noqa: FBT003 - the value to write
+
+
+def clean_name(name: str) -> str:
+    """`name` as it may stand in the file: invisible characters gone, line breaks and tabs turned into spaces."""
+    spaced = name.replace("\r\n", " ").replace("\n", " ").replace("\t", " ")
+    return INVISIBLE.sub("", spaced).strip()
+
+
+def _open(text: str, file: str) -> _File:
+    source, problems, root = read_text(text, file=file)
+    if root is None or problems.has_errors:
+        hint = "correct it first; `reconciler validate` shows where"
+        raise ConfigError(f"{file} cannot be edited: it has problems", diagnostics=problems.all(), hint=hint)
+    return _File(source, root)
+
+
+def _render(value: object) -> str:
+    """`value` as flow YAML on one line; text is always quoted but for mapping keys."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case int():
+            return str(value)
+        case dict():
+            return "{" + ", ".join(f"{name}: {_render(member)}" for name, member in value.items()) + "}"
+        case list():
+            return "[" + ", ".join(_render(item) for item in value) + "]"
+        case _:
+            return quote(str(value))
+
+
+def quote(text: str) -> str:
+    """`text` between double quotes, as YAML and JSON both read it."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _add_item(file: _File, section: str, members: dict[str, Any]) -> str:
+    rows = file.root.get(section)
+    if isinstance(rows, Row) and rows and rows.flow:
+        start = end = rows.spans[-1][1]
+        new = f", {_render(members)}"
+    elif file.root.flow or not (rows is None or isinstance(rows, Row)):
+        raise refusal(file.source.file, _CANNOT, _BY_HAND, place=file.source.place(file.root.start))
+    elif isinstance(rows, Row) and rows:
+        start = end = _behind(file, rows.spans[-1][1], file.column(rows.start))
+        new = _lines(file, start, _item_lines(file, rows, section, members))
+    elif isinstance(rows, Row):
+        start, end, new = _fill_empty_list(file, section, rows, members)
+    elif section in file.root:
+        start = end = _behind(file, file.root.spans[section][2], file.column(file.root.start))
+        new = _lines(file, start, _block_item(members, dash=2, inner=2))
+    else:
+        start = end = len(file.text)
+        new = _lines(file, start, ["", f"{section}:", *_block_item(members, dash=2, inner=2)])
+
+    def meant(data: dict[str, Any]) -> None:
+        data[section] = [*(data.get(section) or []), members]
+
+    return _spliced(file, start, end, new, meant)
+
+
+def _block_item(members: dict[str, Any], *, dash: int, inner: int) -> list[str]:
+    """The lines of a list item whose `-` stands in column `dash` (from 0), its members `inner` columns further."""
+    rendered = [f"{name}: {value if name == 'key' else _render(value)}" for name, value in members.items()]
+    first = " " * dash + "-" + " " * (inner - 1) + rendered[0]
+    return [first, *(" " * (dash + inner) + line for line in rendered[1:])]
+
+
+def _item_lines(file: _File, rows: Row, section: str, members: dict[str, Any]) -> list[str]:
+    """The new item in the style of those before: same columns, and a blank line between where they have one."""
+    dash = file.column(rows.start)
+    last_start = rows.spans[-1][0]
+    inner = file.column(last_start) - dash
+    if len(rows) > 1:
+        between = file.text[rows.spans[-2][1] : last_start].split("\n")
+        blank = any(not line.strip() for line in between[1:-1])
+    else:
+        blank = section == "mappings"
+    lines = _block_item(members, dash=dash, inner=max(inner, 2))
+    return ["", *lines] if blank else lines
+
+
+def _fill_empty_list(file: _File, section: str, rows: Row, members: dict[str, Any]) -> tuple[int, int, str]:
+    """`mappings: []  # comment` becomes `mappings:  # comment` and an item below."""
+    if "#" in file.text[rows.start : rows.end]:
+        raise refusal(file.source.file, _CANNOT, _BY_HAND, place=file.source.place(rows.start))
+    key_at = file.root.spans[section][0]
+    start = key_at + len(file.text[key_at : rows.start].rstrip())
+    end = file.source.line_end(rows.end)
+    rest = file.text[rows.end : end].rstrip("\r\n")
+    lines = [rest.rstrip(), *_block_item(members, dash=2, inner=2)]
+    closing = file.newline if file.text[rows.end : end].endswith("\n") else ""
+    return start, end, file.newline.join(lines) + closing
+
+
+def _set_member(file: _File, key: str, name: str, value: int, *, behind: str | None) -> str:
+    index, entry = _find_entry(file, key)
+    if entry.get(name) is value or (entry.get(name) == value and not isinstance(value, bool)):
+        return file.text
+    if name in entry:
+        _, start, end = entry.spans[name]
+        new = _render(value) if end > start else f" {_render(value)}"
+    else:
+        anchor = behind if behind is not None and behind in entry else next(reversed(entry))
+        start = end = entry.spans[anchor][2]
+        new = f", {name}: {_render(value)}"
+        if not entry.flow:
+            column = file.column(entry.start)
+            start = end = _behind(file, end, column)
+            new = _lines(file, start, [f"{' ' * column}{name}: {_render(value)}"])
+
+    def meant(data: dict[str, Any]) -> None:
+        data["mappings"][index][name] = value
+
+    return _spliced(file, start, end, new, meant)
+
+
+def _find_entry(file: _File, key: str) -> tuple[int, Table]:
+    rows = file.root.get("mappings")
+    found = [
+        (index, row)
+        for index, row in enumerate(rows if isinstance(rows, Row) else ())
+        if isinstance(row, Table) and _key_of(row) == key
+    ]
+    if len(found) != 1:
+        message = f"{len(found) or 'no'} mappings have the key {key}"
+        raise refusal(file.source.file, message, "`reconciler validate` checks keys; `reconciler status` lists them")
+    return found[0]
+
+
+def _key_of(row: Table) -> object:
+    client = row.get("infima_client")
+    return row.get("key", f"infima-{client.get('id')}" if isinstance(client, Table) else None)
+
+
+def _behind(file: _File, offset: int, column: int) -> int:
+    """Offset behind the line of `offset` and behind the comment lines below it that are indented beyond `column`."""
+    position = file.source.line_end(offset)
+    while position < len(file.text):
+        line = file.text[position : file.source.line_end(position)]
+        stripped = line.lstrip(" ")
+        if not stripped.startswith("#") or len(line) - len(stripped) <= column:
+            break
+        position += len(line)
+    return position
+
+
+def _lines(file: _File, position: int, lines: Sequence[str]) -> str:
+    """Whole lines for `position`, which is a line's beginning or the end of a file without a final line break."""
+    if position > 0 and not file.text[:position].endswith("\n"):
+        return "".join(file.newline + line for line in lines)
+    return "".join(line + file.newline for line in lines)
+
+
+def _spliced(file: _File, start: int, end: int, new: str, meant: Callable[[dict[str, Any]], None]) -> str:
+    """The text with `new` in the place of `start` to `end`, once it was read again and found to be what was meant."""
+    text = file.text[:start] + new + file.text[end:]
+    expected: Any = plain(file.root)
+    meant(expected)
+    _, problems, root = read_text(text, file=file.source.file)
+    if root is None or problems.has_errors or plain(root) != expected:
+        raise refusal(file.source.file, _CANNOT, _BY_HAND, place=file.source.place(start))
+    return text
+
+
+def plain(node: Node) -> Any:
+    """The data alone, for comparing: a copy without positions."""
+    match node:
+        case dict():
+            return {name: plain(member) for name, member in node.items()}
+        case list():
+            return [plain(item) for item in node]
+        case _:
+            return node
+
+
+def write_atomically(path: Path, old: bytes, new: bytes) -> None:
+    """Replace the file, which must still hold `old`, by `new` in one step, its mode kept.
+
+    Raises ConfigError when somebody changed it in between, or when it cannot be written; it is then as it was.
+    """
+    target = path.resolve()  # a symbolic link stays one
+    _unchanged(target, old)
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
+        try:
+            with os.fdopen(descriptor, "wb") as stream:
+                stream.write(new)
+                stream.flush()
+                os.fsync(stream.fileno())
+            Path(name).chmod(target.stat().st_mode & 0o7777)
+            _unchanged(target, old)
+            Path(name).replace(target)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                Path(name).unlink()
+            raise
+        _sync_directory(target.parent)
+    except OSError as exc:
+        reason = exc.strerror or str(exc)
+        raise refusal(str(path), f"the file cannot be written: {reason}", "check its folder's permissions") from exc
+
+
+def _unchanged(target: Path, old: bytes) -> None:
+    if read_bytes(target) != old:
+        raise refusal(str(target), "the file was changed in the meantime", "nothing was written; run the command again")
+
+
+def _sync_directory(folder: Path) -> None:
+    """Make the rename survive a power loss, where the system lets a directory be synced."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

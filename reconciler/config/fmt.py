@@ -1,0 +1,337 @@
+"""The canonical form of mappings.yaml: the schema's order of keys, one way of spacing, every comment kept.
+
+The file is taken apart into blocks (what gets lines of its own), each comment is attached to a block, and the blocks
+are written anew. The result is read again: when its data or its comments differ, nothing is formatted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from reconciler.config import read_text
+from reconciler.config.checking import check_schema, mappings_schema
+from reconciler.config.edit import plain, quote
+from reconciler.config.reading import LOADER, Node, Row, Table
+from reconciler.config.scalars import SurprisingScalar, resolve_plain
+from reconciler.config.source import Source, refusal
+from reconciler.errors import ConfigError
+
+_LINE_LENGTH = 120
+_KEY_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_PLAIN_MEMBERS = frozenset({"key", "count", "marker_field", "until"})
+_BLANK_BETWEEN = frozenset({"", "mappings"})  # the top level and the list of mappings breathe, the rest is dense
+
+
+@dataclass(slots=True, kw_only=True)
+class Block:
+    """Something that gets lines of its own: a member `name: …`, or a list item when `name` is empty.
+
+    `head` is what stands on its first line; a block with `children` goes on below. `start`, `end` and `column` are
+    those in the file as it was; `rank` is the place that the schema gives it among its siblings.
+    """
+
+    name: str
+    head: str
+    start: int
+    end: int
+    column: int
+    rank: int = 0
+    parent: Block | None = None
+    children: list[Block] = field(default_factory=list)
+    before: list[str] = field(default_factory=list)
+    after: list[str] = field(default_factory=list)
+    beside: str = ""
+
+    def walk(self) -> Iterator[Block]:
+        """This block and everything below it."""
+        yield self
+        for child in self.children:
+            yield from child.walk()
+
+
+def format_mappings(text: str, *, file: str = "mappings.yaml") -> str:
+    """`text` in canonical form; formatting it again changes nothing. Line ends stay LF or CRLF, as the first line's.
+
+    Raises ConfigError when the file is not valid, or when formatting would change data or lose a comment.
+    """
+    source, problems, root = read_text(text, file=file)
+    if root is not None:
+        check_schema(root, problems)
+    if root is None or problems.has_errors:
+        hint = "correct it first; `reconciler validate` shows where"
+        raise ConfigError(f"{file} cannot be formatted: it has problems", diagnostics=problems.all(), hint=hint)
+    comments = list(find_comments(source))
+    tree = _take_apart(source, root)
+    header = _attach(comments, tree, source)
+    newline = "\r\n" if re.match(r"[^\n]*\r\n", text) else "\n"
+    lines = [*header, *_write_children(tree, indent=0)]
+    formatted = newline.join(line.rstrip() for line in lines).strip("\r\n") + newline
+    _compare(formatted, root, comments, file)
+    return formatted
+
+
+def _compare(formatted: str, root: Table, comments: list[tuple[int, str]], file: str) -> None:
+    """Refuse what is not the same data with the same comments."""
+    source, problems, again = read_text(formatted, file=file)
+    same_data = again is not None and not problems.has_errors and plain(again) == plain(root)
+    if not same_data or _texts(find_comments(source)) != _texts(comments):
+        hint = "format the file by hand"
+        raise refusal(file, "formatting would change the data or lose a comment; nothing was changed", hint)
+
+
+def _texts(comments: Iterator[tuple[int, str]] | list[tuple[int, str]]) -> Counter[str]:
+    return Counter(text for _, text in comments)
+
+
+def find_comments(source: Source) -> Iterator[tuple[int, str]]:
+    """Offset and text of each comment: whatever begins with `#` between two YAML tokens."""
+    behind = 0
+    for token in yaml.scan(source.text, Loader=LOADER):
+        start, end = token.start_mark.index, token.end_mark.index
+        yield from _comments_between(source, behind, start)
+        if isinstance(token, yaml.ScalarToken) and token.style in {"|", ">"}:
+            # Such a token begins with its indicator line, where a comment may stand.
+            line_end = source.text.find("\n", start)
+            yield from _comments_between(source, start, line_end if line_end >= 0 else end)
+        behind = max(end, behind)
+    yield from _comments_between(source, behind, len(source.text))
+
+
+def _comments_between(source: Source, start: int, end: int) -> Iterator[tuple[int, str]]:
+    for found in re.finditer(r"#[^\n]*", source.text[start:end]):
+        yield start + found.start(), found[0].rstrip()
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Taking apart
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def _take_apart(source: Source, root: Table) -> Block:
+    """The tree of blocks, in the order of the file."""
+    tree = Block(name="", head="", start=-1, end=len(source.text), column=-1)
+    _add_members(tree, root, mappings_schema(), source)
+    return tree
+
+
+def _add_members(parent: Block, table: Table, schema: dict[str, Any], source: Source) -> None:
+    ranks = list(schema["properties"])
+    for name, node in table.items():
+        key_at, _, end = table.spans[name]
+        member_schema = _resolved(schema["properties"][name])
+        inline = f"{name}: {_inline(node, member_schema, name)}"
+        block = _block(parent, name, inline, (key_at, end), source)
+        block.rank = ranks.index(name)
+        if not node or not isinstance(node, Table | Row):
+            continue
+        if _goes_below(parent, name, node, inline):
+            block.head = f"{name}:"
+            if isinstance(node, Table):
+                _add_members(block, node, member_schema, source)
+            else:
+                _add_items(block, node, _resolved(member_schema["items"]), source)
+
+
+def _add_items(parent: Block, rows: Row, schema: dict[str, Any], source: Source) -> None:
+    for node, (start, end) in zip(rows, rows.spans, strict=True):
+        at = start if rows.flow else _dash_of(source, rows, start)
+        item = _block(parent, "", f"- {_inline(node, schema, '')}", (at, end), source)
+        if isinstance(node, Table) and parent.name in {"mappings", "ignore"}:
+            item.head = ""
+            _add_members(item, node, schema, source)
+
+
+def _dash_of(source: Source, rows: Row, start: int) -> int:
+    """Offset of the `-` of the item that begins at `start`; comments and line breaks may stand between them."""
+    column = rows.start - source.line_start(rows.start)
+    line_start = source.line_start(start)
+    while True:
+        dash = line_start + column
+        if dash <= start and source.text[line_start : dash + 1].strip(" ") == "-":
+            return dash
+        if line_start == 0:
+            return start
+        line_start = source.line_start(line_start - 1)
+
+
+def _block(parent: Block, name: str, head: str, span: tuple[int, int], source: Source) -> Block:
+    column = span[0] - source.line_start(span[0])
+    block = Block(name=name, head=head, start=span[0], end=span[1], column=column, parent=parent)
+    parent.children.append(block)
+    return block
+
+
+def _goes_below(parent: Block, name: str, node: Table | Row, inline: str) -> bool:
+    """Sections and lists of entries are written below their key, small tables beside it, long lists below again."""
+    if parent.parent is None or (parent.name == "defaults" and isinstance(node, Table)):
+        return True
+    return name == "infima_clients" and len(inline) + 4 > _LINE_LENGTH
+
+
+def _resolved(schema: dict[str, Any]) -> dict[str, Any]:
+    """The schema itself, or the definition that it refers to."""
+    reference = schema.get("$ref")
+    if reference is None:
+        return schema
+    found: dict[str, Any] = mappings_schema()["$defs"][reference.removeprefix("#/$defs/")]
+    return found
+
+
+def _inline(node: Node, schema: dict[str, Any], name: str) -> str:
+    """`node` on one line, its members in the schema's order."""
+    match node:
+        case Table():
+            members = schema["properties"]
+            parts = [f"{n}: {_inline(node[n], _resolved(members[n]), n)}" for n in members if n in node]
+            return "{" + ", ".join(parts) + "}"
+        case Row():
+            return "[" + ", ".join(_inline(item, _resolved(schema["items"]), "") for item in node) + "]"
+        case bool():
+            return "true" if node else "false"
+        case int():
+            return str(node)
+        case _:
+            return _scalar(str(node), name)
+
+
+def _scalar(text: str, name: str) -> str:
+    if name in _PLAIN_MEMBERS and _KEY_WORD.fullmatch(text):
+        try:
+            if resolve_plain(text, day_allowed=name == "until") == text:
+                return text
+        except SurprisingScalar:
+            pass
+    return quote(text)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Comments
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def _attach(comments: list[tuple[int, str]], tree: Block, source: Source) -> list[str]:
+    """Give each comment to a block; returns the lines of the file's header."""
+    blocks = sorted((block for block in tree.walk() if block is not tree), key=lambda block: block.start)
+    header: list[str] = []
+    following = 0
+    for offset, text in comments:
+        while following < len(blocks) and blocks[following].start < offset:
+            following += 1
+        previous = blocks[following - 1] if following else None
+        upcoming = blocks[following] if following < len(blocks) else None
+        lines = _list_for(offset, previous, upcoming, tree, source)
+        if lines is None:
+            assert previous is not None  # noqa: S101 - for the type checker: None means beside the previous block
+            previous.beside = text
+        else:
+            _append(lines, text, offset, source, keep_blank=_breathes(lines, previous, upcoming, tree))
+    first = blocks[0] if blocks else tree
+    header, first.before = _split_header(first.before)
+    return header
+
+
+def _list_for(
+    offset: int, previous: Block | None, upcoming: Block | None, tree: Block, source: Source
+) -> list[str] | None:
+    """The list of lines that a comment at `offset` joins; None when it goes beside the previous block."""
+    line_start = source.line_start(offset)
+    own_line = not source.text[line_start:offset].strip()
+    if previous is not None and not own_line:
+        room = not previous.beside and previous.head and (offset >= previous.end or previous.children)
+        return None if room else previous.before
+    if previous is not None and not previous.children and offset < previous.end:
+        return previous.before
+    column = offset - line_start
+    if upcoming is None or (previous is not None and column > upcoming.column and upcoming.parent is not previous):
+        container = _container_at(column, previous, tree)
+        if upcoming is None or container is not upcoming.parent:
+            return container.after
+    return upcoming.before
+
+
+def _container_at(column: int, previous: Block | None, tree: Block) -> Block:
+    """The innermost open block whose children stand at `column` or to the left of it."""
+    block = previous
+    while block is not None and block is not tree:
+        if block.children and block.children[0].column <= column:
+            return block
+        block = block.parent
+    return tree
+
+
+def _breathes(lines: list[str], previous: Block | None, upcoming: Block | None, tree: Block) -> bool:
+    """True where blank lines between comments mean something: between sections and between entries."""
+    if upcoming is not None and lines is upcoming.before:
+        parent = upcoming.parent
+        return (
+            parent is not None and parent.name in {"", "mappings", "ignore"} and not (parent.parent and not parent.name)
+        )
+    return lines is tree.after or (previous is not None and any(lines is b.after for b in tree.children))
+
+
+def _append(lines: list[str], text: str, offset: int, source: Source, *, keep_blank: bool) -> None:
+    line = source.line_number(offset)
+    if keep_blank and lines and lines[-1] and line > 1 and not source.line_text(line - 1).strip():
+        lines.append("")
+    lines.append(text)
+    last = source.line_end(offset) >= len(source.text)
+    if keep_blank and not last and not source.line_text(line + 1).strip():
+        lines.append("")
+
+
+def _split_header(lines: list[str]) -> tuple[list[str], list[str]]:
+    """What stands above the first blank-separated part belongs to the file, not to its first section."""
+    blanks = [index for index, line in enumerate(lines) if not line]
+    if blanks:
+        return lines[: blanks[-1] + 1], lines[blanks[-1] + 1 :]
+    modeline = 1 if lines and lines[0].startswith("# yaml-language-server:") else 0
+    return lines[:modeline], lines[modeline:]
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Writing
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def _write_children(parent: Block, *, indent: int) -> Iterator[str]:
+    breathing = parent.name in _BLANK_BETWEEN and (parent.parent is None or parent.name == "mappings")
+    for index, child in enumerate(sorted(parent.children, key=lambda block: block.rank)):
+        if breathing and index:
+            yield ""
+        yield from _write_block(child, indent=indent)
+    if parent.after:
+        if breathing:
+            yield ""
+        trailing = parent.after[:-1] if not parent.after[-1] else parent.after
+        yield from _comment_lines(trailing, indent)
+
+
+def _write_block(block: Block, *, indent: int) -> Iterator[str]:
+    members = list(_write_children(block, indent=0)) if not block.head else []
+    if members:  # a list item whose first member stands beside the dash; comments above that one go above the item
+        above = [*block.before, *_take_leading_comments(members)]
+        yield from _comment_lines(above, indent)
+        yield f"{' ' * indent}- {members[0]}"
+        yield from (f"{' ' * (indent + 2)}{line}" for line in members[1:])
+        return
+    yield from _comment_lines(block.before, indent)
+    beside = f"  {block.beside}" if block.beside else ""
+    yield f"{' ' * indent}{block.head}{beside}"
+    yield from _write_children(block, indent=indent + 2)
+
+
+def _take_leading_comments(lines: list[str]) -> list[str]:
+    taken = []
+    while lines[0].startswith("#"):
+        taken.append(lines.pop(0))
+    return taken
+
+
+def _comment_lines(lines: list[str], indent: int) -> Iterator[str]:
+    return (f"{' ' * indent}{line}" if line else "" for line in lines)
