@@ -265,7 +265,7 @@ def _figures(shown: View) -> str:
 
 def outcome_verdict(shown: View) -> str:
     """Return how `apply` ended. "Complete" is said only when every change was written and read back."""
-    if shown.refusals:
+    if shown.refusals and not shown.with_outcome(Outcome.APPLIED, Outcome.UNKNOWN):
         return "Apply refused. Nothing was written."
     applied = shown.with_outcome(Outcome.APPLIED)
     created = sum(row.action == Action.CREATE for row in applied)

@@ -180,7 +180,8 @@ def _problem(pen: Pen, problem: Problem, *, indent: str, mark: str = "") -> Iter
     if problem.remedy:
         yield from pen.prose(problem.remedy, indent=body + "  ", first="To do: ")
     if problem.lift:
-        yield from pen.prose(f'{problem.lift} --reason "..."', indent=body + "  ", first="To let it through once: ")
+        # one line however narrow the terminal is: it is there to be copied
+        yield f'{body}  To let it through once: {pen.clean(problem.lift)} --reason "..."'
 
 
 def _held(pen: Pen, shown: View) -> list[str]:
@@ -240,7 +241,7 @@ def _outcome_mark(row: Row) -> tuple[str, str, Ink, str]:
     if row.outcome is Outcome.APPLIED and row.action == Action.CREATE:
         return "+", "created", Ink.GREEN, ""
     tail = "" if row.outcome in {Outcome.APPLIED, Outcome.UNCHANGED} else "not written"
-    return *_OUTCOME_MARKS[row.outcome], "may or may not be written" if row.outcome is Outcome.UNKNOWN else tail
+    return *_OUTCOME_MARKS[row.outcome], "may or may not have been written" if row.outcome is Outcome.UNKNOWN else tail
 
 
 def _table(pen: Pen, rows: Sequence[Row], mark_of: Callable[[Row], tuple[str, str, Ink, str]]) -> list[str]:

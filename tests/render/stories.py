@@ -153,8 +153,10 @@ def applied(plan: Plan, *, exit_code: int, **special: Settled) -> PlanJson:
     """The plan after `apply`; `special` gives outcomes by key with `_` for `-`, the others went well."""
     outcomes: dict[MappingKey, Settled] = {}
     for change in plan.changes:
-        fine = Outcome.HELD if change.hold else Outcome.APPLIED if change.performs_write else Outcome.UNCHANGED
-        created = SubscriptionId(9100) if change.performs_write and change.before is None else None
+        written = change in plan.writes
+        withheld = change.hold is not None or (plan.refused and change.performs_write)
+        fine = Outcome.HELD if withheld else Outcome.APPLIED if written else Outcome.UNCHANGED
+        created = SubscriptionId(9100) if written and change.before is None else None
         outcomes[change.key] = special.get(change.key.replace("-", "_"), Settled(outcome=fine, subscription_id=created))
     run = RunVerdict(
         run=RunId("20261122T051703Z-k3"),

@@ -1,0 +1,128 @@
+"""What all drawings share: order of rows, reasons and verdicts in words."""
+
+from __future__ import annotations
+
+import pytest
+
+from reconciler.changes import Action, ActionReason
+from reconciler.plan_document import plan_document
+from reconciler.render.document import Kind, outcome_verdict, plural, sentence, signed, users_after_apply, verdict, view
+from reconciler.rules import Rule
+from reconciler.writes import Outcome, Settled
+from tests.builders import build_change, build_hold, build_mapping, build_plan, build_violation
+from tests.render import stories
+
+
+def test_held_rows_come_first_then_creates_then_updates() -> None:
+    kinds = [row.kind for row in view(stories.document(stories.night_plan())).rows]
+    assert kinds == sorted(kinds)
+    assert set(kinds) == set(Kind)
+
+
+def test_rows_of_a_kind_are_sorted_by_key() -> None:
+    rows = view(stories.document(stories.night_plan())).of_kind(Kind.UPDATE)
+    assert [row.key for row in rows] == ["corvid", "infima-102"]
+
+
+@pytest.mark.parametrize("reason", ActionReason)
+def test_every_reason_has_words(reason: ActionReason) -> None:
+    (row,) = view(stories.document(build_plan(build_change(reason=reason)))).rows
+    assert " " in row.reason
+    assert reason.value not in row.reason
+
+
+def test_reason_shows_the_arithmetic_where_a_rule_changed_the_number() -> None:
+    change = build_change(after=10, counted=7, rule="active_users, at least 10")
+    (row,) = view(stories.document(build_plan(change))).rows
+    assert row.reason == "count changed: 7 users counted; rule: active_users, at least 10"
+
+
+def test_drift_is_told_as_such() -> None:
+    (row,) = view(stories.document(build_plan(build_change(caused_by="drift")))).rows
+    assert row.reason.startswith("changed in HaloPSA since the last run")
+
+
+def test_hold_without_a_violation_is_told_all_the_same() -> None:
+    (row,) = view(stories.document(build_plan(build_change(hold=build_hold())))).rows
+    assert [problem.rule for problem in row.problems] == ["zero"]
+
+
+def test_lifted_violation_holds_nothing() -> None:
+    shown = view(stories.document(stories.lifted_plan()))
+    assert [problem.allowed for problem in shown.lifted] == ["all left"]
+    assert all(row.problems == () for row in shown.rows)
+
+
+def test_remedy_that_names_the_option_is_not_followed_by_it() -> None:
+    hold = build_hold(remedy="run with --allow zero:infima-101 --reason '...'")
+    (row,) = view(stories.document(build_plan(build_change(hold=hold)))).rows
+    assert row.problems[0].lift == ""
+
+
+@pytest.mark.parametrize("rule", Rule)
+def test_only_liftable_rules_offer_a_way_through(rule: Rule) -> None:
+    violation = build_violation(build_hold(rule), "infima-101")
+    shown = view(stories.document(build_plan(build_change(hold=build_hold(rule)), violations=(violation,))))
+    problems = shown.refusals or shown.rows[0].problems
+    assert bool(problems[0].lift) is rule.liftable
+
+
+@pytest.mark.parametrize(
+    ("plan", "words"),
+    [
+        (build_plan(), "No changes. HaloPSA matches mappings.yaml and INFIMA's counts."),
+        (
+            stories.night_plan(),
+            "Plan: 1 to create, 2 to update, 2 held, 3 unchanged. Users billed: 226 -> 241.",
+        ),
+        (stories.refused_plan(), "Refused: a safety rule stops this run, and nothing is written."),
+    ],
+    ids=["empty", "night", "refused"],
+)
+def test_verdict_of_a_plan(plan: stories.Plan, words: str) -> None:
+    assert verdict(view(stories.document(plan)))[0] == words
+
+
+def test_verdict_of_a_refused_apply() -> None:
+    document = stories.applied(stories.refused_plan(), exit_code=3)
+    assert outcome_verdict(view(document)) == "Apply refused. Nothing was written."
+
+
+def test_refusal_does_not_hide_a_write() -> None:
+    done = Settled(outcome=Outcome.APPLIED)
+    document = stories.applied(stories.refused_plan(), exit_code=3, corvid=done)
+    assert "1 updated" in outcome_verdict(view(document))
+
+
+def test_rows_that_apply_does_not_mention_are_not_called_done() -> None:
+    changes = (build_change(), build_change(build_mapping(2), before=1, after=1))
+    document = plan_document(build_plan(*changes), version="0.1.0")
+    document["resource_changes"][1]["outcome"] = "unchanged"
+    assert [row.outcome for row in view(document).rows] == [None, Outcome.UNCHANGED]
+
+
+def test_what_is_gone_bills_nobody() -> None:
+    change = build_change(before=12, after=12, hold=build_hold(Rule.SUBSCRIPTION_GONE))
+    assert users_after_apply(view(stories.document(build_plan(change))).rows) == (0, 0)
+
+
+def test_before_of_a_create_is_zero_and_of_an_unknown_count_is_not() -> None:
+    rows = (
+        build_change(subscription=None),
+        build_change(build_mapping(2), before=None, after=None, action=Action.NO_OP),
+    )
+    shown = view(stories.document(build_plan(*rows))).rows
+    assert [(row.before_in_words, row.after_in_words) for row in shown] == [("0", "15"), ("?", "?")]
+
+
+@pytest.mark.parametrize(("number", "text"), [(3, "+3"), (-3, "-3"), (0, "0"), (None, "?")])
+def test_signed(number: int | None, text: str) -> None:
+    assert signed(number) == text
+
+
+def test_sentence_gets_one_full_stop() -> None:
+    assert [sentence(text) for text in ("a", "a.", " a? ", "")] == ["a.", "a.", "a?", ""]
+
+
+def test_plural() -> None:
+    assert (plural(1, "user"), plural(2, "user")) == ("1 user", "2 users")
