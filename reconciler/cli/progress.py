@@ -228,6 +228,12 @@ def _make_bars(stream: TextIO) -> Progress:
         TimeRemainingColumn,
     )
 
+    class SilencedConsole(Console):
+        """rich ends the whole process when its reader has gone, which a run that writes must survive."""
+
+        def on_broken_pipe(self) -> None:
+            self.quiet = True
+
     return Progress(
         SpinnerColumn("line"),
         TextColumn("{task.description}", markup=False),
@@ -235,7 +241,7 @@ def _make_bars(stream: TextIO) -> Progress:
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
-        console=Console(file=stream),
+        console=SilencedConsole(file=stream),
         transient=True,
         redirect_stdout=False,
         redirect_stderr=stream is sys.stderr,

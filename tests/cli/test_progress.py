@@ -1,0 +1,256 @@
+"""Progress on stderr: courteous, never in the way."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+import threading
+import unicodedata
+
+import pytest
+
+from reconciler.cli.progress import ProgressObserver, progress_observer
+from reconciler.events import Event, Noticed, PhaseAdvanced, PhaseFinished, PhaseStarted, Waiting, WriteSettled
+from reconciler.model import MappingKey
+from tests.render.hostile import thousand_names
+
+READING = "Reading INFIMA clients"
+
+
+class Monotonic:
+    """A clock that goes on when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+class Broken(io.StringIO):
+    """A stream whose reader has gone; it remembers how often somebody tried."""
+
+    tried = 0
+
+    def write(self, text: str) -> int:
+        self.tried += 1
+        raise BrokenPipeError
+
+
+@pytest.fixture
+def clock() -> Monotonic:
+    return Monotonic()
+
+
+@pytest.fixture
+def stream() -> io.StringIO:
+    return io.StringIO()
+
+
+@pytest.fixture
+def observe(stream: io.StringIO, clock: Monotonic) -> ProgressObserver:
+    return progress_observer(stream=stream, monotonic=clock)
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    return Terminal()
+
+
+# --- lines -----------------------------------------------------------------------------------------------------------
+
+
+def test_phase_ends_with_one_line(observe: ProgressObserver, stream: io.StringIO, clock: Monotonic) -> None:
+    observe(PhaseStarted(phase=READING))
+    clock.now += 1.2
+    observe(PhaseFinished(phase=READING, detail="412 clients"))
+    assert stream.getvalue() == "Reading INFIMA clients ... 412 clients (1.2 s)\n"
+
+
+def test_phase_without_detail_is_done(observe: ProgressObserver, stream: io.StringIO) -> None:
+    observe(PhaseStarted(phase="Verifying"))
+    observe(PhaseFinished(phase="Verifying"))
+    assert stream.getvalue() == "Verifying ... done (0.0 s)\n"
+
+
+def test_long_phase_says_how_far_it_is_every_ten_seconds(
+    observe: ProgressObserver, stream: io.StringIO, clock: Monotonic
+) -> None:
+    observe(PhaseStarted(phase="Counting", total=412))
+    for done in range(1, 26):
+        clock.now += 1
+        observe(PhaseAdvanced(phase="Counting", done=done, total=412))
+    assert stream.getvalue() == "Counting ... 10 of 412\nCounting ... 20 of 412\n"
+
+
+def test_phases_side_by_side_keep_their_own_time(
+    observe: ProgressObserver, stream: io.StringIO, clock: Monotonic
+) -> None:
+    observe(PhaseStarted(phase="A"))
+    clock.now += 1
+    observe(PhaseStarted(phase="B"))
+    clock.now += 2
+    observe(PhaseFinished(phase="B", detail="b"))
+    observe(PhaseFinished(phase="A", detail="a"))
+    assert stream.getvalue() == "B ... b (2.0 s)\nA ... a (3.0 s)\n"
+
+
+def test_waiting_is_told_with_its_reason_but_not_over_and_over(
+    observe: ProgressObserver, stream: io.StringIO, clock: Monotonic
+) -> None:
+    observe(Waiting(seconds=0.2, reason="too short"))
+    observe(Waiting(seconds=12, reason="HaloPSA's request budget is used up"))
+    clock.now += 5
+    observe(Waiting(seconds=12, reason="again"))
+    clock.now += 5
+    observe(Waiting(seconds=3, reason="still"))
+    assert stream.getvalue() == "Waiting 12 s: HaloPSA's request budget is used up\nWaiting 3 s: still\n"
+
+
+def test_only_writes_that_went_wrong_are_told(observe: ProgressObserver, stream: io.StringIO) -> None:
+    for outcome in ("applied", "unchanged", "held", "failed"):
+        observe(WriteSettled(key=MappingKey("infima-101"), outcome=outcome, message="HaloPSA said no"))
+    assert stream.getvalue() == "Mapping infima-101 failed: HaloPSA said no\n"
+
+
+def test_quiet_lets_only_notes_through(stream: io.StringIO) -> None:
+    observe = progress_observer(quiet=True, stream=stream)
+    for event in (PhaseStarted(phase="A"), PhaseFinished(phase="A"), Waiting(seconds=60, reason="x")):
+        observe(event)
+    observe(Noticed(message="the state is new"))
+    assert stream.getvalue() == "Note: the state is new\n"
+
+
+# --- never in the way ------------------------------------------------------------------------------------------------
+
+
+def every_event(name: str) -> tuple[Event, ...]:
+    return (
+        PhaseStarted(phase=name),
+        PhaseAdvanced(phase=name, done=1),
+        Waiting(seconds=5, reason=name),
+        Noticed(message=name),
+        WriteSettled(key=MappingKey(name), outcome="failed", message=name),
+        PhaseFinished(phase=name, detail=name),
+    )
+
+
+def test_closed_stderr_raises_nothing_and_is_not_tried_again() -> None:
+    stream = Broken()
+    observe = progress_observer(stream=stream)
+    for event in every_event("A") * 3:
+        observe(event)
+    observe.close()
+    assert stream.tried == 1
+
+
+def test_broken_terminal_raises_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.setattr(Broken, "isatty", lambda _self: True)
+    observe = progress_observer(stream=Broken())
+    for event in every_event("A"):
+        observe(event)
+    observe.close()
+
+
+def test_hostile_names_stay_on_their_line(stream: io.StringIO) -> None:
+    clock = Monotonic()
+    observe = progress_observer(stream=stream, monotonic=clock)
+    for name in thousand_names():
+        for event in every_event(name):
+            clock.now += 20
+            observe(event)
+    for line in stream.getvalue().split("\n"):
+        assert not line.lstrip().startswith("::")
+        assert not {char for char in line if unicodedata.category(char) in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}}
+    assert stream.getvalue().count("\n") == 5000
+
+
+def test_threads_do_not_mix_their_lines(stream: io.StringIO) -> None:
+    observe = progress_observer(stream=stream)
+    threads = [
+        threading.Thread(target=lambda: [observe(Noticed(message="x" * 70)) for _ in range(200)]) for _ in range(8)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(stream.getvalue().splitlines()) == {f"Note: {'x' * 70}"}
+    assert stream.getvalue().count("\n") == 1600
+
+
+# --- a terminal ------------------------------------------------------------------------------------------------------
+
+
+def test_terminal_keeps_a_line_for_each_finished_phase(terminal: Terminal) -> None:
+    clock = Monotonic()
+    observe = progress_observer(stream=terminal, monotonic=clock)
+    observe(PhaseStarted(phase=READING, total=2))
+    observe(PhaseStarted(phase="Other"))
+    observe(PhaseAdvanced(phase=READING, done=1, total=2))
+    clock.now += 1.2
+    observe(PhaseFinished(phase=READING, detail="412 clients"))
+    observe(PhaseFinished(phase="Other", detail="[bold]1[/bold] row"))
+    assert "Reading INFIMA clients ... 412 clients (1.2 s)\n" in terminal.getvalue()
+    assert "Other ... [bold]1[/bold] row (1.2 s)\n" in terminal.getvalue()
+
+
+def test_cursor_is_shown_again_when_no_phase_is_open(terminal: Terminal) -> None:
+    observe = progress_observer(stream=terminal)
+    observe(PhaseStarted(phase="A"))
+    observe(PhaseFinished(phase="A"))
+    drawn = terminal.getvalue()
+    assert drawn.rindex("\x1b[?25h") > drawn.rindex("\x1b[?25l")
+
+
+def test_closing_takes_down_what_a_failed_run_left(terminal: Terminal) -> None:
+    observe = progress_observer(stream=terminal)
+    observe(PhaseStarted(phase="A"))
+    observe.close()
+    drawn = terminal.getvalue()
+    assert drawn.rindex("\x1b[?25h") > drawn.rindex("\x1b[?25l")
+    observe(Noticed(message="after all"))
+    assert terminal.getvalue().endswith("Note: after all\n")
+
+
+def test_terminal_tells_notes_waits_and_failures(terminal: Terminal) -> None:
+    observe = progress_observer(stream=terminal)
+    for event in every_event("A"):
+        observe(event)
+    drawn = terminal.getvalue()
+    assert all(line in drawn for line in ("Waiting 5 s: A", "Note: A", "Mapping A failed: A"))
+
+
+def test_log_of_a_ci_job_gets_lines_even_on_a_terminal(terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CI", "true")
+    observe = progress_observer(stream=terminal)
+    observe(PhaseStarted(phase="A"))
+    observe(PhaseFinished(phase="A"))
+    assert "\x1b" not in terminal.getvalue()
+
+
+def test_rich_is_imported_only_when_something_is_drawn_on_a_terminal() -> None:
+    code = (
+        "import io, sys; from reconciler.cli.progress import progress_observer;"
+        "from reconciler.events import PhaseStarted; progress_observer(stream=io.StringIO())(PhaseStarted(phase='A'));"
+        "sys.exit('rich' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0  # noqa: S603 - our own code
+
+
+def test_nothing_is_written_to_stdout(terminal: Terminal, capsys: pytest.CaptureFixture[str]) -> None:
+    for stream in (terminal, io.StringIO()):
+        observe = progress_observer(stream=stream)
+        for event in every_event("A"):
+            observe(event)
+    assert capsys.readouterr() == ("", "")
