@@ -65,7 +65,7 @@ def pause_before_retry(error: ApiError, attempt: int, retry_after: float | None,
             return None
     if pause is None or retry_after is None:
         return pause
-    return min(LONGEST_WAIT, retry_after) + pause / 10  # a little jitter on top: never earlier than asked
+    return min(LONGEST_WAIT, retry_after + pause / 10)  # a little jitter on top: never earlier than asked
 
 
 def _untrusted(error: BaseException) -> bool:
@@ -83,7 +83,7 @@ def retry_after_seconds(header: str | None, now: datetime) -> float | None:
     if header is None:
         return None
     header = header.strip()
-    if re.fullmatch(r"[0-9]{1,9}", header):
+    if re.fullmatch(r"[0-9]{1,20}", header):
         return float(header) or None
     try:
         moment = parsedate_to_datetime(header)

@@ -51,6 +51,13 @@ OLDEST_ANSWER_SECONDS = 300
 TransportFactory = Callable[[str], httpx.BaseTransport]
 """Makes the transport for one origin, such as "https://halo.example.com"."""
 
+_HEADERS = {
+    "User-Agent": f"reconciler/{reconciler.__version__}",
+    "Accept": "application/json",
+    "Accept-Encoding": "identity",
+    "Cache-Control": "no-cache",
+}
+
 for _name in ("httpx", "httpcore"):
     # Both log URLs and headers, httpx already at INFO: their loggers stay silent whatever an application configures.
     logging.getLogger(_name).setLevel(logging.CRITICAL + 1)
@@ -169,26 +176,22 @@ class Transport:
 
     def _request(self, call: Call) -> httpx.Request:
         """Build the request and hold what would really go out against the list of routes."""
-        query = f"?{urlencode(call.query)}" if call.query else ""
-        request = httpx.Request(
-            call.method,
-            f"{call.origin}{call.path}{query}",
-            headers={
-                "User-Agent": f"reconciler/{reconciler.__version__}",
-                "Accept": "application/json",
-                "Accept-Encoding": "identity",
-                "Cache-Control": "no-cache",
-                **call.headers,
-            },
-            content=call.body,
+        target = call.path + (f"?{urlencode(call.query)}" if call.query else "")
+        try:
+            url = httpx.URL(call.origin + target)
+        except httpx.InvalidURL as exc:
+            raise self._forbidden(call) from exc
+        # What httpx made of the address must be what was meant: no other origin, no path that hides a query.
+        as_meant = url.raw_path == target.encode("ascii", "replace")
+        if not as_meant or not any(route.permits(call.method, origin_of(url), call.path) for route in self._routes):
+            raise self._forbidden(call)
+        return httpx.Request(call.method, url, headers={**_HEADERS, **call.headers}, content=call.body)
+
+    def _forbidden(self, call: Call) -> RequestForbidden:
+        return RequestForbidden(
+            f"{call} is not on the list of requests that may be sent to {self.system}.",
+            hint="This is a bug in reconciler: please report it. Nothing was sent.",
         )
-        path = request.url.raw_path.partition(b"?")[0].decode("ascii")
-        if not any(route.permits(request.method, origin_of(request.url), path) for route in self._routes):
-            raise RequestForbidden(
-                f"{call} is not on the list of requests that may be sent to {self.system}.",
-                hint="This is a bug in reconciler: please report it. Nothing was sent.",
-            )
-        return request
 
     def _send(self, call: Call, request: httpx.Request, *, stoppable: bool) -> Reply:
         clock = self._patience.clock
@@ -217,7 +220,9 @@ class Transport:
             raise self._error(UnreadableAnswer, call, f"an answer that a cache kept for {int(age[:9])} s")
         parts: list[bytes] = []
         size = 0
-        for part in _raw(response):
+        if not isinstance(response.stream, httpx.SyncByteStream):
+            raise httpx.StreamError("the transport gave no readable body")
+        for part in response.stream:  # as it came: no decoding of any kind
             size += len(part)
             if size > MAX_ANSWER_BYTES:
                 raise self._error(UnreadableAnswer, call, f"an answer of more than {MAX_ANSWER_BYTES:,} bytes")
@@ -286,14 +291,6 @@ def _host_of(location: str) -> str:
         return clean(httpx.URL(location).host, 100) or "another page of the same host"
     except (httpx.InvalidURL, ValueError):
         return "an unreadable address"
-
-
-def _raw(response: httpx.Response) -> Iterator[bytes]:
-    """The body as it came: no decoding of any kind."""
-    stream = response.stream
-    if not isinstance(stream, httpx.SyncByteStream):
-        raise httpx.StreamError("the transport gave no readable body")
-    yield from stream
 
 
 class PooledTransport(httpx.BaseTransport):
