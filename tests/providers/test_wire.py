@@ -10,6 +10,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -95,8 +96,11 @@ class Loopback:
 
     def close(self) -> None:
         self.closing.set()
+        with suppress(OSError):
+            # Closing alone would leave a thread that waits in accept() with a socket that still listens.
+            self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        for thread in self._threads[1:]:
+        for thread in self._threads:
             thread.join(5)
 
 
