@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from reconciler.apply import Applied, Listing, PlannedRow, Tools, apply
 from reconciler.changes import Change, Plan, select
 from reconciler.clock import Clock
-from reconciler.errors import ApiError, Interrupted, NotAuthorised, ReconcilerError, StateError
+from reconciler.errors import ApiError, NotAuthorised, ReconcilerError, StateError
 from reconciler.events import Noticed, Observer, PhaseFinished, PhaseStarted
 from reconciler.model import (
     CountSource as CountRule,
@@ -35,8 +35,8 @@ from reconciler.plan import diff
 from reconciler.providers.base import CountSource, SubscriptionTarget
 from reconciler.rules import Allowance
 from reconciler.safety import check
-from reconciler.state.base import HistoryChange, RunInfo, RunState, RunVerdict, StateStore
-from reconciler.writes import Outcome, Settled
+from reconciler.state.base import RunInfo, RunState, RunVerdict, StateStore
+from reconciler.verdict import EXIT_INCOMPLETE, cancelled, failed, verdict_of
 
 STALE_AFTER = timedelta(hours=36)
 """From this age on, the last good run is old enough that every plan and apply says so."""
@@ -223,7 +223,7 @@ def _apply_and_record(job: Applying, state: RunState) -> Finished:
     job.show(plan)
     asked = job.confirm is not None and bool(plan.writes)
     if asked and job.confirm is not None and not job.confirm(plan):
-        verdict = _verdict(job, plan, {}, exit_code=1, sentence="Apply cancelled: it was not confirmed.")
+        verdict = cancelled(job.info.id, plan, finished_at=clock.now())
         state.finish(verdict)
         return Finished(plan=plan, applied=Applied(outcomes={}), verdict=verdict, confirmed=False)
     with job.writing():
@@ -238,8 +238,8 @@ def _apply_and_record(job: Applying, state: RunState) -> Finished:
 
 
 def _record_verdict(job: Applying, state: RunState, plan: Plan, applied: Applied) -> Finished:
-    code = exit_code(plan, applied, job.surroundings.stop)
-    verdict = _verdict(job, plan, applied.outcomes, exit_code=code, sentence=sentence(applied))
+    around = job.surroundings
+    verdict = verdict_of(job.info.id, plan, applied, stopped=around.stop(), finished_at=around.clock.now())
     try:
         state.finish(verdict)
     except StateError as error:
@@ -300,87 +300,6 @@ def _second_count(
     return total
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# The verdict
-# ---------------------------------------------------------------------------------------------------------------------
-
-EXIT_HELD = 3
-EXIT_INCOMPLETE = 4
-EXIT_INTERRUPTED = 130
-
-
-def exit_code(plan: Plan, applied: Applied, stop: Callable[[], bool]) -> int:
-    """The highest of 0, 3 (something was withheld) and 4 (failed or unknown); 130 when a stop cut the run short."""
-    incomplete = applied.error is not None or applied.count(Outcome.FAILED) or applied.count(Outcome.UNKNOWN)
-    if incomplete:
-        return EXIT_INTERRUPTED if stop() or isinstance(applied.error, Interrupted) else EXIT_INCOMPLETE
-    if plan.refused or applied.count(Outcome.HELD) or applied.count(Outcome.STALE):
-        return EXIT_HELD
-    return 0
-
-
-def sentence(applied: Applied) -> str:
-    """The verdict in one line, as the history and the terminal show it."""
-    outcomes = applied.outcomes.values()
-    created = applied.created
-    words = [
-        (created, "created"),
-        (applied.count(Outcome.APPLIED) - created, "updated"),
-        (applied.count(Outcome.UNCHANGED), "unchanged"),
-        (applied.count(Outcome.HELD), "held"),
-        (applied.count(Outcome.STALE), "stale"),
-        (applied.count(Outcome.FAILED), "failed"),
-        (applied.count(Outcome.UNKNOWN), "unknown"),
-    ]
-    always = {"created", "updated", "unchanged"}
-    figures = ", ".join(f"{n} {word}" for n, word in words if n or word in always)
-    bad = any(s.outcome in (Outcome.FAILED, Outcome.UNKNOWN) for s in outcomes) or applied.error is not None
-    return f"{'Apply incomplete.' if bad else 'Apply complete!'} {figures}."
-
-
-def _verdict(
-    job: Applying, plan: Plan, outcomes: Mapping[MappingKey, Settled], *, exit_code: int, sentence: str
-) -> RunVerdict:
-    lines = tuple(
-        _history_line(change, settled)
-        for change in plan.changes
-        if (settled := outcomes.get(change.key)) is not None and settled.outcome is not Outcome.UNCHANGED
-    )
-    quantities = {c.key: _quantity_after(c, outcomes.get(c.key)) for c in plan.changes}
-    snapshot = {key: count for key, count in quantities.items() if count is not None}
-    return RunVerdict(
-        run=job.info.id,
-        finished_at=job.surroundings.clock.now(),
-        exit_code=exit_code,
-        sentence=sentence,
-        users_before=plan.summary.users_before,
-        users_after=sum(snapshot.values()),
-        changes=lines,
-        snapshot=snapshot,
-    )
-
-
-def _quantity_after(change: Change, settled: Settled | None) -> int | None:
-    """What HaloPSA bills after the run, as far as the run has seen it."""
-    if settled is not None and settled.outcome is Outcome.APPLIED:
-        return change.after.count
-    return change.before.count if change.before else None
-
-
-def _history_line(change: Change, settled: Settled) -> HistoryChange:
-    return HistoryChange(
-        key=change.key,
-        subscription_id=settled.subscription_id,
-        action=str(change.action),
-        before=change.before.count if change.before else None,
-        after=change.after.count,
-        counted=change.quantity.counted,
-        rule=change.quantity.rule,
-        outcome=str(settled.outcome),
-        message=settled.message,
-    )
-
-
 def _note_plan(state: RunState, plan: Plan) -> None:
     summary = plan.summary
     state.note(
@@ -401,19 +320,7 @@ def _note_plan(state: RunState, plan: Plan) -> None:
 
 def _record_failure(job: Applying, state: RunState, error: BaseException) -> None:
     """A run that ended before it could write anything leaves its cause in the history."""
-    message = error.message if isinstance(error, ReconcilerError) else "interrupted"
-    code = error.exit_code if isinstance(error, ReconcilerError) else EXIT_INTERRUPTED
-    verdict = RunVerdict(
-        run=job.info.id,
-        finished_at=job.surroundings.clock.now(),
-        exit_code=code,
-        sentence=f"Failed before the first write: {message}",
-        users_before=0,
-        users_after=0,
-        changes=(),
-        snapshot={},
-    )
     try:
-        state.finish(verdict)
+        state.finish(failed(job.info.id, error, finished_at=job.surroundings.clock.now()))
     except StateError as second:
         job.surroundings.observe(Noticed(message=f"the failure could not be recorded: {second.message}"))

@@ -1,0 +1,122 @@
+"""How a run ended: its exit code, its one sentence, and what the history keeps of it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from reconciler.apply import Applied
+from reconciler.changes import Change, Plan
+from reconciler.errors import Interrupted, ReconcilerError
+from reconciler.model import MappingKey, RunId
+from reconciler.state.base import HistoryChange, RunVerdict
+from reconciler.writes import Outcome, Settled
+
+EXIT_FAILED = 1
+EXIT_HELD = 3
+EXIT_INCOMPLETE = 4
+EXIT_INTERRUPTED = 130
+
+
+def verdict_of(run: RunId, plan: Plan, applied: Applied, *, stopped: bool, finished_at: datetime) -> RunVerdict:
+    """The verdict of a run that came to its end; `stopped` says that somebody asked it to."""
+    code = exit_code(plan, applied, stopped=stopped)
+    return _verdict(run, plan, applied.outcomes, exit_code=code, sentence=sentence(applied), finished_at=finished_at)
+
+
+def cancelled(run: RunId, plan: Plan, *, finished_at: datetime) -> RunVerdict:
+    """The verdict of a run whose plan nobody confirmed."""
+    words = "Apply cancelled: it was not confirmed."
+    return _verdict(run, plan, {}, exit_code=EXIT_FAILED, sentence=words, finished_at=finished_at)
+
+
+def failed(run: RunId, error: BaseException, *, finished_at: datetime) -> RunVerdict:
+    """The verdict of a run that ended before it could write anything."""
+    told = error if isinstance(error, ReconcilerError) else Interrupted("interrupted")
+    return RunVerdict(
+        run=run,
+        finished_at=finished_at,
+        exit_code=told.exit_code,
+        sentence=f"Failed before the first write: {told.message}",
+        users_before=0,
+        users_after=0,
+        changes=(),
+        snapshot={},
+    )
+
+
+def exit_code(plan: Plan, applied: Applied, *, stopped: bool) -> int:
+    """The highest of 0, 3 (something was withheld) and 4 (failed or unknown); 130 when a stop cut the run short."""
+    incomplete = applied.error is not None or applied.count(Outcome.FAILED) or applied.count(Outcome.UNKNOWN)
+    if incomplete:
+        return EXIT_INTERRUPTED if stopped or isinstance(applied.error, Interrupted) else EXIT_INCOMPLETE
+    if plan.refused or applied.count(Outcome.HELD) or applied.count(Outcome.STALE):
+        return EXIT_HELD
+    return 0
+
+
+def sentence(applied: Applied) -> str:
+    """The verdict in one line, as the history shows it."""
+    created = applied.created
+    words = [
+        (created, "created"),
+        (applied.count(Outcome.APPLIED) - created, "updated"),
+        (applied.count(Outcome.UNCHANGED), "unchanged"),
+        (applied.count(Outcome.HELD), "held"),
+        (applied.count(Outcome.STALE), "stale"),
+        (applied.count(Outcome.FAILED), "failed"),
+        (applied.count(Outcome.UNKNOWN), "unknown"),
+    ]
+    always = {"created", "updated", "unchanged"}
+    figures = ", ".join(f"{n} {word}" for n, word in words if n or word in always)
+    bad = applied.error is not None or applied.count(Outcome.FAILED) or applied.count(Outcome.UNKNOWN)
+    return f"{'Apply incomplete.' if bad else 'Apply complete!'} {figures}."
+
+
+def _verdict(
+    run: RunId,
+    plan: Plan,
+    outcomes: Mapping[MappingKey, Settled],
+    *,
+    exit_code: int,
+    sentence: str,
+    finished_at: datetime,
+) -> RunVerdict:
+    lines = tuple(
+        _history_line(change, settled)
+        for change in plan.changes
+        if (settled := outcomes.get(change.key)) is not None and settled.outcome is not Outcome.UNCHANGED
+    )
+    quantities = {c.key: _quantity_after(c, outcomes.get(c.key)) for c in plan.changes}
+    snapshot = {key: count for key, count in quantities.items() if count is not None}
+    return RunVerdict(
+        run=run,
+        finished_at=finished_at,
+        exit_code=exit_code,
+        sentence=sentence,
+        users_before=plan.summary.users_before,
+        users_after=sum(snapshot.values()),
+        changes=lines,
+        snapshot=snapshot,
+    )
+
+
+def _quantity_after(change: Change, settled: Settled | None) -> int | None:
+    """What HaloPSA bills after the run, as far as the run has seen it."""
+    if settled is not None and settled.outcome is Outcome.APPLIED:
+        return change.after.count
+    return change.before.count if change.before else None
+
+
+def _history_line(change: Change, settled: Settled) -> HistoryChange:
+    return HistoryChange(
+        key=change.key,
+        subscription_id=settled.subscription_id,
+        action=str(change.action),
+        before=change.before.count if change.before else None,
+        after=change.after.count,
+        counted=change.quantity.counted,
+        rule=change.quantity.rule,
+        outcome=str(settled.outcome),
+        message=settled.message,
+    )
