@@ -28,6 +28,7 @@ LISTED = (
     "\x85next",
     "::error file=a::b",
     "  ::add-mask::secret",
+    "x,line=1,title=y::z%0A::error::",
     "##[error]x",
     "##vso[task.complete result=Succeeded;]",
     "a::::b####[group]",
