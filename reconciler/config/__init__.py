@@ -21,7 +21,7 @@ from reconciler.config.diagnostics import (
     draw_diagnostics,
     printable,
 )
-from reconciler.config.reading import Row, Table, read_document
+from reconciler.config.reading import Row, Table, collector_paused, read_document
 from reconciler.config.source import Problems, Source, check_characters, decode, read_bytes
 from reconciler.errors import ConfigError
 from reconciler.model import Mappings
@@ -66,6 +66,7 @@ def parse_mappings(text: bytes | str, *, file: str, today: date) -> Mappings:
     return examination.mappings
 
 
+@collector_paused()
 def examine_mappings(text: bytes | str, *, file: str, today: date) -> Examination:
     """Everything there is to say about `text`. Raises ConfigError only when it is no text of acceptable length."""
     source, problems, root = read_text(text, file=file)

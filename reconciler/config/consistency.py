@@ -81,7 +81,8 @@ def _check_clients(entries: tuple[Entry, ...], source: Source, problems: Problem
                 )
             own.setdefault(ref.id, at)
         if not entry.mapping.retired:
-            first = own | first
+            for client_id, at in own.items():
+                first.setdefault(client_id, at)
 
 
 def _check_subscription_ids(entries: tuple[Entry, ...], source: Source, problems: Problems) -> None:

@@ -66,9 +66,8 @@ def read_document(source: Source, text: str, problems: Problems) -> Table | None
     """
     reader = _Reader(source, problems, odd_spaces=ODD_SPACE.search(text) is not None)
     try:
-        with _collector_paused():
-            for event in yaml.parse(text, Loader=LOADER):
-                reader.take(event)
+        for event in yaml.parse(text, Loader=LOADER):
+            reader.take(event)
     except _Stop:
         return None
     except yaml.YAMLError as exc:
@@ -87,8 +86,8 @@ def read_document(source: Source, text: str, problems: Problems) -> Table | None
 
 
 @contextmanager
-def _collector_paused() -> Iterator[None]:
-    """No rescans of the growing tree: nothing in it is garbage, and they would take most of the time."""
+def collector_paused() -> Iterator[None]:
+    """No rescans of a growing tree: nothing in it is garbage, and with many mappings they take most of the time."""
     was_on = gc.isenabled()
     gc.disable()
     try:
