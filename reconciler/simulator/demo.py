@@ -133,7 +133,7 @@ def invoice_line(line_id: int, licence_id: int, text: str, *, by_criteria: bool 
     quantity: Row = {
         "id": line_id,
         "invoice_line_id": line_id,
-        "kind": "subscription",
+        "kind": 4,
         "licence_id": 0 if by_criteria else licence_id,
         "licence_name": text,
         "qty_free": 0,

@@ -1,0 +1,215 @@
+"""The world over real HTTP: both systems, kept-alive connections, latency, and the side door."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import pytest
+
+from reconciler.clock import SystemClock
+from reconciler.simulator.demo import demo_world, night_passes, scaled_world
+from reconciler.simulator.faults import Fault, FaultKind, Faults
+from reconciler.simulator.server import Server, serve
+from reconciler.simulator.world import World
+from tests.simulator.contract import token_form
+
+SIDE_DOOR = {"X-Simulator-Control": "test"}
+
+
+@contextmanager
+def connect(server: Server) -> Iterator[httpx.Client]:
+    """A client of the server's Halo, with a fresh token."""
+    with httpx.Client(base_url=server.halo_url, trust_env=False, timeout=5) as client:
+        token = client.post("/auth/token", data=token_form(server.world)).json()["access_token"]
+        client.headers["Authorization"] = f"Bearer {token}"
+        yield client
+
+
+@pytest.fixture
+def server(world: World) -> Iterator[Server]:
+    with serve(world, night=night_passes) as server:
+        yield server
+
+
+@pytest.fixture
+def halo(server: Server) -> Iterator[httpx.Client]:
+    with connect(server) as client:
+        yield client
+
+
+def test_both_systems_answer_on_ports_of_their_own(server: Server, halo: httpx.Client) -> None:
+    known = server.environment()
+    assert known["HALO_URL"] != known["INFIMA_URL"]
+    assert halo.get("/api/Client").json()["record_count"] == 3
+    headers = {"X-API-Key": known["INFIMA_API_KEY"]}
+    answer = httpx.get(f"{known['INFIMA_URL']}/v1/partner", headers=headers, trust_env=False)
+    assert answer.json()["partner_name"] == "Northwind Managed IT"
+
+
+def test_the_environment_holds_what_a_run_needs(server: Server) -> None:
+    names = {"HALO_URL", "HALO_CLIENT_ID", "HALO_CLIENT_SECRET", "INFIMA_URL", "INFIMA_API_KEY"}
+    assert set(server.environment()) == names
+    assert server.halo_url.startswith("http://127.0.0.1:")
+
+
+def test_a_write_has_its_effect(world: World, halo: httpx.Client) -> None:
+    assert halo.post("/api/SoftwareLicence", json=[{"id": 9001, "count": 12}]).status_code == 200
+    assert world.licences[9001]["count"] == 12
+
+
+def test_one_connection_serves_many_requests(world: World, halo: httpx.Client) -> None:
+    for _ in range(5):
+        halo.get("/api/Client")
+    assert {record.connection for record in world.requests} == {1}
+
+
+def test_requests_run_side_by_side(world: World, server: Server, halo: httpx.Client) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        statuses = list(pool.map(lambda _: halo.get("/api/SoftwareLicence").status_code, range(40)))
+    assert statuses == [200] * 40
+    assert [record.number for record in world.requests] == list(range(1, 42))
+
+
+def test_each_request_takes_the_latency_asked_for(world: World) -> None:
+    with serve(world, latency_ms=30) as server, connect(server) as halo:
+        start = time.perf_counter()
+        halo.get("/api/Client")
+        assert time.perf_counter() - start >= 0.03
+
+
+def test_a_port_can_be_chosen_and_infimas_is_the_next(world: World) -> None:
+    with serve(world) as free:
+        port = int(free.halo_url.rpartition(":")[2])
+    with serve(world, port=port) as server:
+        assert server.halo_url.endswith(f":{port}")
+        assert server.infima_url.endswith(f":{port + 1}")
+
+
+def test_a_closed_server_answers_nobody(world: World) -> None:
+    with serve(world) as server, connect(server) as halo:
+        server.close()
+        with pytest.raises(httpx.TransportError):
+            halo.get("/api/Client")
+
+
+def test_a_large_page_is_whole() -> None:
+    world = scaled_world(1000, clock=SystemClock())
+    query = {"pageinate": "true", "page_no": "1", "page_size": "1000", "includeinactive": "true"}
+    with serve(world) as server, connect(server) as halo:
+        page = halo.get("/api/SoftwareLicence", params=query).json()
+    assert len({row["id"] for row in page["licences"]}) == page["record_count"] == 1000
+
+
+# ---- the side door --------------------------------------------------------------------------------------------------
+
+
+def ask(server: Server, method: str, path: str, body: Any = None) -> httpx.Response:
+    url = f"{server.halo_url}/_simulator/{path}"
+    return httpx.request(method, url, json=body, headers=SIDE_DOOR, trust_env=False)
+
+
+def test_the_side_door_wants_its_header(server: Server) -> None:
+    assert httpx.get(f"{server.halo_url}/_simulator/log", trust_env=False).status_code == 403
+
+
+def test_the_log_can_be_read_and_does_not_hold_the_side_door(world: World, server: Server, halo: httpx.Client) -> None:
+    halo.post("/api/SoftwareLicence", json=[{"id": 9001, "count": 12}])
+    log = ask(server, "GET", "log").json()
+    assert [record["path"] for record in log["requests"]] == ["/auth/token", "/api/SoftwareLicence"]
+    assert log["mutations"][0]["changes"] == {"count": [10, 12]}
+    assert log["mutations"][0]["request"] == 2
+
+
+def test_people_can_be_let_in(world: World, server: Server) -> None:
+    asked = {"method": "person_creates", "arguments": [11, "By hand"], "options": {"count": 3}}
+    made = ask(server, "POST", "edit", asked).json()["result"]
+    assert world.licences[made]["count"] == 3
+
+
+def test_a_night_can_pass() -> None:
+    world = demo_world()
+    with serve(world, night=night_passes) as server:
+        assert ask(server, "POST", "night").json() == {"nights": 1}
+    assert world.infima_clients[112].active == 0
+
+
+def test_switches_and_faults_can_be_set(world: World, server: Server, halo: httpx.Client) -> None:
+    assert ask(server, "POST", "switches", {"page_ceiling": 1, "count_shape": "float"}).status_code == 200
+    assert b'"count":10.0' in halo.get("/api/SoftwareLicence").content
+    assert ask(server, "POST", "faults", [{"kind": "503", "at": "halo.customers"}]).json() == {"faults": 1}
+    assert [halo.get("/api/Client").status_code for _ in range(2)] == [503, 200]
+
+
+def test_the_world_can_be_taken_along(world: World, server: Server) -> None:
+    document = ask(server, "GET", "world").json()
+    assert [row["id"] for row in document["licences"]] == [9001, 9002, 9003]
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("nonsense", None),
+        ("edit", {"method": "change_licence", "arguments": []}),
+        ("edit", {"method": "person_nobody"}),
+        ("switches", {"no_such": 1}),
+        ("faults", [{"kind": "no-such"}]),
+    ],
+)
+def test_what_the_side_door_does_not_know_is_refused(world: World, server: Server, path: str, body: Any) -> None:
+    answer = ask(server, "POST", path, body)
+    assert answer.status_code == 400
+    assert answer.json()["message"]
+    assert world.mutations == []
+
+
+def test_a_server_without_a_night_says_so(world: World) -> None:
+    with serve(world) as server:
+        assert "no night" in ask(server, "POST", "night").json()["message"]
+
+
+# ---- faults, as httpx meets them over a real connection -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("kind", "errors"),
+    [
+        (FaultKind.RESET, (httpx.ReadError, httpx.RemoteProtocolError)),
+        (FaultKind.DISCONNECT, (httpx.RemoteProtocolError, httpx.ReadError)),
+        (FaultKind.TRUNCATED_BODY, (httpx.RemoteProtocolError,)),
+        (FaultKind.LENGTH_TOO_LONG, (httpx.RemoteProtocolError,)),
+        (FaultKind.BAD_CHUNKING, (httpx.RemoteProtocolError,)),
+        (FaultKind.EOF_IN_HEADER, (httpx.RemoteProtocolError,)),
+        (FaultKind.MANY_HEADERS, (httpx.RemoteProtocolError,)),
+    ],
+)
+@pytest.mark.parametrize("after", [False, True])
+def test_a_broken_answer_before_or_after_the_effect(
+    world: World, kind: FaultKind, errors: tuple[type[Exception], ...], *, after: bool
+) -> None:
+    faults = Faults([Fault(kind=kind, at="halo.write", after=after)])
+    with serve(world, faults=faults) as server, connect(server) as halo:
+        with pytest.raises(errors):
+            halo.post("/api/SoftwareLicence", json=[{"id": 9001, "count": 12}])
+        assert world.licences[9001]["count"] == (12 if after else 10)
+        assert halo.get("/api/SoftwareLicence/9001").json()["count"] == (12 if after else 10)
+
+
+def test_a_client_that_waits_no_longer(world: World) -> None:
+    faults = Faults([Fault(kind=FaultKind.READ_TIMEOUT, at="halo.customers", seconds=30)])
+    with serve(world, faults=faults) as server, connect(server) as halo:
+        with pytest.raises(httpx.ReadTimeout):
+            halo.get("/api/Client", timeout=0.1)
+        assert halo.get("/api/Client").status_code == 200
+
+
+def test_a_compressed_body_goes_out_compressed(world: World) -> None:
+    faults = Faults([Fault(kind=FaultKind.GZIP, at="halo.customers")])
+    with serve(world, faults=faults) as server, connect(server) as halo:
+        answer = halo.get("/api/Client")
+    assert answer.headers["Content-Encoding"] == "gzip"
+    assert answer.json()["record_count"] == 3
