@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -156,7 +156,8 @@ def run_lock(directory: PrivateDirectory, info: RunInfo, *, location: str) -> It
         yield
     finally:
         try:
-            directory.remove(HOLDER_FILE)
+            with suppress(StateError):  # a note that stays says nothing once the lock is free
+                directory.remove(HOLDER_FILE)
         finally:
             lock.release()
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote
@@ -31,12 +31,14 @@ from reconciler.state.document import STATE_FILE, StateDocument, decode, encode,
 from reconciler.state.files import PrivateDirectory, StateFiles
 from reconciler.state.gitcommand import NETWORK_SECONDS, Git, GitAnswer, clean
 from reconciler.state.gitfiles import CommitFiles, Overlay, write_commit
-from reconciler.state.history import History
+from reconciler.state.history import HISTORY_FOLDER, History
 from reconciler.state.journal import JOURNAL_FOLDER, Journal
 from reconciler.state.recording import Step, record_run
 
 DEFAULT_BRANCH = "reconciler-state"
 PUSH_TRIES = 12
+UNMOVED_TRIES = 3
+"""A remote that refuses a push this often though nobody else changed the branch does not want it."""
 
 T = TypeVar("T")
 
@@ -96,7 +98,8 @@ class GitState:
             keeper = _GitKeeper(branch, local, self._clock)
             with record_run(keeper, info, clock=self._clock, durable=True) as run:
                 yield run
-            keeper.forget_pushed_journals()
+            with suppress(StateError):  # what stays here is looked at again by the next run
+                keeper.forget_pushed_journals()
 
     def _fetched(self) -> StateBranch:
         branch = self._state_branch()
@@ -140,7 +143,7 @@ class StateBranch:
         """state.json at the tip. Raises `StateError` when damaged, and for a branch that holds something else."""
         files = self.files
         content = files.read(STATE_FILE)
-        if content is None and files.all_names:
+        if content is None and files.holds_anything_outside({JOURNAL_FOLDER, HISTORY_FOLDER}):
             raise StateError(
                 f"The branch {self.name} has no {STATE_FILE}: it is no state branch.",
                 hint="Name a branch that is used for nothing else with --state git:BRANCH.",
@@ -209,11 +212,12 @@ class StateBranch:
 class _GitKeeper:
     """`Keeper` for one run on a branch."""
 
+    _journal: Journal  # from `started` on
+
     def __init__(self, branch: StateBranch, local: PrivateDirectory, clock: Clock) -> None:
         self._branch = branch
         self._local = local
         self._clock = clock
-        self._journal: Journal | None = None
         self._document = branch.document
         self._identity = branch.git.identity()
 
@@ -234,8 +238,9 @@ class _GitKeeper:
 
     def update(self, step: Step[T], *, message: str) -> T:
         """Commit the step on the newest state and push it; decide anew whenever somebody else was faster."""
-        refused = ""
+        refused, unmoved = "", 0
         for number in range(1, PUSH_TRIES + 1):
+            base = self._branch.tip
             edit = step(self._document, self._branch.files)
             files = {**self._journals(), **edit.files, STATE_FILE: encode(edit.document)}
             commit = self._commit(files, message)
@@ -247,9 +252,12 @@ class _GitKeeper:
             self._document = self._branch.document
             if self._branch.contains(commit):
                 return edit.answer
+            unmoved += self._branch.tip == base
+            if unmoved == UNMOVED_TRIES:
+                break
             self._clock.sleep(0.05 * number)
         raise StateError(
-            f"The state branch {self._branch.name} did not take our commit in {PUSH_TRIES} tries: {refused}",
+            f"The state branch {self._branch.name} did not take our commit: {refused}",
             hint="May the job push there (in CI: `contents: write`)? Is the branch protected?",
         )
 
@@ -281,9 +289,7 @@ class _GitKeeper:
             content = self._local.read(name) or b""
             if content.startswith(pushed.read(name) or b""):
                 found[name] = content
-        if self._journal is not None:
-            found[self._journal.name] = self._journal.content
-        return found
+        return {**found, self._journal.name: self._journal.content}
 
     def _commit(self, files: Mapping[str, bytes], message: str) -> str:
         with tempfile.TemporaryDirectory(dir=self._local.root, prefix=".index-") as folder:

@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -142,10 +143,8 @@ def _environment(environ: Mapping[str, str]) -> dict[str, str]:
 
 def _end(process: subprocess.Popen[bytes]) -> None:
     """End git and the transport it started: ending git alone would leave us waiting for the transport's output."""
-    if hasattr(os, "killpg"):
-        try:
-            os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            return
-    else:
+    if not hasattr(os, "killpg"):
         process.kill()
+        return
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)

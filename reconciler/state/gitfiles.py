@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.errors import StateError
@@ -10,22 +11,32 @@ from reconciler.state.files import MAX_FILE_BYTES, StateFiles
 from reconciler.state.gitcommand import Git
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Entry:
+    """One file in a commit. Links and submodules are not regular, and nothing that we wrote."""
+
+    blob: str
+    regular: bool
+
+
 class CommitFiles:
     """`StateFiles` of one commit; of None, no files."""
 
     def __init__(self, git: Git, commit: str | None) -> None:
         self._git = git
-        self._blobs = _list_blobs(git, commit) if commit else {}
+        self._entries = _list_entries(git, commit) if commit else {}
 
-    @property
-    def all_names(self) -> tuple[str, ...]:
-        return tuple(self._blobs)
+    def holds_anything_outside(self, folders: Collection[str]) -> bool:
+        """True where the commit has files outside these folders."""
+        return any(name.partition("/")[0] not in folders for name in self._entries)
 
     def read(self, name: str) -> bytes | None:
-        blob = self._blobs.get(name)
-        if blob is None:
+        entry = self._entries.get(name)
+        if entry is None:
             return None
-        answer = self._git.run("cat-file", "blob", blob)
+        if not entry.regular:
+            raise StateError(f"{name} on the state branch is not a regular file.", hint="Remove it from the branch.")
+        answer = self._git.run("cat-file", "blob", entry.blob)
         if not answer.ok:
             raise StateError(
                 f"{name} cannot be read from the state branch: {answer.complaint}",
@@ -34,13 +45,8 @@ class CommitFiles:
         return answer.output
 
     def names(self, folder: str) -> tuple[str, ...]:
-        return tuple(
-            sorted(
-                name
-                for name in self._blobs
-                if name.startswith(f"{folder}/") and name.endswith(".jsonl") and name.count("/") == 1
-            )
-        )
+        prefix = f"{folder}/"
+        return tuple(sorted(name for name in self._entries if name.startswith(prefix) and name.endswith(".jsonl")))
 
 
 class Overlay:
@@ -80,17 +86,14 @@ def write_commit(
     return git.ask("commit-tree", tree, *parents, "-F", "-", stdin=text.encode() + b"\n", extra=identity)
 
 
-def _list_blobs(git: Git, commit: str) -> dict[str, str]:
+def _list_entries(git: Git, commit: str) -> dict[str, _Entry]:
     answer = git.run("ls-tree", "-r", "-z", "-l", commit)
     if not answer.ok:
         raise StateError(f"The state branch cannot be listed: {answer.complaint}", hint="Try a fresh clone.")
-    blobs = {}
-    for row in answer.output.split(b"\0"):
-        if not row:
-            continue
+    entries = {}
+    for row in filter(None, answer.output.split(b"\0")):
         facts, _, name = row.partition(b"\t")
         mode, kind, blob, size = facts.split()
-        # Links and submodules are nothing that we wrote.
-        if kind == b"blob" and mode == b"100644" and int(size) <= MAX_FILE_BYTES:
-            blobs[name.decode("utf-8", "replace")] = blob.decode("ascii")
-    return blobs
+        regular = kind == b"blob" and mode == b"100644" and int(size) <= MAX_FILE_BYTES
+        entries[name.decode("utf-8", "replace")] = _Entry(blob=blob.decode("ascii"), regular=regular)
+    return entries

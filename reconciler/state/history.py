@@ -139,11 +139,11 @@ def append_history(
     records, _ = _history_records(files, only={name, *files.names(HISTORY_FOLDER)[-1:]})
     here = [record for _, record in read_lines(content)[0] if record is not None]
     newest = max(records, key=lambda record: record.seq, default=None)
-    if newest is not None and any(record.kind == "run" and record.run == verdict.run for record in here):
-        return name, content, head or ChainHead(file=name, seq=newest.seq, hash=newest.hash)
     seq, prev = (newest.seq, newest.hash) if newest else (0, GENESIS)
     if head is not None and head.seq > seq:
         seq, prev = head.seq, head.hash
+    if any(record.kind == "run" and record.run == verdict.run for record in here):
+        return name, content, ChainHead(file=name, seq=seq, hash=prev)
     additions = [("run", _run_facts(info, verdict))]
     if verdict.snapshot and not any(record.kind == "snapshot" for record in here):
         quantities: dict[str, Json] = {str(key): count for key, count in verdict.snapshot.items()}
@@ -271,5 +271,7 @@ def _past_run(record: Record) -> PastRun:
 
 def _changes(rows: list[dict[str, Any]]) -> Iterator[HistoryChange]:
     for row in rows:
-        subscription = row.pop("subscription_id")
-        yield HistoryChange(**row, subscription_id=None if subscription is None else SubscriptionId(subscription))
+        subscription = row["subscription_id"]
+        yield HistoryChange(
+            **{**row, "subscription_id": None if subscription is None else SubscriptionId(subscription)}
+        )

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from reconciler.clock import Clock
 from reconciler.errors import UsageError
 from reconciler.state.directory import DirectoryState
-from reconciler.state.git import GitState
+
+if TYPE_CHECKING:
+    from reconciler.state.git import GitState
 
 DEFAULT_DIRECTORY = ".reconciler"
 
@@ -29,12 +32,12 @@ def open_state(
     match kind:
         case "directory" if place:
             return DirectoryState(Path(place).expanduser(), clock=clock)
-        case "git" if place:
-            return GitState(beside, branch=place, clock=clock, environ=environ)
-        case "git" if not colon:
-            return GitState(beside, clock=clock, environ=environ)
+        case "git" if place or not colon:
+            from reconciler.state.git import DEFAULT_BRANCH, GitState  # noqa: PLC0415 - starts no subprocess machinery
+
+            return GitState(beside, branch=place or DEFAULT_BRANCH, clock=clock, environ=environ)
     # A one-letter kind is a drive, and a separator before the colon makes it part of a path.
-    if colon and kind.isalpha() and len(kind) > 1:
+    if colon and kind.isalnum() and len(kind) > 1:
         raise UsageError(
             f"--state {named} is neither directory:PATH nor git:BRANCH.",
             hint="For example: --state git:reconciler-state",

@@ -5,6 +5,7 @@ A backend is a `Keeper`: it applies a step to the newest state and makes the res
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -77,6 +78,7 @@ class RecordedRun:
         self._durable = durable
         self._updated = False
         self._wrote = False
+        self._one_at_a_time = threading.Lock()
         self.finished = False
 
     @property
@@ -148,7 +150,7 @@ class RecordedRun:
         )
 
     def intend(self, intent: Intent) -> None:
-        if not self._updated and not self._wrote:
+        if not self.worth_keeping:
             self._keeper.check_writable()
         self._journal.append("intent", intent_facts(intent))
         self._wrote = True
@@ -157,7 +159,7 @@ class RecordedRun:
         self._journal.append("outcome", {"number": number, "result": result.value, "message": message})
 
     def note(self, kind: str, facts: Mapping[str, Json]) -> None:
-        self._journal.append("note", {"note": kind, **facts})
+        self._journal.append(f"note:{kind}", facts)
 
     def finish(self, verdict: RunVerdict) -> None:
         self._journal.append("verdict", verdict_facts(verdict))
@@ -175,13 +177,10 @@ class RecordedRun:
         """Say in the journal that the run ends without a verdict, and keep what it did."""
         self._journal.append("ended-without-verdict", {"reason": reason})
         if self.worth_keeping:
-            self._change_quietly()
-
-    def _change_quietly(self) -> None:
-        self._update(
-            lambda document, _: Edit(document=self._stamped(document), answer=None),
-            f"Run {self._info.id} ended without a verdict",
-        )
+            self._update(
+                lambda document, _: Edit(document=self._stamped(document), answer=None),
+                f"Run {self._info.id} ended without a verdict",
+            )
 
     def _change(
         self, kind: str, facts: Mapping[str, Json], change: Callable[[StateDocument], StateDocument], message: str
@@ -194,8 +193,9 @@ class RecordedRun:
             raise
 
     def _update(self, step: Step[T], message: str) -> T:
-        answer = self._keeper.update(step, message=message)
-        self._updated = True
+        with self._one_at_a_time:
+            answer = self._keeper.update(step, message=message)
+            self._updated = True
         return answer
 
     def _ours(self, attempts: Sequence[Attempt]) -> frozenset[MappingKey]:

@@ -9,6 +9,7 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
+import filelock
 import pytest
 
 from reconciler.errors import StateConflict, StateError, StateLocked
@@ -148,6 +149,40 @@ def test_run_that_raises_says_so_in_its_journal(store: DirectoryState, tmp_path:
     assert (last.kind, last.facts) == ("ended-without-verdict", {"reason": "ZeroDivisionError"})
 
 
+def test_run_that_raises_after_its_verdict_keeps_the_verdict(store: DirectoryState) -> None:
+    def late_trouble() -> None:
+        with store.open_run(run_info()) as run:
+            run.finish(verdict())
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        late_trouble()
+    assert store.history.unfinished() == ()
+
+
+def test_same_systems_are_written_down_once(store: DirectoryState, tmp_path: Path) -> None:
+    with store.open_run(run_info()) as run:
+        run.record_tenant(TENANT)
+        run.record_tenant(TENANT)
+
+    kinds = [record.kind for record in read_journal(tmp_path / "state" / journal_name(run_info())).records]
+    assert kinds.count("tenant") == 1
+
+
+def test_lost_journal_of_the_run_before_is_noted(store: DirectoryState, tmp_path: Path) -> None:
+    with store.open_run(run_info("r1")) as run:
+        run.finish(verdict("r1"))
+    (tmp_path / "state" / journal_name(run_info("r1"))).unlink()
+
+    with store.open_run(run_info("r2")):
+        pass
+    record = read_journal(tmp_path / "state" / journal_name(run_info("r2"))).records[1]
+    assert (record.kind, record.facts) == (
+        "previous-run",
+        {"file": journal_name(run_info("r1")), "lost": "record 2"},
+    )
+
+
 def test_second_run_is_told_who_holds_the_state(store: DirectoryState) -> None:
     with store.open_run(run_info("r1")):
         with pytest.raises(StateLocked, match=r"`apply` by .+ on .+, process \d+, since 2026-11-22") as caught:
@@ -199,6 +234,26 @@ def test_lock_ends_with_its_process(tmp_path: Path, store: DirectoryState) -> No
 
     with store.open_run(run_info("r2")) as run:
         assert run.record_attempts([attempt("acme")]) == {"acme"}
+
+
+def test_change_that_hangs_elsewhere_is_said(
+    store: DirectoryState, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reconciler.state.directory.CHANGE_LOCK_SECONDS", 0.05)
+    with store.open_run(run_info()) as run:
+        hanging = filelock.FileLock(tmp_path / "state" / "change.lock")
+        with hanging, pytest.raises(StateLocked, match="has been changing"):
+            run.record_attempts([attempt("acme")])
+        assert run.record_attempts([attempt("acme")]) == {"acme"}
+
+
+def test_holder_without_a_user_name_is_still_named(store: DirectoryState, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody() -> str:
+        raise KeyError
+
+    monkeypatch.setattr("getpass.getuser", nobody)
+    with store.open_run(run_info("r1")), pytest.raises(StateLocked, match="a user without a name"):
+        store.open_run(run_info("r2")).__enter__()
 
 
 def test_state_can_be_read_while_a_run_holds_it(store: DirectoryState) -> None:

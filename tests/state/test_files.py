@@ -41,6 +41,20 @@ def test_open_directory_is_closed_to_others(store: DirectoryState, tmp_path: Pat
         assert stat.S_IMODE((tmp_path / "state").stat().st_mode) == 0o700
 
 
+def test_system_without_posix_calls_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows has neither fchmod nor directories that can be opened, nor owners by number."""
+    for name in ("fchmod", "O_DIRECTORY", "geteuid"):
+        monkeypatch.delattr(os, name)
+    directory = PrivateDirectory(tmp_path / "state")
+
+    directory.replace("state.json", b"whole")
+    file = directory.create("journal/a.jsonl")
+    file.append(b"line")
+    file.close()
+
+    assert (directory.read("state.json"), directory.read("journal/a.jsonl")) == (b"whole", b"line")
+
+
 def test_symlinked_directory_is_refused(store: DirectoryState, tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "state").symlink_to(tmp_path / "real")

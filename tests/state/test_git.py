@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -251,6 +254,162 @@ def test_missing_right_to_push_stops_the_first_write(state: GitState, work: Path
         write()
 
 
+def test_right_to_push_is_asked_anew_when_the_branch_moved(state: GitState, elsewhere: GitState) -> None:
+    with elsewhere.open_run(run_info("r0")) as first:
+        first.finish(verdict("r0"))
+    with state.open_run(run_info("r1")) as run:
+        with elsewhere.open_run(run_info("r2")) as other:
+            other.record_bindings([binding("acme", 9001)])
+        run.intend(intent(1))
+        assert set(run.recorded.bindings) == {"acme"}
+
+
+def test_first_write_to_a_branch_that_is_not_there_yet_is_permitted(state: GitState, elsewhere: GitState) -> None:
+    with state.open_run(run_info()) as run:
+        run.intend(intent(1))
+        assert elsewhere.read() == Recorded()
+
+
+def test_branch_that_keeps_moving_is_followed_only_so_long(
+    state: GitState, elsewhere: GitState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = StateBranch.push
+    turns = iter(range(100))
+
+    def overtaken(branch: StateBranch, commit: str) -> str:
+        with monkeypatch.context() as inner:
+            inner.setattr(StateBranch, "push", real)
+            with elsewhere.open_run(run_info(f"other{next(turns)}")) as other:
+                other.record_attempts([attempt(f"k{next(turns)}")])
+        return real(branch, commit)
+
+    monkeypatch.setattr("reconciler.state.git.PUSH_TRIES", 4)
+
+    def create() -> None:
+        with state.open_run(run_info("r1")) as run, monkeypatch.context() as moving:
+            moving.setattr(StateBranch, "push", overtaken)
+            run.record_attempts([attempt("acme")])
+
+    with pytest.raises(StateError, match="did not take our commit"):
+        create()
+    assert "acme" not in elsewhere.read().attempts
+
+
+def test_clone_locked_by_another_git_is_said(state: GitState, elsewhere: GitState, work: Path) -> None:
+    with elsewhere.open_run(run_info()) as run:
+        run.finish(verdict())
+    lock = work / ".git" / "refs" / "reconciler" / f"{BRANCH}.lock"
+    lock.parent.mkdir()
+    lock.touch()
+
+    with pytest.raises(StateError, match=r"cannot be fetched: .*lock"):
+        state.read()
+
+
+def test_damaged_clone_is_said(state: GitState, work: Path) -> None:
+    with state.open_run(run_info()) as run:
+        run.finish(verdict())
+    for path in (work / ".git" / "objects").glob("??/*"):
+        path.chmod(0o600)
+        path.write_bytes(b"")
+
+    with pytest.raises(StateError, match=r"state branch|git rev-parse"):
+        _ = state.history
+
+
+def test_links_on_the_branch_are_not_followed(
+    state: GitState, tmp_path: Path, remote: Path, git_environ: dict[str, str]
+) -> None:
+    other = clone(remote, tmp_path / "other", git_environ)
+    git(other, git_environ, "checkout", "-q", "--orphan", BRANCH)
+    git(other, git_environ, "rm", "-rqf", ".")
+    (other / "state.json").symlink_to("elsewhere.json")
+    git(other, git_environ, "add", "state.json")
+    git(other, git_environ, "-c", "user.name=A", "-c", "user.email=a@example.com", "commit", "-qm", "x")
+    git(other, git_environ, "push", "-q", "origin", BRANCH)
+
+    with pytest.raises(StateError, match="not a regular file"):
+        state.read()
+
+
+def test_state_moved_off_the_branch_is_begun_anew_behind_its_history(
+    state: GitState, tmp_path: Path, remote: Path, git_environ: dict[str, str]
+) -> None:
+    with state.open_run(run_info("r1")) as run:
+        run.record_bindings([binding("acme", 9001)])
+        run.finish(verdict("r1"))
+    other = clone(remote, tmp_path / "other", git_environ)
+    git(other, git_environ, "checkout", "-q", BRANCH)
+    git(other, git_environ, "rm", "-q", "state.json")
+    git(other, git_environ, "-c", "user.name=A", "-c", "user.email=a@example.com", "commit", "-qm", "x")
+    git(other, git_environ, "push", "-q", "origin", BRANCH)
+
+    with state.open_run(run_info("r2")) as run:
+        assert run.recorded == Recorded()
+        run.finish(verdict("r2"))
+    assert [past.info.id for past in state.history.runs()] == ["r1", "r2"]
+    assert state.history.verify() == ()
+
+
+def test_fetch_that_met_another_fetch_is_repeated(
+    state: GitState, elsewhere: GitState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with elsewhere.open_run(run_info()) as run:
+        run.record_bindings([binding("acme", 9001)])
+    real = StateBranch._fetch_branch
+    busy = [gitcommand.GitAnswer(code=1, output=b"", complaint="cannot lock ref")]
+    monkeypatch.setattr(StateBranch, "_fetch_branch", lambda branch: busy.pop() if busy else real(branch))
+
+    assert set(state.read().bindings) == {"acme"}
+
+
+def test_author_in_the_environment_counts(
+    work: Path, remote: Path, clock: StillClock, git_environ: dict[str, str]
+) -> None:
+    bot = {
+        f"GIT_{role}_{part}": f"bot-{part.lower()}" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")
+    }
+    store = GitState(work, clock=clock, environ={**git_environ, **bot, "GIT_AUTHOR_DATE": "yesterday"})
+    with store.open_run(run_info()) as run:
+        run.finish(verdict())
+
+    assert git(remote, git_environ, "log", "-1", "--format=%an <%ae> %cn <%ce>", BRANCH) == (
+        "bot-name <bot-email> bot-name <bot-email>"
+    )
+
+
+def test_git_that_cannot_be_started_is_said(tmp_path: Path, clock: StillClock, git_environ: dict[str, str]) -> None:
+    program = tmp_path / "bin" / "git"
+    program.parent.mkdir()
+    program.write_text("#!/nonexistent\n")
+    program.chmod(0o700)
+
+    with pytest.raises(StateError, match="git cannot be started"):
+        GitState(tmp_path, clock=clock, environ={**git_environ, "PATH": str(program.parent)}).read()
+
+
+def test_interrupted_git_is_ended(work: Path, git_environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+
+    def interrupt(process: subprocess.Popen[bytes], *_: object, **__: object) -> None:
+        started.append(process)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(subprocess.Popen, "communicate", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        gitcommand.Git(work, git_environ).run("-c", "alias.wait=!sleep 60", "wait")
+    assert started[0].returncode == -signal.SIGKILL
+
+
+def test_git_is_ended_where_there_are_no_process_groups(
+    work: Path, git_environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "killpg")
+
+    with pytest.raises(StateError, match="took longer"):
+        gitcommand.Git(work, git_environ).run("cat-file", "--batch", seconds=0)
+
+
 def test_branch_of_something_else_is_refused(work: Path, clock: StillClock, git_environ: dict[str, str]) -> None:
     store = GitState(work, clock=clock, branch="main", environ=git_environ)
 
@@ -322,6 +481,21 @@ def test_crashed_runs_journal_is_pushed_by_the_next_run(
     assert git(remote, git_environ, "show", f"{BRANCH}:journal/{journal.name}").encode() + b"\n" == content
     assert [(lost.run, lost.unknown_intents) for lost in state.history.unfinished()] == [("r1", (1,))]
     assert not journal.exists()
+
+
+def test_local_journal_that_is_no_continuation_does_not_replace_the_pushed_one(
+    state: GitState, work: Path, remote: Path, git_environ: dict[str, str]
+) -> None:
+    with state.open_run(run_info("r1")) as run:
+        run.finish(verdict("r1"))
+    name = "journal/20261122T051703Z-r1.jsonl"
+    pushed = git(remote, git_environ, "show", f"{BRANCH}:{name}")
+    (work / ".git" / "reconciler" / BRANCH / name).write_text("something else\n")
+
+    with state.open_run(run_info("r2")) as run:
+        run.finish(verdict("r2"))
+    assert git(remote, git_environ, "show", f"{BRANCH}:{name}") == pushed
+    assert state.history.verify() == ()
 
 
 def test_run_without_a_verdict_still_pushes_what_it_did(state: GitState, elsewhere: GitState) -> None:

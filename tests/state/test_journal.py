@@ -34,7 +34,7 @@ def test_records_come_back_in_order(journal: Path) -> None:
         "run-started",
         "intent",
         "outcome",
-        "note",
+        "note:plan",
         "intent",
         "verdict",
     ]
@@ -90,13 +90,11 @@ def test_any_changed_byte_is_detected(journal: Path) -> None:
     content = journal.read_bytes()
     whole = read_records(content).records
     for place in range(len(content)):
-        for mask in (0x01, 0x20, 0x80):
-            damaged = bytearray(content)
-            damaged[place] ^= mask
-            reading = read_records(bytes(damaged))
-            assert reading.problem or reading.torn
-            before = content[:place].count(b"\n")
-            assert reading.records == whole[:before]
+        damaged = bytearray(content)
+        damaged[place] ^= 1 << (place % 8)
+        reading = read_records(bytes(damaged))
+        assert reading.problem or reading.torn
+        assert reading.records == whole[: content[:place].count(b"\n")]
 
 
 def test_any_lost_line_in_the_middle_is_detected(journal: Path) -> None:
