@@ -279,6 +279,13 @@ def outcome_verdict(shown: View) -> str:
     return f"{opening or 'Apply complete!'} {', '.join(figures + withheld + unsettled)}."
 
 
+def attach(created: int) -> str:
+    """Return what a person has to do after so many creates."""
+    if created == 1:
+        return "attach it to a recurring invoice. Until then it bills nothing."
+    return "attach each of them to a recurring invoice. Until then they bill nothing."
+
+
 def _tally(shown: View, words: Mapping[Outcome, str]) -> list[str]:
     counted = {word: len(shown.with_outcome(outcome)) for outcome, word in words.items()}
     return [f"{number} {word}" for word, number in counted.items() if number]

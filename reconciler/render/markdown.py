@@ -16,6 +16,7 @@ from reconciler.render.document import (
     Problem,
     Row,
     View,
+    attach,
     outcome_verdict,
     pending_writes,
     plural,
@@ -172,7 +173,7 @@ def _planned(shown: View) -> Iterator[Block]:
 def _tried(shown: View) -> Iterator[Block]:
     created = [row for row in shown.with_outcome(Outcome.APPLIED) if row.action == Action.CREATE]
     if created:
-        opening = "**Next step, by hand in HaloPSA:** attach it to a recurring invoice. Until then it bills nothing.\n"
+        opening = f"**Next step, by hand in HaloPSA:** {attach(len(created))}\n"
         items = [
             f"- Subscription {row.subscription_id}, {markdown_safe(row.subscription_name)}, "
             f"for customer {_customer(row)} ({row.customer_id})"

@@ -18,6 +18,7 @@ from reconciler.render.document import (
     Problem,
     Row,
     View,
+    attach,
     outcome_verdict,
     pending_writes,
     plural,
@@ -328,8 +329,7 @@ def _next_steps(pen: Pen, shown: View) -> list[str]:
     created = [row for row in shown.with_outcome(Outcome.APPLIED) if row.action == Action.CREATE]
     if not created:
         return []
-    title = "Next step, by hand in HaloPSA: attach it to a recurring invoice. Until then it bills nothing."
-    lines = [pen.ink(title, Ink.BOLD)]
+    lines = [pen.ink(f"Next step, by hand in HaloPSA: {attach(len(created))}", Ink.BOLD)]
     return lines + [
         f"  Subscription #{row.subscription_id} {pen.clean(row.subscription_name, 48)}"
         f" for customer {pen.clean(row.customer, 48)} ({row.customer_id})"

@@ -6,7 +6,17 @@ import pytest
 
 from reconciler.changes import Action, ActionReason
 from reconciler.plan_document import plan_document
-from reconciler.render.document import Kind, outcome_verdict, plural, sentence, signed, users_after_apply, verdict, view
+from reconciler.render.document import (
+    Kind,
+    attach,
+    outcome_verdict,
+    plural,
+    sentence,
+    signed,
+    users_after_apply,
+    verdict,
+    view,
+)
 from reconciler.rules import Rule
 from reconciler.writes import Outcome, Settled
 from tests.builders import build_change, build_hold, build_mapping, build_plan, build_violation
@@ -122,6 +132,11 @@ def test_signed(number: int | None, text: str) -> None:
 
 def test_sentence_gets_one_full_stop() -> None:
     assert [sentence(text) for text in ("a", "a.", " a? ", "")] == ["a.", "a.", "a?", ""]
+
+
+def test_next_step_after_creates_counts_them() -> None:
+    assert attach(1).startswith("attach it to a recurring invoice.")
+    assert attach(2).startswith("attach each of them to a recurring invoice.")
 
 
 def test_plural() -> None:
