@@ -4,6 +4,7 @@ ReconcilerError                     exit 1
 ├── UsageError                      exit 64   the command line or the environment is wrong
 ├── ConfigError                     exit 1    mappings.yaml has problems; carries every diagnostic
 ├── PlanFileError                   exit 1    a saved plan cannot be used
+├── DecisionRefused                 exit 1    what a person decided about a binding does not fit what is live
 ├── StateError                      exit 1    the state cannot be read or written
 │   ├── StateLocked                 exit 1    another run holds it
 │   └── StateConflict               exit 1    somebody else changed it first (compare-and-set lost)
@@ -61,6 +62,12 @@ class PlanFileError(ReconcilerError):
     """A saved plan is unreadable, or was made from other mappings or for other systems."""
 
     code = "plan-file"
+
+
+class DecisionRefused(ReconcilerError):
+    """What `adopt` or `resolve` was told does not fit what HaloPSA, the state and mappings.yaml say."""
+
+    code = "decision-refused"
 
 
 class StateError(ReconcilerError):

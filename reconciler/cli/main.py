@@ -22,6 +22,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "apply": ("reconciler.cli.apply:apply", "Create missing Subscriptions and set quantities."),
     "show": ("reconciler.cli.show:show", "Draw a saved plan."),
     "validate": ("reconciler.cli.validate:validate", "Check mappings.yaml, without network."),
+    "adopt": ("reconciler.cli.adopt:adopt", "Bind a mapping to an existing Subscription, by hand."),
+    "resolve": ("reconciler.cli.resolve:resolve", "Decide a create without an answer, or a Subscription that is gone."),
     "demo": ("reconciler.cli.demo:demo", "Tell the whole story on the simulator."),
     "simulate": ("reconciler.cli.simulate:simulate", "Run the simulator as a server on 127.0.0.1."),
 }

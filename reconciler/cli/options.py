@@ -72,6 +72,14 @@ def common_options(command: F) -> F:
     return command
 
 
+def complete_keys(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """The keys in mappings.yaml, for shell completion: no network, and nothing from a file that cannot be read."""
+    from reconciler.config import list_keys  # noqa: PLC0415
+
+    path = context.ensure_object(CommonOptions).mappings
+    return [key for key in list_keys(path) if key.startswith(incomplete)]
+
+
 def output_option(*formats: str) -> Callable[[F], F]:
     """Add `-o`; what was chosen is also remembered for the drawing of errors."""
 
@@ -94,10 +102,18 @@ def output_option(*formats: str) -> Callable[[F], F]:
 def selection_options(command: F) -> F:
     """Add --only and --exclude."""
     command = click.option(
-        "--exclude", multiple=True, metavar="KEY", help="Leave this mapping out; may be given several times."
+        "--exclude",
+        multiple=True,
+        metavar="KEY",
+        shell_complete=complete_keys,
+        help="Leave this mapping out; may be given several times.",
     )(command)
     return click.option(
-        "--only", multiple=True, metavar="KEY", help="This mapping and no other; may be given several times."
+        "--only",
+        multiple=True,
+        metavar="KEY",
+        shell_complete=complete_keys,
+        help="This mapping and no other; may be given several times.",
     )(command)
 
 

@@ -77,6 +77,13 @@ def tell(text: str) -> None:
     click.echo(text, err=True)
 
 
+def safe(text: str, width: int = 2_000) -> str:
+    """One line of our own words with foreign names in it, harmless on this terminal and in a CI log."""
+    from reconciler.render.text import terminal_safe  # noqa: PLC0415
+
+    return terminal_safe(text, width, encoding=sys.stdout.encoding or "ascii")
+
+
 def report_error(error: ReconcilerError, options: CommonOptions) -> None:
     """Draw an error: with its next step on stderr, and as a valid document on stdout where -o json was asked for."""
     from reconciler.errors import ConfigError  # noqa: PLC0415

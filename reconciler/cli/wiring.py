@@ -21,7 +21,8 @@ from reconciler.rules import Allowance, Rule
 if TYPE_CHECKING:
     from reconciler.providers.connect import Systems
     from reconciler.run import Live, Surroundings, Wishes
-    from reconciler.state.base import StateStore
+    from reconciler.state.directory import DirectoryState
+    from reconciler.state.git import GitState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +53,7 @@ class Wiring:
             rng=SystemRandom(),
         )
 
-    def store(self) -> StateStore:
+    def store(self) -> DirectoryState | GitState:
         """The state that --state or RECONCILER_STATE names."""
         from reconciler.state.open import open_state  # noqa: PLC0415
 
@@ -99,7 +100,7 @@ def wishes(
     keys = [str(m.key) for m in mappings.mappings]
     for option, names in (("--only", only), ("--exclude", exclude)):
         for name in names:
-            _require_key(name, keys, option)
+            require_key(name, keys, option)
     return Wishes(
         only=tuple(MappingKey(k) for k in only),
         exclude=tuple(MappingKey(k) for k in exclude),
@@ -134,11 +135,12 @@ def _allowance(text: str, reason: str | None, keys: Sequence[str]) -> Allowance:
             raise UsageError(
                 f"--allow {text}: {rule} stops whole runs and takes no mapping.", hint=f"Write --allow {rule}."
             )
-        _require_key(key, keys, f"--allow {rule}")
+        require_key(key, keys, f"--allow {rule}")
     return Allowance(rule=rule, reason=reason or "", key=key or None)
 
 
-def _require_key(name: str, keys: Sequence[str], option: str) -> None:
+def require_key(name: str, keys: Sequence[str], option: str) -> None:
+    """Raise `UsageError` where the file has no mapping called `name`; `option` says where it was written."""
     if name not in keys:
         raise UsageError(
             f"{option} {name}: mappings.yaml has no mapping with that key.", hint=_hint(name, keys, "The keys are")

@@ -90,7 +90,8 @@ class RunVerdict:
     """How a run ended. `good` means exit 0; `sentence` is the verdict line that people read.
 
     `changes` holds every mapping whose outcome is not "unchanged"; `snapshot` every mapping's (key -> live quantity)
-    for the month's full record.
+    for the month's full record. `decision` marks a person's word about one binding (adopt, resolve): it read no
+    counts, so its sums of users are 0 and it never counts as a good run.
     """
 
     run: RunId
@@ -101,11 +102,12 @@ class RunVerdict:
     users_after: int
     changes: tuple[HistoryChange, ...]
     snapshot: Mapping[MappingKey, int]
+    decision: bool = False
 
     @property
     def good(self) -> bool:
         """True when every mapping was verified and nothing was held."""
-        return self.exit_code == 0
+        return self.exit_code == 0 and not self.decision
 
 
 class RunState(Protocol):
@@ -147,6 +149,23 @@ class RunState(Protocol):
 
         With `give_up` the old Subscription's id is remembered as given up, so that it counts no more as this
         mapping's and a new one may be created.
+        """
+        ...
+
+    def record_decision(
+        self,
+        key: MappingKey,
+        *,
+        bind: Binding | None = None,
+        give_up: Sequence[SubscriptionId] = (),
+        take_from: Sequence[MappingKey] = (),
+        abandon: str | None = None,
+    ) -> None:
+        """Record a person's word about one key, all of it in one durable step, so that no crash leaves half of it.
+
+        `bind` replaces the key's binding; with neither `bind` nor `abandon` the binding ends. `give_up` are ids that
+        count no more as this key's, `take_from` keys whose binding to the same Subscription ends, `abandon` the nonce
+        of the open attempt that is forgotten. Raises `StateConflict` when the state is not what the person saw.
         """
         ...
 

@@ -131,6 +131,39 @@ def release_binding(document: StateDocument, key: MappingKey, *, give_up: bool) 
     return replace(document, bindings=bindings, attempts=attempts, given_up=given_up)
 
 
+def decide(
+    document: StateDocument,
+    key: MappingKey,
+    *,
+    bind: Binding | None,
+    give_up: Sequence[SubscriptionId],
+    take_from: Sequence[MappingKey],
+    abandon: str | None,
+) -> StateDocument:
+    """A person's word about one key: bind it anew, end its binding, or forget its open attempt.
+
+    Raises `StateConflict` when the attempt is another one by now, or the Subscription is another key's.
+    """
+    if abandon is not None:
+        standing = document.attempts.get(key)
+        if standing is None or standing.nonce != abandon:
+            raise StateConflict(
+                f"The create of {key} is not the one that was looked at any more.",
+                hint="Somebody else was faster. Look again, and decide anew.",
+            )
+        return settle_attempts(document, {key: abandon})
+    bindings, given_up = dict(document.bindings), dict(document.given_up)
+    bindings.pop(key, None)
+    for other in take_from:
+        if bind is not None and other in bindings and bindings[other].subscription_id == bind.subscription_id:
+            del bindings[other]
+    if give_up:
+        given_up[key] = tuple(sorted({*given_up.get(key, ()), *give_up}))
+    attempts = {other: attempt for other, attempt in document.attempts.items() if other != key}
+    freed = replace(document, bindings=bindings, attempts=attempts, given_up=given_up)
+    return freed if bind is None else add_bindings(freed, [bind])
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # Its spelling
 # ---------------------------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from typing import Generic, Protocol, TypeVar
 
 from reconciler.clock import Clock
 from reconciler.errors import StateConflict, StateError
-from reconciler.model import Attempt, Binding, Json, MappingKey, Recorded, Tenant
+from reconciler.model import Attempt, Binding, Json, MappingKey, Recorded, SubscriptionId, Tenant
 from reconciler.state import document as changes
 from reconciler.state.base import Intent, IntentResult, RunInfo, RunVerdict
 from reconciler.state.document import ChainHead, StateDocument
@@ -147,6 +147,31 @@ class RecordedRun:
             {"key": key, "give_up": give_up},
             lambda document: changes.release_binding(document, key, give_up=give_up),
             f"Released: {key}",
+        )
+
+    def record_decision(
+        self,
+        key: MappingKey,
+        *,
+        bind: Binding | None = None,
+        give_up: Sequence[SubscriptionId] = (),
+        take_from: Sequence[MappingKey] = (),
+        abandon: str | None = None,
+    ) -> None:
+        facts: dict[str, Json] = {
+            "key": key,
+            "bind": None if bind is None else bind.subscription_id,
+            "give_up": list(give_up),
+            "take_from": [str(other) for other in take_from],
+            "abandon": abandon,
+        }
+        self._change(
+            "decision",
+            facts,
+            lambda document: changes.decide(
+                document, key, bind=bind, give_up=give_up, take_from=take_from, abandon=abandon
+            ),
+            f"Decided by hand: {key}",
         )
 
     def intend(self, intent: Intent) -> None:

@@ -1,0 +1,41 @@
+"""`reconciler adopt`."""
+
+from __future__ import annotations
+
+import click
+
+from reconciler.cli.options import CommonOptions, common_options, complete_keys
+
+REASON_HELP = "Why; it is written into the journal and the history."
+YES_HELP = "Do not ask. Every check is made all the same."
+
+
+@click.command()
+@click.argument("key", shell_complete=complete_keys)
+@click.argument("subscription_id", type=click.IntRange(min=1, max=2**31 - 1))
+@click.option("--reason", metavar="TEXT", help=REASON_HELP)
+@click.option("--yes", is_flag=True, help=YES_HELP)
+@common_options
+@click.pass_obj
+def adopt(options: CommonOptions, *, key: str, subscription_id: int, reason: str | None, yes: bool) -> int:
+    """Bind mapping KEY to a Subscription that exists already, so that no second one is created.
+
+    It looks at HaloPSA, refuses what is not plainly the mapping's (another customer, inactive, a plain licence, another
+    mapping's), and writes the state only: HaloPSA is not touched. The next apply sets the quantity.
+
+    \b
+    Environment: as for `reconciler plan`.
+
+    \b
+    Examples:
+      reconciler adopt infima-104 9010 --reason "made by hand in 2024"
+      reconciler adopt infima-104 9010 --reason "ticket 4711" --yes
+    """
+    from reconciler import adoption  # noqa: PLC0415
+    from reconciler.cli.decision import carry_out  # noqa: PLC0415
+    from reconciler.model import SubscriptionId  # noqa: PLC0415
+
+    number = SubscriptionId(subscription_id)
+    return carry_out(
+        options, key, lambda ground: adoption.adopt(ground, number), command="adopt", reason=reason, yes=yes
+    )

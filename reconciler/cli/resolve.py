@@ -1,0 +1,68 @@
+"""`reconciler resolve`."""
+
+from __future__ import annotations
+
+import click
+
+from reconciler.cli.adopt import REASON_HELP, YES_HELP
+from reconciler.cli.options import CommonOptions, common_options, complete_keys
+from reconciler.errors import UsageError
+
+
+@click.command()
+@click.argument("key", shell_complete=complete_keys)
+@click.option(
+    "--adopt",
+    "adopted",
+    type=click.IntRange(min=1, max=2**31 - 1),
+    metavar="ID",
+    help="The create did take effect: this Subscription is the one.",
+)
+@click.option("--abandon", is_flag=True, help="The create took no effect: forget it, so that a new one may be sent.")
+@click.option("--recreate", is_flag=True, help="The Subscription is gone: give it up, so that a new one is created.")
+@click.option("--reason", metavar="TEXT", help=REASON_HELP)
+@click.option("--yes", is_flag=True, help=YES_HELP)
+@common_options
+@click.pass_obj
+def resolve(
+    options: CommonOptions,
+    *,
+    key: str,
+    adopted: int | None,
+    abandon: bool,
+    recreate: bool,
+    reason: str | None,
+    yes: bool,
+) -> int:
+    """Decide what the program must not decide alone: a create without an answer, a Subscription that is gone.
+
+    Exactly one of --adopt, --abandon and --recreate. It looks at HaloPSA first, refuses what the live objects
+    contradict, and writes the state only.
+
+    \b
+    Environment: as for `reconciler plan`.
+
+    \b
+    Examples:
+      reconciler resolve infima-113 --adopt 9055 --reason "found it in HaloPSA"
+      reconciler resolve infima-113 --abandon --reason "looked, it is not there"
+      reconciler resolve infima-107 --recreate --reason "deleted by mistake"
+    """
+    from reconciler import adoption  # noqa: PLC0415
+    from reconciler.cli.decision import Decide, carry_out  # noqa: PLC0415
+    from reconciler.model import SubscriptionId  # noqa: PLC0415
+
+    if (adopted is not None) + abandon + recreate != 1:
+        raise UsageError(
+            "resolve takes exactly one of --adopt ID, --abandon and --recreate.",
+            hint=f"`reconciler explain {key}` tells which of them fits.",
+        )
+    decide: Decide
+    if adopted is not None:
+        number = SubscriptionId(adopted)
+        decide = lambda ground: adoption.adopt(ground, number)  # noqa: E731 - beside two of its kind
+    elif abandon:
+        decide = adoption.abandon
+    else:
+        decide = adoption.recreate
+    return carry_out(options, key, decide, command="resolve", reason=reason, yes=yes)

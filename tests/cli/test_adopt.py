@@ -1,0 +1,136 @@
+"""`adopt`: looks, refuses what is not plainly the mapping's, writes the state only."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from reconciler.clock import SystemClock
+from reconciler.model import BindingOrigin, MappingKey
+from reconciler.state.directory import DirectoryState
+from tests.cli.bench import Bench
+
+KEY = MappingKey("infima-104")
+
+
+def state(bench: Bench) -> DirectoryState:
+    return DirectoryState(bench.folder / ".reconciler", clock=SystemClock())
+
+
+def test_adopt_binds_what_a_person_made_and_the_next_plan_updates_it(bench: Bench) -> None:
+    held = json.loads(bench.run("plan", "-o", "json", "--only", KEY).out)
+    assert held["resource_changes"][0]["hold"]["rule"] == "same-name"
+    answer = bench.run("adopt", KEY, "9010", "--reason", "made by hand", "--yes")
+    assert answer.code == 0, answer.text
+    binding = state(bench).read().bindings[KEY]
+    assert (binding.subscription_id, binding.origin, binding.customer_id) == (9010, BindingOrigin.ADOPTED, 14)
+    after = json.loads(bench.run("plan", "-o", "json", "--only", KEY).out)
+    assert after["resource_changes"][0]["change"]["before"]["id"] == 9010
+
+
+def test_adopt_writes_nothing_to_halo(bench: Bench) -> None:
+    bench.run("adopt", KEY, "9010", "--reason", "made by hand", "--yes")
+    assert bench.writes() == 0
+
+
+def test_adopt_stands_in_the_history_with_its_reason_and_is_no_good_run(bench: Bench) -> None:
+    bench.run("adopt", KEY, "9010", "--reason", "made by hand", "--yes")
+    [past] = state(bench).history.changes_of(KEY)
+    assert (past.change.action, past.change.message) == ("adopt", "made by hand")
+    assert state(bench).read().last_good_run is None
+
+
+def test_adopt_asks_on_a_terminal_and_takes_only_yes(bench: Bench) -> None:
+    assert bench.run("adopt", KEY, "9010", "--reason", "r", typed="y\n").code == 1
+    assert KEY not in state(bench).read().bindings
+    assert bench.run("adopt", KEY, "9010", "--reason", "r", typed="yes\n").code == 0
+    assert KEY in state(bench).read().bindings
+
+
+def test_adopt_shows_what_it_saw(bench: Bench) -> None:
+    out = bench.run("adopt", KEY, "9010", "--reason", "r", "--yes").out
+    assert "Subscription 9010 'INFIMA Security Awareness Training', quantity 13" in out
+    assert "Dunmore School" in out
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (7777, "HaloPSA does not know Subscription 7777"),
+        (9060, "is a plain licence"),
+        (9001, "belongs to customer 11"),
+        (9050, "belongs to customer 99"),
+    ],
+)
+def test_adopt_refuses_what_is_not_the_mappings_own(bench: Bench, number: int, said: str) -> None:
+    answer = bench.run("adopt", KEY, str(number), "--reason", "r", "--yes")
+    assert answer.code == 1
+    assert said in answer.err
+    assert state(bench).read().bindings == {}
+
+
+def test_adopt_refuses_an_inactive_subscription(bench: Bench) -> None:
+    bench.world.person_deactivates(9010)
+    assert "is inactive in HaloPSA" in bench.run("adopt", KEY, "9010", "--reason", "r", "--yes").err
+
+
+def test_adopt_refuses_what_another_mapping_has(bench: Bench) -> None:
+    bench.world.person_moves(9001, 14)
+    answer = bench.run("adopt", KEY, "9001", "--reason", "r", "--yes")
+    assert answer.code == 1
+    assert "belongs to mapping infima-101" in answer.err
+
+
+def test_adopt_refuses_against_the_file(bench: Bench) -> None:
+    text = bench.file.read_text(encoding="utf-8")
+    mark = 'halo_customer: {id: 14, name: "Dunmore School"}\n'
+    bench.file.write_text(text.replace(mark, mark + "    subscription_id: 9777\n"), encoding="utf-8")
+    answer = bench.run("adopt", KEY, "9010", "--reason", "r", "--yes")
+    assert "mappings.yaml says subscription_id: 9777" in answer.err
+
+
+def test_adopting_twice_is_said_and_refused(bench: Bench) -> None:
+    bench.run("adopt", KEY, "9010", "--reason", "r", "--yes")
+    assert "is bound to Subscription 9010 already" in bench.run("adopt", KEY, "9010", "--reason", "r", "--yes").err
+
+
+def test_adopt_decides_between_two_that_carry_the_marker(bench: Bench) -> None:
+    second = bench.world.person_creates(11, "INFIMA again", 3, snowid="infima-101")
+    answer = bench.run("adopt", "infima-101", "9001", "--reason", "r", "--yes")
+    assert f"Subscription {second} is given up: it stays as it is and still bills 3" in answer.out
+    planned = json.loads(bench.run("plan", "-o", "json", "--only", "infima-101").out)
+    assert planned["resource_changes"][0]["hold"] is None
+    assert [row["id"] for row in planned["unmanaged_subscriptions"]] == [second]
+
+
+def test_adopt_takes_over_from_a_key_that_left_the_file(bench: Bench) -> None:
+    bench.run("adopt", KEY, "9010", "--reason", "r", "--yes")
+    text = bench.file.read_text(encoding="utf-8")
+    bench.file.write_text(text.replace("- infima_client: {id: 104", "- key: dunmore\n    infima_client: {id: 104"))
+    answer = bench.run("adopt", "dunmore", "9010", "--reason", "r", "--yes")
+    assert "The binding of key infima-104" in answer.out
+    assert {b.key: b.subscription_id for b in state(bench).read().bindings.values()} == {"dunmore": 9010}
+
+
+@pytest.mark.parametrize("reason", [[], ["--reason", "  "]])
+def test_adopt_needs_a_reason(bench: Bench, reason: list[str]) -> None:
+    answer = bench.run("adopt", KEY, "9010", "--yes", *reason)
+    assert (answer.code, "needs a reason" in answer.err) == (64, True)
+
+
+def test_adopt_without_a_terminal_names_the_option(bench: Bench) -> None:
+    answer = bench.run("adopt", KEY, "9010", "--reason", "r")
+    assert (answer.code, "--yes" in answer.err) == (64, True)
+
+
+def test_adopt_suggests_the_key_that_was_meant(bench: Bench) -> None:
+    answer = bench.run("adopt", "infima-1O4", "9010", "--reason", "r", "--yes")
+    assert (answer.code, "Did you mean infima-104?" in answer.err) == (64, True)
+
+
+def test_adopt_refuses_the_state_of_another_halo(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.run("apply", "--auto-approve", "--only", "infima-101")
+    monkeypatch.setenv("HALO_URL", bench.halo_url.replace("127.0.0.1", "localhost"))
+    answer = bench.run("adopt", KEY, "9010", "--reason", "r", "--yes")
+    assert (answer.code, "This state belongs to" in answer.err) == (1, True)
