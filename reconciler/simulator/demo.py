@@ -11,7 +11,7 @@ from reconciler.simulator.switches import Switches
 from reconciler.simulator.world import World
 
 TRAINING = "INFIMA Security Awareness Training"
-CHANGES_OF_FIRST_NIGHT = {105: 2, 106: -5, 107: 4, 111: -3, 117: 3, 118: -2, 120: 1, 127: 2, 130: 1, 134: -1}
+CHANGES_OF_FIRST_NIGHT = {105: 3, 106: -4, 107: 4, 111: -3, 117: 6, 118: -2, 120: 2, 127: 2, 130: 1, 134: -1}
 """INFIMA client id -> people who join, or leave where it is negative."""
 
 EMPTIED_CLIENT = 112

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import jsonschema
 
 from reconciler.simulator.app import HALO_URL, INFIMA_URL, halo_app, infima_app
 from reconciler.simulator.faults import Faults
+from reconciler.simulator.records import RequestRecord
 from reconciler.simulator.switches import LEAST_SCOPES
 from reconciler.simulator.world import World
 
@@ -78,3 +80,26 @@ def all_licences(halo: httpx.Client, **query: str) -> list[dict[str, Any]]:
     asked = {"pageinate": "true", "page_no": "1", "page_size": "1000", "order": "id", "includeinactive": "true"}
     rows: list[dict[str, Any]] = halo.get("/api/SoftwareLicence", params=asked | query).json()["licences"]
     return rows
+
+
+def request_complaints(record: RequestRecord) -> list[str]:
+    """What is wrong with a request to Halo's API by the published text: path, method, query, body."""
+    found = [
+        (route, operations)
+        for route, operations in published()["paths"].items()
+        if re.fullmatch("/api" + route.replace("{id}", "-?[0-9]+"), record.path)
+    ]
+    if not found or record.method.lower() not in found[0][1]:
+        return [f"{record.method} {record.path}: not published"]
+    operation = found[0][1][record.method.lower()]
+    types = {each["name"]: each["schema"]["type"] for each in operation.get("parameters", []) if each["in"] == "query"}
+    forms = {"integer": "-?[0-9]+", "boolean": "true|false", "string": ".*", "array": ".*"}
+    wrong = [
+        f"query {name}={value}"
+        for name, value in record.query
+        if name not in types or not re.fullmatch(forms[types[name]], value)
+    ]
+    if "requestBody" in operation:
+        for element in json.loads(record.body):
+            wrong += complaints("Licence_List", element)
+    return wrong

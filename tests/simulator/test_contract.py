@@ -9,7 +9,7 @@ import pytest
 
 from reconciler.simulator.demo import demo_world
 from reconciler.simulator.world import World
-from tests.simulator.contract import complaints, halo_client, published
+from tests.simulator.contract import complaints, halo_client, published, request_complaints
 
 
 @pytest.fixture
@@ -79,3 +79,35 @@ def test_statuses_are_published_ones_or_recorded_ones(halo: httpx.Client, method
     documented = set(published()["paths"][route][method]["responses"]) | recorded
     body = [{"id": 9001, "count": 5}] if method == "post" else None
     assert str(halo.request(method, f"/api{path}", json=body).status_code) in documented
+
+
+def test_requests_that_conform_are_accepted(world: World, halo: httpx.Client) -> None:
+    query = {"pageinate": "true", "page_no": "1", "page_size": "100", "order": "id", "includeinactive": "true"}
+    new = {"type": 1, "client_id": 33, "name": "Training", "snowid": "infima-113", "count": 0, "site_id": -1}
+    for answer in (
+        halo.get("/api/SoftwareLicence", params=query),
+        halo.get("/api/Client", params=query),
+        halo.get("/api/RecurringInvoice/-10"),
+        halo.post("/api/SoftwareLicence", json=[new]),
+        halo.post("/api/SoftwareLicence", json=[{"id": 9001, "count": 5}, {"id": 9002, "count": 6.0}]),
+    ):
+        assert answer.status_code == 200
+        assert request_complaints(world.requests[-1]) == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "/api/SoftwareLicence?pagenate=true", None),
+        ("GET", "/api/SoftwareLicence?page_no=one", None),
+        ("PUT", "/api/SoftwareLicence", []),
+        ("GET", "/api/Opportunities", None),
+        ("POST", "/api/SoftwareLicence", [{"id": 9001, "count": "five"}]),
+        ("POST", "/api/SoftwareLicence", [{"id": 9001, "quantity": 5}]),
+    ],
+)
+def test_requests_that_do_not_conform_are_found_out(
+    world: World, halo: httpx.Client, method: str, path: str, body: list[object] | None
+) -> None:
+    halo.request(method, path, json=body)
+    assert request_complaints(world.requests[-1])
