@@ -71,18 +71,22 @@ def halo_routes(credentials: HaloCredentials) -> tuple[Route, ...]:
 def halo_hint(call: Call, status: int) -> str:
     """The next step for a failed call. 401 and 403 mean a missing permission far oftener than a bad token (2.5)."""
     right = next((needed for path, needed in _RIGHTS.items() if call.path.startswith(path)), "")
+    if 300 <= status < 400:  # noqa: PLR2004 - HTTP's own classes
+        return "Check HALO_URL: it must be the address that answers by itself."
     match status:
-        case 400 | 401 | 403 | 500 if not right:
-            return _CONNECT_HINT
-        case 401 | 403:
-            return f"The application probably lacks a right: it needs {right}."
         case 429:
-            return "Something else uses HaloPSA's request limit too: lower settings.halo_budget in mappings.yaml."
-        case 404 if not right or call.path in _RIGHTS:
-            return "Check HALO_URL and HALO_AUTH_URL: nothing that HaloPSA has is at this address."
-        case status if 300 <= status < 400:  # noqa: PLR2004 - HTTP's own classes
-            return "Check HALO_URL: it must be the address that answers by itself."
-    return ""
+            hint = "Something else uses HaloPSA's request limit too: lower settings.halo_budget in mappings.yaml."
+        case 401 | 403 if right:
+            hint = f"The application probably lacks a right: it needs {right}."
+        case 404 if call.path in _RIGHTS:
+            hint = "Check HALO_URL: there is no HaloPSA at this address."
+        case 400 | 401 | 403 | 500 if not right:
+            hint = _CONNECT_HINT
+        case 200 | 404 if not right:
+            hint = "Check HALO_AUTH_URL: it must be the token endpoint, usually HALO_URL/auth/token."
+        case _:
+            hint = ""
+    return hint
 
 
 class HaloTarget:

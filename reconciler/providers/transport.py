@@ -109,6 +109,8 @@ class Transport:
                     return self._decode(call, reply)
                 retry_after = retry_after_seconds(reply.headers.get("retry-after"), patience.clock.now())
             except ApiError as exc:
+                if isinstance(exc, DeadlineExceeded) and not exc.system:
+                    raise  # the run's time is over, not this request's
                 error = exc
             patience.check()
             pause = pause_before_retry(error, attempt, retry_after, self._rng)

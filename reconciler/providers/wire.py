@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import socket
 import ssl
+import sys
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import httpcore
@@ -67,12 +69,15 @@ class DeadlineStream(httpcore.NetworkStream):
             self._inner.write(buffer[start : start + _WRITE_BYTES], timeout=left)
 
     def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+        self,
+        ssl_context: ssl.SSLContext,  # noqa: ARG002 - see tls_context: not always one for all
+        server_hostname: str | None = None,
+        timeout: float | None = None,
     ) -> httpcore.NetworkStream:
         left = ALLOWANCE.get().seconds()
         if left <= 0:
             raise httpcore.ConnectTimeout("the request's time is over")
-        return DeadlineStream(self._inner.start_tls(ssl_context, server_hostname, min(left, timeout or left)))
+        return DeadlineStream(self._inner.start_tls(tls_context(), server_hostname, min(left, timeout or left)))
 
     def close(self) -> None:
         self._inner.close()
@@ -120,9 +125,30 @@ def _addresses(host: str, port: int) -> list[str]:
 
 
 def tls_context() -> ssl.SSLContext:
-    """Verify against the machine's own trust store, TLS 1.2 or newer; nothing switches verification off."""
-    context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    """Verify against the machine's own trust store, TLS 1.2 or newer; nothing switches verification off.
+
+    Where OpenSSL has a bundle of its own, as on Linux, it is read once and shared: truststore would read it again for
+    each connection (tens of milliseconds), and holds its context's lock during the handshake, so that connections
+    would wait for each other beyond any deadline when a server stalls. Elsewhere (macOS, Windows, unusual builds)
+    truststore knows where the certificates are; there each connection has a context of its own.
+    """
+    paths = ssl.get_default_verify_paths()
+    if sys.platform not in {"win32", "darwin"} and paths.cafile:
+        return _openssl_context(paths.cafile, paths.capath)
+    return _hardened(truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+
+
+@lru_cache(maxsize=4)
+def _openssl_context(cafile: str, capath: str | None) -> ssl.SSLContext:
+    context = _hardened(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+    context.load_verify_locations(cafile=cafile, capath=capath)
+    return context
+
+
+def _hardened(context: ssl.SSLContext) -> ssl.SSLContext:
+    """PROTOCOL_TLS_CLIENT has already switched on the checks of certificate and host name."""
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
     return context
 
 

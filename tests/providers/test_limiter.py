@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event, Thread
 
 import pytest
 
+from reconciler import events
 from reconciler.errors import DeadlineExceeded
-from reconciler.events import Event, Waiting
 from reconciler.model import RequestBudget
 from reconciler.providers.limiter import RateLimiter
 from reconciler.providers.patience import Patience
@@ -17,7 +18,7 @@ from reconciler.simulator.clock import VirtualClock
 class Bench:
     def __init__(self, requests: int = 5, seconds: int = 100, deadline: float = 1e9) -> None:
         self.clock = VirtualClock()
-        self.events: list[Event] = []
+        self.events: list[events.Event] = []
         patience = Patience(clock=self.clock, observer=self.events.append, deadline=deadline)
         self.limiter = RateLimiter(RequestBudget(requests=requests, seconds=seconds), patience)
         self.arrivals: list[float] = []
@@ -76,12 +77,34 @@ def test_a_budget_smaller_than_the_number_of_threads_blocks_nobody_for_ever() ->
     assert len(bench.arrivals) == 8
 
 
+def test_while_answers_are_on_their_way_one_waits_for_them_and_not_for_the_clock() -> None:
+    bench = Bench(requests=1, seconds=10)
+    taken, done = Event(), Event()
+
+    def hold() -> None:
+        with bench.limiter.slot():
+            taken.set()
+            done.wait(5)
+
+    holder, other = Thread(target=hold), Thread(target=bench.send)
+    holder.start()
+    taken.wait(5)
+    other.start()
+    other.join(0.1)
+    assert bench.arrivals == []
+    assert bench.clock.monotonic() == 0
+    done.set()
+    other.join(5)
+    holder.join(5)
+    assert len(bench.arrivals) == 1
+
+
 def test_a_wait_is_announced_with_its_reason() -> None:
     bench = Bench()
     for _ in range(6):
         bench.send()
     (waiting,) = bench.events
-    assert isinstance(waiting, Waiting)
+    assert isinstance(waiting, events.Waiting)
     assert "5 per 100 s" in waiting.reason
 
 

@@ -10,6 +10,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from random import Random
@@ -17,6 +18,7 @@ from typing import Any
 
 import httpcore
 import pytest
+import truststore
 
 from reconciler.clock import SystemClock
 from reconciler.errors import ApiError, ConnectFailed, DeadlineExceeded, Interrupted, ResponseLost, UnreadableAnswer
@@ -413,8 +415,25 @@ def test_a_handshake_that_never_ends_does_not_outlast_the_deadline() -> None:
     server.close()
 
 
-def test_tls_is_verified_and_at_least_1_2() -> None:
+def test_a_stalled_handshake_keeps_no_other_connection_waiting() -> None:
+    server = Loopback(lambda server, _connection: server.closing.wait(20) and None)
+    bench = Bench(f"https://127.0.0.1:{server.port}", 0.4)
+    started = time.monotonic()
+    with ThreadPoolExecutor(4) as pool:
+        errors = list(pool.map(lambda _number: failure_of(bench.write), range(4)))
+    assert time.monotonic() - started < 1.2
+    assert {type(error) for error in errors} == {ConnectFailed}
+    bench.transport.close()
+    server.close()
+
+
+@pytest.mark.parametrize("bundle", [True, False], ids=["with a bundle", "without"])
+def test_tls_is_verified_and_at_least_1_2(monkeypatch: pytest.MonkeyPatch, *, bundle: bool) -> None:
+    if not bundle:
+        paths = ssl.get_default_verify_paths()._replace(cafile=None)
+        monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: paths)
     context = wire.tls_context()
+    assert isinstance(context, truststore.SSLContext) or bundle
     assert context.minimum_version == ssl.TLSVersion.TLSv1_2
     assert context.verify_mode == ssl.CERT_REQUIRED
     assert context.check_hostname

@@ -1,0 +1,132 @@
+"""A list is read completely and from a still state, or not at all."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.errors import IncompleteRead, UnreadableAnswer
+from reconciler.providers.listing import MAX_ROWS, Page, PagedList, row_id
+
+
+class Moving:
+    """A list of ids that somebody changes between page reads, by a script of edits: add 1000+n, or drop the first."""
+
+    def __init__(self, size: int, edits: list[str], *, cap: int, says_total: bool) -> None:
+        self.rows: list[int] = list(range(1, size + 1))
+        self.states = [tuple(self.rows)]
+        self.edits, self.cap, self.says_total, self.reads = list(edits), cap, says_total, 0
+
+    def fetch(self, start: int, size: int) -> Page:
+        self.reads += 1
+        if self.reads > 1 and self.edits:
+            match self.edits.pop(0):
+                case "append":
+                    self.rows = [*self.rows, 1_000 + self.reads]
+                case "insert":
+                    self.rows = [1_000 + self.reads, *self.rows]
+                case "drop":
+                    self.rows = self.rows[1:]
+            self.states.append(tuple(self.rows))
+        size = min(size, self.cap)
+        rows: list[dict[str, Any]] = [{"id": number} for number in self.rows[start : start + size]]
+        return Page(rows=rows, total=len(self.rows) if self.says_total else None)
+
+
+def listing(fetch: Any, ask: int = 10) -> PagedList:
+    return PagedList(
+        system="INFIMA",
+        name="list",
+        fetch=fetch,
+        identify=lambda row: row_id(row, system="INFIMA", name="list"),
+        ask=ask,
+    )
+
+
+edits = st.lists(st.sampled_from(["append", "insert", "drop", "still"]), max_size=12)
+
+
+@given(size=st.integers(0, 40), edits=edits, cap=st.integers(1, 12))
+def test_a_moving_list_gives_what_it_once_was_or_nothing(size: int, edits: list[str], cap: int) -> None:
+    """One edit, not one added and one dropped row: those cannot be told from a still list by any reader."""
+    moving = Moving(size, [edit for edit in edits if edit in {"append", "still"}], cap=cap, says_total=True)
+    try:
+        rows = listing(moving.fetch).read()
+    except IncompleteRead:
+        return
+    assert tuple(row["id"] for row in rows) in moving.states
+
+
+@given(size=st.integers(0, 40), edits=edits, cap=st.integers(1, 12))
+def test_no_row_comes_twice_and_none_is_made_up(size: int, edits: list[str], cap: int) -> None:
+    moving = Moving(size, edits, cap=cap, says_total=True)
+    try:
+        rows = listing(moving.fetch).read()
+    except IncompleteRead:
+        return
+    ids = [row["id"] for row in rows]
+    assert len(ids) == len(set(ids))
+    assert set(ids) <= {number for state in moving.states for number in state}
+
+
+@given(size=st.integers(0, 60), cap=st.integers(1, 12), says_total=st.booleans())
+def test_a_still_list_is_read_whole_at_the_first_try(size: int, cap: int, *, says_total: bool) -> None:
+    still = Moving(size, [], cap=cap, says_total=says_total)
+    assert [row["id"] for row in listing(still.fetch).read()] == list(range(1, size + 1))
+    pages = -(-size // min(cap, 10))
+    assert still.reads == (max(1, pages) if says_total else pages + 1)
+
+
+def test_a_list_that_settles_is_read_in_the_end() -> None:
+    moving = Moving(25, ["append", "still", "still", "append"], cap=10, says_total=True)
+    assert len(listing(moving.fetch).read()) == 27
+
+
+def test_a_server_that_ignores_the_page_size_is_followed() -> None:
+    def fetch(start: int, _size: int) -> Page:
+        return Page(rows=[{"id": n} for n in range(start + 1, min(start + 30, 70) + 1)], total=70)
+
+    assert len(listing(fetch, ask=10).read()) == 70
+
+
+def test_a_total_on_the_first_page_only_is_enough() -> None:
+    def fetch(start: int, size: int) -> Page:
+        rows: list[dict[str, Any]] = [{"id": n} for n in range(start + 1, min(start + size, 25) + 1)]
+        return Page(rows=rows, total=None if start else 25)
+
+    assert len(listing(fetch).read()) == 25
+
+
+def test_an_absurd_total_is_refused_at_once() -> None:
+    reads: list[int] = []
+
+    def fetch(start: int, _size: int) -> Page:
+        reads.append(start)
+        return Page(rows=[{"id": 1}], total=MAX_ROWS + 1)
+
+    with pytest.raises(IncompleteRead, match="believable"):
+        listing(fetch).read()
+    assert len(reads) == 1
+
+
+def test_a_list_without_end_is_refused() -> None:
+    with pytest.raises(IncompleteRead, match="does not end"):
+        listing(lambda start, size: Page(rows=[{"id": start + n + 1} for n in range(size)], total=None)).read()
+
+
+@pytest.mark.parametrize("number", [None, 0, -1, "1", 2.5, True])
+def test_a_row_needs_a_whole_number_above_zero(number: Any) -> None:
+    with pytest.raises(UnreadableAnswer):
+        row_id({"id": number}, system="HaloPSA", name="list")
+
+
+@pytest.mark.parametrize(("number", "good"), [(-240, True), (3, True), (0, False), (-(2**40), False)])
+def test_invoices_have_negative_ids_but_never_zero(number: int, *, good: bool) -> None:
+    if good:
+        assert row_id({"id": number}, system="HaloPSA", name="list", least=-(2**31)) == number
+    else:
+        with pytest.raises(UnreadableAnswer):
+            row_id({"id": number}, system="HaloPSA", name="list", least=-(2**31))
