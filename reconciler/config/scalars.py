@@ -12,8 +12,11 @@ Scalar = None | bool | int | str
 
 _MAX_DIGITS = 18  # far above every range in the schema, and below what int() refuses to convert
 
+_LONGEST_WORD = 64  # what is longer is no date and no word; the patterns below are not made for megabytes
+
+_NUMBER_LIKE = re.compile(r"[-+0-9_.:eE]+", re.ASCII)
 _WHOLE = re.compile(r"-?(?:0|[1-9][0-9]*)", re.ASCII)
-_DATE = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt \t]+[0-9].*)?", re.ASCII)
+_DATE = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt \t]+[0-9]{1,2}:[0-9]{2}.*)?", re.ASCII)
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 
 _FRACTION = re.compile(r"[-+]?(?:\.[0-9][0-9_]*|[0-9][0-9_]*\.[0-9_]*)(?:[eE][-+]?[0-9]+)?")
@@ -52,11 +55,12 @@ def resolve_plain(text: str, *, day_allowed: bool = False) -> Scalar:
         return None
     if text[0] not in "0123456789+-.~=<yYnNtTfFoO":
         return text
-    if _WHOLE.fullmatch(text) and text != "-0":
-        if len(text) > _MAX_DIGITS:
-            raise SurprisingScalar(
-                "the number is too long", "numbers here go up to 2147483647; if it is text, quote it"
-            )
+    if len(text) > _LONGEST_WORD and not _NUMBER_LIKE.fullmatch(text):
+        return text
+    whole = _WHOLE.fullmatch(text) is not None and text != "-0"
+    if len(text) > (_MAX_DIGITS if whole else _LONGEST_WORD):
+        raise SurprisingScalar("the number is too long", "numbers go up to 2147483647; if it is text, quote it")
+    if whole:
         return int(text)
     return _resolve_word(text, day_allowed=day_allowed)
 

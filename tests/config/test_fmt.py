@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 
-from reconciler.config import parse_mappings, read_text
+from reconciler.config import fmt, parse_mappings, read_text
 from reconciler.config.edit import plain
 from reconciler.config.fmt import find_comments, format_mappings
 from reconciler.errors import ConfigError
@@ -145,6 +147,26 @@ def test_an_invalid_file_is_refused_with_its_problems() -> None:
     with pytest.raises(ConfigError) as caught:
         format_mappings("version: 1\nmapings: []\n")
     assert caught.value.diagnostics
+
+
+def test_the_editor_line_stays_at_the_top_of_the_file() -> None:
+    text = "# yaml-language-server: $schema=x\n# about mappings\nmappings: []\nversion: 1\n"
+    expected = "# yaml-language-server: $schema=x\nversion: 1\n\n# about mappings\nmappings: []\n"
+    assert format_mappings(text) == expected
+
+
+@pytest.mark.parametrize("planted", [lambda comments: comments[1:], lambda comments: [*comments, (0, "# more")]])
+def test_a_lost_comment_is_noticed(planted: Callable[[list[Any]], list[Any]], monkeypatch: pytest.MonkeyPatch) -> None:
+    attach = fmt._attach
+    monkeypatch.setattr(fmt, "_attach", lambda comments, tree, source: attach(planted(comments), tree, source))
+    with pytest.raises(ConfigError, match="nothing was changed"):
+        format_mappings(CLEAN)
+
+
+def test_changed_data_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fmt, "quote", lambda text: f'"{text.upper()}"')
+    with pytest.raises(ConfigError, match="nothing was changed"):
+        format_mappings(CLEAN)
 
 
 @thorough

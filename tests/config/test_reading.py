@@ -137,6 +137,17 @@ def test_words_that_only_look_alike_stay_words(word: str) -> None:
     assert resolve_plain(word) == word
 
 
+@pytest.mark.parametrize("text", ["1" + "_" * 1_000_000 + "x", "2026-12-31 12 people agreed", "12" * 40 + " x"])
+def test_long_text_that_begins_like_a_number_is_text(text: str) -> None:
+    assert resolve_plain(text) == text
+
+
+@pytest.mark.parametrize("text", ["1" * 19, "0" * 1_000_000, "1:" * 40 + "1", "1_" * 100_000])
+def test_a_number_of_any_length_is_refused_at_once(text: str) -> None:
+    with pytest.raises(SurprisingScalar):
+        resolve_plain(text)
+
+
 def test_the_pure_python_parser_reads_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     text = 'version: 1\nmappings:\n  - infima_client: {id: 1, name: "Ä"}  # c\n    halo_customer: {id: 2, name: B}\n'
     quick = examine_mappings(text, file="m", today=TODAY)
