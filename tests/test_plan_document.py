@@ -307,6 +307,7 @@ TAMPERING: dict[str, Callable[[Any], object]] = {
     "count as float": lambda d: row_of(d, "corvid")["change"]["after"].update(count=121.0),
     "count below 0": lambda d: row_of(d, "corvid")["change"]["after"].update(count=-1),
     "count too large": lambda d: row_of(d, "corvid")["change"]["after"].update(count=2**31),
+    "count unknown": lambda d: row_of(d, "corvid")["change"]["after"].update(count=None),
     "another id after": lambda d: row_of(d, "corvid")["change"]["after"].update(id=1),
     "no id before": lambda d: row_of(d, "corvid")["change"]["before"].pop("id"),
     "create with a before": lambda d: row_of(d, "corvid")["change"].update(actions=["create"]),

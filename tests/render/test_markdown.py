@@ -110,3 +110,13 @@ def test_refusals_are_never_cut() -> None:
 
 def test_nothing_is_said_to_be_cut_where_all_fits() -> None:
     assert "Left out" not in render_markdown(stories.document(stories.night_plan()))
+
+
+def test_held_create_says_that_nothing_is_created() -> None:
+    change = build_change(subscription=None, after=14, hold=build_hold())
+    text = render_markdown(stories.document(build_plan(change)))
+    assert "no Subscription is created; the plan was one with 14." in text
+
+
+def test_refused_apply_lists_nothing_as_tried() -> None:
+    assert "What was tried" not in render_markdown(OUTCOMES["refused"])
