@@ -188,7 +188,9 @@ class Injection:
         rows = document if isinstance(document, list) else [document]
         for row in rows:
             if kind is FaultKind.OTHER_FIELD:
-                row.update(self._world.change_licence(row["id"], {"price": 1.23}, actor=Actor.HALO))
+                row.update(
+                    self._world.change_licence(row["id"], {"price": row.get("price", 0) + 1.23}, actor=Actor.HALO)
+                )
             elif kind is FaultKind.WARNING:
                 row["_warning"] = "The quantity was set, but the distributor was not told."
             else:

@@ -62,11 +62,9 @@ def read_request(reader: BufferedReader, connection: int) -> httpx.Request | Non
 
 def send(connection: socket.socket, exchange: Exchange) -> bool:
     """Send the answer, or misbehave as the exchange says; whether the connection may be used again."""
-    if exchange.kind is not None and exchange.response is None:
-        return _send_nothing(connection, exchange)
     response = exchange.response
     if response is None:
-        return False
+        return _send_nothing(connection, exchange)
     match exchange.kind:
         case FaultKind.SLOW_BODY:
             return _send_slowly(connection, response, exchange.seconds)

@@ -359,6 +359,22 @@ def test_an_answer_about_another_row(world: World) -> None:
     assert counts(world) == (12, 61)
 
 
+@pytest.mark.parametrize("kind", [FaultKind.WARNING, FaultKind.NAN, FaultKind.PARTIAL_BATCH, FaultKind.SILENT_NO_OP])
+def test_a_refusal_stays_a_refusal(world: World, kind: FaultKind) -> None:
+    faults = Faults([Fault(kind=kind, at="halo.write", after=True)])
+    with halo_client(world, faults) as halo:
+        assert halo.post("/api/SoftwareLicence", json={"id": 9001}).status_code == 400
+    assert world.mutations == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "end"), [(FaultKind.NAN, b",NaN]"), (FaultKind.DUPLICATE_KEYS, b"}]"), (FaultKind.BOM, b"}]")]
+)
+def test_an_answer_that_is_an_array_can_be_spoilt_too(world: World, kind: FaultKind, end: bytes) -> None:
+    assert update(world, kind, after=True).content.endswith(end)
+    assert counts(world) == (12, 61)
+
+
 # ---- token, key, people ---------------------------------------------------------------------------------------------
 
 
@@ -414,6 +430,14 @@ def test_people_edit_just_before_a_request(world: World, kind: FaultKind, member
     assert listing(world, kind).status_code == 200
     assert world.licences[9001][member] == value
     assert (world.mutations[-1].actor, world.mutations[-1].request) == (Actor.PERSON, None)
+
+
+def test_an_edit_of_nothing_does_nothing() -> None:
+    nobody = World()
+    faults = Faults([Fault(kind=FaultKind.PERSON_DELETES), Fault(kind=FaultKind.LIST_CHANGES, nth=2)])
+    with halo_client(nobody, faults) as halo:
+        assert [halo.get("/api/SoftwareLicence").json()["record_count"] for _ in range(2)] == [0, 0]
+    assert nobody.mutations == []
 
 
 def test_an_edit_may_be_aimed_at_one_row(world: World) -> None:
