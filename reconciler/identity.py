@@ -126,7 +126,9 @@ def identify(mapping: Mapping, index: Index, recorded: Recorded, *, now: datetim
     if not made:
         return _without_subscription(mapping, index, recorded, now=now, settle=settle)
     origin, number = made[0]
-    if len({claimed for _, claimed in made}) > 1 and not _only_dead_markers(made, live_hits):
+    # A deleted object that still carries our marker does not contradict the id that file or state names.
+    named = {claimed for _, claimed in claims[:2] if claimed is not None}
+    if len(named | {hit.id for hit in live_hits}) > 1:
         return Identity(subscription=None, doubts=(_conflict(mapping, claims),))
     others = index.claims.get(number, frozenset()) - {mapping.key}
     if others:
@@ -138,12 +140,6 @@ def identify(mapping: Mapping, index: Index, recorded: Recorded, *, now: datetim
         return Identity(subscription=None)  # what bills nobody any more needs no bringing to 0
     doubt = _doubt_about(mapping, number, found, recorded)
     return Identity(subscription=found, origin=origin, doubts=(doubt,) if doubt else ())
-
-
-def _only_dead_markers(made: list[tuple[BindingOrigin, SubscriptionId]], live_hits: tuple[Subscription, ...]) -> bool:
-    """A deleted object that still carries our marker does not contradict the id that file or state names."""
-    named = {number for origin, number in made[:-1]}
-    return not live_hits and len(named) == 1
 
 
 def _without_subscription(
@@ -160,12 +156,13 @@ def _without_subscription(
         for s in index.by_customer.get(mapping.halo_customer.id, ())
         if s.is_subscription
         and not s.deleted
-        and s.id not in index.claims
+        and not index.claims.get(s.id, frozenset()) & index.keys  # a key that left the file keeps nothing for itself
         and s.id not in given_up
         and same_name(s.name, mapping.subscription_name)
     ]
     if namesakes:
-        return Identity(subscription=None, doubts=(_same_name(mapping, namesakes),), settled_attempt=attempt)
+        former = {key for s in namesakes for key in index.claims.get(s.id, ())}
+        return Identity(subscription=None, doubts=(_same_name(mapping, namesakes, former),), settled_attempt=attempt)
     return Identity(subscription=None, settled_attempt=attempt)
 
 
@@ -273,16 +270,22 @@ def _attempt_open(mapping: Mapping, attempt: Attempt, *, now: datetime, settle: 
     )
 
 
-def _same_name(mapping: Mapping, namesakes: list[Subscription]) -> Doubt:
+def _same_name(mapping: Mapping, namesakes: list[Subscription], former: set[MappingKey]) -> Doubt:
+    """A namesake whose own key left the file most likely is this mapping's, and the key was renamed (FAULTS CF10)."""
     ids = ", ".join(f"{s.id} (quantity {'?' if s.count is None else s.count})" for s in namesakes)
     first = namesakes[0].id
+    if former:
+        keys = ", ".join(sorted(former))
+        remedy = f"it was billed under the key {keys}, which mappings.yaml no longer has: write that key back"
+    else:
+        remedy = (
+            f"if that is the one, run: reconciler adopt {mapping.key} {first} --reason '...' (or write "
+            f"subscription_id: {first})"
+        )
     return Doubt(
         rule=Rule.SAME_NAME,
         message=(f"{mapping.halo_customer.name} already has a Subscription named {mapping.subscription_name!r}: {ids}"),
-        remedy=(
-            f"if that is the one, run: reconciler adopt {mapping.key} {first} --reason '...' (or write "
-            f"subscription_id: {first}); if it is another, run with --allow same-name:{mapping.key} --reason '...'"
-        ),
+        remedy=f"{remedy}; if it is another, run with --allow same-name:{mapping.key} --reason '...'",
         measured=len(namesakes),
         limit=0,
     )
