@@ -134,10 +134,10 @@ def _action(
 
 
 def _action_without_subscription(mapping: Mapping, identity: Identity) -> tuple[Action, ActionReason]:
-    if mapping.retired:
-        return Action.NO_OP, ActionReason.NOTHING_TO_RETIRE
     if any(d.rule not in (Rule.ATTEMPT_OPEN, Rule.SAME_NAME) for d in identity.doubts):
         return Action.NO_OP, ActionReason.UNKNOWN_SUBSCRIPTION
+    if mapping.retired:
+        return Action.NO_OP, ActionReason.NOTHING_TO_RETIRE
     return Action.CREATE, ActionReason.NEW_MAPPING
 
 
@@ -197,7 +197,7 @@ def _total(clients: tuple[CountedClient, ...]) -> int | None:
 
 def _facts(mappings: Mappings, live: Live, recorded: Recorded) -> Facts:
     wanted = {ref.id for m in mappings.mappings if m.counts_users for ref in m.infima_clients}
-    keys = {m.key for m in mappings.mappings}
+    keys = {m.key for m in mappings.mappings if not m.retired}  # what has left may well be deleted
     bound = [b for b in recorded.bindings.values() if b.key in keys]
     return Facts(
         clients_listed=len(live.clients),
