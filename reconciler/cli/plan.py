@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler import __version__
+from reconciler.cli.observing import load_base, load_snapshot, observe_live
 from reconciler.cli.options import (
     CommonOptions,
     allowance_options,
@@ -17,11 +18,13 @@ from reconciler.cli.options import (
 )
 from reconciler.cli.output import draw_plan, say, tell
 from reconciler.cli.planfile import save_plan_file
-from reconciler.cli.wiring import live, wire, wishes
+from reconciler.cli.wiring import wire, wishes
+from reconciler.errors import UsageError
 from reconciler.rules import Level
 
 if TYPE_CHECKING:
     from reconciler.changes import Plan
+    from reconciler.snapshot import Snapshot
 
 EXIT_CHANGES = 2
 EXIT_HELD = 3
@@ -33,6 +36,19 @@ EXIT_HELD = 3
 @click.option(
     "--detailed-exitcode", is_flag=True, help="Exit with 2 when there are changes, 3 when anything is held or refused."
 )
+@click.option("--against", metavar="GIT_REF", help="Say which changes come from the edit since GIT_REF.")
+@click.option(
+    "--save-snapshot",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Keep what was read as a file: ids, names and counts, nothing of any user.",
+)
+@click.option(
+    "--snapshot",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Plan from such a file, without network and without credentials.",
+)
 @selection_options
 @allowance_options
 @common_options
@@ -43,6 +59,9 @@ def plan(
     output: str,  # noqa: ARG001 - -o is read by draw_plan
     out: Path | None,
     detailed_exitcode: bool,
+    against: str | None,
+    save_snapshot: Path | None,
+    snapshot: Path | None,
     only: tuple[str, ...],
     exclude: tuple[str, ...],
     allow: tuple[str, ...],
@@ -60,24 +79,43 @@ def plan(
       reconciler plan --out tonight.plan.json
       reconciler plan --only infima-101 -o json
       reconciler plan --allow zero:infima-107 --reason "school holidays"
+      reconciler plan --against origin/main -o markdown
+      reconciler plan --save-snapshot last-night.json
+      reconciler plan --snapshot last-night.json
     """
+    if save_snapshot is not None and snapshot is not None:
+        raise UsageError("--save-snapshot and --snapshot contradict each other.", hint="Give one of them.")
+    from reconciler.causes import attribute  # noqa: PLC0415
     from reconciler.plan_document import dump_document, plan_document  # noqa: PLC0415
-    from reconciler.run import make_plan, observe  # noqa: PLC0415
+    from reconciler.run import make_plan  # noqa: PLC0415
 
     wiring = wire(options)
     with wiring.stopper.listen():
         mappings = wiring.load()
         wished = wishes(mappings, only, exclude, allow, reason)
-        with wiring.connect(mappings) as systems:
-            recorded = wiring.store().read()
-            observation = observe(live(systems), mappings, wiring.surroundings())
-    made = make_plan(mappings, observation, recorded, wished)
+        base = load_base(wiring, against) if against is not None else None
+        if snapshot is not None:
+            seen = load_snapshot(snapshot)
+        else:
+            seen = observe_live(wiring, mappings, base, every_client=save_snapshot is not None)
+    made = make_plan(mappings, seen.observation, seen.recorded, wished)
+    if against is not None:
+        made = attribute(made, make_plan(base, seen.observation, seen.recorded, wished) if base else None)
+    if save_snapshot is not None:
+        _keep(save_snapshot, seen)
     document = plan_document(made, version=__version__)
     if out is not None:
         save_plan_file(out, dump_document(document))
         tell(f"Saved the plan to {out}. To perform exactly this and nothing more: reconciler apply {out}")
     say(draw_plan(document, options))
     return exit_code(made, detailed=detailed_exitcode)
+
+
+def _keep(path: Path, seen: Snapshot) -> None:
+    from reconciler.snapshot import dump_snapshot  # noqa: PLC0415
+
+    save_plan_file(path, dump_snapshot(seen))
+    tell(f"Saved what was read to {path}. To plan from it without network: reconciler plan --snapshot {path}")
 
 
 def exit_code(made: Plan, *, detailed: bool) -> int:

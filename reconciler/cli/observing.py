@@ -1,0 +1,102 @@
+"""What a plan is made from: read live, or from a snapshot; and the base configuration of a reviewed edit."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reconciler.cli.output import safe, tell
+from reconciler.cli.wiring import Wiring, live
+from reconciler.errors import ConfigError, PlanFileError, UsageError
+from reconciler.model import Mappings, Observation
+
+if TYPE_CHECKING:
+    from reconciler.snapshot import Snapshot
+
+GIT_SECONDS = 20
+
+
+def observe_live(wiring: Wiring, mappings: Mappings, base: Mappings | None, *, every_client: bool) -> Snapshot:
+    """Read both systems and the state.
+
+    Users are also counted for clients that only the base maps, and with `every_client` for all that are listed and
+    not ignored, so that a snapshot can answer for mappings that do not exist yet.
+    """
+    from reconciler.run import clients_to_count, observe  # noqa: PLC0415
+    from reconciler.snapshot import Snapshot  # noqa: PLC0415
+
+    with wiring.connect(mappings) as systems:
+        recorded = wiring.store().read()
+        seen = observe(live(systems), mappings, wiring.surroundings())
+        wanted = set(clients_to_count(base, seen.clients)) if base is not None else set()
+        if every_client:
+            ignored = {i.client.id for i in mappings.ignored}
+            wanted |= {c.id for c in seen.clients if c.id not in ignored}
+        missing = sorted(wanted - {u.client_id for u in seen.user_counts})
+        if missing:
+            seen = _with_counts(seen, systems.source.user_counts(missing))
+    return Snapshot(observation=seen, recorded=recorded)
+
+
+def _with_counts(seen: Observation, more: Iterable[object]) -> Observation:
+    from reconciler.model import UnreadableUsers, UserCount  # noqa: PLC0415
+
+    counted = [u for u in more if isinstance(u, UserCount | UnreadableUsers)]
+    return replace(seen, user_counts=tuple(sorted((*seen.user_counts, *counted), key=lambda u: u.client_id)))
+
+
+def load_snapshot(path: Path) -> Snapshot:
+    """Read a snapshot file. Raises `PlanFileError`."""
+    from reconciler.snapshot import MAKE_ANOTHER, read_snapshot  # noqa: PLC0415
+
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise PlanFileError(f"{path} cannot be read: {error.strerror}.", hint=MAKE_ANOTHER) from error
+    snapshot = read_snapshot(data)
+    taken = snapshot.observation.taken_at
+    tell(f"Nothing is read from INFIMA or HaloPSA: this plan is made from a snapshot of {taken:%Y-%m-%d %H:%M} UTC.")
+    return snapshot
+
+
+def load_base(wiring: Wiring, ref: str) -> Mappings | None:
+    """mappings.yaml as it stands at a git reference; None, with a word about it, when it is not usable there.
+
+    Raises `UsageError` when the reference does not exist, or mappings.yaml is in no repository.
+    """
+    from reconciler.config import parse_mappings  # noqa: PLC0415
+
+    path = wiring.options.mappings.absolute()
+    if ref.startswith("-"):
+        raise UsageError(f"--against {ref}: that is no git reference.")
+    _git(path.parent, "rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}", problem=f"git knows no commit {ref!r}")
+    text = _git(path.parent, "show", f"{ref}:./{path.name}", problem="")
+    if text is None:
+        tell(f"{path.name} does not exist at {safe(ref)}: every change comes from this edit.")
+        return None
+    try:
+        return parse_mappings(text, file=f"{ref}:{path.name}", today=wiring.clock.now().date())
+    except ConfigError as error:
+        tell(f"{safe(error.message)}, so every change is put down to this edit.")
+        return None
+
+
+def _git(folder: Path, *words: str, problem: str) -> bytes | None:
+    """What git prints; on failure `UsageError` with `problem`, or None where `problem` is empty."""
+    try:
+        done = subprocess.run(  # noqa: S603 - fixed words, no shell; the reference cannot be an option
+            ["git", "-C", str(folder), *words],  # noqa: S607 - the user's own git
+            capture_output=True,
+            timeout=GIT_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise UsageError("--against needs git, and it could not be run.") from error
+    if done.returncode == 0:
+        return done.stdout
+    if problem:
+        raise UsageError(f"--against: {problem}.", hint="Fetch it first (in CI: fetch-depth: 0), or name another.")
+    return None
