@@ -241,6 +241,7 @@ def verdict_facts(verdict: RunVerdict) -> dict[str, Json]:
         "sentence": verdict.sentence,
         "users_before": verdict.users_before,
         "users_after": verdict.users_after,
+        "decision": verdict.decision,
     }
 
 
@@ -265,6 +266,7 @@ def _past_run(record: Record) -> PastRun:
         users_after=facts["users_after"],
         changes=tuple(_changes(facts["changes"])),
         snapshot={},
+        decision=facts["decision"],
     )
     return PastRun(info=info, verdict=verdict)
 

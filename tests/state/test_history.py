@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -43,6 +44,14 @@ def test_runs_come_back_as_they_were(root: Path, store: DirectoryState) -> None:
         run_info("r3", started_at=START + 15 * DAY),
     ]
     assert runs[0].verdict == verdict("r1", changes=(change("acme"), change("borealis", 4, 7)), snapshot={})
+
+
+def test_decision_by_hand_is_told_from_a_good_run(store: DirectoryState) -> None:
+    with store.open_run(run_info()) as run:
+        run.finish(replace(verdict(), decision=True))
+
+    assert [(run.verdict.decision, run.verdict.good) for run in store.history.runs()] == [(True, False)]
+    assert store.read().last_good_run is None
 
 
 def test_changes_of_one_mapping_come_with_their_run(root: Path, store: DirectoryState) -> None:
