@@ -6,11 +6,9 @@ anyway; the rest comes from the edit. Pure.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 
 from reconciler.changes import Action, Change, Plan
-from reconciler.model import MappingKey
 
 FROM_EDIT = "mappings"
 FROM_COUNTS = "counts"
@@ -51,12 +49,3 @@ def _own_cause(change: Change) -> str:
     """Drift where INFIMA counts what it counted last time and HaloPSA nevertheless shows another number."""
     unmoved = change.counted_before is not None and change.counted_before == change.quantity.counted
     return FROM_DRIFT if unmoved and change.action is Action.UPDATE else FROM_COUNTS
-
-
-def no_longer_mapped(plan: Plan, base: Plan | None) -> tuple[MappingKey, ...]:
-    """Keys that the base has and the edited file has not, in order."""
-    return tuple(sorted(_keys(base.changes if base else ()) - _keys(plan.changes)))
-
-
-def _keys(changes: Iterable[Change]) -> set[MappingKey]:
-    return {c.key for c in changes}
