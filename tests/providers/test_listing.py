@@ -130,3 +130,19 @@ def test_invoices_have_negative_ids_but_never_zero(number: int, *, good: bool) -
     else:
         with pytest.raises(UnreadableAnswer):
             row_id({"id": number}, system="HaloPSA", name="list", least=-(2**31))
+
+
+def test_a_total_that_changes_is_a_moving_list_even_when_the_rows_add_up() -> None:
+    def fetch(start: int, _size: int) -> Page:
+        return Page(rows=[{"id": start + n + 1} for n in range(2)], total=5 if start else 4)
+
+    with pytest.raises(IncompleteRead, match="4 rows, then 5"):
+        listing(fetch, ask=2).read()
+
+
+def test_a_row_on_two_pages_is_a_moving_list_even_when_the_rows_add_up() -> None:
+    def fetch(start: int, _size: int) -> Page:
+        return Page(rows=[{"id": 2}, {"id": 3}] if start else [{"id": 1}, {"id": 2}], total=3)
+
+    with pytest.raises(IncompleteRead, match="twice"):
+        listing(fetch, ask=2).read()
