@@ -84,7 +84,7 @@ class Git:
         for setting in _SETTINGS:
             command += ["-c", setting]
         try:
-            # A session of its own: Ctrl-C reaches this program, which decides, and not a push that is under way.
+            # A process group of its own: Ctrl-C reaches this program, which decides, and not a push that is under way.
             process = subprocess.Popen(  # noqa: S603 - no shell; every argument is ours
                 [*command, *arguments],
                 stdin=subprocess.PIPE,

@@ -17,6 +17,7 @@ from reconciler.state import gitcommand
 from reconciler.state.base import IntentResult
 from reconciler.state.git import GitState, StateBranch
 from reconciler.state.gitcommand import clean
+from reconciler.state.gitfiles import CommitFiles
 from tests.state.gitworld import clone, git, install_hook
 from tests.state.samples import StillClock, attempt, binding, change, intent, run_info, verdict
 
@@ -315,6 +316,20 @@ def test_damaged_clone_is_said(state: GitState, work: Path) -> None:
 
     with pytest.raises(StateError, match=r"state branch|git rev-parse"):
         _ = state.history
+
+
+@pytest.mark.parametrize(("lost", "words"), [("state.json", "cannot be read"), ("", "cannot be listed")])
+def test_lost_object_is_said_and_not_taken_for_an_empty_state(
+    state: GitState, work: Path, git_environ: dict[str, str], lost: str, words: str
+) -> None:
+    with state.open_run(run_info()) as run:
+        run.finish(verdict())
+    lost_object = git(work, git_environ, "rev-parse", f"refs/reconciler/{BRANCH}:{lost}")
+    tip = git(work, git_environ, "rev-parse", f"refs/reconciler/{BRANCH}")
+    (work / ".git" / "objects" / lost_object[:2] / lost_object[2:]).unlink()
+
+    with pytest.raises(StateError, match=words):
+        CommitFiles(gitcommand.Git(work, git_environ), tip).read("state.json")
 
 
 def test_links_on_the_branch_are_not_followed(
