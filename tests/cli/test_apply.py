@@ -1,0 +1,190 @@
+"""`apply` as a person and as a nightly job run it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from reconciler.clock import SystemClock
+from reconciler.model import RunId
+from reconciler.simulator.faults import Fault, FaultKind, Faults
+from reconciler.simulator.server import Server
+from reconciler.state.base import RunInfo
+from reconciler.state.open import open_state
+from tests.cli.bench import Bench
+
+READY = ("--exclude", "infima-104")
+
+
+def test_it_creates_counts_and_says_what_is_left_to_do(bench: Bench) -> None:
+    answer = bench.run("apply", "--auto-approve", *READY)
+    assert answer.code == 0
+    assert "Apply complete! 2 created, 0 updated, 3 unchanged." in answer.out
+    assert "recurring invoice" in answer.out
+    assert "Eastgate Homes" in answer.out
+    counts = {row.get("snowid"): row["count"] for row in bench.world.live_subscriptions()}
+    assert (counts["infima-105"], counts["infima-106"]) == (14, 15)
+
+
+def test_a_second_run_writes_nothing(bench: Bench) -> None:
+    bench.run("apply", "--auto-approve", *READY)
+    before = bench.writes()
+    answer = bench.run("apply", "--auto-approve", *READY)
+    assert (answer.code, bench.writes()) == (0, before)
+    assert "0 created, 0 updated, 5 unchanged" in answer.out
+
+
+def test_a_row_that_the_saved_plan_does_not_have_is_not_written(bench: Bench) -> None:
+    bench.run("plan", "--out", "tonight.json", *READY)
+    bench.world.users_join(102, 1)
+    answer = bench.run("apply", "tonight.json", "--auto-approve", *READY)
+    assert answer.code == 3
+    assert "1 stale" in answer.out
+    assert bench.world.licences[9002]["count"] == 11
+
+
+def test_a_hold_exits_with_3_and_the_rest_is_written(bench: Bench) -> None:
+    answer = bench.run("apply", "--auto-approve")
+    assert answer.code == 3
+    assert "2 created" in answer.out
+    assert "1 held" in answer.out
+
+
+def test_without_a_terminal_it_names_the_option(bench: Bench) -> None:
+    answer = bench.run("apply")
+    assert answer.code == 64
+    assert "--auto-approve" in answer.err
+    assert bench.world.requests == []
+
+
+@pytest.mark.parametrize("typed", ["no\n", "y\n", "Yes\n", "\n"])
+def test_only_yes_is_accepted(bench: Bench, typed: str) -> None:
+    answer = bench.run("apply", *READY, typed=typed)
+    assert answer.code == 1
+    assert "Only 'yes' will be accepted" in answer.text
+    assert "Apply cancelled" in answer.text
+    assert bench.writes() == 0
+
+
+def test_yes_is_accepted_and_a_new_listing_follows_it(bench: Bench) -> None:
+    answer = bench.run("apply", *READY, typed="yes\n")
+    assert answer.code == 0
+    methods = [r.method for r in bench.world.requests if r.path.endswith("/SoftwareLicence")]
+    assert methods.index("POST") >= 2
+
+
+def test_an_edit_while_a_person_thinks_is_not_overwritten(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.world.users_join(101, 2)
+
+    def answer_slowly(*_: object, **__: object) -> str:
+        bench.world.person_sets_count(9001, 11)
+        return "yes"
+
+    monkeypatch.setattr("click.prompt", answer_slowly)
+    answer = bench.run("apply", "--only", "infima-101", typed="")
+    assert answer.code == 3
+    assert "count 10 -> 11" in answer.out
+    assert bench.world.licences[9001]["count"] == 11
+
+
+def test_a_saved_plan_performs_what_stands_in_both(bench: Bench) -> None:
+    bench.world.users_join(101, 2)
+    bench.run("plan", "--out", "tonight.json", *READY)
+    bench.world.users_join(101, 1)
+    answer = bench.run("apply", "tonight.json", "--auto-approve", *READY)
+    assert answer.code == 3
+    assert "2 created, 0 updated" in answer.out
+    assert re.search(r"new quantity 12\s+->\s+13", answer.out)
+    assert bench.world.licences[9001]["count"] == 10
+
+
+def test_a_saved_plan_applied_twice_does_nothing_the_second_time(bench: Bench) -> None:
+    bench.run("plan", "--out", "tonight.json", *READY)
+    bench.run("apply", "tonight.json", "--auto-approve", *READY)
+    before = bench.writes()
+    assert bench.run("apply", "tonight.json", "--auto-approve", *READY).code == 0
+    assert bench.writes() == before
+
+
+def test_a_saved_plan_of_another_mappings_file_is_refused(bench: Bench) -> None:
+    bench.run("plan", "--out", "tonight.json")
+    bench.file.write_text(bench.file.read_text() + "# an edit\n")
+    answer = bench.run("apply", "tonight.json", "--auto-approve")
+    assert answer.code == 1
+    assert "another mappings.yaml" in answer.err
+    assert bench.writes() == 0
+
+
+def test_a_saved_plan_gets_too_old(bench: Bench) -> None:
+    bench.run("plan", "--out", "tonight.json")
+    saved = bench.folder / "tonight.json"
+    saved.write_text(re.sub(r'"timestamp": "2[0-9]{3}', '"timestamp": "2001', saved.read_text()))
+    answer = bench.run("apply", "tonight.json", "--auto-approve")
+    assert answer.code == 1
+    assert "hours old" in answer.err
+    assert bench.writes() == 0
+
+
+def test_json_gives_one_document_with_an_outcome_for_each_change(bench: Bench) -> None:
+    answer = bench.run("apply", "--auto-approve", "-o", "json")
+    document = json.loads(answer.out)
+    outcomes = {row["name"]: row["outcome"] for row in document["resource_changes"]}
+    assert outcomes == {
+        "infima-101": "unchanged",
+        "infima-102": "unchanged",
+        "infima-103": "unchanged",
+        "infima-104": "held",
+        "infima-105": "applied",
+        "infima-106": "applied",
+    }
+    assert document["run"]["exit_code"] == answer.code == 3
+
+
+def test_creates_in_ci_are_held_unless_the_state_is_named(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CI", "true")
+    held = bench.run("apply", "--auto-approve", *READY)
+    assert (held.code, bench.writes()) == (3, 0)
+    assert "state-not-durable" in held.out
+    kept = bench.run("--state", "directory:kept", "apply", "--auto-approve", *READY)
+    assert (kept.code, "2 created" in kept.out) == (0, True)
+
+
+def test_a_second_run_at_once_is_told_who_holds_the_lock(bench: Bench) -> None:
+    clock = SystemClock()
+    store = open_state(None, mappings_path=bench.file, clock=clock, environ={})
+    with store.open_run(RunInfo(id=RunId("other"), command="apply", started_at=clock.now())):
+        answer = bench.run("apply", "--auto-approve")
+    assert answer.code == 1
+    assert str(os.getpid()) in answer.err
+    assert bench.writes() == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_reading_ends_at_once_with_130(bench: Bench, number: signal.Signals) -> None:
+    slow = Faults([Fault(kind=FaultKind.SLOW_BODY, at="halo.customers", times=9)])
+    with Server(bench.world, faults=slow) as server:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "reconciler", "apply", "--auto-approve"],
+            env={**os.environ, **server.environment()},
+            cwd=bench.folder,
+            stderr=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        deadline = time.monotonic() + 20
+        while not any(r.path.endswith("/Client") for r in bench.world.requests) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        started = time.monotonic()
+        process.send_signal(number)
+        _, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert time.monotonic() - started < 5
+    assert "nothing was changed" in err
+    assert bench.writes() == 0
