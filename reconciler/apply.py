@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from reconciler.changes import Action, Change, Plan
 from reconciler.clock import Clock
 from reconciler.create import Creator
-from reconciler.errors import ApiError, Interrupted, ReconcilerError, StateError
+from reconciler.errors import ReconcilerError
 from reconciler.events import Observer, PhaseFinished, PhaseStarted
 from reconciler.model import (
     Binding,
@@ -48,7 +48,7 @@ class PlannedRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """A complete listing of Subscriptions and the monotonic time at which it was read."""
+    """A complete listing of Subscriptions and the monotonic time at which its reading began."""
 
     subscriptions: Sequence[Subscription]
     listed_at: float
@@ -122,6 +122,7 @@ def _ground(tools: Tools, listing: Listing) -> Ground:
         stop=tools.stop,
         listing={s.id: s for s in listing.subscriptions},
         listed_at=listing.listed_at,
+        planned=frozenset(s.id for s in listing.subscriptions),
     )
 
 
@@ -185,16 +186,16 @@ def _perform(
         tools.state.record_bindings(_found_bindings(plan, tools))
         if writes and confirmed_by_person:
             ground.relist()
-        writes = _still_zero(writes, tools, ground)
+        _still_zero(writes, tools, ground)
         _update(writes, ground)
         _create(writes, tools, ground)
-    except (ApiError, StateError, Interrupted) as problem:
+    except ReconcilerError as problem:
         error = problem
         ground.halted = ground.halted or problem.message
     try:
         _verify(ground)
         tools.state.record_bindings(_confirmed_bindings(plan, tools, ground))
-    except (ApiError, StateError, Interrupted) as problem:
+    except ReconcilerError as problem:
         error = error or problem
     for change in writes:
         if change.key not in ground.outcomes:
@@ -232,19 +233,22 @@ def _verify(ground: Ground) -> None:
         ground.observe(PhaseFinished(phase="Verifying"))
 
 
-def _still_zero(writes: tuple[Change, ...], tools: Tools, ground: Ground) -> tuple[Change, ...]:
-    """A count of 0 is written only when a second complete read agrees (FAULTS I17, M6)."""
-    falls = [c for c in writes if c.mapping.counts_users and c.action is Action.UPDATE and c.quantity.counted == 0]
+def _still_zero(writes: tuple[Change, ...], tools: Tools, ground: Ground) -> None:
+    """A count of 0, or a quantity of 0, is written only when a second complete read agrees (FAULTS I17, M6)."""
+    falls = [
+        c
+        for c in writes
+        if c.mapping.counts_users and c.action is Action.UPDATE and 0 in (c.quantity.counted, c.quantity.result)
+    ]
     if not falls:
-        return writes
+        return
     again = tools.recount(falls)
     for change in falls:
-        second = again.get(change.key)
-        if second != 0:
+        first, second = change.quantity.counted, again.get(change.key)
+        if second != first:
             seen = "could not be read" if second is None else f"gave {second}"
-            message = f"INFIMA counted 0 active users, and a second read {seen}; nothing was written"
+            message = f"INFIMA counted {first} active users, and a second read {seen}; nothing was written"
             ground.settle(change.key, Outcome.HELD, message, at=_id_of(change))
-    return writes
 
 
 def _settle_leftover(change: Change, ground: Ground, error: ReconcilerError | None) -> None:

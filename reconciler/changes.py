@@ -113,6 +113,14 @@ class Change:
         return f"halo_subscription.{self.key}"
 
     @property
+    def billed(self) -> int | None:
+        """Users billed today, None without a Subscription. A deleted or inactive one bills nobody."""
+        if self.before is None:
+            return None
+        gone = any(d.rule is Rule.SUBSCRIPTION_GONE for d in self.doubts)
+        return 0 if gone else self.before.count
+
+    @property
     def performs_write(self) -> bool:
         """True when `apply` would send something for it."""
         return self.hold is None and self.action is not Action.NO_OP
@@ -170,7 +178,8 @@ class Facts:
     """Figures about the whole run that the run-level rules judge by. Numbers count clients and bindings.
 
     `clients_wanted` are the INFIMA clients whose count some mapping needs, `clients_found` those of them that INFIMA
-    lists. `bindings` are the recorded ids of this file's mappings, `bindings_found` those that HaloPSA still lists.
+    lists. `bindings` are the recorded ids of this file's mappings, retired ones left out, `bindings_found` those of
+    them that HaloPSA still lists.
     """
 
     clients_listed: int = 0
@@ -244,7 +253,7 @@ def summarise(changes: Iterable[Change]) -> Summary:
     tally = dict.fromkeys(Action, 0)
     held = before = after = 0
     for change in changes:
-        live = _billed_now(change)
+        live = change.billed or 0
         before += live
         if change.hold is not None:
             held += 1
@@ -260,13 +269,6 @@ def summarise(changes: Iterable[Change]) -> Summary:
         users_before=before,
         users_after=after,
     )
-
-
-def _billed_now(change: Change) -> int:
-    """Users billed today. A Subscription that is deleted or inactive bills nobody, whatever count it still carries."""
-    if change.before is None or any(d.rule is Rule.SUBSCRIPTION_GONE for d in change.doubts):
-        return 0
-    return change.before.count or 0
 
 
 def select(plan: Plan, *, only: Iterable[MappingKey] = (), exclude: Iterable[MappingKey] = ()) -> Plan:

@@ -61,8 +61,8 @@ class Creator:
                 self._not_attempted(group)
                 continue
             self.ground.target.await_budget(size + _READS_PER_GROUP)
-            self.ground.freshen()
-            unsent = self._create_group([c for c in group if self._no_candidate(c)])
+            self.ground.relist()  # absence is never believed of one listing alone: the plan's may have been cut short
+            unsent = self._create_group(self._without_candidate(group))
             waiting = unsent + waiting
         self.ground.observe(PhaseFinished(phase=PHASE))
 
@@ -77,21 +77,34 @@ class Creator:
         """An attempt that settled without a trace may be replaced only after two listings a minute apart (C2)."""
         if not any(c.settled_attempt for c in changes):
             return changes
-        left = FRESH_SECONDS - (self.ground.clock.monotonic() - self.ground.listed_at)
-        if left > 0:
-            reason = "looking a second time for Subscriptions of earlier creates whose outcome is unknown"
-            self.ground.observe(Waiting(seconds=left, reason=reason))
-            self.ground.clock.sleep(left)
+        reason = "looking a second time for Subscriptions of earlier creates whose outcome is unknown"
+        self.ground.observe(Waiting(seconds=FRESH_SECONDS, reason=reason))
+        self.ground.clock.sleep(FRESH_SECONDS)
         self.ground.relist()
-        return [c for c in changes if self._no_candidate(c)]
+        return self._without_candidate(changes)
 
-    def _no_candidate(self, change: Change) -> bool:
-        """True when the last listing shows nothing that could be this mapping's Subscription already."""
+    def _without_candidate(self, changes: Iterable[Change]) -> list[Change]:
+        """The changes for which the last listing shows nothing that could be their Subscription already."""
+        recorded = self.ground.state.recorded
+        taken = {binding.subscription_id for binding in recorded.bindings.values()}
+        appeared = [
+            s
+            for s in self.ground.listing.values()
+            if s.id not in self.ground.planned and s.id not in taken and s.marker not in recorded.attempts
+        ]
+        return [c for c in changes if self._no_candidate(c, appeared)]
+
+    def _no_candidate(self, change: Change, appeared: Sequence[Subscription]) -> bool:
+        """The marker decides; besides, what a person made since the plan under the same name may well be meant."""
         hits = self._hits(change.key)
+        namesakes = [s for s in appeared if _is_what_was_sent(s, change)]
         if hits:
             message = f"Subscription {hits[0].id} with the marker {change.key} has appeared; the next run adopts it"
             self.ground.settle(change.key, Outcome.STALE, message, at=hits[0].id)
-        return not hits
+        elif namesakes:
+            message = f"Subscription {namesakes[0].id} of the same name has appeared since the plan; nothing is created"
+            self.ground.settle(change.key, Outcome.STALE, message, at=namesakes[0].id)
+        return not hits and not namesakes
 
     def _hits(self, key: MappingKey) -> list[Subscription]:
         return [s for s in self.ground.listing.values() if s.marker == key and s.id not in self.given_up]

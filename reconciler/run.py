@@ -5,9 +5,9 @@ Everything with an outside (providers, state, clock, whom to ask and to tell) is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -103,8 +103,7 @@ def observe(live: Live, mappings: Mappings, surroundings: Surroundings) -> Obser
     wanted = clients_to_count(mappings, clients.result())
     counts: tuple[UserCount | UnreadableUsers, ...] = ()
     if wanted:
-        phase = "Counting INFIMA users"
-        counts = _phase(tell, phase, lambda: live.source.user_counts(wanted), _many("clients"))
+        counts = live.source.user_counts(wanted)  # tells of its own progress, client by client
     return Observation(
         taken_at=taken_at,
         tenant=Tenant(halo_url=live.halo_url, infima_partner=partner.result()),
@@ -205,36 +204,45 @@ def run_apply(job: Applying) -> Finished:
     verdict where there is a state to record them in.
     """
     with job.store.open_run(job.info) as state:
+        with _failure_on_record(job, state, "Failed before the first write"):
+            plan, listing = _plan_afresh(job, state)
+            asked = job.confirm is not None and bool(plan.writes)
+            if asked and job.confirm is not None and not job.confirm(plan):
+                return _record_cancellation(job, state, plan)
+        with _failure_on_record(job, state, "Ended during the writing, the journal says after what"), job.writing():
+            applied = apply(plan, _tools(job, state), listing, agreed=job.agreed, confirmed_by_person=asked)
+            return _record_verdict(job, state, plan, applied)
+
+
+@contextmanager
+def _failure_on_record(job: Applying, state: RunState, when: str) -> Iterator[None]:
+    """What ends a run early leaves its cause in the history."""
+    try:
+        yield
+    except (ReconcilerError, KeyboardInterrupt) as error:
         try:
-            return _apply_and_record(job, state)
-        except (ReconcilerError, KeyboardInterrupt) as error:
-            _record_failure(job, state, error)
-            raise
+            state.finish(failed(job.info.id, error, when=when, finished_at=job.surroundings.clock.now()))
+        except StateError as second:
+            job.surroundings.observe(Noticed(message=f"the failure could not be recorded: {second.message}"))
+        raise
 
 
-def _apply_and_record(job: Applying, state: RunState) -> Finished:
-    clock = job.surroundings.clock
+def _plan_afresh(job: Applying, state: RunState) -> tuple[Plan, Listing]:
+    """Read, compare, judge, and show what comes of it."""
+    listed_at = job.surroundings.clock.monotonic()  # the listing is among the first reads; counting users takes long
     observation = observe(job.live, job.mappings, job.surroundings)
-    listed_at = clock.monotonic()
     plan = make_plan(job.mappings, observation, state.recorded, job.wishes)
     if job.check_fresh is not None:
         job.check_fresh(plan)
     _note_plan(state, plan)
     job.show(plan)
-    asked = job.confirm is not None and bool(plan.writes)
-    if asked and job.confirm is not None and not job.confirm(plan):
-        verdict = cancelled(job.info.id, plan, finished_at=clock.now())
-        state.finish(verdict)
-        return Finished(plan=plan, applied=Applied(outcomes={}), verdict=verdict, confirmed=False)
-    with job.writing():
-        applied = apply(
-            plan,
-            _tools(job, state),
-            Listing(subscriptions=observation.subscriptions, listed_at=listed_at),
-            agreed=job.agreed,
-            confirmed_by_person=asked,
-        )
-        return _record_verdict(job, state, plan, applied)
+    return plan, Listing(subscriptions=observation.subscriptions, listed_at=listed_at)
+
+
+def _record_cancellation(job: Applying, state: RunState, plan: Plan) -> Finished:
+    verdict = cancelled(job.info.id, plan, finished_at=job.surroundings.clock.now())
+    state.finish(verdict)
+    return Finished(plan=plan, applied=Applied(outcomes={}), verdict=verdict, confirmed=False)
 
 
 def _record_verdict(job: Applying, state: RunState, plan: Plan, applied: Applied) -> Finished:
@@ -316,11 +324,3 @@ def _note_plan(state: RunState, plan: Plan) -> None:
             "allowances": [{"rule": str(a.rule), "key": a.key, "reason": a.reason} for a in plan.allowances],
         },
     )
-
-
-def _record_failure(job: Applying, state: RunState, error: BaseException) -> None:
-    """A run that ended before it could write anything leaves its cause in the history."""
-    try:
-        state.finish(failed(job.info.id, error, finished_at=job.surroundings.clock.now()))
-    except StateError as second:
-        job.surroundings.observe(Noticed(message=f"the failure could not be recorded: {second.message}"))

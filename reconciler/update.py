@@ -40,53 +40,62 @@ def set_counts(ground: Ground, targets: Sequence[CountTarget]) -> None:
 def _one_by_one(ground: Ground, batch: Sequence[CountTarget], answer: Refused | Unclear) -> None:
     """After a batch that failed as a whole: list, then send again what is not there yet, each alone.
 
-    A lone row that was plainly refused is not sent again: the answer would be the same.
+    A lone row that was plainly refused is not sent again: the answer would be the same. What an unclear answer leaves
+    open when this returns, `verify` decides.
     """
     ground.relist()
     alone = len(batch) == 1
-    unclear = []
     for target in batch:
+        ground.freshen()
         if _live_count(ground, target) == target.after:
             continue
-        if alone and isinstance(answer, Refused):
+        match answer:
+            case Refused() if alone or not ground.may_write():
+                _refused(ground, target, answer)
+            case Refused() if _still_as_planned(ground, target):
+                _send_alone(ground, target)
+            case Unclear() if ground.may_write() and not _moved(ground, target):
+                _send_alone(ground, target)
+
+
+def _send_alone(ground: Ground, target: CountTarget) -> None:
+    match _send(ground, [target]):
+        case Refused() as answer:
             _refused(ground, target, answer)
-        elif _still_as_planned(ground, target):
-            if not ground.may_write():
-                _unsettled(ground, target, answer)
-                continue
-            match _send(ground, [target]):
-                case Refused() as single:
-                    _refused(ground, target, single)
-                case Unclear() as single:
-                    unclear.append((target, single))
-                case Accepted():
-                    pass
-    if unclear:
-        ground.relist()
-        for target, single in unclear:
-            if _live_count(ground, target) != target.after:
-                _unknown(ground, target, single)
+        case Accepted() | Unclear():
+            pass  # `verify` looks
 
 
 def _send(ground: Ground, batch: Sequence[CountTarget]) -> WriteAnswer:
+    """Send counts, and remember what went out. A request that never left raises, and leaves no trace here."""
     request = ground.target.prepare_counts(
         [CountWrite(subscription_id=t.subscription_id, count=t.after) for t in batch]
     )
+    answer = ground.write("set-counts", tuple(t.entry for t in batch), request)
     for target in batch:
         ground.written[target.key] = target
         ground.frames.setdefault(target.subscription_id, ground.listing[target.subscription_id])
-    return ground.write("set-counts", tuple(t.entry for t in batch), request)
+        if isinstance(answer, Unclear):
+            ground.unclear[target.key] = answer
+        else:
+            ground.unclear.pop(target.key, None)
+    return answer
 
 
 def _still_as_planned(ground: Ground, target: CountTarget) -> bool:
     """True when the last listing shows the row as the plan did; a row that moved is settled as stale."""
-    live = ground.listing.get(target.subscription_id)
-    moved = what_moved(_as_planned(target), _as_listed(live)) if live else "HaloPSA does not list it any more"
+    moved = _moved(ground, target)
     if not moved:
         return True
     message = f"changed since the plan: {moved}; nothing was written, the next run decides anew"
     ground.settle(target.key, Outcome.STALE, message, at=target.subscription_id)
     return False
+
+
+def _moved(ground: Ground, target: CountTarget) -> str:
+    """What the last listing shows otherwise than the plan did, in words; empty when nothing."""
+    live = ground.listing.get(target.subscription_id)
+    return what_moved(_as_planned(target), _as_listed(live)) if live else "HaloPSA does not list it any more"
 
 
 def _as_planned(target: CountTarget) -> dict[str, object]:
@@ -115,13 +124,6 @@ def _unknown(ground: Ground, target: CountTarget, answer: Unclear) -> None:
         "the next run sets it right"
     )
     ground.settle(target.key, Outcome.UNKNOWN, message, at=target.subscription_id)
-
-
-def _unsettled(ground: Ground, target: CountTarget, answer: Refused | Unclear) -> None:
-    if isinstance(answer, Unclear):
-        _unknown(ground, target, answer)
-    else:
-        _refused(ground, target, answer)
 
 
 def _not_attempted(ground: Ground, batch: Iterable[CountTarget]) -> None:
@@ -153,6 +155,8 @@ def _judge(ground: Ground, target: CountTarget) -> None:
     number, live = target.subscription_id, ground.listing.get(target.subscription_id)
     if live is None:
         ground.settle(target.key, Outcome.FAILED, "HaloPSA does not list it after the write", at=number)
+    elif live.count != target.after and target.key in ground.unclear:
+        _unknown(ground, target, ground.unclear[target.key])
     elif live.count != target.after:
         message = f"{target.after} was written and accepted, HaloPSA shows {live.count}"
         if live.count != target.before:

@@ -20,8 +20,14 @@ EXIT_INTERRUPTED = 130
 
 def verdict_of(run: RunId, plan: Plan, applied: Applied, *, stopped: bool, finished_at: datetime) -> RunVerdict:
     """The verdict of a run that came to its end; `stopped` says that somebody asked it to."""
-    code = exit_code(plan, applied, stopped=stopped)
-    return _verdict(run, plan, applied.outcomes, exit_code=code, sentence=sentence(applied), finished_at=finished_at)
+    return _verdict(
+        run,
+        plan,
+        applied.outcomes,
+        exit_code=exit_code(plan, applied, stopped=stopped),
+        sentence=sentence(plan, applied),
+        finished_at=finished_at,
+    )
 
 
 def cancelled(run: RunId, plan: Plan, *, finished_at: datetime) -> RunVerdict:
@@ -30,14 +36,14 @@ def cancelled(run: RunId, plan: Plan, *, finished_at: datetime) -> RunVerdict:
     return _verdict(run, plan, {}, exit_code=EXIT_FAILED, sentence=words, finished_at=finished_at)
 
 
-def failed(run: RunId, error: BaseException, *, finished_at: datetime) -> RunVerdict:
-    """The verdict of a run that ended before it could write anything."""
+def failed(run: RunId, error: BaseException, *, when: str, finished_at: datetime) -> RunVerdict:
+    """The verdict of a run that was ended early; `when` says how far it had come."""
     told = error if isinstance(error, ReconcilerError) else Interrupted("interrupted")
     return RunVerdict(
         run=run,
         finished_at=finished_at,
         exit_code=told.exit_code,
-        sentence=f"Failed before the first write: {told.message}",
+        sentence=f"{when}: {told.message}",
         users_before=0,
         users_after=0,
         changes=(),
@@ -55,22 +61,24 @@ def exit_code(plan: Plan, applied: Applied, *, stopped: bool) -> int:
     return 0
 
 
-def sentence(applied: Applied) -> str:
-    """The verdict in one line, as the history shows it."""
-    created = applied.created
-    words = [
-        (created, "created"),
-        (applied.count(Outcome.APPLIED) - created, "updated"),
-        (applied.count(Outcome.UNCHANGED), "unchanged"),
-        (applied.count(Outcome.HELD), "held"),
-        (applied.count(Outcome.STALE), "stale"),
-        (applied.count(Outcome.FAILED), "failed"),
-        (applied.count(Outcome.UNKNOWN), "unknown"),
-    ]
-    always = {"created", "updated", "unchanged"}
-    figures = ", ".join(f"{n} {word}" for n, word in words if n or word in always)
-    bad = applied.error is not None or applied.count(Outcome.FAILED) or applied.count(Outcome.UNKNOWN)
-    return f"{'Apply incomplete.' if bad else 'Apply complete!'} {figures}."
+def sentence(plan: Plan, applied: Applied) -> str:
+    """The verdict in one line, as the history shows it. "Complete" is said only when nothing was withheld or left."""
+    if plan.refused:
+        return f"Apply refused by {', '.join(v.rule for v in plan.refusals)}. Nothing was written."
+    updated = applied.count(Outcome.APPLIED) - applied.created
+    done = [f"{applied.created} created", f"{updated} updated", f"{applied.count(Outcome.UNCHANGED)} unchanged"]
+    withheld = _tally(applied, Outcome.HELD, Outcome.STALE)
+    unsettled = _tally(applied, Outcome.FAILED, Outcome.UNKNOWN)
+    opening = "Apply complete!"
+    if unsettled or applied.error is not None:
+        opening = "Apply incomplete:"
+    elif withheld:
+        opening = "Apply finished, but not all was written:"
+    return f"{opening} {', '.join(done + withheld + unsettled)}."
+
+
+def _tally(applied: Applied, *outcomes: Outcome) -> list[str]:
+    return [f"{applied.count(outcome)} {outcome}" for outcome in outcomes if applied.count(outcome)]
 
 
 def _verdict(
@@ -105,7 +113,7 @@ def _quantity_after(change: Change, settled: Settled | None) -> int | None:
     """What HaloPSA bills after the run, as far as the run has seen it."""
     if settled is not None and settled.outcome is Outcome.APPLIED:
         return change.after.count
-    return change.before.count if change.before else None
+    return change.billed
 
 
 def _history_line(change: Change, settled: Settled) -> HistoryChange:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -46,9 +47,11 @@ class Settled:
 class Ground:
     """Everything the writing phase shares. Mutable on purpose: it is the one place where a run's progress lives.
 
+    `planned` are the ids of the listing that the plan was made from.
     `stop` asks whether a person or the runner wants the run to end. `halted` says why no further write may start.
-    `listing` is the last complete one, `listed_at` its monotonic time. `written` holds every count that was sent, and
-    `frames` each written object as the last listing before its first write showed it, the base of the frame check.
+    `listing` is the last complete one, `listed_at` the monotonic time at which it was begun. `written` holds every
+    count that was sent, `unclear` those whose last answer leaves open what became of them, and `frames` each written
+    object as the last listing before its first write showed it, the base of the frame check.
     """
 
     target: SubscriptionTarget
@@ -59,8 +62,10 @@ class Ground:
     stop: Callable[[], bool]
     listing: dict[SubscriptionId, Subscription]
     listed_at: float
+    planned: frozenset[SubscriptionId] = frozenset()
     outcomes: dict[MappingKey, Settled] = field(default_factory=dict)
     written: dict[MappingKey, CountTarget] = field(default_factory=dict)
+    unclear: dict[MappingKey, Unclear] = field(default_factory=dict)
     frames: dict[SubscriptionId, Subscription] = field(default_factory=dict)
     requests: int = 0
     halted: str = ""
@@ -87,9 +92,10 @@ class Ground:
         return not self.stop()
 
     def relist(self) -> None:
-        """Read one complete listing. Raises `ApiError`."""
+        """Read one complete listing. Raises `ApiError`. Its age counts from its first page: a listing may take long."""
+        begun = self.clock.monotonic()
         self.listing = {s.id: s for s in self.target.subscriptions()}
-        self.listed_at = self.clock.monotonic()
+        self.listed_at = begun
 
     def freshen(self) -> None:
         """Read the listing again when more than a minute has passed since the last one."""
@@ -174,8 +180,8 @@ _LIST_CHANGES = ("iterable_item_added", "iterable_item_removed", "set_item_added
 
 
 def _field(path: str) -> str:
-    """`root['count']` -> `count`."""
-    return path.removeprefix("root").replace("']['", ".").strip("[]'")
+    """`root['count']` -> `count`, `root['lines'][2]` -> `lines.2`."""
+    return ".".join(re.findall(r"""\[['"]?(.*?)['"]?\]""", path))
 
 
 def _journal_words(answer: WriteAnswer) -> tuple[IntentResult, str]:

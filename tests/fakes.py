@@ -1,0 +1,320 @@
+"""A HaloPSA and a state made of a few lines each, for the tests of the writing phase."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from reconciler.apply import Applied, Listing, PlannedRow, Tools, apply
+from reconciler.changes import Change, Plan
+from reconciler.errors import ApiError, Interrupted, StateError
+from reconciler.events import Event
+from reconciler.model import (
+    Attempt,
+    Binding,
+    HaloCustomer,
+    Json,
+    MappingKey,
+    Recorded,
+    RunId,
+    Settings,
+    Subscription,
+    SubscriptionId,
+    Tenant,
+)
+from reconciler.providers.base import (
+    Accepted,
+    CountWrite,
+    NewSubscription,
+    Refused,
+    Unclear,
+    WriteAnswer,
+    WriteRequest,
+)
+from reconciler.simulator.clock import VirtualClock
+from reconciler.state.base import Intent, IntentResult, RunVerdict
+from reconciler.state.document import (
+    StateDocument,
+    add_bindings,
+    grant_attempts,
+    release_binding,
+    settle_attempts,
+)
+from tests.builders import build_subscription
+
+Rows = list[dict[str, Any]]
+Answer = Callable[["FakeTarget", Rows], WriteAnswer]
+
+
+def accepted(target: FakeTarget, rows: Rows) -> WriteAnswer:
+    """The write takes effect and is answered well."""
+    made = target.take(rows)
+    return Accepted(subscription_id=made[0] if "id" not in rows[0] else None)
+
+
+def accepted_without_id(target: FakeTarget, rows: Rows) -> WriteAnswer:
+    """The write takes effect; the answer does not name what was made."""
+    target.take(rows)
+    return Accepted()
+
+
+def silent(_target: FakeTarget, _rows: Rows) -> WriteAnswer:
+    """Answered well, without any effect (FAULTS W5)."""
+    return Accepted()
+
+
+def refused(status: int | None = 400, *, message: str = "no") -> Answer:
+    """A definite no."""
+    return lambda _target, _rows: Refused(status=status, message=message)
+
+
+def unclear(*, effect: bool = False, first: int | None = None, status: int | None = 500) -> Answer:
+    """No usable answer, before or after the effect; with `first` only that many rows took effect."""
+
+    def answer(target: FakeTarget, rows: Rows) -> WriteAnswer:
+        if effect:
+            target.take(rows[:first])
+        return Unclear(status=status, message="lost")
+
+    return answer
+
+
+def late(seconds: float) -> Answer:
+    """No answer, and an effect that comes that much later."""
+
+    def answer(target: FakeTarget, rows: Rows) -> WriteAnswer:
+        target.clock.call_later(seconds, lambda: target.take(rows) and None)
+        return Unclear(status=None, message="timeout")
+
+    return answer
+
+
+def interrupted(_target: FakeTarget, _rows: Rows) -> WriteAnswer:
+    """Somebody asked to stop while the request waited for its turn: it was not sent."""
+    raise Interrupted("stop")
+
+
+class FakeTarget:
+    """`SubscriptionTarget` over rows in memory. `answers` are used up in order, then every write is accepted.
+
+    `before_listing` holds actions by the number of the listing they come before; `lag` is how many listings do not
+    show a created row yet.
+    """
+
+    def __init__(self, clock: VirtualClock, *rows: Subscription) -> None:
+        self.clock = clock
+        self.rows = {row.id: row for row in rows}
+        self.answers: list[Answer] = []
+        self.sent: list[Rows] = []
+        self.before_listing: dict[int, Callable[[], None]] = {}
+        self.listings = 0
+        self.listed_at: list[float] = []
+        self.lag = 0
+        self.keeps_marker = True
+        self.creates_at = 0
+        self.budgets: list[int] = []
+        self._hidden: dict[SubscriptionId, int] = {}
+        self._next = 9100
+
+    def customers(self) -> tuple[HaloCustomer, ...]:
+        raise AssertionError("apply reads no customers")
+
+    def subscriptions(self) -> tuple[Subscription, ...]:
+        self.listings += 1
+        self.listed_at.append(self.clock.monotonic())
+        self.before_listing.get(self.listings, lambda: None)()
+        return tuple(row for number, row in sorted(self.rows.items()) if self._hidden.get(number, 0) < self.listings)
+
+    def prepare_create(self, new: NewSubscription) -> WriteRequest:
+        return _encoded([{"client_id": new.customer_id, "name": new.name, "key": new.key, "count": 0}])
+
+    def prepare_counts(self, writes: Sequence[CountWrite]) -> WriteRequest:
+        return _encoded([{"id": w.subscription_id, "count": w.count} for w in writes])
+
+    def send(self, request: WriteRequest) -> WriteAnswer:
+        rows: Rows = json.loads(request.body)
+        answer = self.answers.pop(0) if self.answers else accepted
+        result = answer(self, rows)
+        self.sent.append(rows)
+        return result
+
+    def await_budget(self, requests: int) -> None:
+        self.budgets.append(requests)
+
+    def take(self, rows: Rows) -> list[SubscriptionId]:
+        """Let rows take effect; returns their ids."""
+        return [self._create(row) if "id" not in row else self._set(row) for row in rows]
+
+    def edit(self, number: int, **members: Any) -> None:
+        """Somebody changes a row; `raw` members beside the count are merged."""
+        row = self.rows[SubscriptionId(number)]
+        raw = {**row.raw, **members.pop("raw", {})}
+        self.rows[row.id] = replace(row, raw=raw, **members)
+
+    def _set(self, row: dict[str, Any]) -> SubscriptionId:
+        self.edit(row["id"], count=row["count"], raw={"count": row["count"]})
+        return SubscriptionId(row["id"])
+
+    def _create(self, row: dict[str, Any]) -> SubscriptionId:
+        self._next += 1
+        marker = row["key"] if self.keeps_marker else None
+        made = build_subscription(self._next, row["client_id"], self.creates_at, name=row["name"], marker=marker)
+        self.rows[made.id] = replace(made, raw={"name": row["name"], "price": 2.5, "count": self.creates_at})
+        self._hidden[made.id] = self.listings + self.lag
+        return made.id
+
+
+def _encoded(rows: Rows) -> WriteRequest:
+    return WriteRequest(body=json.dumps(rows).encode())
+
+
+def fail(error: Exception) -> Callable[[], None]:
+    """An action that raises."""
+
+    def action() -> None:
+        raise error
+
+    return action
+
+
+class FakeState:
+    """`RunState` in memory. `failing` names calls that raise `StateError`, as (method, number of its call)."""
+
+    def __init__(self, recorded: Recorded | None = None) -> None:
+        recorded = recorded or Recorded()
+        self.document = StateDocument(
+            tenant=recorded.tenant,
+            bindings=recorded.bindings,
+            attempts=recorded.attempts,
+            given_up=recorded.given_up,
+            last_good_run=recorded.last_good_run,
+        )
+        self.durable = recorded.durable
+        self.failing: set[tuple[str, int]] = set()
+        self.before: dict[tuple[str, int], Callable[[], None]] = {}
+        self.calls: Counter[str] = Counter()
+        self.log: list[tuple[str, Any]] = []
+        self.intents: list[Intent] = []
+        self.results: dict[int, tuple[IntentResult, str]] = {}
+        self.verdicts: list[RunVerdict] = []
+
+    @property
+    def recorded(self) -> Recorded:
+        return self.document.recorded(durable=self.durable)
+
+    def record_tenant(self, tenant: Tenant) -> None:
+        self._called("record_tenant", tenant)
+        self.document = replace(self.document, tenant=tenant)
+
+    def record_attempts(
+        self, attempts: Sequence[Attempt], *, replacing: Mapping[MappingKey, str] | None = None
+    ) -> frozenset[MappingKey]:
+        self._called("record_attempts", tuple(attempts))
+        self.document, granted = grant_attempts(self.document, attempts, replacing or {})
+        return granted
+
+    def settle_attempts(self, nonces: Mapping[MappingKey, str]) -> None:
+        if nonces:
+            self._called("settle_attempts", dict(nonces))
+            self.document = settle_attempts(self.document, nonces)
+
+    def record_bindings(self, bindings: Sequence[Binding]) -> None:
+        if bindings:
+            self._called("record_bindings", tuple(bindings))
+            self.document = add_bindings(self.document, bindings)
+
+    def release_binding(self, key: MappingKey, *, give_up: bool) -> None:
+        self.document = release_binding(self.document, key, give_up=give_up)
+
+    def intend(self, intent: Intent) -> None:
+        self._called("intend", intent)
+        self.intents.append(intent)
+
+    def conclude(self, number: int, result: IntentResult, message: str = "") -> None:
+        self._called("conclude", (number, result))
+        self.results[number] = (result, message)
+
+    def note(self, kind: str, facts: Mapping[str, Json]) -> None:
+        self._called("note", (kind, dict(facts)))
+
+    def finish(self, verdict: RunVerdict) -> None:
+        self._called("finish", verdict)
+        self.verdicts.append(verdict)
+
+    def steps(self, *names: str) -> list[Any]:
+        """What was recorded by these methods, in order."""
+        return [what for name, what in self.log if name in names]
+
+    def _called(self, name: str, what: Any) -> None:
+        self.calls[name] += 1
+        call = (name, self.calls[name])
+        self.before.get(call, lambda: None)()
+        if call in self.failing:
+            raise StateError(f"the disk is full at {name}")
+        self.log.append((name, what))
+
+
+class Scene:
+    """One writing phase on the two fakes and a virtual clock."""
+
+    def __init__(self, *rows: Subscription, recorded: Recorded | None = None, **settings: Any) -> None:
+        self.clock = VirtualClock()
+        self.target = FakeTarget(self.clock, *rows)
+        self.state = FakeState(recorded)
+        self.settings = Settings(**settings)
+        self.events: list[Event] = []
+        self.stopping: Callable[[], bool] = bool  # says no
+        self.second_counts: dict[str, int | None] = {}
+        self.recounted: list[str] = []
+        self._nonces = iter(f"nonce-{n}" for n in range(1, 10_000))
+
+    def apply(
+        self,
+        plan: Plan,
+        *,
+        agreed: Mapping[MappingKey, PlannedRow] | None = None,
+        confirmed: bool = False,
+        age: float = 0,
+    ) -> Applied:
+        """Perform the plan; the listing it was made from is `age` seconds old."""
+        listed_at = self.clock.monotonic()
+        listing = Listing(subscriptions=tuple(self.target.rows.values()), listed_at=listed_at)
+        self.clock.sleep(age)
+        return apply(plan, self._tools(), listing, agreed=agreed, confirmed_by_person=confirmed)
+
+    def counts(self) -> dict[int, int | None]:
+        """What Halo bills, by id."""
+        return {number: row.count for number, row in self.target.rows.items()}
+
+    def _recount(self, changes: Sequence[Change]) -> Mapping[MappingKey, int | None]:
+        self.recounted += [c.key for c in changes]
+        return {c.key: self.second_counts[c.key] for c in changes if c.key in self.second_counts}
+
+    def _tools(self) -> Tools:
+        return Tools(
+            target=self.target,
+            recount=self._recount,
+            state=self.state,
+            clock=self.clock,
+            settings=self.settings,
+            observe=self.events.append,
+            stop=self.stopping,
+            run=RunId("run-1"),
+            nonce=lambda: next(self._nonces),
+        )
+
+
+def outcomes(applied: Applied) -> dict[str, str]:
+    """Each key's outcome in one word."""
+    return {key: str(settled.outcome) for key, settled in applied.outcomes.items()}
+
+
+def message_of(applied: Applied, key: str) -> str:
+    """What is said about one change."""
+    return applied.outcomes[MappingKey(key)].message
+
+
+UNREACHABLE = ApiError("HaloPSA is not there")
