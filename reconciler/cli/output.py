@@ -96,7 +96,8 @@ def report_error(error: ReconcilerError, options: CommonOptions) -> None:
         from reconciler.config import Diagnostic, draw_diagnostics  # noqa: PLC0415
 
         found = [d for d in error.diagnostics if isinstance(d, Diagnostic)]
-        tell(draw_diagnostics(found))
+        if not (len(found) == 1 and error.message.endswith(found[0].message)):  # said once is enough
+            tell(draw_diagnostics(found))
     from reconciler.render.text import terminal_safe  # noqa: PLC0415
 
     lines = [terminal_safe(line, width=2_000) for line in error.message.splitlines()] or [""]
