@@ -239,7 +239,7 @@ class Creator:
         return None
 
     def _say_marker_is_lost(self) -> None:
-        field_name = self.ground.settings.marker_field
+        field_name = str(self.ground.settings.marker_field)
         if field_name in self.announced or field_name == "none":
             return
         self.announced.add(field_name)

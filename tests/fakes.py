@@ -43,7 +43,7 @@ from reconciler.state.document import (
     release_binding,
     settle_attempts,
 )
-from tests.builders import build_subscription
+from tests.builders import build_change, build_mapping, build_plan, build_subscription
 
 Rows = list[dict[str, Any]]
 Answer = Callable[["FakeTarget", Rows], WriteAnswer]
@@ -315,6 +315,30 @@ def outcomes(applied: Applied) -> dict[str, str]:
 def message_of(applied: Applied, key: str) -> str:
     """What is said about one change."""
     return applied.outcomes[MappingKey(key)].message
+
+
+def creates(*keys: str, to: int = 7, attempt: Attempt | None = None) -> Plan:
+    """A plan that creates one Subscription for each key, each for a customer of its own."""
+    changes = []
+    for number, key in enumerate(keys):
+        mapping = build_mapping(key=key, customer=21 + number)
+        changes.append(replace(build_change(mapping, subscription=None, after=to), settled_attempt=attempt))
+    return build_plan(*changes)
+
+
+def posts(target: FakeTarget) -> list[str]:
+    """Keys of the creates that were sent."""
+    return [row["key"] for rows in target.sent for row in rows if "id" not in row]
+
+
+def slow(seconds: float, then: Answer = accepted) -> Answer:
+    """The answer takes that long."""
+
+    def answer(target: FakeTarget, rows: Rows) -> object:
+        target.clock.sleep(seconds)
+        return then(target, rows)
+
+    return answer  # type: ignore[return-value]
 
 
 UNREACHABLE = ApiError("HaloPSA is not there")
