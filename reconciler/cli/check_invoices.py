@@ -1,0 +1,128 @@
+"""`reconciler check-invoices`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from reconciler.cli.options import CommonOptions, common_options, complete_keys, output_option
+from reconciler.cli.output import tell
+from reconciler.cli.status import read_invoices
+from reconciler.cli.table import show_json, show_table
+from reconciler.cli.wiring import live, wire, wishes
+
+if TYPE_CHECKING:
+    from reconciler.attachment import Attachment
+    from reconciler.changes import Change
+    from reconciler.model import Json
+
+
+@click.command("check-invoices")
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="KEY",
+    shell_complete=complete_keys,
+    help="This mapping and no other; may be given several times.",
+)
+@output_option("text", "json", "csv", "markdown")
+@common_options
+@click.pass_obj
+def check_invoices(options: CommonOptions, *, only: tuple[str, ...], output: str) -> int:
+    """Find Subscriptions that are on no recurring invoice, and so bill nothing.
+
+    It reads the recurring invoices one by one, within settings.halo_budget, and stops when every Subscription is found.
+    Lines that select by criteria are "perhaps": only HaloPSA knows what they catch. Nothing is written.
+
+    \b
+    Environment: as for `reconciler plan`. Rights: the scope read:invoices, and on the Agent's role Invoices read.
+
+    \b
+    Examples:
+      reconciler check-invoices
+      reconciler check-invoices --only infima-113 -o json
+    """
+    from dataclasses import replace  # noqa: PLC0415
+
+    from reconciler.attachment import Attached  # noqa: PLC0415
+    from reconciler.changes import select  # noqa: PLC0415
+    from reconciler.plan import diff  # noqa: PLC0415
+    from reconciler.render.document import plural  # noqa: PLC0415
+    from reconciler.run import observe  # noqa: PLC0415
+
+    wiring = wire(options)
+    with wiring.stopper.listen():
+        mappings = wiring.load()
+        wished = wishes(mappings, only, (), (), None)
+        with wiring.connect(mappings) as systems:
+            recorded = wiring.store().read()
+            # without mappings nobody's users are counted: which Subscription is whose does not hang on numbers
+            observation = observe(live(systems), replace(mappings, mappings=()), wiring.surroundings())
+            plan = select(diff(mappings, observation, recorded), only=wished.only)
+            found = read_invoices(wiring, systems, plan)
+    order = list(Attached)
+    rows = [
+        (change, found[change.before.id])
+        for change in plan.changes
+        if change.before is not None and change.before.id in found
+    ]
+    rows.sort(key=lambda row: (order.index(row[1].verdict), row[0].key))
+    without = len(plan.changes) - len(rows)
+    if output == "json":
+        show_json({"subscriptions": [_json(*row) for row in rows], "mappings_without_subscription": without})
+        return 0
+    if rows:
+        _draw(output, rows)
+    tally = {verdict: sum(one.verdict is verdict for _, one in rows) for verdict in Attached}
+    tell(
+        f"{plural(len(rows), 'Subscription')}: "
+        + ", ".join(f"{n} {verdict}" for verdict, n in tally.items() if n)
+        + "."
+    )
+    if without:
+        tell(f"Without a Subscription yet, or with one in doubt: {plural(without, 'mapping')}. See: reconciler status")
+    if tally[Attached.NO] or tally[Attached.DISABLED]:
+        tell(
+            "Next, in HaloPSA: open the customer's recurring invoice, add a line whose quantity comes from the "
+            "Subscription, and save it. reconciler never touches invoices."
+        )
+    return 0
+
+
+def _draw(output: str, rows: list[tuple[Change, Attachment]]) -> None:
+    from reconciler.overview import invoice_note  # noqa: PLC0415
+    from reconciler.render.grid import Column  # noqa: PLC0415
+
+    columns = (
+        Column(title="Verdict"),
+        Column(title="Mapping"),
+        Column(title="HaloPSA customer"),
+        Column(title="Subscription"),
+        Column(title="Quantity", number=True),
+        Column(title="Where", wrap=True),
+    )
+    cells = [
+        (
+            str(one.verdict),
+            change.key,
+            f"{change.customer.name} ({change.customer.id})",
+            f"#{change.before.id} {change.before.name}" if change.before else "",
+            change.before.count if change.before else None,
+            invoice_note(one),
+        )
+        for change, one in rows
+    ]
+    show_table(output, columns, cells)
+
+
+def _json(change: Change, one: Attachment) -> Json:
+    return {
+        "key": change.key,
+        "halo_customer": {"id": change.customer.id, "name": change.customer.name},
+        "subscription": None
+        if change.before is None
+        else {"id": change.before.id, "name": change.before.name, "count": change.before.count},
+        "verdict": one.verdict.value,
+        "invoices": [{"id": number, "number": shown} for number, shown in zip(one.invoices, one.numbers, strict=True)],
+    }

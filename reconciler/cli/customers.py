@@ -1,0 +1,96 @@
+"""`reconciler customers`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from reconciler.cli.options import CommonOptions, common_options, output_option
+from reconciler.cli.output import safe, tell
+from reconciler.cli.table import show_json, show_table
+from reconciler.cli.wiring import wire
+from reconciler.errors import UsageError
+
+if TYPE_CHECKING:
+    from reconciler.model import HaloCustomer
+    from reconciler.providers.halopsa import HaloTarget
+
+NOT_FOUND = (
+    "Created just now? Give HaloPSA a minute to index it. Inactive customers are listed with --inactive. "
+    "Fewer letters find more."
+)
+
+
+@click.command()
+@click.argument("search", nargs=-1, required=True)
+@click.option("--inactive", is_flag=True, help="Look among inactive customers too.")
+@output_option("text", "json", "csv", "markdown")
+@common_options
+@click.pass_obj
+def customers(options: CommonOptions, *, search: tuple[str, ...], inactive: bool, output: str) -> int:
+    """Search HaloPSA's customers live, by words of the name or by id.
+
+    \b
+    Environment: as for `reconciler plan`.
+
+    \b
+    Examples:
+      reconciler customers acme dental
+      reconciler customers 33
+      reconciler customers acme --inactive -o json
+    """
+    words = " ".join(search).strip()
+    if not words:
+        raise UsageError("customers needs something to search for.", hint="For example: reconciler customers acme")
+    from reconciler.render.grid import Column  # noqa: PLC0415
+
+    wiring = wire(options)
+    with wiring.stopper.listen():
+        mappings = wiring.load()
+        with wiring.connect(mappings) as systems:
+            found = search_customers(systems.target, words, inactive=inactive)
+    owners: dict[int, list[str]] = {}
+    for mapping in mappings.mappings:
+        owners.setdefault(mapping.halo_customer.id, []).append(mapping.key)
+    if output == "json":
+        show_json(
+            {
+                "search": words,
+                "customers": [
+                    {"id": c.id, "name": c.name, "inactive": c.inactive, "mappings": list(owners.get(c.id, []))}
+                    for c in found
+                ],
+            }
+        )
+        return 0
+    if not found:
+        tell(safe(f"No customer in HaloPSA matches {words!r}."))
+        tell(NOT_FOUND)
+        return 0
+    columns = (
+        Column(title="Id", number=True),
+        Column(title="HaloPSA customer"),
+        Column(title="State"),
+        Column(title="Mapping"),
+    )
+    rows = [(c.id, c.name, "inactive" if c.inactive else "active", ", ".join(owners.get(c.id, []))) for c in found]
+    show_table(output, columns, rows)
+    return 0
+
+
+def search_customers(target: HaloTarget, words: str, *, inactive: bool) -> tuple[HaloCustomer, ...]:
+    """HaloPSA's own search first; where that finds nothing, our own over the whole list.
+
+    How HaloPSA's search treats several words, ampersands or accents is not known (fact sheet, section 4), and what a
+    switched-off search answers is everything: the answer is filtered here as well.
+    """
+    from reconciler.matching import find  # noqa: PLC0415
+
+    if not words.isdecimal():
+        hits = find(words, target.find_customers(words, include_inactive=inactive))
+        if hits:
+            return hits
+    everyone = [c for c in target.customers() if inactive or not c.inactive]
+    by_id = tuple(c for c in everyone if str(c.id) == words)
+    return (*by_id, *(c for c in find(words, everyone) if c not in by_id))

@@ -1,0 +1,191 @@
+"""The questions of `reconciler map`, client by client. Every answer is written before the next question is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import click
+
+from reconciler.cli.customers import NOT_FOUND
+from reconciler.cli.output import safe, tell
+from reconciler.matching import Proposal, likely, propose
+from reconciler.model import HaloCustomer, InfimaClient, Subscription
+
+LETTERS = "abcdefghij"
+HELP = (
+    "Answer with a letter to pick, a customer's id, words to search for, 'ignore because REASON', 'skip' or 'quit'. "
+    "Nothing is written before you confirm."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pick:
+    """This customer, and the Subscription to adopt where the customer has one already."""
+
+    customer: HaloCustomer
+    adopt: Subscription | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ignore:
+    """The client is not billed, on purpose."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """Not now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Quit:
+    """Enough for today."""
+
+
+Answer = Pick | Ignore | Skip | Quit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Halo:
+    """What the questions need to know of HaloPSA and of the file."""
+
+    customers: tuple[HaloCustomer, ...]
+    search: Callable[[str], tuple[HaloCustomer, ...]]
+    namesake: Callable[[HaloCustomer], Subscription | None]
+    owners: Callable[[HaloCustomer], tuple[str, ...]]
+
+
+@dataclass(slots=True, kw_only=True)
+class Dialog:
+    """Asks about one client until there is an answer."""
+
+    client: InfimaClient
+    halo: Halo
+    heading: str
+    _shown: list[HaloCustomer] = field(default_factory=list)
+
+    def ask(self) -> Answer:
+        """Show proposals and take an answer. End of input counts as `quit`."""
+        tell("")
+        tell(safe(self.heading))
+        self._propose()
+        while True:
+            answer = self._understand(_prompt("Customer"))
+            if answer is not None:
+                return answer
+
+    def _propose(self) -> None:
+        proposals = propose(self.client.name, self.halo.customers)
+        if not proposals:
+            tell("  No customer has a name like that. Type words to search for, or 'skip'.")
+            return
+        self._shown = [proposal.customer for proposal in proposals]
+        for letter, proposal in zip(LETTERS, proposals, strict=False):
+            tell(safe(f"  {letter}) {self._line(proposal.customer)}  {_likeness(proposal, proposals)}"))
+
+    def _understand(self, typed: str) -> Answer | None:  # noqa: PLR0911 - one return for each kind of answer
+        words = typed.strip()
+        folded = words.casefold()
+        match folded:
+            case "":
+                tell(f"  {HELP}")
+                return None
+            case "?" | "help":
+                tell(f"  {HELP}")
+                return None
+            case "skip":
+                return Skip()
+            case "quit":
+                return Quit()
+        if folded == "ignore" or folded.startswith("ignore "):
+            return self._ignore(words[len("ignore") :].strip())
+        if len(folded) == 1 and folded in LETTERS:
+            return self._pick_letter(folded)
+        if words.isdecimal():
+            return self._pick_id(int(words))
+        self._search(words)
+        return None
+
+    def _ignore(self, rest: str) -> Answer | None:
+        reason = rest[len("because") :].strip() if rest.casefold().startswith("because") else rest
+        if not reason:
+            tell("  Say why: ignore because REASON")
+            return None
+        question = f"Never bill {self.client.name} ({self.client.id}), because: {reason}?"
+        return Ignore(reason=reason) if _confirmed(question) else None
+
+    def _pick_letter(self, letter: str) -> Answer | None:
+        place = LETTERS.index(letter)
+        if place >= len(self._shown):
+            tell(f"  There is no {letter}) in the list. {HELP}")
+            return None
+        return self._pick(self._shown[place])
+
+    def _pick_id(self, number: int) -> Answer | None:
+        found = next((c for c in self.halo.customers if c.id == number), None)
+        if found is None:
+            tell(f"  HaloPSA has no customer {number}. {NOT_FOUND}")
+            return None
+        return self._pick(found)
+
+    def _pick(self, customer: HaloCustomer) -> Answer | None:
+        if customer.inactive:
+            tell(safe(f"  Customer {customer.id} ({customer.name}) is inactive in HaloPSA: activate it there first."))
+            return None
+        owners = self.halo.owners(customer)
+        if owners:
+            tell(safe(f"  Note: {customer.name} is billed through {', '.join(owners)} already; this adds to it."))
+        question = (
+            f"Bill INFIMA client {self.client.name} ({self.client.id}) to HaloPSA customer {customer.name} "
+            f"({customer.id})?"
+        )
+        if not _confirmed(question):
+            return None
+        return Pick(customer=customer, adopt=self._adoption(customer))
+
+    def _adoption(self, customer: HaloCustomer) -> Subscription | None:
+        found = self.halo.namesake(customer)
+        if found is None:
+            return None
+        quantity = "an unknown quantity" if found.count is None else f"quantity {found.count}"
+        tell(safe(f"  {customer.name} has a Subscription of that name already: {found.id} {found.name!r}, {quantity}."))
+        if _confirmed("Adopt it, so that no second one is created?"):
+            return found
+        tell("  Then plan holds the mapping (same-name) until somebody decides: reconciler explain same-name")
+        return None
+
+    def _search(self, words: str) -> None:
+        found = self.halo.search(words)
+        if not found:
+            tell(safe(f"  No customer in HaloPSA matches {words!r}. {NOT_FOUND}"))
+            return
+        self._shown = list(found[: len(LETTERS)])
+        for letter, customer in zip(LETTERS, self._shown, strict=False):
+            tell(safe(f"  {letter}) {self._line(customer)}"))
+        if len(found) > len(LETTERS):
+            tell(f"  and {len(found) - len(LETTERS)} more: type more of the name")
+
+    def _line(self, customer: HaloCustomer) -> str:
+        owners = self.halo.owners(customer)
+        state = " (inactive)" if customer.inactive else ""
+        return f"{customer.name} ({customer.id}){state}" + (f" [mapped: {', '.join(owners)}]" if owners else "")
+
+
+def _likeness(proposal: Proposal, proposals: tuple[Proposal, ...]) -> str:
+    first = proposal is proposals[0]
+    return f"{proposal.score} of 100" + (", likely" if first and likely(proposals) else "")
+
+
+def _prompt(text: str) -> str:
+    try:
+        answer: str = click.prompt(f"  {text}", default="", show_default=False, err=True)
+    except click.Abort:
+        return "quit"
+    return answer
+
+
+def _confirmed(question: str) -> bool:
+    tell(safe(f"  {question}"))
+    return _prompt("yes or no").strip().casefold() in {"y", "yes"}

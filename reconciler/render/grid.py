@@ -1,0 +1,110 @@
+"""Lists of rows in four drawings: columns on a terminal, CSV for a spreadsheet, a Markdown table, JSON's plain text.
+
+Cells are text, whole numbers or None. Names are cleaned here, at the exit of each format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from textwrap import wrap
+
+from reconciler.render.text import csv_cell, cut, display_width, markdown_safe, pad, terminal_safe
+
+Cell = str | int | None
+GAP = "  "
+NARROWEST = 10
+"""Columns that a shrunk column keeps."""
+
+NARROWEST_WRAPPED = 24
+LONGEST = 400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """A column: its title, and whether it holds numbers (aligned to the right, never cut).
+
+    `wrap` lets the last column go on in the lines below instead of being cut: what it says is what people came for.
+    """
+
+    title: str
+    number: bool = False
+    wrap: bool = False
+
+
+def draw_columns(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], *, width: int, encoding: str) -> str:
+    """Columns under their titles in at most `width` characters; rows too wide for that become one block each.
+
+    Never colour, never symbols: what a screen reader reads aloud is what there is.
+    """
+    texts = [[terminal_safe(_text(cell), LONGEST, encoding=encoding) for cell in row] for row in rows]
+    widths = [max(display_width(c.title), *(display_width(row[i]) for row in texts), 0) for i, c in enumerate(columns)]
+    widths = _shrunk(columns, widths, width)
+    if sum(widths) + len(GAP) * (len(widths) - 1) > width:
+        return _blocks(columns, texts)
+    lines = [_line(columns, [column.title for column in columns], widths)]
+    for row in texts:
+        last = _wrapped(row[-1], widths[-1]) if columns[-1].wrap else [row[-1]]
+        lines.append(_line(columns, [*row[:-1], last[0]], widths))
+        indent = " " * (sum(widths[:-1]) + len(GAP) * (len(widths) - 1))
+        lines += [indent + more for more in last[1:]]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def draw_csv(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> str:
+    """CSV with a header line, line breaks as RFC 4180 has them, and no cell that a spreadsheet takes for a formula."""
+    lines = [",".join(csv_cell(column.title) for column in columns)]
+    lines += [",".join(csv_cell(cell) for cell in row) for row in rows]
+    return "".join(f"{line}\r\n" for line in lines)
+
+
+def draw_markdown(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> str:
+    """A table for GitHub's or GitLab's Markdown."""
+    lines = [
+        "| " + " | ".join(column.title for column in columns) + " |",
+        "|" + "|".join("---:" if column.number else "---" for column in columns) + "|",
+    ]
+    lines += ["| " + " | ".join(markdown_safe(_text(cell), LONGEST) for cell in row) + " |" for row in rows]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _text(cell: Cell) -> str:
+    return "-" if cell is None or cell == "" else str(cell)
+
+
+def _shrunk(columns: Sequence[Column], widths: Sequence[int], width: int) -> list[int]:
+    """The widths, the widest text columns made narrower until the line fits or nothing is left to give."""
+    room = width - len(GAP) * (len(widths) - 1)
+    shrunk = list(widths)
+    while sum(shrunk) > room:
+        able = [i for i, column in enumerate(columns) if not column.number and shrunk[i] > _least(column)]
+        if not able:
+            break
+        widest = max(able, key=lambda i: shrunk[i])
+        shrunk[widest] -= 1
+    return shrunk
+
+
+def _least(column: Column) -> int:
+    return NARROWEST_WRAPPED if column.wrap else NARROWEST
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    return wrap(text, width, break_on_hyphens=False) or [""]
+
+
+def _line(columns: Sequence[Column], cells: Sequence[str], widths: Sequence[int]) -> str:
+    parts = [
+        pad(cut(cell, width), width, right=column.number)
+        for column, cell, width in zip(columns, cells, widths, strict=True)
+    ]
+    return GAP.join(parts).rstrip()
+
+
+def _blocks(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> str:
+    """Each row as lines of `title: value`, for a terminal too narrow for columns."""
+    blocks = [
+        "".join(f"{column.title}: {cell}\n" for column, cell in zip(columns, row, strict=True) if cell != "-")
+        for row in rows
+    ]
+    return "\n".join(blocks)

@@ -1,0 +1,118 @@
+"""`clients`, `customers`, `status`, `check-invoices`: reading commands over a served world."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import pytest
+
+from reconciler.simulator.demo import invoice_line
+from tests.cli.bench import Bench
+
+
+def test_clients_tells_unmapped_first(bench: Bench) -> None:
+    bench.world.add_client(110, "Zephyr Cycles", active=17)
+    answer = bench.run("clients", "-o", "json")
+    rows = json.loads(answer.out)["clients"]
+    assert (answer.code, rows[0]["id"], rows[0]["state"]) == (0, 110, "unmapped")
+    assert [row["state"] for row in rows[1:]] == ["mapped"] * 6
+    assert rows[1]["mapping"] == "infima-101"
+
+
+def test_clients_unmapped_names_the_next_step(bench: Bench) -> None:
+    bench.world.add_client(110, "Zephyr Cycles", active=17)
+    answer = bench.run("clients", "--unmapped")
+    assert "Zephyr Cycles" in answer.out
+    assert "Acme" not in answer.out
+    assert "reconciler map" in answer.err
+
+
+@pytest.mark.parametrize("words", [["acme"], ["DENTAL", "acme"], ["11"]])
+def test_customers_finds_by_words_and_by_id(bench: Bench, words: list[str]) -> None:
+    found = json.loads(bench.run("customers", *words, "-o", "json").out)["customers"]
+    assert [(c["id"], c["mappings"]) for c in found] == [(11, ["infima-101"])]
+
+
+def test_customers_marks_inactive_ones_only_when_asked(bench: Bench) -> None:
+    bench.world.person_deactivates_customer(12)
+    assert json.loads(bench.run("customers", "borealis", "-o", "json").out)["customers"] == []
+    found = json.loads(bench.run("customers", "borealis", "--inactive", "-o", "json").out)["customers"]
+    assert [c["inactive"] for c in found] == [True]
+
+
+def test_customers_that_are_not_found_get_the_two_usual_reasons(bench: Bench) -> None:
+    answer = bench.run("customers", "nobody")
+    assert answer.code == 0
+    assert "a minute to index" in answer.err
+    assert "--inactive" in answer.err
+
+
+def test_status_puts_held_before_pending_before_in_step(bench: Bench) -> None:
+    rows = json.loads(bench.run("status", "-o", "json").out)["mappings"]
+    assert [row["key"] for row in rows] == [
+        "infima-104", "infima-105", "infima-106", "infima-101", "infima-102", "infima-103",
+    ]  # fmt: skip
+    assert rows[0]["hold"] == "same-name"
+    assert rows[-1]["attention"] is None
+
+
+def test_status_tells_the_last_change_and_the_name_in_halo(bench: Bench) -> None:
+    bench.run("apply", "--auto-approve", "--only", "infima-105")
+    bench.world.person_renames(9001, "Training for Acme")
+    rows = {row["key"]: row for row in json.loads(bench.run("status", "-o", "json").out)["mappings"]}
+    assert (rows["infima-105"]["last_change"]["before"], rows["infima-105"]["last_change"]["after"]) == (None, 14)
+    assert rows["infima-101"]["subscription"]["name"] == "Training for Acme"
+    assert "Training for Acme" in bench.run("status", "-o", "markdown").out
+
+
+def test_status_csv_has_no_formula(bench: Bench) -> None:
+    bench.world.person_renames_customer(11, '=HYPERLINK("https://evil.example")')
+    rows = list(csv.reader(io.StringIO(bench.run("status", "-o", "csv").out)))
+    assert not [cell for row in rows for cell in row if cell.startswith("=")]
+    assert len({len(row) for row in rows}) == 1
+
+
+def test_status_only(bench: Bench) -> None:
+    assert len(json.loads(bench.run("status", "--only", "infima-101", "-o", "json").out)["mappings"]) == 1
+
+
+def test_status_reads_invoices_only_when_asked(bench: Bench) -> None:
+    bench.run("status")
+    assert not [r for r in bench.world.requests if "recurringinvoice" in r.path.lower()]
+    rows = json.loads(bench.run("status", "--check-invoices", "-o", "json").out)["mappings"]
+    assert {row["key"]: row["invoice"]["verdict"] for row in rows if row["invoice"]} == {
+        "infima-101": "not attached",
+        "infima-102": "not attached",
+        "infima-103": "not attached",
+    }
+
+
+def test_check_invoices_tells_each_case(bench: Bench) -> None:
+    bench.world.add_invoice(11, "Monthly", [invoice_line(1, 9001, "training")])
+    bench.world.add_invoice(12, "Monthly", [invoice_line(1, 9002, "training")], disabled=True)
+    bench.world.add_invoice(13, "Monthly", [invoice_line(1, 0, "all", by_criteria=True)])
+    document = json.loads(bench.run("check-invoices", "-o", "json").out)
+    assert {row["key"]: row["verdict"] for row in document["subscriptions"]} == {
+        "infima-101": "attached",
+        "infima-102": "only where nothing is billed",
+        "infima-103": "perhaps attached",
+    }
+    assert document["mappings_without_subscription"] == 3
+    assert document["subscriptions"][-1]["invoices"] == [{"id": -10, "number": 1}]
+
+
+def test_check_invoices_without_the_right_says_which_is_missing(bench: Bench) -> None:
+    bench.world.switches = bench.world.switches.from_json(
+        bench.world.switches.to_json() | {"agent_lacks": ["read:invoices"]}
+    )
+    answer = bench.run("check-invoices")
+    assert (answer.code, "read:invoices" in answer.err) == (1, True)
+
+
+def test_nothing_here_writes(bench: Bench) -> None:
+    for command in (["clients"], ["customers", "acme"], ["status", "--check-invoices"], ["check-invoices"]):
+        assert bench.run(*command).code == 0
+    assert bench.writes() == 0
+    assert not (bench.folder / ".reconciler").exists()
