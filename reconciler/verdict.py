@@ -63,7 +63,7 @@ def exit_code(plan: Plan, applied: Applied, *, stopped: bool) -> int:
 
 def sentence(plan: Plan, applied: Applied) -> str:
     """The verdict in one line, as the history shows it. "Complete" is said only when nothing was withheld or left."""
-    if plan.refused:
+    if plan.refused and not applied.count(Outcome.APPLIED) and not applied.count(Outcome.UNKNOWN):
         return f"Apply refused by {', '.join(v.rule for v in plan.refusals)}. Nothing was written."
     updated = applied.count(Outcome.APPLIED) - applied.created
     done = [f"{applied.created} created", f"{updated} updated", f"{applied.count(Outcome.UNCHANGED)} unchanged"]
@@ -93,20 +93,27 @@ def _verdict(
     lines = tuple(
         _history_line(change, settled)
         for change in plan.changes
-        if (settled := outcomes.get(change.key)) is not None and settled.outcome is not Outcome.UNCHANGED
+        if (settled := outcomes.get(change.key)) is not None
+        and (settled.outcome is not Outcome.UNCHANGED or _count_moved(change))
     )
     quantities = {c.key: _quantity_after(c, outcomes.get(c.key)) for c in plan.changes}
-    snapshot = {key: count for key, count in quantities.items() if count is not None}
+    known = {key: count for key, count in quantities.items() if count is not None}
     return RunVerdict(
         run=run,
         finished_at=finished_at,
         exit_code=exit_code,
         sentence=sentence,
         users_before=plan.summary.users_before,
-        users_after=sum(snapshot.values()),
+        users_after=sum(known.values()),
         changes=lines,
-        snapshot=snapshot,
+        snapshot=known if plan.complete else {},  # a month's full record is never made of a part
     )
+
+
+def _count_moved(change: Change) -> bool:
+    """A count that moved below a minimum or within the included users changes no quantity, yet a backtest needs it."""
+    counted = change.quantity.counted
+    return change.mapping.counts_users and counted is not None and counted != change.counted_before
 
 
 def _quantity_after(change: Change, settled: Settled | None) -> int | None:

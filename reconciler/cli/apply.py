@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from reconciler.apply import PlannedRow
     from reconciler.changes import Plan
     from reconciler.plan_document import SavedPlan
-    from reconciler.run import Finished
+    from reconciler.run import Finished, Wishes
     from reconciler.state.base import RunInfo
 
 MAX_PLAN_AGE_HOURS = 24
@@ -90,7 +90,7 @@ def apply(
                     live=live(systems),
                     mappings=mappings,
                     store=wiring.store(),
-                    info=_run_info(wiring, mappings),
+                    info=_run_info(wiring, mappings, wished),
                     wishes=wished,
                     surroundings=wiring.surroundings(),
                     show=drawing.show,
@@ -128,12 +128,14 @@ class _Drawing:
         return answer == "yes"
 
 
-def _run_info(wiring: Wiring, mappings: Mappings) -> RunInfo:
+def _run_info(wiring: Wiring, mappings: Mappings, wished: Wishes) -> RunInfo:
     from reconciler.state.base import RunInfo  # noqa: PLC0415
 
+    # A run of some mappings has to be known as one: its sum of users is not comparable with a whole night's.
+    selected = [f"--only {key}" for key in wished.only] + [f"--exclude {key}" for key in wished.exclude]
     return RunInfo(
         id=RunId(secrets.token_hex(4)),
-        command="apply",
+        command=" ".join(["apply", *selected]),
         started_at=wiring.clock.now(),
         actor=actor(os.environ),
         commit=commit(os.environ, wiring.options.mappings),

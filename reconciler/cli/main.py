@@ -31,8 +31,11 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "map": ("reconciler.cli.map:map_clients", "Map INFIMA clients to HaloPSA customers, by question or by option."),
     "fmt": ("reconciler.cli.fmt:fmt", "Bring mappings.yaml into canonical form."),
+    "history": ("reconciler.cli.history:history", "List past runs, or one mapping's changes."),
+    "statement": ("reconciler.cli.statement:statement", "A month's billed quantities for finance."),
     "adopt": ("reconciler.cli.adopt:adopt", "Bind a mapping to an existing Subscription, by hand."),
     "resolve": ("reconciler.cli.resolve:resolve", "Decide a create without an answer, or a Subscription that is gone."),
+    "ci": ("reconciler.cli.ci:ci", "Report a run to GitHub, GitLab or Azure DevOps."),
     "demo": ("reconciler.cli.demo:demo", "Tell the whole story on the simulator."),
     "simulate": ("reconciler.cli.simulate:simulate", "Run the simulator as a server on 127.0.0.1."),
 }

@@ -89,8 +89,9 @@ class HistoryChange:
 class RunVerdict:
     """How a run ended. `good` means exit 0; `sentence` is the verdict line that people read.
 
-    `changes` holds every mapping whose outcome is not "unchanged"; `snapshot` every mapping's (key -> live quantity)
-    for the month's full record. `decision` marks a person's word about one binding (adopt, resolve): it read no
+    `changes` holds every mapping whose outcome is not "unchanged", and those whose count moved without moving the
+    quantity; `snapshot` every mapping's (key -> live quantity) for the month's full record, empty where the run was
+    about some of them only. `decision` marks a person's word about one binding (adopt, resolve): it read no
     counts, so its sums of users are 0 and it never counts as a good run.
     """
 

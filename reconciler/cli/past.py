@@ -1,0 +1,71 @@
+"""What the commands about the past share: the records, and mappings.yaml for names where it can be read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
+
+from reconciler.cli.output import safe, tell
+from reconciler.cli.suggest import closest
+from reconciler.cli.wiring import Wiring
+from reconciler.errors import ReconcilerError, UsageError
+from reconciler.model import MappingKey, Mappings, Recorded
+
+if TYPE_CHECKING:
+    from reconciler.state.history import PastRun, Snapshot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """Runs and snapshots, oldest first; `mappings` is None where mappings.yaml cannot be used."""
+
+    runs: tuple[PastRun, ...]
+    snapshots: tuple[Snapshot, ...]
+    recorded: Recorded
+    mappings: Mappings | None
+
+
+def load_past(wiring: Wiring) -> Past:
+    """Read the state, and mappings.yaml for the names. Only the state has to be readable."""
+    store = wiring.store()
+    history = store.history
+    mappings = None
+    try:
+        mappings = wiring.load()
+    except ReconcilerError as error:
+        tell(safe(f"{error.message}, so customers are shown without names where only that file knows them."))
+    return Past(runs=history.runs(), snapshots=history.snapshots(), recorded=store.read(), mappings=mappings)
+
+
+def parse_date(text: str, option: str) -> datetime:
+    """The first moment (UTC) of the day that `text` names. Raises `UsageError`."""
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"{option} {text}: that is no day.", hint="Write year-month-day: 2026-11-01.") from None
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+def find_run(runs: tuple[PastRun, ...], name: str) -> PastRun:
+    """The run with that id, or the one whose id begins so. Raises `UsageError` for none and for several."""
+    found = [run for run in runs if run.info.id == name] or [run for run in runs if run.info.id.startswith(name)]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        near = closest(name, [str(run.info.id) for run in runs])
+        hint = f"Did you mean {near}?" if near else "`reconciler history` lists the runs."
+        raise UsageError(f"The history has no run {name!r}.", hint=hint)
+    raise UsageError(
+        f"{len(found)} runs have an id that begins with {name!r}.", hint="Write more of it: `reconciler history`."
+    )
+
+
+def require_recorded(name: str, keys: set[MappingKey]) -> MappingKey:
+    """`name` as a key of the history. Raises `UsageError`."""
+    key = MappingKey(name)
+    if key not in keys:
+        near = closest(name, sorted(keys))
+        hint = f"Did you mean {near}?" if near else "`reconciler status` shows every mapping with its key."
+        raise UsageError(f"The history has nothing about {name!r}.", hint=hint)
+    return key
