@@ -222,9 +222,7 @@ def test_lock_ends_with_its_process(tmp_path: Path, store: DirectoryState) -> No
     )
     root = Path(__file__).parents[2]
     command = [sys.executable, "-c", script, str(tmp_path / "state")]
-    with subprocess.Popen(  # noqa: S603 - our own interpreter and script
-        command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as child:
+    with subprocess.Popen(command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == b"held\n"
         with pytest.raises(StateLocked, match=f"process {child.pid}"):

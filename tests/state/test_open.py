@@ -92,7 +92,7 @@ def test_git_state_lives_in_the_clone_of_mappings_yaml(work: Path, remote: Path,
 def test_only_use_loads_locks_and_subprocesses() -> None:
     script = "import sys, reconciler.state.open; print({'filelock', 'subprocess', 'httpx'} & set(sys.modules))"
 
-    done = subprocess.run(  # noqa: S603 - our own interpreter and script
+    done = subprocess.run(
         [sys.executable, "-c", script], cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True
     )
     assert done.stdout == "set()\n"

@@ -47,7 +47,7 @@ print(json.dumps(granted))
 def race(kind: str, places: list[Path], rounds: int, environ: dict[str, str] | None = None) -> list[set[str]]:
     """Let one process for each place try to be granted the same keys; return what each was granted."""
     racers = [
-        subprocess.Popen(  # noqa: S603 - our own interpreter and script
+        subprocess.Popen(
             [sys.executable, "-c", RACER, kind, str(place), f"r{number}", str(rounds)],
             cwd=ROOT,
             env=environ,
@@ -148,7 +148,7 @@ for half in (False, True):
 
 def test_kill_at_every_system_call_keeps_every_promise(tmp_path: Path) -> None:
     """SIGKILL before each write, fsync, rename, mkdir and unlink, and in the middle of each write."""
-    done = subprocess.run(  # noqa: S603 - our own interpreter and script
+    done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", KILLED, str(tmp_path)],
         cwd=ROOT,
         capture_output=True,
