@@ -264,19 +264,8 @@ def _figures(shown: View) -> str:
 
 
 def outcome_verdict(shown: View) -> str:
-    """Return how `apply` ended. "Complete" is said only when every change was written and read back."""
-    if shown.refusals and not shown.with_outcome(Outcome.APPLIED, Outcome.UNKNOWN):
-        return "Apply refused. Nothing was written."
-    applied = shown.with_outcome(Outcome.APPLIED)
-    created = sum(row.action == Action.CREATE for row in applied)
-    figures = [f"{created} created", f"{len(applied) - created} updated"]
-    figures.append(f"{len(shown.with_outcome(Outcome.UNCHANGED))} unchanged")
-    withheld = _tally(shown, {Outcome.HELD: "held", Outcome.STALE: "stale"})
-    unsettled = _tally(shown, {Outcome.FAILED: "failed", Outcome.UNKNOWN: "unknown"})
-    missing = sum(row.outcome is None for row in shown.rows)
-    unsettled += [f"{missing} not attempted"] if missing else []
-    opening = "Apply incomplete:" if unsettled else "Apply finished, but not all was written:" if withheld else ""
-    return f"{opening or 'Apply complete!'} {', '.join(figures + withheld + unsettled)}."
+    """Return how `apply` ended, in the run's own words: what is drawn and what the history keeps are one sentence."""
+    return shown.document["run"]["verdict"] if "run" in shown.document else "This document tells of no run."
 
 
 def attach(created: int) -> str:
@@ -284,11 +273,6 @@ def attach(created: int) -> str:
     if created == 1:
         return "attach it to a recurring invoice. Until then it bills nothing."
     return "attach each of them to a recurring invoice. Until then they bill nothing."
-
-
-def _tally(shown: View, words: Mapping[Outcome, str]) -> list[str]:
-    counted = {word: len(shown.with_outcome(outcome)) for outcome, word in words.items()}
-    return [f"{number} {word}" for word, number in counted.items() if number]
 
 
 def users_after_apply(rows: Iterable[Row]) -> tuple[int, int]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
-from reconciler.changes import ActionReason, Change, Plan, UnmanagedSubscription, UnmappedClient, Violation
+from reconciler.apply import Applied
+from reconciler.changes import Action, ActionReason, Change, Plan, UnmanagedSubscription, UnmappedClient, Violation
 from reconciler.model import HaloCustomerId, InfimaClientId, MappingKey, QuantityRule, RunId, SubscriptionId
 from reconciler.plan_document import PlanJson, plan_document
 from reconciler.rules import Allowance, Rule
-from reconciler.state.base import RunVerdict
+from reconciler.verdict import verdict_of
 from reconciler.writes import Outcome, Settled
 from tests.builders import NOW, TEMPLATE, build_change, build_hold, build_mapping, build_plan, build_violation
 
@@ -158,14 +160,13 @@ def applied(plan: Plan, *, exit_code: int, **special: Settled) -> PlanJson:
         fine = Outcome.HELD if withheld else Outcome.APPLIED if written else Outcome.UNCHANGED
         created = SubscriptionId(9100) if written and change.before is None else None
         outcomes[change.key] = special.get(change.key.replace("-", "_"), Settled(outcome=fine, subscription_id=created))
-    run = RunVerdict(
-        run=RunId("20261122T051703Z-k3"),
+    created = sum(c.action is Action.CREATE and outcomes[c.key].outcome is Outcome.APPLIED for c in plan.changes)
+    run = verdict_of(
+        RunId("20261122T051703Z-k3"),
+        plan,
+        Applied(outcomes=outcomes, created=created),
+        stopped=False,
         finished_at=NOW + timedelta(seconds=9),
-        exit_code=exit_code,
-        sentence="Told by the run.",
-        users_before=plan.summary.users_before,
-        users_after=plan.summary.users_after,
-        changes=(),
-        snapshot={},
     )
+    run = replace(run, exit_code=exit_code)
     return plan_document(plan, version=VERSION, outcomes=outcomes, run=run)

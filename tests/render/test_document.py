@@ -95,7 +95,7 @@ def test_verdict_of_a_plan(plan: stories.Plan, words: str) -> None:
 
 def test_verdict_of_a_refused_apply() -> None:
     document = stories.applied(stories.refused_plan(), exit_code=3)
-    assert outcome_verdict(view(document)) == "Apply refused. Nothing was written."
+    assert outcome_verdict(view(document)) == "Apply refused by source-dropped. Nothing was written."
 
 
 def test_refusal_does_not_hide_a_write() -> None:

@@ -125,12 +125,6 @@ def test_users_that_were_not_written_are_not_counted() -> None:
     assert "Users billed: 12 -> 12." in text
 
 
-def test_write_without_outcome_is_not_counted_as_done() -> None:
-    document = stories.applied(build_plan(build_change()), exit_code=4)
-    del document["resource_changes"][0]["outcome"]
-    assert "Apply incomplete: 0 created, 0 updated, 0 unchanged, 1 not attempted." in render_outcome(document)
-
-
 def test_new_subscription_is_named_with_its_next_step() -> None:
     text = render_outcome(OUTCOMES["held"])
     assert "attach it to a recurring invoice" in text
