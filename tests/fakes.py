@@ -269,6 +269,7 @@ class Scene:
         self.stopping: Callable[[], bool] = bool  # says no
         self.second_counts: dict[str, int | None] = {}
         self.recounted: list[str] = []
+        self.before_recount: Callable[[], None] = lambda: None
         self._nonces = iter(f"nonce-{n}" for n in range(1, 10_000))
 
     def apply(
@@ -290,6 +291,7 @@ class Scene:
         return {number: row.count for number, row in self.target.rows.items()}
 
     def _recount(self, changes: Sequence[Change]) -> Mapping[MappingKey, int | None]:
+        self.before_recount()
         self.recounted += [c.key for c in changes]
         return {c.key: self.second_counts[c.key] for c in changes if c.key in self.second_counts}
 
