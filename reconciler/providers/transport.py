@@ -16,7 +16,6 @@ from random import Random
 from urllib.parse import urlencode
 
 import httpcore
-import httpx
 
 import reconciler
 from reconciler.errors import (
@@ -34,6 +33,7 @@ from reconciler.errors import (
     UnreadableAnswer,
 )
 from reconciler.model import Json
+from reconciler.providers.bare_httpx import httpx
 from reconciler.providers.calls import Call, Reply, Route
 from reconciler.providers.decoding import Undecodable, clean, decode_json, error_words
 from reconciler.providers.limiter import RateLimiter
