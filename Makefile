@@ -9,7 +9,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 WORKERS ?= auto
 
-.PHONY: help setup demo test check lint types imports format golden lock clean
+.PHONY: help setup tool demo test check lint types imports workflows audit wheel format golden lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -25,13 +25,20 @@ $(STAMP): requirements/dev.txt pyproject.toml
 
 setup: $(STAMP) ## install everything into .venv, from the locked dependencies
 
+$(VENV)/.tool: requirements/run.txt
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/run.txt
+	@touch $@
+
+tool: $(VENV)/.tool ## what the program needs to run and no more; then use .ci/reconciler, as the workflows do
+
 demo: $(STAMP) ## the whole story on the simulator, over real HTTP on 127.0.0.1
 	$(BIN)/reconciler demo
 
 test: $(STAMP) ## the tests, with branch coverage
 	$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=term:skip-covered
 
-check: lint types imports ## everything that reads the code without running it
+check: lint types imports workflows ## everything that reads the code without running it
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -42,6 +49,16 @@ types: $(STAMP)
 
 imports: $(STAMP)
 	$(BIN)/lint-imports
+
+workflows: $(STAMP)
+	$(BIN)/zizmor --offline --pedantic --quiet .github/workflows
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+
+audit: $(STAMP) ## known weaknesses of the locked dependencies; asks the network
+	$(BIN)/pip-audit --disable-pip --require-hashes -r requirements/run.txt
+
+wheel: $(STAMP) ## build the wheel, and run the tests against it without the source tree
+	WORKERS=$(WORKERS) .ci/wheel
 
 format: $(STAMP) ## let ruff lay out the code
 	$(BIN)/ruff check --fix .

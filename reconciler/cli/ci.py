@@ -1,0 +1,300 @@
+"""`reconciler ci`: what the steps of a workflow call. Each reads the JSON that `plan` or `apply` printed."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from reconciler.cli.options import CommonOptions, common_options, output_option
+from reconciler.cli.output import say, tell
+from reconciler.cli.reporting import (
+    annotate,
+    append_to,
+    body_of,
+    delimiter,
+    headline,
+    on_github,
+    read,
+    with_patience,
+    write_text,
+)
+from reconciler.errors import UsageError
+
+if TYPE_CHECKING:
+    from reconciler.forge.github import GitHub
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+SECRETS = ("HALO_CLIENT_ID", "HALO_CLIENT_SECRET", "INFIMA_API_KEY")
+COMMENT_MARKERS = {
+    "preview": "<!-- reconciler: preview -->",
+    "offline": "<!-- reconciler: preview -->",
+    "applied": "<!-- reconciler: applied -->",
+    "night": "<!-- reconciler: night -->",
+}
+ISSUE_MARKER = "<!-- reconciler: nightly -->"
+
+
+def _result_option(command: F) -> F:
+    return click.option(
+        "--result", "result_file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", required=True,
+        help="What `plan -o json` or `apply -o json` printed. A missing or empty file is a run without a result.",
+    )(command)  # fmt: skip
+
+
+def _occasion_option(command: F) -> F:
+    return click.option(
+        "--as", "occasion", type=click.Choice(list(COMMENT_MARKERS)), default="preview", show_default=True,
+        help="What the text is about.",
+    )(command)  # fmt: skip
+
+
+@click.group()
+def ci() -> None:
+    """Report a run to GitHub, GitLab or Azure DevOps.
+
+    \b
+    Environment: GITHUB_TOKEN, GITHUB_REPOSITORY, GITHUB_API_URL (optional), DEAD_MANS_SWITCH_URL (optional).
+
+    \b
+    Examples:
+      reconciler ci summary --result result.json --as night
+      reconciler ci comment --result result.json --pull-request 12
+      reconciler ci issue --result result.json
+    """
+
+
+@ci.command()
+@common_options
+@click.pass_obj
+def ready(_options: CommonOptions) -> int:
+    """Say whether the job has credentials: output `ready` is true or false.
+
+    None at all is a fork or a fresh repository, and a notice. Some but not all is an error: a night must not be
+    skipped quietly because one secret was lost.
+
+    \b
+    Example:
+      reconciler ci ready
+    """
+    from reconciler.forge.outputs import github_output  # noqa: PLC0415
+
+    present = any(os.environ.get(name) or os.environ.get(f"{name}_FILE") for name in SECRETS)
+    if present:
+        from reconciler.providers.credentials import read_credentials  # noqa: PLC0415
+
+        read_credentials(os.environ)
+    else:
+        annotate("notice", "Skipped", "No credentials are configured here: see docs/gitops.md.")
+    append_to("GITHUB_OUTPUT", github_output({"ready": "true" if present else "false"}, delimiter))
+    return 0
+
+
+@ci.command("head-check")
+@output_option("text", "json")
+@common_options
+@click.pass_obj
+def head_check(options: CommonOptions, output: str) -> int:  # noqa: ARG001 - -o draws the error
+    """Refuse when mappings.yaml is not the newest one of the remote's default branch.
+
+    \b
+    Example:
+      reconciler ci head-check
+    """
+    from reconciler.forge.head import require_head  # noqa: PLC0415
+
+    head = require_head(options.mappings, os.environ)
+    tell(f"{options.mappings} is that of {head.branch} at {head.commit[:12]}, its newest commit.")
+    return 0
+
+
+@ci.command()
+@_result_option
+@common_options
+@click.pass_obj
+def outputs(_options: CommonOptions, *, result_file: Path) -> int:
+    """Write verdict, reason and counts to GITHUB_OUTPUT, or to stdout where there is none. No names.
+
+    \b
+    Example:
+      reconciler ci outputs --result result.json
+    """
+    from reconciler.forge.outputs import github_output, outputs_of  # noqa: PLC0415
+
+    values = outputs_of(read(result_file))
+    if not append_to("GITHUB_OUTPUT", github_output(values, delimiter)):
+        say("".join(f"{name}={value}\n" for name, value in values.items()))
+    return 0
+
+
+@ci.command()
+@_result_option
+@_occasion_option
+@common_options
+@click.pass_obj
+def summary(_options: CommonOptions, *, result_file: Path, occasion: str) -> int:
+    """Write the run for people to GITHUB_STEP_SUMMARY, or to stdout where there is none.
+
+    \b
+    Example:
+      reconciler ci summary --result result.json --as night
+    """
+    from reconciler.forge.words import SUMMARY_LIMIT  # noqa: PLC0415
+
+    text = body_of(read(result_file), occasion)(SUMMARY_LIMIT)
+    if not append_to("GITHUB_STEP_SUMMARY", text):
+        say(text)
+    return 0
+
+
+@ci.command()
+@_result_option
+@_occasion_option
+@click.option("--pull-request", type=click.IntRange(min=1), metavar="NUMBER", help="Comment on this pull request.")
+@click.option("--commit", metavar="SHA", help="Comment on the merged pull request that brought this commit in.")
+@common_options
+@click.pass_obj
+def comment(
+    options: CommonOptions, *, result_file: Path, occasion: str, pull_request: int | None, commit: str | None
+) -> int:
+    """Keep one comment on a pull request up to date: found by a hidden mark, edited in place.
+
+    \b
+    Examples:
+      reconciler ci comment --result result.json --pull-request 12
+      reconciler ci comment --result result.json --as applied --commit 0123abc
+    """
+    if (pull_request is None) == (commit is None):
+        raise UsageError("Say where to comment.", hint="Give --pull-request NUMBER or --commit SHA, one of them.")
+    if commit is not None and not re.fullmatch(r"[0-9a-f]{7,64}", commit):
+        raise UsageError("--commit is not a commit's id.", hint="Give the hexadecimal id, 7 digits or more.")
+    text = body_of(read(result_file), occasion)
+
+    def keep(github: GitHub) -> None:
+        numbers = (pull_request,) if pull_request else github.pull_requests_of(commit or "")
+        if not numbers:
+            tell("The commit came in without a pull request: there is nowhere to comment.")
+        for number in numbers:
+            kept = github.keep_comment(number, COMMENT_MARKERS[occasion], text)
+            tell(f"Comment on pull request {number}: {kept}.")
+
+    on_github(options, keep)
+    return 0
+
+
+@ci.command()
+@_result_option
+@common_options
+@click.pass_obj
+def issue(options: CommonOptions, *, result_file: Path) -> int:
+    """Keep the one issue "Nightly reconciliation: N need attention" up to date; close it when nothing does.
+
+    \b
+    Example:
+      reconciler ci issue --result result.json
+    """
+    result = read(result_file)
+    text, number = body_of(result, "night"), result.attention
+
+    def keep(github: GitHub) -> None:
+        if number:
+            title = f"Nightly reconciliation: {number} {'needs' if number == 1 else 'need'} attention"
+            kept = github.keep_issue(ISSUE_MARKER, title, text)
+        else:
+            kept = github.close_issue(ISSUE_MARKER, "Nightly reconciliation: nothing needs attention", text)
+        tell(f"Nightly issue: {kept}.")
+
+    on_github(options, keep)
+    return 0
+
+
+@ci.command()
+@_result_option
+@common_options
+@click.pass_obj
+def ping(options: CommonOptions, *, result_file: Path) -> int:
+    """Call DEAD_MANS_SWITCH_URL, if it is set, when the run came to its end; otherwise stay silent, so that it alarms.
+
+    \b
+    Example:
+      reconciler ci ping --result result.json
+    """
+    from reconciler.forge.ping import VARIABLE  # noqa: PLC0415
+    from reconciler.forge.ping import ping as call  # noqa: PLC0415
+
+    url, result = os.environ.get(VARIABLE, ""), read(result_file)
+    if not url:
+        tell(f"{VARIABLE} is not set: nobody is told when a night is missing.")
+    elif not result.verdict.came_to_its_end:
+        tell(f"The run is {result.verdict}: the dead man's switch is not called and will raise its alarm.")
+    else:
+        with_patience(options, lambda tools: call(url, **tools))
+        tell("The dead man's switch was called.")
+    return 0
+
+
+@ci.command()
+@_result_option
+@common_options
+@click.pass_obj
+def verdict(_options: CommonOptions, *, result_file: Path) -> int:
+    """End the job: 0 when the run came to its end (holds wait in the issue), 1 when somebody has to look at the run.
+
+    \b
+    Example:
+      reconciler ci verdict --result result.json
+    """
+    result = read(result_file)
+    level, message = headline(result)
+    annotate(level, f"Run {result.verdict}", message)
+    return 0 if result.verdict.came_to_its_end else 1
+
+
+@ci.command()
+@_result_option
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", required=True,
+              help="Where to write the report.")  # fmt: skip
+@common_options
+@click.pass_obj
+def gitlab(_options: CommonOptions, *, result_file: Path, out: Path) -> int:
+    """Write the report for GitLab's merge-request widget (artifacts: reports: terraform).
+
+    \b
+    Example:
+      reconciler ci gitlab --result plan.json --out tfplan.json
+    """
+    from reconciler.forge.outputs import gitlab_terraform  # noqa: PLC0415
+
+    write_text(out, gitlab_terraform(read(result_file)))
+    return 0
+
+
+@ci.command()
+@_result_option
+@_occasion_option
+@click.option("--summary", "summary_file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+              help="Write the summary to FILE and attach it to the run.")  # fmt: skip
+@common_options
+@click.pass_obj
+def azure(_options: CommonOptions, *, result_file: Path, occasion: str, summary_file: Path | None) -> int:
+    """Print Azure DevOps' logging commands: variables, an issue, the summary, how the step ends.
+
+    \b
+    Example:
+      reconciler ci azure --result result.json --as night --summary summary.md
+    """
+    from reconciler.forge.outputs import azure_commands  # noqa: PLC0415
+    from reconciler.forge.words import SUMMARY_LIMIT  # noqa: PLC0415
+
+    result = read(result_file)
+    if summary_file is not None:
+        write_text(summary_file, body_of(result, occasion)(SUMMARY_LIMIT))
+    level, message = headline(result)
+    messages = [(level, message)] if level != "notice" else []
+    say(azure_commands(result, messages, str(summary_file.absolute()) if summary_file else None))
+    return 0

@@ -1,0 +1,121 @@
+"""What the commands of `reconciler ci` share: the result they read, the files and services they write to."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from reconciler.cli.options import CommonOptions
+from reconciler.cli.output import say, tell
+from reconciler.errors import PlanFileError
+
+if TYPE_CHECKING:
+    from reconciler.forge.github import GitHub
+    from reconciler.forge.result import Result
+
+FORGE_SECONDS = 300
+"""Total time for one report to a forge."""
+
+MAX_RESULT_BYTES = 60_000_000
+
+
+def read(path: Path) -> Result:
+    """The result in the file. A file that does not exist is a run without a result; raises `PlanFileError`."""
+    from reconciler.forge.result import read_result  # noqa: PLC0415
+
+    try:
+        with path.open("rb") as file:
+            return read_result(file.read(MAX_RESULT_BYTES))
+    except FileNotFoundError:
+        return read_result(None)
+    except OSError as error:
+        raise PlanFileError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def body_of(result: Result, occasion: str) -> Callable[[int], str]:
+    """The text for people, for a number of characters."""
+    from reconciler.clock import SystemClock  # noqa: PLC0415
+    from reconciler.forge import words  # noqa: PLC0415
+
+    about = words.Occasion(occasion)
+    where = words.origin(os.environ, SystemClock().now())
+    return lambda limit: words.body(result, about, where, limit=limit)
+
+
+def headline(result: Result) -> tuple[str, str]:
+    """The level of an annotation and its sentence, without names."""
+    from reconciler.forge.result import NO_RESULT  # noqa: PLC0415
+
+    if result.verdict.came_to_its_end:
+        waiting = f"{result.attention} need attention: see the summary of this run."
+        return ("warning", waiting) if result.attention else ("notice", "Nothing needs attention.")
+    told = NO_RESULT.error.message if result is NO_RESULT and NO_RESULT.error else f"Reason: {result.reason}."
+    return "error", f"{told} See the summary of this run."
+
+
+def on_github(options: CommonOptions, act: Callable[[GitHub], None]) -> None:
+    """Run it with the repository that the environment names. Raises `UsageError`, `ApiError`."""
+    from reconciler.forge.github import GitHub, read_place  # noqa: PLC0415 - httpx is slow to import
+
+    def run(tools: dict[str, Any]) -> None:
+        github = GitHub(read_place(os.environ), **tools)
+        try:
+            act(github)
+        finally:
+            github.close()
+
+    with_patience(options, run)
+
+
+def with_patience(options: CommonOptions, act: Callable[[dict[str, Any]], None]) -> None:
+    """Run it with a clock, a way to reach the network and at most FORGE_SECONDS."""
+    from random import SystemRandom  # noqa: PLC0415
+
+    from reconciler.cli.wiring import wire  # noqa: PLC0415
+    from reconciler.providers.patience import Patience  # noqa: PLC0415
+    from reconciler.providers.transport import pooled_transports  # noqa: PLC0415
+
+    wiring = wire(options)
+    deadline = wiring.clock.monotonic() + FORGE_SECONDS
+    patience = Patience(clock=wiring.clock, observer=wiring.observe, deadline=deadline)
+    with wiring.stopper.listen():
+        act({"patience": patience, "factory": pooled_transports(1), "rng": SystemRandom()})
+
+
+def annotate(level: str, title: str, message: str) -> None:
+    """A workflow command on GitHub, a plain line elsewhere. Our own words only."""
+    if os.environ.get("GITHUB_ACTIONS"):
+        from reconciler.render.github import Annotation  # noqa: PLC0415
+
+        say(str(Annotation(level=level, title=title, message=message)))
+    else:
+        tell(f"{title}: {message}")
+
+
+def append_to(variable: str, text: str) -> bool:
+    """Append to the file that the variable names; False where it names none."""
+    path = os.environ.get(variable, "")
+    if not path:
+        return False
+    try:
+        with Path(path).open("a", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        raise PlanFileError(f"The file of {variable} cannot be written: {error.strerror}.") from error
+    return True
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write the file whole. Raises `PlanFileError`."""
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise PlanFileError(f"{path} cannot be written: {error.strerror}.", hint="Name another file.") from error
+
+
+def delimiter() -> str:
+    """A line that nobody can guess."""
+    return f"reconciler-{secrets.token_hex(16)}"

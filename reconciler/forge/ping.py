@@ -1,0 +1,61 @@
+"""The dead man's switch: an address that is called after each good night, and raises the alarm when it is not."""
+
+from __future__ import annotations
+
+import re
+from random import Random
+
+from reconciler.errors import ApiError, UsageError
+from reconciler.providers.calls import Call, Route
+from reconciler.providers.credentials import parse_address
+from reconciler.providers.patience import Patience
+from reconciler.providers.redaction import Redactor
+from reconciler.providers.transport import Transport, TransportFactory
+
+VARIABLE = "DEAD_MANS_SWITCH_URL"
+PAUSES = (2.0, 10.0)
+"""Seconds before the second and the third try."""
+
+_SECONDS = 20.0
+
+
+def ping(url: str, *, patience: Patience, factory: TransportFactory, rng: Random) -> None:
+    """Call the address. Raises `UsageError` for one that cannot be used, `ApiError` when it does not answer.
+
+    The address is a secret (whoever knows it can keep the alarm silent), so no message holds it.
+    """
+    try:
+        address = parse_address(url, port=True)
+    except ValueError as exc:
+        raise UsageError(f"{VARIABLE} {exc}.", hint="Give the address as the monitoring service shows it.") from exc
+    path = address.path or "/"
+    transport = Transport(
+        system="The dead man's switch",
+        routes=[Route(method="GET", origin=address.origin, path=re.compile(re.escape(path)))],
+        factory=factory,
+        patience=patience,
+        rng=rng,
+        timeout=_SECONDS,
+        redactor=Redactor(),
+    )
+    try:
+        _call(transport, Call(method="GET", origin=address.origin, path=path), patience)
+    finally:
+        transport.close()
+
+
+def _call(transport: Transport, call: Call, patience: Patience) -> None:
+    for pause in (*PAUSES, None):
+        try:
+            error = transport.complaint(call, transport.write(call))
+        except ApiError as exc:
+            error = exc
+        if error is None:
+            return
+        if pause is None:
+            raise ApiError(  # the error's own message would show the address: only its kind is told
+                f"The dead man's switch could not be told that the night went well ({error.code}).",
+                system="The dead man's switch",
+                hint=f"Check {VARIABLE} and the monitoring service; without the call it will raise its alarm.",
+            )
+        patience.wait(pause, "The dead man's switch did not answer. Trying again.")

@@ -1,0 +1,188 @@
+"""What a run came to, read from the JSON that it printed. Nothing readable is a result too: the worst one."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from enum import StrEnum
+
+from reconciler.errors import PlanFileError
+from reconciler.plan_document import PlanJson, read_plan_file
+from reconciler.render.document import Kind, View, pending_writes, view
+from reconciler.writes import Outcome
+
+_INTERRUPTED = 130
+
+
+class Verdict(StrEnum):
+    """How it ended, from good to bad."""
+
+    CLEAN = "clean"
+    CHANGES = "changes"
+    HELD = "held"
+    REFUSED = "refused"
+    INCOMPLETE = "incomplete"
+    FAILED = "failed"
+
+    @property
+    def came_to_its_end(self) -> bool:
+        """True when nothing has to be repeated: all that may be written without a person is written."""
+        return self in {Verdict.CLEAN, Verdict.CHANGES, Verdict.HELD}
+
+
+class Reason(StrEnum):
+    """Why it is not clean, for machines: never a name, never free text."""
+
+    NONE = "none"
+    HELD = "held"
+    STALE = "stale"
+    REFUSED = "refused"
+    WRITE_FAILED = "write-failed"
+    WRITE_UNKNOWN = "write-unknown"
+    INTERRUPTED = "interrupted"
+    CONFIG = "config"
+    USAGE = "usage"
+    STATE = "state"
+    INFIMA = "infima"
+    HALOPSA = "halopsa"
+    ERROR = "error"
+    NO_RESULT = "no-result"
+
+
+_REASON_OF_CODE = {
+    "config": Reason.CONFIG,
+    "usage": Reason.USAGE,
+    "plan-file": Reason.USAGE,
+    "state": Reason.STATE,
+    "state-locked": Reason.STATE,
+    "state-conflict": Reason.STATE,
+    "interrupted": Reason.INTERRUPTED,
+}
+_REASON_OF_SYSTEM = {"INFIMA": Reason.INFIMA, "HaloPSA": Reason.HALOPSA}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """The error of a run that made no plan. `problems` are those of mappings.yaml, each with its place."""
+
+    message: str
+    hint: str = ""
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """Either `document` (a plan, or what apply did) or `error` is there, never both."""
+
+    verdict: Verdict
+    reason: Reason
+    document: PlanJson | None = None
+    error: Told | None = None
+    attention: int = 0
+    """Things that wait for a person: holds, refusals, writes that did not succeed, Subscriptions to attach."""
+
+    @property
+    def applied(self) -> bool:
+        """True when this is what `apply` did, not what a plan would do."""
+        return self.document is not None and "run" in self.document
+
+    def figures(self) -> dict[str, int]:
+        """The counts behind the verdict; empty where there is no plan."""
+        if self.document is None:
+            return {}
+        summary = self.document["summary"]
+        return {
+            "create": summary["create"],
+            "update": summary["update"],
+            "unchanged": summary["no_op"],
+            "held": summary["held"],
+            "users_before": summary["users_before"],
+            "users_after": summary["users_after"],
+        }
+
+
+NO_RESULT = Result(
+    verdict=Verdict.FAILED,
+    reason=Reason.NO_RESULT,
+    error=Told(
+        message="The run ended without a result: it was cancelled, ran out of time, or never started.",
+        hint="Look into the log of the run. The next run looks at both systems afresh and finishes what is missing.",
+    ),
+    attention=1,
+)
+
+
+def read_result(data: bytes | None) -> Result:
+    """Judge what `plan -o json` or `apply -o json` printed; None and anything that is no such document: NO_RESULT."""
+    if not data or not data.strip():
+        return NO_RESULT
+    error = _error_in(data)
+    if error is not None:
+        return error
+    try:
+        document = read_plan_file(data).document
+    except PlanFileError:
+        return NO_RESULT
+    shown = view(document)
+    verdict, reason = _judged(document, shown)
+    return Result(verdict=verdict, reason=reason, document=document, attention=_attention(shown, verdict))
+
+
+def _error_in(data: bytes) -> Result | None:
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError):
+        return None
+    error = document.get("error") if isinstance(document, dict) else None
+    if not isinstance(error, dict) or document.get("errored") is not True:
+        return None
+    system, code = str(error.get("system") or ""), str(error.get("code") or "")
+    reason = _REASON_OF_SYSTEM.get(system) or _REASON_OF_CODE.get(code, Reason.ERROR)
+    told = Told(
+        message=str(error.get("message") or "The run failed."),
+        hint=str(error.get("hint") or ""),
+        problems=tuple(_problems(error.get("diagnostics"))),
+    )
+    return Result(verdict=Verdict.FAILED, reason=reason, error=told, attention=1)
+
+
+def _problems(diagnostics: object) -> list[str]:
+    if not isinstance(diagnostics, list):
+        return []
+    return [
+        f"Line {d.get('line')}: {d.get('message')}{f' ({hint})' if (hint := d.get('hint')) else ''}"
+        for d in diagnostics
+        if isinstance(d, dict)
+    ]
+
+
+def _judged(document: PlanJson, shown: View) -> tuple[Verdict, Reason]:
+    """The first that is true decides: what is worst comes first."""
+    code = document["run"]["exit_code"] if "run" in document else 0
+    unsettled = shown.applied and (code not in {0, 3} or any(row.outcome is None for row in shown.rows))
+    cases = (
+        (shown.with_outcome(Outcome.UNKNOWN), Verdict.INCOMPLETE, Reason.WRITE_UNKNOWN),
+        (shown.with_outcome(Outcome.FAILED), Verdict.INCOMPLETE, Reason.WRITE_FAILED),
+        (code == _INTERRUPTED, Verdict.INCOMPLETE, Reason.INTERRUPTED),
+        (shown.refusals, Verdict.REFUSED, Reason.REFUSED),
+        (unsettled, Verdict.INCOMPLETE, Reason.ERROR),
+        (shown.of_kind(Kind.HELD), Verdict.HELD, Reason.HELD),
+        (shown.with_outcome(Outcome.STALE), Verdict.HELD, Reason.STALE),
+        (not shown.applied and pending_writes(shown), Verdict.CHANGES, Reason.NONE),
+    )
+    return next(((verdict, reason) for true, verdict, reason in cases if true), (Verdict.CLEAN, Reason.NONE))
+
+
+def _attention(shown: View, verdict: Verdict) -> int:
+    """A refused run is one matter for each rule that refused it, not one for each mapping it did not reach."""
+    waiting = len(shown.refusals) + len(shown.of_kind(Kind.HELD))
+    if verdict is not Verdict.REFUSED and shown.applied:
+        open_rows = [row for row in shown.rows if row.kind is not Kind.HELD]
+        waiting += sum(row.outcome not in {Outcome.APPLIED, Outcome.UNCHANGED} for row in open_rows)
+        waiting += len(to_attach(shown))
+    return max(waiting, 0 if verdict.came_to_its_end else 1)
+
+
+def to_attach(shown: View) -> tuple[str, ...]:
+    """Keys of the Subscriptions that this run created: each bills nothing until a person attaches it."""
+    return tuple(row.key for row in shown.with_outcome(Outcome.APPLIED) if row.action == "create")
