@@ -27,7 +27,7 @@ from reconciler.model import (
 from reconciler.providers.base import SubscriptionTarget
 from reconciler.rules import Rule
 from reconciler.state.base import RunState
-from reconciler.update import set_counts, verify
+from reconciler.update import set_counts, settle_moved, verify
 from reconciler.writes import CountTarget, Ground, Outcome, Settled, what_moved
 
 Recount = Callable[[Sequence[Change]], Mapping[MappingKey, int | None]]
@@ -194,6 +194,7 @@ def _perform(
         ground.halted = ground.halted or problem.message
     try:
         _verify(ground)
+        settle_moved(ground, _unchanged(plan, ground))
         tools.state.record_bindings(_confirmed_bindings(plan, tools, ground))
     except ReconcilerError as problem:
         error = error or problem
@@ -231,6 +232,19 @@ def _verify(ground: Ground) -> None:
         ground.observe(PhaseStarted(phase="Verifying"))
         verify(ground)
         ground.observe(PhaseFinished(phase="Verifying"))
+
+
+def _unchanged(plan: Plan, ground: Ground) -> list[CountTarget]:
+    """The rows that need no write; what the last listing shows of them has the last word."""
+    return [
+        CountTarget(change=c, subscription_id=c.before.id, before=c.before.count, after=c.before.count)
+        for c in plan.changes
+        if (settled := ground.outcomes.get(c.key)) is not None
+        and settled.outcome is Outcome.UNCHANGED
+        and c.before is not None
+        and c.before.id is not None
+        and c.before.count is not None
+    ]
 
 
 def _still_zero(writes: tuple[Change, ...], tools: Tools, ground: Ground) -> None:

@@ -98,6 +98,17 @@ def _moved(ground: Ground, target: CountTarget) -> str:
     return what_moved(_as_planned(target), _as_listed(live)) if live else "HaloPSA does not list it any more"
 
 
+def settle_moved(ground: Ground, targets: Iterable[CountTarget]) -> None:
+    """Settle as stale the rows that needed no write and that the last listing shows otherwise than the plan did.
+
+    Without this a run could say that all is well about a row which it has itself seen changed (FAULTS P5).
+    """
+    for target in targets:
+        if moved := _moved(ground, target):
+            message = f"changed during the run: {moved}; the next run decides anew"
+            ground.settle(target.key, Outcome.STALE, message, at=target.subscription_id)
+
+
 def _as_planned(target: CountTarget) -> dict[str, object]:
     mapping = target.change.mapping
     return {"count": target.before, "customer_id": mapping.halo_customer.id, "active": True}
