@@ -61,14 +61,20 @@ def build_entries(root: Table, refused: frozenset[int], source: Source) -> tuple
     defaults = _table(root, "defaults")
     name = str(_table(defaults, "subscription").get("name", DEFAULT_SUBSCRIPTION_NAME))
     rule = _table(defaults, "quantity")
+    usual = _rule(dict(rule))
     rows = root["mappings"]
     assert isinstance(rows, Row)  # noqa: S101 - for the type checker: the caller has checked the outline
     return tuple(
-        _entry(row, name, rule, source) for i, row in enumerate(rows) if i not in refused and isinstance(row, Table)
+        _entry(row, name, rule, usual, source)
+        for i, row in enumerate(rows)
+        if i not in refused and isinstance(row, Table)
     )
 
 
-def _entry(table: Table, subscription_name: str, default_rule: MappingABC[str, Any], source: Source) -> Entry:
+def _entry(
+    table: Table, subscription_name: str, default_rule: MappingABC[str, Any], usual: QuantityRule, source: Source
+) -> Entry:
+    """`usual` is the rule of all entries that spell out none of their own."""
     listed = table["infima_clients"] if "infima_clients" in table else [table["infima_client"]]
     assert isinstance(listed, list)  # noqa: S101 - for the type checker: the schema says so
     clients = tuple(client for client in listed if isinstance(client, Table))
@@ -81,7 +87,7 @@ def _entry(table: Table, subscription_name: str, default_rule: MappingABC[str, A
         halo_customer=CustomerRef(id=HaloCustomerId(customer["id"]), name=customer["name"]),
         subscription_name=subscription_name,
         subscription_id=None if subscription_id is None else SubscriptionId(subscription_id),
-        quantity=_rule({**default_rule, **_table(table, "quantity")}),
+        quantity=_rule({**default_rule, **_table(table, "quantity")}) if "quantity" in table else usual,
         retired=bool(table.get("retired", False)),
         place=source.place(table.start),
     )

@@ -42,26 +42,30 @@ def _line(source: Source, offset: int) -> str:
 
 
 def _check_keys(entries: tuple[Entry, ...], source: Source, problems: Problems) -> None:
-    first: dict[str, int] = {}
-    folded: dict[str, tuple[str, int]] = {}
+    first: dict[str, Entry] = {}
+    folded: dict[str, Entry] = {}
     for entry in entries:
         key = entry.mapping.key
-        at = entry.at("key") if "key" in entry.table else entry.clients[0].spans["id"][1]
-        if key in first:
+        twin = first.setdefault(key, entry)
+        namesake = folded.setdefault(key.casefold(), entry)
+        if twin is not entry:
             problems.error(
-                at,
-                f"key {quoted(key)} is taken by the mapping on {_line(source, first[key])}",
+                _key_at(entry),
+                f"key {quoted(key)} is taken by the mapping on {_line(source, _key_at(twin))}",
                 "give this mapping its own `key`: one key is one Subscription for ever",
             )
-        elif key.casefold() in folded:
-            other, other_at = folded[key.casefold()]
+        elif namesake is not entry:
+            other, line = quoted(namesake.mapping.key), _line(source, _key_at(namesake))
             problems.warning(
-                at,
-                f"key {quoted(key)} differs from {quoted(other)} on {_line(source, other_at)} only in case",
+                _key_at(entry),
+                f"key {quoted(key)} differs from {other} on {line} only in case",
                 "choose keys that people cannot confuse",
             )
-        first.setdefault(key, at)
-        folded.setdefault(key.casefold(), (key, at))
+
+
+def _key_at(entry: Entry) -> int:
+    """Where the key stands; a default key is made from the client's id."""
+    return entry.at("key") if "key" in entry.table else entry.clients[0].spans["id"][1]
 
 
 def _check_clients(entries: tuple[Entry, ...], source: Source, problems: Problems) -> None:
@@ -155,22 +159,29 @@ def _check_until(entry: Entry, problems: Problems, *, today: date) -> None:
 
 def _check_names(entries: tuple[Entry, ...], source: Source, problems: Problems) -> None:
     """Warn of names that cannot be what the two systems show."""
-    clients = [(table, f"INFIMA client {table['id']}") for entry in entries for table in entry.clients]
-    customers: list[tuple[Any, str]] = [
-        (entry.table["halo_customer"], f"HaloPSA customer {entry.mapping.halo_customer.id}") for entry in entries
-    ]
-    first: dict[str, tuple[str, int]] = {}
-    for table, whose in sorted((*clients, *customers), key=lambda named: named[0].start):
-        name, at = str(table["name"]), table.spans["name"][1]
-        if name != name.strip():
-            problems.warning(at, f"the name {quoted(name)} begins or ends with a space", "delete the space")
-        other, other_at = first.setdefault(whose, (name, at))
-        if _folded(other) != _folded(name):
-            problems.warning(
-                at,
-                f"{whose} is called {quoted(name)} here and {quoted(other)} on {_line(source, other_at)}",
-                "check both ids: one of them may be mistyped",
-            )
+    clients: dict[Any, Table] = {}
+    customers: dict[Any, Table] = {}
+    for entry in entries:
+        for table in entry.clients:
+            _check_name(table, clients, "INFIMA client", source, problems)
+        customer: Any = entry.table["halo_customer"]
+        _check_name(customer, customers, "HaloPSA customer", source, problems)
+
+
+def _check_name(table: Table, first: dict[Any, Table], whose: str, source: Source, problems: Problems) -> None:
+    name: Any = table["name"]
+    if name[0].isspace() or name[-1].isspace():
+        hint = "delete the space"
+        problems.warning(table.spans["name"][1], f"the name {quoted(name)} begins or ends with a space", hint)
+    twin = first.setdefault(table["id"], table)
+    other: Any = twin["name"]
+    if other != name and _folded(other) != _folded(name):
+        line = _line(source, twin.spans["name"][1])
+        problems.warning(
+            table.spans["name"][1],
+            f"{whose} {table['id']} is called {quoted(name)} here and {quoted(other)} on {line}",
+            "check both ids: one of them may be mistyped",
+        )
 
 
 def _folded(name: str) -> str:
@@ -179,21 +190,19 @@ def _folded(name: str) -> str:
 
 def _check_shared_customers(entries: tuple[Entry, ...], source: Source, problems: Problems) -> None:
     """New Subscriptions of one customer get one name, so that people and invoices cannot tell them apart."""
-    first: dict[tuple[int, str], int] = {}
+    first: dict[tuple[int, str], Entry] = {}
     for entry in entries:
         mapping = entry.mapping
         if mapping.subscription_id is not None or mapping.retired:
             continue
-        at = entry.at("halo_customer", "id")
-        shared = (mapping.halo_customer.id, mapping.subscription_name)
-        if shared in first:
+        twin = first.setdefault((mapping.halo_customer.id, mapping.subscription_name), entry)
+        if twin is not entry:
             problems.warning(
-                at,
-                f"HaloPSA customer {mapping.halo_customer.id} has another mapping on {_line(source, first[shared])}, "
-                "and both Subscriptions get the same name",
+                entry.at("halo_customer", "id"),
+                f"HaloPSA customer {mapping.halo_customer.id} has another mapping on "
+                f"{_line(source, twin.at('halo_customer', 'id'))}, and both Subscriptions get the same name",
                 "use `infima_clients` to bill them as one, or adopt existing ones with `subscription_id`",
             )
-        first.setdefault(shared, at)
 
 
 def _check_ignored(entries: Iterable[Entry], ignored: Ignored, source: Source, problems: Problems) -> None:

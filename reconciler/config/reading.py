@@ -31,7 +31,6 @@ class Table(dict[str, "Node"]):
     __slots__ = ("end", "flow", "spans", "start")
 
     def __init__(self, start: int, *, flow: bool) -> None:
-        super().__init__()
         self.start = start
         self.end = start
         self.flow = flow
@@ -44,7 +43,6 @@ class Row(list["Node"]):
     __slots__ = ("end", "flow", "spans", "start")
 
     def __init__(self, start: int, *, flow: bool) -> None:
-        super().__init__()
         self.start = start
         self.end = start
         self.flow = flow
@@ -66,8 +64,7 @@ def read_document(source: Source, text: str, problems: Problems) -> Table | None
     """
     reader = _Reader(source, problems, odd_spaces=ODD_SPACE.search(text) is not None)
     try:
-        for event in yaml.parse(text, Loader=LOADER):
-            reader.take(event)
+        reader.read(text)
     except _Stop:
         return None
     except yaml.YAMLError as exc:
@@ -98,7 +95,10 @@ def collector_paused() -> Iterator[None]:
 
 
 class _Reader:
-    """Takes parser events one by one. The stack holds the open containers and, for tables, the key that waits."""
+    """Takes parser events one by one. The stack holds the open containers and, for each, the key that waits.
+
+    A hundred thousand scalars stand in a large file, so the way of an ordinary one is short.
+    """
 
     def __init__(self, source: Source, problems: Problems, *, odd_spaces: bool) -> None:
         self._source = source
@@ -119,11 +119,13 @@ class _Reader:
             yaml.DocumentStartEvent: self._document,
         }
 
-    def take(self, event: Any) -> None:
-        """Understand one event. Raises _Stop."""
-        handler = self._handlers.get(type(event))
-        if handler is not None:
-            handler(event)
+    def read(self, text: str) -> None:
+        """Understand all events of `text`. Raises _Stop and yaml.YAMLError."""
+        handlers, next_event = self._handlers, LOADER(text).get_event
+        while (event := next_event()) is not None:
+            handler = handlers.get(event.__class__)
+            if handler is not None:
+                handler(event)
 
     def _begin_table(self, event: Any) -> None:
         self._begin(Table(event.start_mark.index, flow=bool(event.flow_style)), event)
@@ -148,17 +150,23 @@ class _Reader:
             self._problems.error(offset, "a YAML directive", "delete the line that begins with %")
 
     def _scalar(self, event: Any) -> None:
-        start, end, text, style = event.start_mark.index, event.end_mark.index, event.value, event.style
+        start, text, style = event.start_mark.index, event.value, event.style
         if event.anchor is not None or event.tag is not None:
             self._refuse_decoration(event)
-        awaits_key = bool(self._open) and self._keys[-1] is None and isinstance(self._open[-1], Table)
+        keys = self._keys
+        awaits_key = bool(keys) and keys[-1] is None
+        if awaits_key and text in _USUAL_KEYS and text not in (spans := self._open[-1].spans):
+            spans[text] = (start, start, start)  # only tables await keys
+            keys[-1] = (text, start)
+            return
+        end = event.end_mark.index
         value: Scalar = text
         if style and style in "\"'|>":
             if INVISIBLE.search(text):
                 self._refuse_text(text, start)
             if style in "|>":  # such a scalar ends where the next token begins, perhaps lines further down
                 end = start + len(self._source.text[start:end].rstrip())
-        elif text not in _USUAL_KEYS:
+        else:
             value = self._plain(text, start)
         if awaits_key:
             self._key(value, text, start)
@@ -225,7 +233,7 @@ class _Reader:
     def _begin(self, container: Table | Row, event: Any) -> None:
         if event.anchor is not None or event.tag is not None:
             self._refuse_decoration(event)
-        if self._open and isinstance(self._open[-1], Table) and self._keys[-1] is None:
+        if self._keys and self._keys[-1] is None:
             self._problems.error(container.start, "a list or a mapping as a key", _KEYS_ARE_WORDS)
             raise _Stop
         if len(self._open) >= MAX_DEPTH:
@@ -234,7 +242,7 @@ class _Reader:
             )
             raise _Stop
         self._open.append(container)
-        self._keys.append(None)
+        self._keys.append(None if isinstance(container, Table) else _NO_KEY)
 
     def _finish(self, event: Any) -> None:
         container = self._open.pop()
@@ -252,6 +260,9 @@ class _Reader:
         else:
             self._problems.error(start, "a tag", "delete the word that begins with `!`; quote the value if it is text")
 
+
+_NO_KEY = ("", -1)
+"""Stands in the place of the waiting key where a sequence is open: its items have none."""
 
 _KEYS_ARE_WORDS = "keys are words, such as `infima_client`"
 _USUAL_KEYS = frozenset(

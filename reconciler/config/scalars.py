@@ -53,8 +53,11 @@ def resolve_plain(text: str, *, day_allowed: bool = False) -> Scalar:
     """
     if not text:
         return None
-    if text[0] not in "0123456789+-.~=<yYnNtTfFoO":
+    first = text[0]
+    if first not in "0123456789+-.~=<yYnNtTfFoO":
         return text
+    if first != "0" and len(text) <= _MAX_DIGITS and text.isdecimal() and text.isascii():
+        return int(text)
     if len(text) > _LONGEST_WORD and not _NUMBER_LIKE.fullmatch(text):
         return text
     whole = _WHOLE.fullmatch(text) is not None and text != "-0"
