@@ -25,10 +25,10 @@ def actor(environ: Mapping[str, str]) -> str:
 
 
 def commit(environ: Mapping[str, str], mappings: Path) -> str:
-    """The commit that mappings.yaml is checked out from; empty outside a repository."""
-    for variable in ("GITHUB_SHA", "CI_COMMIT_SHA", "BUILD_SOURCEVERSION"):
-        if environ.get(variable):
-            return environ[variable]
+    """The commit that mappings.yaml is checked out from; in CI without a repository the event's; else empty.
+
+    git is asked first: a CI job may check out something newer than the event that started it.
+    """
     try:
         done = subprocess.run(  # noqa: S603 - fixed words, no shell
             ["git", "-C", str(mappings.absolute().parent), "rev-parse", "HEAD"],  # noqa: S607 - the user's own git
@@ -38,5 +38,6 @@ def commit(environ: Mapping[str, str], mappings: Path) -> str:
             check=True,
         )
     except (OSError, subprocess.SubprocessError):
-        return ""
+        names = ("GITHUB_SHA", "CI_COMMIT_SHA", "BUILD_SOURCEVERSION")
+        return next((environ[name] for name in names if environ.get(name)), "")
     return done.stdout.strip()

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from reconciler.forge.result import Result, Told
+from reconciler.forge.result import Result, Told, Verdict
+from reconciler.render.document import Kind, View, pending_writes, plural, users_after_apply, view
 from reconciler.render.markdown import render_markdown
 from reconciler.render.text import markdown_safe
+from reconciler.writes import Outcome
 
 COMMENT_LIMIT = 65_000
 """Characters; GitHub takes 65,536 in a comment and in an issue."""
@@ -40,10 +42,10 @@ _HEADING = {
     Occasion.NIGHT: "## Last night's reconciliation",
 }
 _LEAD = {
-    Occasion.PREVIEW: "This is a preview. Nothing has been written to HaloPSA; merging this pull request does that.",
+    Occasion.PREVIEW: "This is a preview: nothing has been written to HaloPSA.",
     Occasion.OFFLINE: (
-        "This is a preview made without access to INFIMA or HaloPSA, from the numbers that the last run kept. "
-        "Nothing has been written to HaloPSA."
+        "This is a preview, made without access to INFIMA or HaloPSA from the numbers that were read last: nothing has "
+        "been written to HaloPSA."
     ),
     Occasion.APPLIED: "mappings.yaml was edited, and HaloPSA was brought in line with it.",
     Occasion.NIGHT: "Every night the quantities in HaloPSA are set to INFIMA's active users.",
@@ -51,9 +53,14 @@ _LEAD = {
 _FAILED_LEAD = {
     Occasion.PREVIEW: "No preview could be made. Nothing has been written to HaloPSA.",
     Occasion.OFFLINE: "No preview could be made. Nothing has been written to HaloPSA.",
-    Occasion.APPLIED: "The edit could not be carried out.",
-    Occasion.NIGHT: "The nightly run could not be carried out.",
+    Occasion.APPLIED: "The edit was not carried out. The next run reads both systems afresh and does what is missing.",
+    Occasion.NIGHT: "The night was not carried out. The next run reads both systems afresh and does what is missing.",
 }
+
+RELEASE = (
+    "**To let a held change through without a terminal:** open Actions, then Apply, then Run workflow; write what stands "
+    "behind `--allow` above into the field *allow*, and why into *reason*."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,15 +80,62 @@ def origin(environ: Mapping[str, str], now: datetime) -> Origin:
 
 def body(result: Result, occasion: Occasion, where: Origin, *, limit: int = COMMENT_LIMIT) -> str:
     """The whole text in at most `limit` characters; what was left out is said, and where it can be read."""
-    failed = result.document is None
-    parts = [_HEADING[occasion], (_FAILED_LEAD if failed else _LEAD)[occasion]]
+    if result.document is None:
+        lead = _FAILED_LEAD[occasion]
+    else:
+        lead = f"{_LEAD[occasion]} {in_plain_words(view(result.document))}"
+    parts = [_HEADING[occasion], lead]
     bottom = _bottom(where)
-    room = limit - sum(len(part) + 2 for part in (*parts, bottom))
+    release = [RELEASE] if result.document is not None and occasion in _AFTER and _is_stopped(result) else []
+    room = limit - sum(len(part) + 2 for part in (*parts, *release, bottom))
     if result.document is not None:
-        parts.append(render_markdown(result.document, limit=room).rstrip())
+        parts += [render_markdown(result.document, limit=room).rstrip(), *release]
     elif result.error is not None:
         parts.append(_error(result.error))
     return fitted("\n\n".join(parts), bottom, limit)
+
+
+_AFTER = {Occasion.APPLIED, Occasion.NIGHT}
+
+
+def _is_stopped(result: Result) -> bool:
+    return result.verdict in {Verdict.HELD, Verdict.REFUSED}
+
+
+def in_plain_words(shown: View) -> str:
+    """What it comes to, for somebody who hears it read aloud."""
+    if shown.refusals:
+        return "A safety rule stops the whole run, and nothing is written until a person has decided."
+    held = len(shown.of_kind(Kind.HELD))
+    waiting = [f"{_number(held, 'Subscription')} {'waits' if held == 1 else 'wait'} for a person"] if held else []
+    if shown.applied:
+        done = shown.with_outcome(Outcome.APPLIED)
+        before, after = users_after_apply(shown.rows)
+        told = [f"{_number(len(done), 'quantity')} {'was' if len(done) == 1 else 'were'} set"] if done else []
+        told += waiting
+        return f"{_listed(told) or 'Everything was right already'}. {_billed(before, after, 'are')}"
+    here = [row for row in pending_writes(shown) if row.caused_by_edit]
+    anyway = len(pending_writes(shown)) - len(here)
+    doing = "Merging the edit" if shown.compares_edit else "A run"
+    told = [f"{doing} changes {_number(len(here), 'quantity') if here else 'no quantity'}"]
+    told += [f"{_number(anyway, 'quantity')} would change tonight with or without it"] if anyway else []
+    summary = shown.document["summary"]
+    return f"{_listed(told + waiting)}. {_billed(summary['users_before'], summary['users_after'], 'would be')}"
+
+
+def _billed(before: int, after: int, verb: str) -> str:
+    if before == after:
+        return f"{_number(after, 'user')} {'is' if after == 1 else 'are'} billed, as before."
+    return f"{_number(after, 'user')} {verb} billed, {abs(after - before)} {'more' if after > before else 'fewer'}."
+
+
+def _number(count: int, noun: str) -> str:
+    return plural(count, noun).replace("quantitys", "quantities")
+
+
+def _listed(parts: list[str]) -> str:
+    text = ", and ".join(part for part in parts if part)
+    return text[:1].upper() + text[1:]
 
 
 def _error(error: Told) -> str:
