@@ -78,11 +78,11 @@ def folded_name(name: str) -> str:
 def index_subscriptions(
     subscriptions: Iterable[Subscription], mappings: Iterable[Mapping], recorded: Recorded
 ) -> Index:
-    """Index a complete listing; every id that file, state or marker claims for a key is noted as claimed."""
+    """Index a complete listing in the order of its ids; every id that file, state or marker claims is noted as such."""
     by_id: dict[SubscriptionId, Subscription] = {}
     by_marker: dict[str, list[Subscription]] = defaultdict(list)
     by_customer: dict[int, list[Subscription]] = defaultdict(list)
-    for subscription in subscriptions:
+    for subscription in sorted(subscriptions, key=lambda s: s.id):
         by_id[subscription.id] = subscription
         if subscription.marker:
             by_marker[subscription.marker].append(subscription)

@@ -422,3 +422,12 @@ def test_retired_but_moved_is_held() -> None:
 def test_retired_but_shared_is_held() -> None:
     other = build_mapping(102, HaloCustomerId(12), subscription_id=9001)
     assert doubt_of(MARKED, mapping=build_mapping(retired=True), others=[other]).rule is Rule.IDENTITY_CONFLICT
+
+
+def test_the_order_of_the_listing_does_not_matter() -> None:
+    """A plan is the same to the byte whatever order HaloPSA gives its rows in (O2)."""
+    namesakes = [build_subscription(number) for number in (9004, 9002, 9003)]
+    twins = [build_subscription(number, marker=KEY) for number in (9004, 9002)]
+    gone = [build_subscription(number, marker=KEY, deleted=True) for number in (9004, 9002)]
+    for rows in (namesakes, twins, gone):
+        assert identity_of(build_mapping(), *rows) == identity_of(build_mapping(), *reversed(rows))
