@@ -67,7 +67,7 @@ class Index:
 
 def same_name(one: str, other: str) -> bool:
     """True when two names differ in nothing but case, spacing and Unicode composition."""
-    return folded_name(one) == folded_name(other)
+    return one == other or folded_name(one) == folded_name(other)
 
 
 def folded_name(name: str) -> str:

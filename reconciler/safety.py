@@ -45,7 +45,7 @@ def check(plan: Plan, limits: Limits, allowances: Sequence[Allowance] = ()) -> P
     run_level = _judge(RUN_RULES, ground, allowances)
     return replace(
         plan,
-        changes=tuple(replace(c, hold=holds.get(c.key)) for c in plan.changes),
+        changes=tuple(c if c.hold is holds.get(c.key) else replace(c, hold=holds.get(c.key)) for c in plan.changes),
         violations=run_level + mapping_level,
         allowances=tuple(allowances),
     )

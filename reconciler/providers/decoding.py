@@ -68,9 +68,9 @@ def _count_members(value: Json) -> int:
         for container in level:
             if type(container) is dict:
                 members += len(container)
-                below.extend(child for child in container.values() if type(child) is dict or type(child) is list)
+                below += [child for child in container.values() if type(child) is dict or type(child) is list]
             elif type(container) is list:
-                below.extend(child for child in container if type(child) is dict or type(child) is list)
+                below += [child for child in container if type(child) is dict or type(child) is list]
         if not below:
             return members
         level = below
