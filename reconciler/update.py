@@ -59,11 +59,9 @@ def _one_by_one(ground: Ground, batch: Sequence[CountTarget], answer: Refused | 
 
 
 def _send_alone(ground: Ground, target: CountTarget) -> None:
-    match _send(ground, [target]):
-        case Refused() as answer:
-            _refused(ground, target, answer)
-        case Accepted() | Unclear():
-            pass  # `verify` looks
+    answer = _send(ground, [target])
+    if isinstance(answer, Refused):  # `verify` looks at all else
+        _refused(ground, target, answer)
 
 
 def _send(ground: Ground, batch: Sequence[CountTarget]) -> WriteAnswer:
@@ -148,8 +146,6 @@ def verify(ground: Ground) -> None:
     A listing that lags behind is read again for up to half a minute. Raises `ApiError` when no listing can be had.
     """
     waiting = {key: t for key, t in ground.written.items() if key not in ground.outcomes}
-    if not waiting:
-        return
     for pause in (*_READ_BACK_PAUSES, 0.0):
         ground.relist()
         late = any(_live_count(ground, t) == t.before != t.after for t in waiting.values())

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import assert_never
 
 from reconciler.changes import Change
 from reconciler.clock import Clock
@@ -137,6 +138,8 @@ class Ground:
                 self.failures += 1
                 if self.failures_in_a_row >= FAILURES_IN_A_ROW or self.failures >= FAILURES_IN_ALL:
                     self.halted = f"too many writes without a clear answer; the last one: {answer.message}"
+            case never:
+                assert_never(never)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,3 +197,5 @@ def _journal_words(answer: WriteAnswer) -> tuple[IntentResult, str]:
             return IntentResult.REFUSED, answer.message
         case Unclear():
             return IntentResult.UNKNOWN, answer.message
+        case never:
+            assert_never(never)

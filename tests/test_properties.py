@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from random import Random
+from typing import Any
 
-from hypothesis import assume, given
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from reconciler.changes import Action, Plan, select
@@ -40,6 +41,17 @@ from tests.core import (
     build_recorded,
     unreadable,
 )
+
+
+def holds_for(*strategies: st.SearchStrategy[Any]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """`given`, on a machine that may be busy."""
+
+    def decorate(test: Callable[..., None]) -> Callable[..., None]:
+        quiet = settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+        return quiet(given(*strategies)(test))
+
+    return decorate
+
 
 COUNTS = st.integers(0, 60)
 RARELY = st.sampled_from([False] * 7 + [True])
@@ -139,7 +151,7 @@ def document_of(plan: Plan) -> str:
 # --- diff ------------------------------------------------------------------------------------------------------------
 
 
-@given(situations())
+@holds_for(situations())
 def test_applying_the_diff_closes_the_gap(situation: tuple[Mappings, Observation, Recorded]) -> None:
     """After the writes a second plan has none, and each quantity is what was counted."""
     mappings, observation, recorded = situation
@@ -159,7 +171,7 @@ def _written(plan: Plan) -> set[MappingKey]:
     return {change.key for change in plan.writes}
 
 
-@given(situations())
+@holds_for(situations())
 def test_what_is_in_step_is_left_alone(situation: tuple[Mappings, Observation, Recorded]) -> None:
     mappings, observation, recorded = situation
     for change in diff(mappings, observation, recorded).changes:
@@ -168,7 +180,7 @@ def test_what_is_in_step_is_left_alone(situation: tuple[Mappings, Observation, R
             assert change.after == change.before
 
 
-@given(situations(least=1), st.randoms(use_true_random=False))
+@holds_for(situations(least=1), st.randoms(use_true_random=False))
 def test_the_order_of_rows_and_mappings_does_not_matter(
     situation: tuple[Mappings, Observation, Recorded], random: Random
 ) -> None:
@@ -199,7 +211,7 @@ def test_the_order_of_rows_and_mappings_does_not_matter(
     assert document_of(again) == document_of(plain)
 
 
-@given(situations(least=1), st.data())
+@holds_for(situations(least=1), st.data())
 def test_a_mapping_more_or_less_leaves_the_other_rows_as_they_were(
     situation: tuple[Mappings, Observation, Recorded], data: st.DataObject
 ) -> None:
@@ -211,7 +223,7 @@ def test_a_mapping_more_or_less_leaves_the_other_rows_as_they_were(
     assert {c.key: c for c in diff(fewer, observation, recorded).changes} == rows
 
 
-@given(situations())
+@holds_for(situations())
 def test_every_written_number_comes_from_a_complete_read_or_from_the_file(
     situation: tuple[Mappings, Observation, Recorded],
 ) -> None:
@@ -234,7 +246,7 @@ def test_every_written_number_comes_from_a_complete_read_or_from_the_file(
             assert mapping.quantity.allow_zero
 
 
-@given(situations())
+@holds_for(situations())
 def test_an_update_touches_nothing_but_the_count_of_one_live_subscription_of_its_customer(
     situation: tuple[Mappings, Observation, Recorded],
 ) -> None:
@@ -253,7 +265,7 @@ def test_an_update_touches_nothing_but_the_count_of_one_live_subscription_of_its
         assert row.customer_id == change.mapping.halo_customer.id
 
 
-@given(situations())
+@holds_for(situations())
 def test_a_create_has_no_candidate(situation: tuple[Mappings, Observation, Recorded]) -> None:
     mappings, observation, recorded = situation
     for change in check(diff(mappings, observation, recorded), mappings.limits).writes:
@@ -268,7 +280,7 @@ def test_a_create_has_no_candidate(situation: tuple[Mappings, Observation, Recor
 ALLOWANCES = st.lists(st.builds(Allowance, rule=st.sampled_from(Rule), reason=st.just("r")), max_size=18)
 
 
-@given(situations(), ALLOWANCES)
+@holds_for(situations(), ALLOWANCES)
 def test_rules_only_take_writes_away(
     situation: tuple[Mappings, Observation, Recorded], allowances: list[Allowance]
 ) -> None:
@@ -279,7 +291,7 @@ def test_rules_only_take_writes_away(
     assert {c.key for c in judged.writes} <= {c.key for c in bare.writes}
 
 
-@given(situations(), ALLOWANCES)
+@holds_for(situations(), ALLOWANCES)
 def test_no_allowance_reaches_what_is_not_to_be_lifted(
     situation: tuple[Mappings, Observation, Recorded], allowances: list[Allowance]
 ) -> None:
@@ -289,7 +301,7 @@ def test_no_allowance_reaches_what_is_not_to_be_lifted(
         assert all(doubt.rule.liftable for doubt in change.doubts)
 
 
-@given(situations())
+@holds_for(situations())
 def test_every_hold_has_its_violation_and_every_violation_its_hold(
     situation: tuple[Mappings, Observation, Recorded],
 ) -> None:
@@ -302,7 +314,7 @@ def test_every_hold_has_its_violation_and_every_violation_its_hold(
         assert change.hold.message in {v.message for v in judged.violations if v.name == change.key}
 
 
-@given(situations(), st.data())
+@holds_for(situations(), st.data())
 def test_only_and_exclude_change_no_row(situation: tuple[Mappings, Observation, Recorded], data: st.DataObject) -> None:
     mappings, observation, recorded = situation
     judged = check(diff(mappings, observation, recorded), mappings.limits)
