@@ -6,6 +6,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,14 +16,20 @@ from reconciler.cli.output import prepare_streams, report_error, tell
 from reconciler.cli.suggest import closest
 from reconciler.errors import Interrupted, ReconcilerError
 
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
 EXIT_USAGE = 64
 
 COMMANDS: dict[str, tuple[str, str]] = {
+    "init": ("reconciler.cli.init:init", "Start a repository: mappings.yaml, schema, workflows, editor settings."),
+    "doctor": ("reconciler.cli.doctor:doctor", "Check connections, rights, counts and state, each with its fix."),
     "plan": ("reconciler.cli.plan:plan", "Show what would change. Never writes."),
     "apply": ("reconciler.cli.apply:apply", "Create missing Subscriptions and set quantities."),
     "show": ("reconciler.cli.show:show", "Draw a saved plan."),
     "validate": ("reconciler.cli.validate:validate", "Check mappings.yaml, without network."),
     "status": ("reconciler.cli.status:status", "Each mapping at a glance, what needs attention first."),
+    "explain": ("reconciler.cli.explain:explain", "Tell why a number is what it is, or what a rule or error means."),
     "clients": ("reconciler.cli.clients:clients", "List INFIMA's clients: unmapped, mapped, ignored."),
     "customers": ("reconciler.cli.customers:customers", "Search HaloPSA's customers live."),
     "check-invoices": (
@@ -36,6 +43,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "adopt": ("reconciler.cli.adopt:adopt", "Bind a mapping to an existing Subscription, by hand."),
     "resolve": ("reconciler.cli.resolve:resolve", "Decide a create without an answer, or a Subscription that is gone."),
     "ci": ("reconciler.cli.ci:ci", "Report a run to GitHub, GitLab or Azure DevOps."),
+    "completion": ("reconciler.cli.completion:completion", "Print the completion script for your shell."),
     "demo": ("reconciler.cli.demo:demo", "Tell the whole story on the simulator."),
     "simulate": ("reconciler.cli.simulate:simulate", "Run the simulator as a server on 127.0.0.1."),
 }
@@ -61,10 +69,17 @@ class LazyGroup(click.Group):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         name = args[0] if args else ""
-        if name and not name.startswith("-") and name not in COMMANDS:
+        if name and not ctx.resilient_parsing and not name.startswith("-") and name not in COMMANDS:
             near = closest(name, list(COMMANDS))
             raise click.UsageError(f"No such command {name!r}." + (f" Did you mean {near!r}?" if near else ""), ctx)
         return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Commands from the table, and the group's own options: no command's module is imported."""
+        from click.shell_completion import CompletionItem  # noqa: PLC0415 - only a shell asks
+
+        named = [CompletionItem(name, help=line) for name, (_, line) in COMMANDS.items() if name.startswith(incomplete)]
+        return [*named, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
@@ -103,6 +118,10 @@ def run(arguments: Sequence[str] | None = None) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:  # noqa: PLR0911 - one return for each way to end
     """Run one command and return the exit code."""
     options = CommonOptions()
+    if os.environ.get("_RECONCILER_COMPLETE", "").startswith("powershell"):
+        from reconciler.cli.completion import register_shells  # noqa: PLC0415 - only that shell asks
+
+        register_shells()
     try:
         result = cli.main(args=arguments, prog_name="reconciler", standalone_mode=False, obj=options)
     except click.exceptions.Exit as done:

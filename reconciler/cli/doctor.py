@@ -1,0 +1,287 @@
+"""`reconciler doctor`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from random import SystemRandom
+from textwrap import wrap
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from reconciler.cli.options import CommonOptions, common_options, output_option
+from reconciler.cli.output import safe, say
+from reconciler.cli.table import show_json
+from reconciler.cli.wiring import Wiring, wire
+from reconciler.errors import ConfigError, ReconcilerError, UsageError
+from reconciler.model import Mappings, Recorded, Settings, Subscription, Tenant
+
+if TYPE_CHECKING:
+    from reconciler.checkup import Check
+    from reconciler.providers.connect import Systems
+    from reconciler.providers.dates import ServerDates
+
+HALO_VARIABLES = ("HALO_URL", "HALO_AUTH_URL", "HALO_CLIENT_ID", "HALO_CLIENT_SECRET", "HALO_TENANT")
+INFIMA_VARIABLES = ("INFIMA_URL", "INFIMA_API_KEY")
+_MARKS = {"ok": ("\u2713", "+"), "failed": ("\u2717", "x"), "look": ("!", "!"), "skipped": ("-", "-")}
+
+T = TypeVar("T")
+
+
+@click.command()
+@output_option("text", "json")
+@common_options
+@click.pass_obj
+def doctor(options: CommonOptions, output: str) -> int:
+    """Check both connections: file, variables, addresses, token, each right, counts, marker, state, clock.
+
+    Every line says ok, look, failed or skipped, and what to do. It reads only, and never shows a secret. Exit code 0
+    when connected, 1 when something failed.
+
+    \b
+    Environment: HALO_URL, HALO_CLIENT_ID, HALO_CLIENT_SECRET, HALO_TENANT (optional), HALO_AUTH_URL (optional),
+    INFIMA_API_KEY, INFIMA_URL (optional); each secret also as ..._FILE; RECONCILER_MAPPINGS, RECONCILER_STATE.
+
+    \b
+    Examples:
+      reconciler doctor
+      reconciler doctor -o json
+    """
+    from reconciler.checkup import connected, verdict  # noqa: PLC0415
+
+    wiring = wire(options)
+    with wiring.stopper.listen():
+        visit = _Visit(wiring=wiring, drawn=output != "json")
+        visit.run()
+    if output == "json":
+        show_json(
+            {
+                "connected": connected(visit.checks),
+                "verdict": verdict(visit.checks),
+                "checks": [
+                    {"name": c.name, "status": c.status.value, "message": c.message, "fix": c.fix or None}
+                    for c in visit.checks
+                ],
+            }
+        )
+    else:
+        say("")
+        say(verdict(visit.checks))
+    return 0 if connected(visit.checks) else 1
+
+
+@dataclass(slots=True, kw_only=True)
+class _Visit:
+    """One check-up: each part says its line as soon as it is known, and goes on after a failure."""
+
+    wiring: Wiring
+    drawn: bool
+    checks: list[Check] = field(default_factory=list)
+    mappings: Mappings | None = None
+    partner: str | None = None
+    halo_url: str | None = None
+    listing: tuple[Subscription, ...] | None = None
+
+    def run(self) -> None:
+        from reconciler.checkup import check_clock  # noqa: PLC0415
+        from reconciler.providers.dates import ServerDates  # noqa: PLC0415
+
+        dates = ServerDates(self.wiring.clock)
+        self._file()
+        halo, infima = self._variables()
+        if halo:
+            self._halo(dates, infima=infima)
+        else:
+            self._skip("HaloPSA", "its variables are not complete")
+        if infima:
+            self._infima(dates, halo=halo)
+        else:
+            self._skip("INFIMA", "its variables are not complete")
+        if halo or infima:
+            self.tell(check_clock(dates.ahead))
+        self._state()
+
+    def tell(self, check: Check) -> None:
+        """Keep a check and say it."""
+        self.checks.append(check)
+        if not self.drawn:
+            return
+        encoding = sys.stdout.encoding or "ascii"
+        mark, plain = _MARKS[check.status.value]
+        try:
+            mark.encode(encoding)
+        except UnicodeEncodeError:
+            mark = plain
+        _wrapped(f"{mark} {check.status.value:<7} {check.name}: ", check.message)
+        if check.fix:
+            _wrapped(" " * 12, check.fix)
+
+    def attempt(self, name: str, read: Callable[[], T]) -> T | None:
+        """The answer, or a failed check in its place."""
+        from reconciler.checkup import from_error  # noqa: PLC0415
+
+        try:
+            return read()
+        except ReconcilerError as error:
+            self.tell(from_error(name, error))
+            return None
+
+    def _skip(self, name: str, why: str) -> None:
+        from reconciler.checkup import skipped  # noqa: PLC0415
+
+        self.tell(skipped(name, why))
+
+    # -- here -----------------------------------------------------------------------------------------------------
+
+    def _file(self) -> None:
+        from reconciler.checkup import failed, ok  # noqa: PLC0415
+
+        path = self.wiring.options.mappings
+        try:
+            self.mappings = self.wiring.load()
+        except ConfigError as error:
+            fix = "reconciler init starts one" if not path.exists() else "reconciler validate shows every problem"
+            self.tell(failed("mappings.yaml", error.message.splitlines()[0], fix))
+            return
+        counted = f"{len(self.mappings.mappings)} mappings, {len(self.mappings.ignored)} ignored clients"
+        self.tell(ok("mappings.yaml", f"{path} is valid: {counted}"))
+
+    def _variables(self) -> tuple[bool, bool]:
+        """Whether each system's variables are complete and well-formed. Values are never shown, addresses are."""
+        from reconciler.checkup import failed, ok  # noqa: PLC0415
+        from reconciler.providers.credentials import read_credentials  # noqa: PLC0415
+
+        complete = []
+        for system, other in (("HaloPSA", _without_infima(os.environ)), ("INFIMA", _without_halo(os.environ))):
+            name = f"{system} variables"
+            try:
+                known = read_credentials(other)
+            except UsageError as error:
+                for line in error.message.splitlines()[1:]:
+                    self.tell(failed(name, line.strip(), "Set it in the shell or in the CI environment."))
+                complete.append(False)
+                continue
+            address = known.halo.url if system == "HaloPSA" else known.infima.url
+            self.tell(ok(name, f"set; {address}" + (" (plain http, this machine only)" if _plain(address) else "")))
+            complete.append(True)
+        return complete[0], complete[1]
+
+    # -- there ----------------------------------------------------------------------------------------------------
+
+    def _connect(self, dates: ServerDates, environ: Mapping[str, str]) -> Systems:
+        from reconciler.providers.connect import connect  # noqa: PLC0415
+        from reconciler.providers.credentials import read_credentials  # noqa: PLC0415
+        from reconciler.providers.transport import pooled_transports  # noqa: PLC0415
+
+        settings = self.mappings.settings if self.mappings else Settings()
+        return connect(
+            read_credentials(environ),
+            settings,
+            clock=self.wiring.clock,
+            observer=self.wiring.observe,
+            rng=SystemRandom(),
+            transport_factory=dates.noting(pooled_transports(settings.concurrency + 1)),
+        )
+
+    def _halo(self, dates: ServerDates, *, infima: bool) -> None:
+        from reconciler.checkup import check_scopes, ok  # noqa: PLC0415
+        from reconciler.providers.halo_token import SCOPES  # noqa: PLC0415
+
+        with self._connect(dates, os.environ if infima else _without_infima(os.environ)) as systems:
+            self.halo_url, target = systems.halo_url, systems.target
+            scopes = self.attempt("HaloPSA token", lambda: (target.granted_scopes,))
+            if scopes is None:
+                self._skip("HaloPSA rights", "there is no token")
+                return
+            self.tell(ok("HaloPSA token", f"{systems.halo_url} gave one; host and certificate are good"))
+            self.tell(check_scopes(scopes[0], SCOPES))
+            customers = self.attempt("Right: customers read", target.customers)
+            if customers is not None:
+                self.tell(ok("Right: customers read", f"{len(customers)} customers"))
+            self.listing = self.attempt("Right: software licensing read", target.subscriptions)
+            if self.listing is not None:
+                mine = sum(s.is_subscription for s in self.listing)
+                self.tell(ok("Right: software licensing read", f"{mine} Subscriptions"))
+                self._modify(scopes[0])
+            invoices = self.attempt("Right: invoices read", target.recurring_invoices)
+            if invoices is not None:
+                self.tell(ok("Right: invoices read", f"{len(invoices)} recurring invoices"))
+
+    def _modify(self, scopes: frozenset[str] | None) -> None:
+        from reconciler.checkup import skipped  # noqa: PLC0415
+
+        if scopes is None or "edit:softwarelicensing" in scopes:
+            why = 'only a write would show it; the Agent\'s role needs Software Licensing "Read and Modify"'
+            self.tell(skipped("Right: software licensing modify", why))
+
+    def _infima(self, dates: ServerDates, *, halo: bool) -> None:
+        from reconciler.checkup import check_clients, check_counters, ok, sample_of  # noqa: PLC0415
+
+        with self._connect(dates, os.environ if halo else _without_halo(os.environ)) as systems:
+            self.partner = self.attempt("INFIMA key", systems.source.partner)
+            if self.partner is None:
+                self._skip("INFIMA clients", "the key does not work")
+                return
+            self.tell(ok("INFIMA key", f"belongs to partner {self.partner}"))
+            clients = self.attempt("INFIMA clients", systems.source.clients)
+            if clients is None:
+                return
+            self.tell(check_clients(self.mappings, clients))
+            sample = sample_of(self.mappings, clients)
+            counts = self.attempt("INFIMA counts", lambda: systems.source.user_counts([c.id for c in sample]))
+            if counts:
+                self.tell(check_counters(sample, counts))
+
+    # -- what is remembered ---------------------------------------------------------------------------------------
+
+    def _state(self) -> None:
+        from reconciler.checkup import check_last_run, check_marker, check_state  # noqa: PLC0415
+
+        read = self.attempt("State", self._read_state)
+        if read is None:
+            return
+        recorded, location, unfinished = read
+        tenant = None
+        if self.halo_url is not None and self.partner is not None:
+            tenant = Tenant(halo_url=self.halo_url, infima_partner=self.partner)
+        if self.listing is not None:
+            self.tell(check_marker(self.mappings, recorded, self.listing))
+        self.tell(check_state(recorded, location, tenant, unfinished=unfinished))
+        self.tell(check_last_run(recorded, self.wiring.clock.now()))
+
+    def _read_state(self) -> tuple[Recorded, str, int]:
+        store = self.wiring.store()
+        recorded = store.read()
+        return recorded, store.location, len(store.history.unfinished())
+
+
+def _without_infima(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment with a stand-in for INFIMA, which is then never asked, so that HaloPSA is checked by itself."""
+    return _without(environ, INFIMA_VARIABLES) | {"INFIMA_API_KEY": "not-set"}
+
+
+def _without_halo(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment with a stand-in for HaloPSA, which is then never asked."""
+    stand_in = {"HALO_URL": "http://127.0.0.1:9", "HALO_CLIENT_ID": "not-set", "HALO_CLIENT_SECRET": "not-set"}
+    return _without(environ, HALO_VARIABLES) | stand_in
+
+
+def _without(environ: Mapping[str, str], names: tuple[str, ...]) -> dict[str, str]:
+    gone = {variable for name in names for variable in (name, f"{name}_FILE")}
+    return {name: value for name, value in environ.items() if name not in gone}
+
+
+def _plain(address: object) -> bool:
+    return str(address).startswith("http://")
+
+
+def _wrapped(lead: str, text: str) -> None:
+    width = max(40, shutil.get_terminal_size((100, 24)).columns)
+    indent = " " * 12
+    lines = wrap(safe(lead + text), width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+    for line in lines:
+        say(line)

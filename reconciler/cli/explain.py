@@ -1,0 +1,235 @@
+"""`reconciler explain`."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from textwrap import wrap
+from typing import TYPE_CHECKING
+
+import click
+
+from reconciler.cli.options import CommonOptions, common_options, complete_keys, output_option
+from reconciler.cli.output import safe, say
+from reconciler.cli.suggest import closest
+from reconciler.cli.table import show_json
+from reconciler.cli.wiring import Wiring, live, wire
+from reconciler.errors import ApiError, ConfigError, UsageError
+from reconciler.topics import Topic, find_topic, topics
+
+if TYPE_CHECKING:
+    from reconciler.attachment import Attachment
+    from reconciler.explanation import Story
+    from reconciler.model import Json, Mapping, Mappings, Observation, Recorded
+    from reconciler.providers.connect import Systems
+
+
+@click.command()
+@click.argument("name", nargs=-1, shell_complete=complete_keys)
+@click.option("--no-invoices", is_flag=True, help="Do not look whether the Subscription is on a recurring invoice.")
+@output_option("text", "json")
+@common_options
+@click.pass_obj
+def explain(options: CommonOptions, *, name: tuple[str, ...], no_invoices: bool, output: str) -> int:
+    """Tell why a number is what it is: reads, rule, limits, Subscription, last changes, the one next step.
+
+    NAME is a mapping's key, an INFIMA client's or a HaloPSA customer's name or id. The name of a safety rule, an error
+    code or a question (not-updated, invoice-zero, renamed, deleted, customer-not-found) is answered without network;
+    without NAME they are listed.
+
+    \b
+    Environment: as for `reconciler plan`; nothing for rules, errors and questions.
+
+    \b
+    Examples:
+      reconciler explain infima-101
+      reconciler explain acme dental
+      reconciler explain same-name
+      reconciler explain invoice-zero
+    """
+    wanted = " ".join(name).strip()
+    if not wanted:
+        return _list_topics(output)
+    topic = find_topic(wanted)
+    if topic is not None and wanted not in complete_keys(click.get_current_context(), click.Argument(["key"]), wanted):
+        return _show_topic(topic, output)
+    wiring = wire(options)
+    with wiring.stopper.listen():
+        mappings = _load(wiring, wanted)
+        mapping = find_mapping(mappings, wanted)
+        with wiring.connect(mappings) as systems:
+            story = _tell(wiring, mappings, mapping, systems, invoices=not no_invoices)
+    if output == "json":
+        show_json(_json(story))
+    else:
+        _draw(story)
+    return 0
+
+
+def _load(wiring: Wiring, wanted: str) -> Mappings:
+    try:
+        return wiring.load()
+    except ConfigError as error:
+        near = closest(wanted, [topic.name for topic in topics()])
+        if near:
+            error.hint = f"{error.hint} Or did you mean the topic {near}?".strip()
+        raise
+
+
+def find_mapping(mappings: Mappings, wanted: str) -> Mapping:
+    """The one mapping that a key, a name or an id means. Raises `UsageError` for none and for several."""
+    from reconciler.identity import folded_name  # noqa: PLC0415
+
+    folded = folded_name(wanted)
+    every = mappings.mappings
+
+    def named(mapping: Mapping) -> list[str]:
+        return [
+            folded_name(name) for name in (*(ref.name for ref in mapping.infima_clients), mapping.halo_customer.name)
+        ]
+
+    for hits in (
+        [m for m in every if m.key == wanted],
+        [m for m in every if m.key.casefold() == folded],
+        [m for m in every if wanted in {str(ref.id) for ref in m.infima_clients}],
+        [m for m in every if folded in named(m)],
+        [m for m in every if wanted == str(m.halo_customer.id) or wanted == str(m.subscription_id)],
+        [m for m in every if any(folded in one for one in named(m))],
+    ):
+        if len(hits) == 1:
+            return hits[0]
+        if hits:
+            keys = ", ".join(m.key for m in hits[:12])
+            raise UsageError(f"{wanted!r} may mean {len(hits)} mappings: {keys}.", hint="Give the key.")
+    for one in mappings.ignored:
+        if folded == folded_name(one.client.name) or wanted == str(one.client.id):
+            raise UsageError(
+                f"{one.client.name} ({one.client.id}) is ignored on purpose: {one.reason}.",
+                hint=f"To bill it, take it out of `ignore` ({one.place}) and map it.",
+            )
+    names = [str(m.key) for m in every] + [ref.name for m in every for ref in m.infima_clients]
+    near = closest(wanted, [*names, *(topic.name for topic in topics())])
+    hint = f"Did you mean {near}?" if near else "`reconciler clients` lists clients, `reconciler explain` the topics."
+    raise UsageError(f"Nothing in mappings.yaml and no topic is called {wanted!r}.", hint=hint)
+
+
+def _tell(wiring: Wiring, mappings: Mappings, mapping: Mapping, systems: Systems, *, invoices: bool) -> Story:
+    """Read what this one number hangs on: all clients and Subscriptions, but the users of this mapping only."""
+    from reconciler.explanation import Past  # noqa: PLC0415
+    from reconciler.run import observe  # noqa: PLC0415
+
+    store = wiring.store()
+    recorded = store.read()
+    observation = observe(live(systems), replace(mappings, mappings=(mapping,)), wiring.surroundings())
+    history = tuple(
+        Past(at=p.run.verdict.finished_at, run=p.run.info.id, actor=p.run.info.actor, change=p.change)
+        for p in store.history.changes_of(mapping.key)
+    )
+    story = make_story(mappings, mapping, observation, recorded)
+    attachment, unread = None, ""
+    if invoices and story.subscription is not None:
+        attachment, unread = _invoices(wiring, systems, story)
+    return replace(story, history=history, attachment=attachment, unread=unread)
+
+
+def make_story(mappings: Mappings, mapping: Mapping, observation: Observation, recorded: Recorded) -> Story:
+    """The mapping's change with its violations. Run-level rules are left out: they judge a whole plan, and the users of
+    the other mappings were not read."""
+    from reconciler.explanation import Story  # noqa: PLC0415
+    from reconciler.plan import diff  # noqa: PLC0415
+    from reconciler.rules import Level  # noqa: PLC0415
+    from reconciler.safety import check  # noqa: PLC0415
+
+    whole = diff(mappings, observation, recorded)
+    alone = replace(whole, changes=tuple(c for c in whole.changes if c.key == mapping.key))
+    judged = check(alone, mappings.limits)
+    change = judged.changes[0]
+    number = change.before.id if change.before else None
+    return Story(
+        change=change,
+        violations=tuple(v for v in judged.violations if v.level is Level.MAPPING),
+        limits=mappings.limits,
+        now=observation.taken_at,
+        subscription=next((s for s in observation.subscriptions if s.id == number), None),
+        binding=recorded.bindings.get(mapping.key),
+        attempt=recorded.attempts.get(mapping.key),
+    )
+
+
+def _invoices(wiring: Wiring, systems: Systems, story: Story) -> tuple[Attachment | None, str]:
+    """Whether it is on a recurring invoice of its customer, if that may be read."""
+    from reconciler.attachment import read_attachments  # noqa: PLC0415
+
+    found = story.subscription
+    if found is None:
+        return None, ""
+    try:
+        told = read_attachments(
+            systems.target,
+            {found.id: found.customer_id},
+            today=wiring.clock.now().date(),
+            observe=wiring.observe,
+            everywhere=False,
+        )
+    except ApiError as error:
+        return None, f"Not checked: {error.message} {error.hint}".strip()
+    return told[found.id], ""
+
+
+def _draw(story: Story) -> None:
+    from reconciler.explanation import chapters  # noqa: PLC0415
+
+    for chapter in chapters(story):
+        say(f"{chapter.title}:")
+        for line in chapter.lines:
+            _say_wrapped(line)
+
+
+def _say_wrapped(line: str) -> None:
+    width = max(40, shutil.get_terminal_size((100, 24)).columns)
+    for part in wrap(safe(line), width - 4, break_long_words=False, break_on_hyphens=False) or [""]:
+        say(f"  {part}")
+
+
+def _json(story: Story) -> dict[str, Json]:
+    from reconciler.explanation import answer, chapters, next_step  # noqa: PLC0415
+
+    change = story.change
+    sections: list[Json] = [{"title": c.title, "lines": list(c.lines)} for c in chapters(story)]
+    return {
+        "key": change.key,
+        "answer": answer(story),
+        "next_step": next_step(story),
+        "counted": change.quantity.counted,
+        "rule": change.quantity.rule,
+        "result": change.quantity.result,
+        "live": change.before.count if change.before else None,
+        "subscription_id": change.before.id if change.before else None,
+        "hold": None if change.hold is None else change.hold.rule.value,
+        "sections": sections,
+    }
+
+
+def _show_topic(topic: Topic, output: str) -> int:
+    if output == "json":
+        show_json(
+            {"topic": topic.name, "kind": topic.kind.value, "means": topic.means, "why": topic.why, "do": topic.do}
+        )
+        return 0
+    say(f"{topic.name} ({topic.kind})")
+    for title, text in (("What it means", topic.means), ("Why", topic.why), ("What to do", topic.do)):
+        say(f"{title}:")
+        _say_wrapped(text)
+    return 0
+
+
+def _list_topics(output: str) -> int:
+    if output == "json":
+        show_json({"topics": [{"name": t.name, "kind": t.kind.value, "means": t.means} for t in topics()]})
+        return 0
+    from reconciler.cli.table import show_table  # noqa: PLC0415
+    from reconciler.render.grid import Column  # noqa: PLC0415
+
+    columns = (Column(title="Topic"), Column(title="Kind"), Column(title="What it means", wrap=True))
+    show_table("text", columns, [(t.name, str(t.kind), t.means) for t in topics()])
+    return 0

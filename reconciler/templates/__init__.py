@@ -1,0 +1,78 @@
+"""What `init` writes into a new repository.
+
+Schema, workflows, their scripts and the locked dependencies have one copy each: this repository's own, which the wheel
+carries under `shipped/`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from reconciler.schemas import schema_text
+
+WORKFLOWS = {
+    "plan.yml": "each pull request shows its plan",
+    "apply.yml": "a merge is applied",
+    "nightly.yml": "every night the quantities follow the counts",
+}
+SCRIPTS = ("apply-options", "journal", "snapshot", "with-git-token")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Template:
+    """One file: where it goes, below the repository's root, what is in it, and what it is for."""
+
+    path: str
+    text: str
+    purpose: str
+    executable: bool = False
+
+
+def templates(*, workflows: bool = True) -> tuple[Template, ...]:
+    """Every file of a new repository; the workflows, with what they call, can be left out."""
+    found = (
+        _own("mappings.yaml", "mappings.yaml", "who bills to whom"),
+        Template(
+            path="schema/mappings.schema.json",
+            text=schema_text("mappings.schema.json"),
+            purpose="completion and checks in editors",
+        ),
+        _own(".gitignore", "gitignore", "the state stays out of git"),
+        _own(".gitattributes", "gitattributes", "the same bytes everywhere"),
+        _own(".editorconfig", "editorconfig", "editors agree on spaces"),
+        _own(".vscode/settings.json", "vscode-settings.json", "the schema in VS Code"),
+        _own(".pre-commit-config.yaml", "pre-commit-config.yaml", "checks before a commit"),
+        _own(".github/CODEOWNERS", "CODEOWNERS", "who has to agree"),
+    )
+    return (*found, *_workflows()) if workflows else found
+
+
+def _workflows() -> tuple[Template, ...]:
+    return (
+        *(
+            Template(path=f".github/workflows/{name}", text=_shipped(f".github/workflows/{name}"), purpose=purpose)
+            for name, purpose in WORKFLOWS.items()
+        ),
+        *(
+            Template(path=f".ci/{name}", text=_shipped(f".ci/{name}"), purpose="called by workflows", executable=True)
+            for name in SCRIPTS
+        ),
+        _own(".ci/reconciler", "ci-reconciler", "called by workflows", executable=True),
+        _own("Makefile", "Makefile", "installs the program for workflows"),
+        Template(path="requirements.txt", text=_shipped("requirements/run.txt"), purpose="locked dependencies"),
+    )
+
+
+def _own(path: str, name: str, purpose: str, *, executable: bool = False) -> Template:
+    text = resources.files("reconciler.templates").joinpath("files", name).read_text(encoding="utf-8")
+    return Template(path=path, text=text, purpose=purpose, executable=executable)
+
+
+def _shipped(path: str) -> str:
+    """A file of this repository: inside the wheel, or in a checkout. FileNotFoundError: a broken installation."""
+    inside = resources.files("reconciler.templates").joinpath("shipped", *path.split("/"))
+    if inside.is_file():
+        return inside.read_text(encoding="utf-8")
+    return (Path(__file__).resolve().parents[2] / path).read_text(encoding="utf-8")

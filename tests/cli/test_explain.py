@@ -1,0 +1,112 @@
+"""`explain`: one number's story over a served world, and topics without any network."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from reconciler.simulator.demo import invoice_line
+from reconciler.topics import topics
+from tests.cli.bench import Bench
+
+
+@pytest.mark.parametrize("name", ["infima-101", "INFIMA-101", "101", "Acme Dental", "acme  dental", "11", "acme"])
+def test_a_mapping_is_found_by_key_name_or_id(bench: Bench, name: str) -> None:
+    answer = bench.run("explain", name, "-o", "json")
+    assert (answer.code, json.loads(answer.out)["key"]) == (0, "infima-101")
+
+
+def test_several_words_need_no_quotes(bench: Bench) -> None:
+    assert json.loads(bench.run("explain", "corvid", "labs", "-o", "json").out)["key"] == "infima-103"
+
+
+def test_only_this_clients_users_are_read(bench: Bench) -> None:
+    bench.run("explain", "infima-102")
+    read = {r.path for r in bench.world.requests if r.path.endswith("/users")}
+    assert read == {"/v1/clients/102/users"}
+
+
+def test_the_whole_story_is_told(bench: Bench) -> None:
+    bench.run("apply", "--auto-approve", "--only", "infima-105")
+    bench.world.users_join(105, 2)
+    bench.world.add_invoice(15, "Monthly", [invoice_line(1, 9061, "training")])
+    out = bench.run("explain", "infima-105").out
+    for said in (
+        "HaloPSA bills 14; the next apply sets 16.",
+        "16 active, 4 not active and not counted, of 20 users",
+        "Known because this program created it",
+        "create new -> 14  applied",
+        "on recurring invoice 1",
+        "reconciler apply --only infima-105",
+    ):
+        assert said in out
+
+
+def test_a_hold_is_told_with_its_remedy(bench: Bench) -> None:
+    document = json.loads(bench.run("explain", "infima-104", "-o", "json").out)
+    assert document["hold"] == "same-name"
+    assert "reconciler adopt infima-104 9010" in document["next_step"]
+
+
+def test_a_deleted_subscription_is_told(bench: Bench) -> None:
+    bench.run("apply", "--auto-approve", "--only", "infima-101")
+    bench.world.person_deletes(9001)
+    document = json.loads(bench.run("explain", "infima-101", "-o", "json").out)
+    assert document["hold"] == "subscription-gone"
+    assert "resolve infima-101 --recreate" in document["next_step"]
+
+
+def test_invoices_that_may_not_be_read_are_not_checked(bench: Bench) -> None:
+    switches = bench.world.switches
+    bench.world.switches = switches.from_json(switches.to_json() | {"agent_lacks": ["read:invoices"]})
+    answer = bench.run("explain", "infima-101")
+    assert (answer.code, "Not checked: HaloPSA answered 403" in answer.out) == (0, True)
+
+
+def test_an_ignored_client_is_told_so(bench: Bench) -> None:
+    ignore = 'ignore:\n  - infima_client: {id: 999, name: "Our own staff"}\n    reason: "internal"\n'
+    bench.file.write_text(bench.file.read_text(encoding="utf-8") + ignore, encoding="utf-8")
+    assert "is ignored on purpose: internal" in bench.run("explain", "our own staff").err
+
+
+@pytest.mark.parametrize("topic", [topic.name for topic in topics()])
+def test_topics_need_no_network_no_file_and_no_variables(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, topic: str
+) -> None:
+    bench.file.unlink()
+    monkeypatch.delenv("HALO_URL")
+    answer = bench.run("explain", topic)
+    assert (answer.code, answer.out.startswith(f"{topic} (")) == (0, True)
+    assert bench.world.requests == []
+
+
+def test_topics_are_listed(bench: Bench) -> None:
+    names = [row["name"] for row in json.loads(bench.run("explain", "-o", "json").out)["topics"]]
+    assert names == [topic.name for topic in topics()]
+    assert "invoice-zero" in bench.run("explain").out
+
+
+def test_a_mapping_called_like_a_rule_is_the_mapping(bench: Bench) -> None:
+    text = bench.file.read_text(encoding="utf-8")
+    bench.file.write_text(text.replace("- infima_client: {id: 106", "- key: moved\n    infima_client: {id: 106"))
+    assert json.loads(bench.run("explain", "moved", "-o", "json").out)["key"] == "moved"
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("same-nam", "Did you mean same-name?"), ("Acme Dentel", "Did you mean Acme Dental?"), ("qqqq", "lists clients")],
+)
+def test_what_is_not_found_gets_a_hint(bench: Bench, name: str, said: str) -> None:
+    answer = bench.run("explain", name)
+    assert (answer.code, said in answer.err) == (64, True)
+
+
+def test_an_ambiguous_name_lists_the_keys(bench: Bench) -> None:
+    answer = bench.run("explain", "de")  # Acme Dental and nobody else has it; "o" is in four of six names
+    assert answer.code == 0
+    answer = bench.run("explain", "o")
+    assert (answer.code, "'o' may mean 4 mappings: infima-102, infima-103, infima-104, infima-105" in answer.err) == (
+        64,
+        True,
+    )
