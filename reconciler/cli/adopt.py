@@ -24,7 +24,8 @@ def adopt(options: CommonOptions, *, key: str, subscription_id: int, reason: str
     mapping's), and writes the state only: HaloPSA is not touched. The next apply sets the quantity.
 
     \b
-    Environment: as for `reconciler plan`.
+    Environment: HALO_URL, HALO_CLIENT_ID, HALO_CLIENT_SECRET, HALO_TENANT (optional), HALO_AUTH_URL (optional),
+    INFIMA_API_KEY, INFIMA_URL (optional); each secret also as ..._FILE.
 
     \b
     Examples:

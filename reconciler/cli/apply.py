@@ -62,7 +62,8 @@ def apply(
     writes away, never add one.
 
     \b
-    Environment: as for `reconciler plan`.
+    Environment: HALO_URL, HALO_CLIENT_ID, HALO_CLIENT_SECRET, HALO_TENANT (optional), HALO_AUTH_URL (optional),
+    INFIMA_API_KEY, INFIMA_URL (optional); each secret also as ..._FILE.
 
     \b
     Examples:

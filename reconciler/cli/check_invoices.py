@@ -36,7 +36,9 @@ def check_invoices(options: CommonOptions, *, only: tuple[str, ...], output: str
     Lines that select by criteria are "perhaps": only HaloPSA knows what they catch. Nothing is written.
 
     \b
-    Environment: as for `reconciler plan`. Rights: the scope read:invoices, and on the Agent's role Invoices read.
+    Environment: HALO_URL, HALO_CLIENT_ID, HALO_CLIENT_SECRET, HALO_TENANT (optional), HALO_AUTH_URL (optional),
+    INFIMA_API_KEY, INFIMA_URL (optional); each secret also as ..._FILE.
+    Rights: the scope read:invoices, and on the Agent's role Invoices read.
 
     \b
     Examples:

@@ -27,8 +27,8 @@ def clients(options: CommonOptions, *, unmapped: bool, output: str) -> int:
     The numbers are those of the list; `plan` counts the active users one by one unless the mapping says client_record.
 
     \b
-    Environment: INFIMA_API_KEY, INFIMA_URL (optional), HALO_URL, HALO_CLIENT_ID, HALO_CLIENT_SECRET; each secret also
-    as ..._FILE.
+    Environment: HALO_URL, HALO_CLIENT_ID, HALO_CLIENT_SECRET, HALO_TENANT (optional), HALO_AUTH_URL (optional),
+    INFIMA_API_KEY, INFIMA_URL (optional); each secret also as ..._FILE.
 
     \b
     Examples:

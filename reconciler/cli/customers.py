@@ -32,7 +32,8 @@ def customers(options: CommonOptions, *, search: tuple[str, ...], inactive: bool
     """Search HaloPSA's customers live, by words of the name or by id.
 
     \b
-    Environment: as for `reconciler plan`.
+    Environment: HALO_URL, HALO_CLIENT_ID, HALO_CLIENT_SECRET, HALO_TENANT (optional), HALO_AUTH_URL (optional),
+    INFIMA_API_KEY, INFIMA_URL (optional); each secret also as ..._FILE.
 
     \b
     Examples:

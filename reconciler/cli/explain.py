@@ -38,7 +38,9 @@ def explain(options: CommonOptions, *, name: tuple[str, ...], no_invoices: bool,
     without NAME they are listed.
 
     \b
-    Environment: as for `reconciler plan`; nothing for rules, errors and questions.
+    Environment: HALO_URL, HALO_CLIENT_ID, HALO_CLIENT_SECRET, HALO_TENANT (optional), HALO_AUTH_URL (optional),
+    INFIMA_API_KEY, INFIMA_URL (optional); each secret also as ..._FILE None of them for
+    rules, errors and questions.
 
     \b
     Examples:

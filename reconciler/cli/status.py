@@ -40,7 +40,8 @@ def status(options: CommonOptions, *, only: tuple[str, ...], invoices: bool, out
     It reads both systems and writes nothing. What needs attention comes first.
 
     \b
-    Environment: as for `reconciler plan`.
+    Environment: HALO_URL, HALO_CLIENT_ID, HALO_CLIENT_SECRET, HALO_TENANT (optional), HALO_AUTH_URL (optional),
+    INFIMA_API_KEY, INFIMA_URL (optional); each secret also as ..._FILE.
 
     \b
     Examples:
