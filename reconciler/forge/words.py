@@ -58,8 +58,8 @@ _FAILED_LEAD = {
 }
 
 RELEASE = (
-    "**To let a held change through without a terminal:** open Actions, then Apply, then Run workflow; write what stands "
-    "behind `--allow` above into the field *allow*, and why into *reason*."
+    "**To let a held change through without a terminal:** open Actions, then Apply, then Run workflow; write what "
+    "stands behind `--allow` above into the field *allow*, and why into *reason*."
 )
 
 

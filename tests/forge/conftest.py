@@ -1,0 +1,34 @@
+"""A clock that only tests move, and the parts that a forge needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from random import Random
+from typing import Any
+
+import pytest
+
+from reconciler.events import ignore_events
+from reconciler.providers.patience import Patience
+from reconciler.providers.transport import pooled_transports
+from reconciler.simulator.clock import VirtualClock
+from tests.forge.fake_github import FakeGitHub, served_github
+
+
+@pytest.fixture
+def clock() -> VirtualClock:
+    return VirtualClock()
+
+
+@pytest.fixture
+def tools(clock: VirtualClock) -> dict[str, Any]:
+    """Real HTTP on loopback, waits on the virtual clock."""
+    patience = Patience(clock=clock, observer=ignore_events, deadline=clock.monotonic() + 300)
+    return {"patience": patience, "factory": pooled_transports(1), "rng": Random(1)}  # noqa: S311 - has to repeat
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeGitHub]:
+    with served_github(FakeGitHub()) as fake:
+        fake.tokens["ghs_everything"] = {"issues": "write", "pull-requests": "write"}
+        yield fake

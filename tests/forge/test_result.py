@@ -1,0 +1,107 @@
+"""What a run came to, judged from what it printed."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from reconciler.errors import ConnectFailed, ReconcilerError, StateLocked, UsageError
+from reconciler.forge.result import NO_RESULT, Reason, Result, Verdict, read_result
+from reconciler.plan_document import PlanJson, dump_document, error_document
+from reconciler.writes import Outcome, Settled
+from tests.builders import build_plan
+from tests.render import stories
+
+
+def judged(document: PlanJson) -> Result:
+    return read_result(dump_document(document).encode())
+
+
+def test_a_plan_without_changes_is_clean() -> None:
+    result = judged(stories.document(build_plan(*stories.quiet_changes())))
+    assert (result.verdict, result.reason, result.attention) == (Verdict.CLEAN, Reason.NONE, 0)
+
+
+def test_a_plan_with_changes_only_asks_for_nobody() -> None:
+    changes = [c for c in stories.night_changes() if c.hold is None]
+    result = judged(stories.document(build_plan(*changes)))
+    assert (result.verdict, result.reason, result.attention) == (Verdict.CHANGES, Reason.NONE, 0)
+
+
+def test_each_hold_waits_for_a_person() -> None:
+    result = judged(stories.document(stories.night_plan()))
+    assert (result.verdict, result.reason, result.attention) == (Verdict.HELD, Reason.HELD, 2)
+
+
+def test_a_refused_run_counts_its_rules_and_holds() -> None:
+    result = judged(stories.applied(stories.refused_plan(), exit_code=3))
+    assert (result.verdict, result.reason, result.attention) == (Verdict.REFUSED, Reason.REFUSED, 3)
+
+
+def test_a_new_subscription_waits_to_be_attached() -> None:
+    changes = [c for c in stories.night_changes() if c.hold is None]
+    result = judged(stories.applied(build_plan(*changes), exit_code=0))
+    assert (result.verdict, result.attention) == (Verdict.CLEAN, 1)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "reason"), [(Outcome.FAILED, Reason.WRITE_FAILED), (Outcome.UNKNOWN, Reason.WRITE_UNKNOWN)]
+)
+def test_a_write_that_did_not_succeed_is_incomplete(outcome: Outcome, reason: Reason) -> None:
+    changes = [c for c in stories.night_changes() if c.hold is None]
+    document = stories.applied(build_plan(*changes), exit_code=4, infima_102=Settled(outcome=outcome))
+    result = judged(document)
+    assert (result.verdict, result.reason) == (Verdict.INCOMPLETE, reason)
+    assert result.attention == 2, "the write, and the new Subscription"
+
+
+def test_a_row_that_moved_meanwhile_waits_for_a_person() -> None:
+    changes = [c for c in stories.night_changes() if c.hold is None]
+    document = stories.applied(build_plan(*changes), exit_code=3, infima_102=Settled(outcome=Outcome.STALE))
+    assert judged(document).reason is Reason.STALE
+
+
+@pytest.mark.parametrize(("code", "reason"), [(130, Reason.INTERRUPTED), (4, Reason.ERROR), (1, Reason.ERROR)])
+def test_a_bad_exit_code_is_never_clean(code: int, reason: Reason) -> None:
+    result = judged(stories.applied(build_plan(*stories.quiet_changes()), exit_code=code))
+    assert (result.verdict, result.reason, result.attention) == (Verdict.INCOMPLETE, reason, 1)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (ConnectFailed("no", system="INFIMA"), Reason.INFIMA),
+        (ConnectFailed("no", system="HaloPSA"), Reason.HALOPSA),
+        (StateLocked("busy"), Reason.STATE),
+        (UsageError("no"), Reason.USAGE),
+        (ReconcilerError("no"), Reason.ERROR),
+    ],
+)
+def test_an_error_names_its_kind(error: ReconcilerError, reason: Reason) -> None:
+    result = read_result(dump_document(error_document(error, version="1")).encode())
+    assert (result.verdict, result.reason, result.attention) == (Verdict.FAILED, reason, 1)
+    assert result.document is None
+
+
+@pytest.mark.parametrize(
+    "data", [None, b"", b" \n", b"not json", b"[]", b'{"errored": true}', b"{", b"\xff", b"[" * 9999]
+)
+def test_anything_else_is_a_run_without_a_result(data: bytes | None) -> None:
+    assert read_result(data) is NO_RESULT
+
+
+def test_a_plan_cut_off_in_the_middle_is_a_run_without_a_result() -> None:
+    whole = dump_document(stories.document(stories.night_plan())).encode()
+    assert {read_result(whole[:end]).reason for end in range(1, len(whole) - 2, 97)} == {Reason.NO_RESULT}
+
+
+def test_problems_of_the_file_keep_their_lines() -> None:
+    document = {
+        "errored": True,
+        "error": {"code": "config", "message": "m", "diagnostics": [{"line": 7, "message": "x"}]},
+    }
+    result = read_result(json.dumps(document).encode())
+    assert result.reason is Reason.CONFIG
+    assert result.error is not None
+    assert result.error.problems == ("Line 7: x",)
