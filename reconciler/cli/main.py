@@ -39,6 +39,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "map": ("reconciler.cli.map:map_clients", "Map INFIMA clients to HaloPSA customers, by question or by option."),
     "fmt": ("reconciler.cli.fmt:fmt", "Bring mappings.yaml into canonical form."),
     "history": ("reconciler.cli.history:history", "List past runs, or one mapping's changes."),
+    "report": ("reconciler.cli.report:report", "One offline HTML file that tells it all."),
     "statement": ("reconciler.cli.statement:statement", "A month's billed quantities for finance."),
     "adopt": ("reconciler.cli.adopt:adopt", "Bind a mapping to an existing Subscription, by hand."),
     "resolve": ("reconciler.cli.resolve:resolve", "Decide a create without an answer, or a Subscription that is gone."),

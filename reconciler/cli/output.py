@@ -57,6 +57,10 @@ def draw_plan(document: PlanJson, options: CommonOptions) -> str:
             from reconciler.render.markdown import render_markdown  # noqa: PLC0415
 
             return render_markdown(document)
+        case "html":
+            from reconciler.render.html import render_html  # noqa: PLC0415
+
+            return render_html(document)
         case "github":
             from reconciler.render.github import render_annotations  # noqa: PLC0415
 

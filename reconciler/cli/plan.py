@@ -31,7 +31,7 @@ EXIT_HELD = 3
 
 
 @click.command()
-@output_option("text", "json", "markdown", "github")
+@output_option("text", "json", "markdown", "html", "github")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Save the plan to FILE.")
 @click.option(
     "--detailed-exitcode", is_flag=True, help="Exit with 2 when there are changes, 3 when anything is held or refused."

@@ -27,8 +27,8 @@ def load_plan_file(path: Path) -> SavedPlan:
         raise PlanFileError(f"{path} cannot be read: {error.strerror}.", hint=hint) from error
 
 
-def save_plan_file(path: Path, text: str) -> None:
-    """Write a plan for the owner's eyes only (it names customers), whole or not at all."""
+def save_plan_file(path: Path, text: str, *, what: str = "plan") -> None:
+    """Write a plan (or `what` it is) for the owner's eyes only, as it names customers, whole or not at all."""
     part = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0), 0o600)
@@ -40,5 +40,5 @@ def save_plan_file(path: Path, text: str) -> None:
     except OSError as error:
         part.unlink(missing_ok=True)
         raise PlanFileError(
-            f"The plan cannot be written to {path}: {error.strerror}.", hint="Name another file with --out."
+            f"The {what} cannot be written to {path}: {error.strerror}.", hint="Name another file with --out."
         ) from error

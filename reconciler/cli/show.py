@@ -13,7 +13,7 @@ from reconciler.cli.planfile import load_plan_file
 
 @click.command()
 @click.argument("plan_file", type=click.Path(path_type=Path, dir_okay=False))
-@output_option("text", "json", "markdown", "github")
+@output_option("text", "json", "markdown", "html", "github")
 @common_options
 @click.pass_obj
 def show(options: CommonOptions, plan_file: Path, output: str) -> int:  # noqa: ARG001 - -o is read by draw_plan

@@ -1,0 +1,92 @@
+"""`reconciler report`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from reconciler.cli.options import CommonOptions, common_options
+from reconciler.cli.output import tell
+from reconciler.cli.past import Past, load_past
+from reconciler.cli.planfile import load_plan_file, save_plan_file
+from reconciler.cli.wiring import wire
+from reconciler.errors import UsageError
+
+if TYPE_CHECKING:
+    from reconciler.model import MappingKey
+    from reconciler.render.html_page import Name
+
+
+@click.command()
+@click.option(
+    "--plan",
+    "plan_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Tell of this plan (`plan --out`) or of what became of it (`apply -o json`).",
+)
+@click.option("--month", metavar="YYYY-MM", help="The month (UTC) of movements and audit trail.  [default: this one]")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    default=Path("report.html"),
+    show_default=True,
+    help="The file to write.",
+)
+@common_options
+@click.pass_obj
+def report(options: CommonOptions, *, plan_file: Path | None, month: str | None, out: Path) -> int:
+    """Write one offline HTML file: was last night fine, who needs a person, what changed, and why each number.
+
+    It is made from the recorded history and, with --plan, from a plan. Nothing is read from INFIMA or HaloPSA.
+
+    \b
+    Examples:
+      reconciler report
+      reconciler apply --auto-approve -o json > outcome.json; reconciler report --plan outcome.json
+      reconciler report --month 2026-10 --out october.html
+    """
+    from reconciler.render.html import draw_page, make_page  # noqa: PLC0415
+    from reconciler.render.html_page import Background  # noqa: PLC0415
+    from reconciler.timeline import changes_by_key, draw_timeline, month_of, parse_month  # noqa: PLC0415
+
+    wiring = wire(options)
+    now = wiring.clock.now()
+    wanted = parse_month(month) if month else month_of(now)
+    if wanted.start > now:
+        raise UsageError(f"{wanted} has not begun.", hint="Name a month of the past, or the current one.")
+    document = load_plan_file(plan_file).document if plan_file is not None else None
+    past = load_past(wiring)
+    around = Background(
+        now=now,
+        month=wanted,
+        runs=past.runs,
+        timeline=draw_timeline(past.runs, past.snapshots),
+        names=_names(past),
+        by_key=changes_by_key(past.runs),
+    )
+    text = draw_page(make_page(around, document))
+    save_plan_file(out, text, what="report")
+    tell(
+        f"Saved the report to {out} ({len(text.encode()) // 1000 + 1} kB). Open it in any browser; it needs no network."
+    )
+    return 0
+
+
+def _names(past: Past) -> dict[MappingKey, Name]:
+    from reconciler.render.html_page import Name  # noqa: PLC0415
+
+    mapped = past.mappings.mappings if past.mappings else ()
+    bindings = past.recorded.bindings
+    return {
+        m.key: Name(
+            customer=m.halo_customer.name,
+            customer_id=m.halo_customer.id,
+            clients=tuple(f"{client.name} ({client.id})" for client in m.infima_clients),
+            subscription_id=bindings[m.key].subscription_id if m.key in bindings else m.subscription_id,
+        )
+        for m in mapped
+    }

@@ -1,0 +1,176 @@
+"""The report as one offline HTML file: no request leaves it, no script is needed to read it.
+
+Whatever the template prints goes through `_exit`, then through jinja's escaping: no template can forget either. Names
+become text nodes or quoted attribute values; the content security policy permits this file's own style and script by
+their hashes and nothing else.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from datetime import UTC, datetime
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from reconciler import __version__
+from reconciler.plan_document import PlanJson
+from reconciler.render.document import View, signed, users_after_apply, view
+from reconciler.render.html_page import Background, Headline, Need, Page, PageRow
+from reconciler.render.html_past import past_headline, past_needs, past_rows
+from reconciler.render.html_plan import plan_headline, plan_needs, plan_rows
+from reconciler.render.html_time import audit_trail, movements, over_time
+from reconciler.render.text import cut, visible
+from reconciler.timeline import month_of
+
+TEMPLATES = Path(__file__).parent / "templates"
+LONGEST = 2000
+"""Characters of one message that are shown."""
+
+NAME = 120
+"""Characters of one name that are shown."""
+
+STORY_LINES = 10
+"""The newest recorded changes of a mapping that its story shows."""
+
+
+def render_html(document: PlanJson) -> str:
+    """The plan, or what became of it, as one HTML file. Without a history it tells of this plan only."""
+    run = document.get("run")
+    now = datetime.fromisoformat(run["finished_at"] if run else document["timestamp"])
+    return draw_page(make_page(Background(now=now, month=month_of(now)), document))
+
+
+def make_page(around: Background, document: PlanJson | None = None) -> Page:
+    """The report about a plan, whose numbers are then the plan's, or about the newest recorded run."""
+    if document is None:
+        rows = past_rows(around)
+        needs = past_needs(around, rows)
+        return _page(around, past_headline(around, people=len(needs)), needs, rows, _figures(rows))
+    shown = view(document)
+    rows = plan_rows(shown, around)
+    needs = plan_needs(shown, rows)
+    return _page(around, plan_headline(shown, around, people=len(needs)), needs, rows, _plan_figures(shown))
+
+
+def _page(
+    around: Background,
+    headline: Headline,
+    needs: tuple[Need, ...],
+    rows: tuple[PageRow, ...],
+    figures: tuple[tuple[str, str], ...],
+) -> Page:
+    charts, monthly = over_time(around)
+    of, up, down = movements(around, rows)
+    audit, left_out = audit_trail(around)
+    return Page(
+        title=f"Billed users, {around.month.start:%B %Y}",
+        made_at=around.now.astimezone(UTC),
+        month=around.month,
+        headline=headline,
+        needs=needs,
+        figures=figures,
+        charts=charts,
+        monthly=monthly,
+        movements_of=of,
+        up=up,
+        down=down,
+        rows=rows,
+        audit=audit,
+        audit_left_out=left_out,
+        version=__version__,
+    )
+
+
+def _plan_figures(shown: View) -> tuple[tuple[str, str], ...]:
+    """The plan's summary; after a run, what was read back."""
+    summary = shown.document["summary"]
+    if shown.applied:
+        before, after = users_after_apply(shown.rows)
+    else:
+        before, after = summary["users_before"], summary["users_after"]
+    return (
+        ("Users billed", f"{before} \u2192 {after}"),
+        ("Difference", signed(after - before)),
+        ("To create", str(summary["create"])),
+        ("To update", str(summary["update"])),
+        ("Held", str(summary["held"])),
+        ("Unchanged", str(summary["no_op"])),
+    )
+
+
+def _figures(rows: tuple[PageRow, ...]) -> tuple[tuple[str, str], ...]:
+    """How many mappings stand in which state."""
+    words: dict[str, int] = {}
+    for row in rows:
+        words[row.status.word] = words.get(row.status.word, 0) + 1
+    return (("Mappings", str(len(rows))), *((word.capitalize(), str(number)) for word, number in words.items()))
+
+
+def draw_page(page: Page) -> str:
+    """The page as HTML."""
+    style, script = (_asset(name) for name in ("report.css", "report.js"))
+    policy = "; ".join(
+        (
+            "default-src 'none'",
+            f"style-src '{_digest(style)}'",
+            f"script-src '{_digest(script)}'",
+            "base-uri 'none'",
+            "form-action 'none'",
+        )
+    )
+    text = (
+        _environment()
+        .get_template("report.html.jinja")
+        .render(
+            page=page,
+            policy=Markup(policy),  # noqa: S704 - ours, and nothing foreign in it
+            style=Markup(style),  # noqa: S704
+            script=Markup(script),  # noqa: S704
+            story_lines=STORY_LINES,
+            names={row.key: row.customer or row.key for row in page.rows},
+        )
+    )
+    return "\n".join(line for line in (raw.strip() for raw in text.splitlines()) if line) + "\n"
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_exit,
+    )
+    environment.filters["signed"] = _signed
+    environment.filters["short"] = _short
+    return environment
+
+
+def _exit(value: object) -> object:
+    """The one exit of the format: foreign text cannot hide, reorder or overflow; jinja escapes it afterwards."""
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return cut(visible(value[: 4 * LONGEST]), LONGEST)
+    return "?" if value is None else value
+
+
+def _short(name: str) -> str:
+    return cut(visible(name[: 4 * NAME]), NAME)
+
+
+def _signed(number: int | None) -> str:
+    """A difference with a real minus sign, which screen readers read as one."""
+    return signed(number).replace("-", "\u2212")
+
+
+def _asset(name: str) -> str:
+    return "\n".join(
+        line.strip() for line in (TEMPLATES / name).read_text(encoding="utf-8").splitlines() if line.strip()
+    )
+
+
+def _digest(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

@@ -1,0 +1,134 @@
+"""The report's headline, needs and rows from the history alone, where no plan was given."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from reconciler.model import MappingKey
+from reconciler.render.document import plural, sentence
+from reconciler.render.html_charts import draw_sparkline
+from reconciler.render.html_page import Background, Headline, Name, Need, PageRow, Status, Tone
+from reconciler.render.html_plan import OUTCOMES, SAME, STEPS, capital, ending_title
+from reconciler.render.html_time import moment_in_words, overdue
+from reconciler.state.base import HistoryChange
+from reconciler.state.history import PastRun
+from reconciler.timeline import Ending, ending_of
+from reconciler.writes import Outcome
+
+NOT_READ = Status(sign="?", word="not looked at", tone=Tone.PLAIN, same=True)
+_NEEDS = {Outcome.HELD, Outcome.STALE, Outcome.FAILED, Outcome.UNKNOWN}
+
+
+def newest_run(around: Background) -> PastRun | None:
+    """The last run within the span; people's decisions about single bindings are none."""
+    runs = [r for r in around.runs if not r.verdict.decision and r.verdict.finished_at <= around.until]
+    return runs[-1] if runs else None
+
+
+def past_headline(around: Background, *, people: int) -> Headline:
+    """The newest run's verdict with its freshness."""
+    run = newest_run(around)
+    if run is None:
+        words = "The history holds no run yet; reconciler apply makes one."
+        return Headline(tone=Tone.CALL, title="Nothing has run yet.", sentence=words, freshness="")
+    verdict, ending = run.verdict, ending_of(run.verdict)
+    users = f" Users billed: {verdict.users_before} \u2192 {verdict.users_after}." if verdict.users_after else ""
+    return Headline(
+        tone={Ending.GOOD: Tone.GOOD, Ending.HELD: Tone.CALL}.get(ending, Tone.BAD),
+        title=ending_title(verdict.exit_code, people),
+        sentence=f"{sentence(verdict.sentence)}{users}",
+        freshness=f"Run {run.info.id}{f' by {run.info.actor}' if run.info.actor else ''} "
+        f"ended {moment_in_words(verdict.finished_at, around.now)}.",
+        warnings=overdue(around.runs, around.now),
+    )
+
+
+def past_rows(around: Background) -> tuple[PageRow, ...]:
+    """Every mapping that the records know to be billing, as the newest run left it; what needs a person first."""
+    run = newest_run(around)
+    lines = {change.key: change for change in run.verdict.changes} if run else {}
+    status = SAME if run is not None and ending_of(run.verdict) in {Ending.GOOD, Ending.HELD} else NOT_READ
+    keys = {
+        key
+        for key in around.timeline.points
+        if key in lines or ((point := around.timeline.at(key, around.until)) and point.quantity is not None)
+    }
+    order = sorted(keys, key=lambda key: (_rank(lines.get(key)), key))
+    return tuple(_row(i, key, lines.get(key), status, around) for i, key in enumerate(order))
+
+
+def _rank(line: HistoryChange | None) -> int:
+    if line is None or line.outcome == Outcome.UNCHANGED:
+        return 2
+    return 0 if line.outcome in _NEEDS else 1
+
+
+def _row(number: int, key: MappingKey, line: HistoryChange | None, quiet: Status, around: Background) -> PageRow:
+    name = around.names.get(key, Name())
+    point = around.timeline.at(key, around.until)
+    past = tuple(around.by_key.get(key, ()))
+    quantity = point.quantity if point else None
+    newest = next((one.change for one in reversed(past) if one.change.rule), None)
+    return PageRow(
+        number=number,
+        key=key,
+        customer=name.customer,
+        customer_id=name.customer_id,
+        status=OUTCOMES.get(Outcome(line.outcome), quiet) if line else quiet,
+        counted=line.counted if line else point.counted if point else None,
+        rule=newest.rule if newest else "",
+        before=line.before if line else quantity,
+        after=line.after if line else quantity,
+        story=tuple(_story(name, line, quantity, newest)),
+        spark=draw_sparkline(
+            around.timeline.between(key, around.drawn_from, around.until), start=around.drawn_from, end=around.until
+        ),
+        past=past,
+    )
+
+
+def _story(name: Name, line: HistoryChange | None, quantity: int | None, newest: HistoryChange | None) -> Iterator[str]:
+    if name.clients:
+        yield f"Counted from INFIMA: {', '.join(name.clients)}."
+    told = line or newest
+    if told is not None and told.counted is not None:
+        counted = plural(told.counted, "active user")
+        yield f"INFIMA counted {counted}; rule: {told.rule}." if told.rule else f"INFIMA counted {counted}."
+    number = line.subscription_id if line else name.subscription_id
+    by = f" by Subscription {number}" if number else ""
+    if quantity is not None:
+        yield f"HaloPSA bills {quantity}{by}."
+    if line is None:
+        yield "The last run changed nothing here."
+    elif line.message:
+        yield capital(sentence(f"{line.outcome}: {line.message}"))
+
+
+def past_needs(around: Background, rows: tuple[PageRow, ...]) -> tuple[Need, ...]:
+    """What the newest run left for a person."""
+    return tuple(_needs(around, {row.key: row for row in rows}))
+
+
+def _needs(around: Background, rows: dict[MappingKey, PageRow]) -> Iterator[Need]:
+    run = newest_run(around)
+    if run is None:
+        return
+    if ending_of(run.verdict) in {Ending.FAILED, Ending.INTERRUPTED}:
+        yield Need(
+            tone=Tone.BAD,
+            who="The whole run",
+            key="",
+            what=sentence(run.verdict.sentence),
+            step="Quantities in HaloPSA stay as they were. Ask whoever runs reconciler to start it again.",
+        )
+    for change in run.verdict.changes:
+        row, outcome = rows.get(change.key), Outcome(change.outcome)
+        who, number = (row.customer, row.number) if row else ("", None)
+        if outcome in _NEEDS:
+            step = STEPS.get(outcome, f"Ask for it with reconciler explain {change.key}, or look at the plan.")
+            what = capital(sentence(f"{outcome}: {change.message}"))
+            yield Need(tone=OUTCOMES[outcome].tone, who=who, key=change.key, what=what, step=step, row=number)
+        elif outcome is Outcome.APPLIED and change.action == "create":
+            what = f"Its Subscription {change.subscription_id} is new."
+            step = "Attach it to a recurring invoice: until then it bills nothing."
+            yield Need(tone=Tone.CALL, who=who, key=change.key, what=what, step=step, row=number)

@@ -1,0 +1,237 @@
+"""The report's headline, needs and rows from the JSON plan: its numbers are the plan's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from reconciler.plan_document import ChangeJson
+from reconciler.render.document import (
+    Kind,
+    Problem,
+    Row,
+    View,
+    outcome_verdict,
+    plural,
+    sentence,
+    users_after_apply,
+    verdict,
+)
+from reconciler.render.html_charts import draw_sparkline
+from reconciler.render.html_page import Background, Headline, Need, PageRow, Status, Tone
+from reconciler.render.html_time import moment_in_words, overdue
+from reconciler.writes import Outcome
+
+HELD = Status(sign="!", word="held", tone=Tone.CALL)
+SAME = Status(sign="=", word="unchanged", tone=Tone.PLAIN, same=True)
+
+_KINDS = {
+    Kind.HELD: HELD,
+    Kind.CREATE: Status(sign="+", word="to create", tone=Tone.PLAIN),
+    Kind.UPDATE: Status(sign="~", word="to update", tone=Tone.PLAIN),
+    Kind.UNCHANGED: SAME,
+}
+OUTCOMES = {
+    Outcome.APPLIED: Status(sign="\u2713", word="written", tone=Tone.GOOD),
+    Outcome.UNCHANGED: SAME,
+    Outcome.HELD: HELD,
+    Outcome.STALE: Status(sign="!", word="moved, not written", tone=Tone.CALL),
+    Outcome.FAILED: Status(sign="\u2715", word="failed", tone=Tone.BAD),
+    Outcome.UNKNOWN: Status(sign="?", word="unknown", tone=Tone.BAD),
+}
+STEPS = {
+    Outcome.STALE: "Somebody changed it meanwhile. The next run looks again; nothing is overwritten.",
+    Outcome.FAILED: "The next run tries again. If it fails again, ask whoever runs reconciler.",
+    Outcome.UNKNOWN: "Look at this Subscription in HaloPSA; the next run looks as well and heals it where it can.",
+}
+
+
+def plan_headline(shown: View, around: Background, *, people: int) -> Headline:
+    """The plan's verdict, or the run's, with how fresh it is."""
+    document = shown.document
+    warnings = tuple(sentence(text) for text in document["warnings"])
+    run = document.get("run")
+    if run is None or not shown.applied:
+        words, figures = verdict(shown)
+        taken = datetime.fromisoformat(document["timestamp"])
+        tone = Tone.BAD if shown.refusals else Tone.CALL if shown.of_kind(Kind.HELD) else Tone.GOOD
+        fresh = f"A preview: nothing has been written. Both systems were read {moment_in_words(taken, around.now)}."
+        return Headline(
+            tone=tone,
+            title=_preview_title(shown),
+            sentence=f"{words} {figures}".strip(),
+            freshness=fresh,
+            warnings=warnings,
+        )
+    before, after = users_after_apply(shown.rows)
+    finished = datetime.fromisoformat(run["finished_at"])
+    who = next((past.info.actor for past in around.runs if past.info.id == run["id"]), "")
+    by = f" by {who}" if who else ""
+    return Headline(
+        tone={0: Tone.GOOD, 3: Tone.CALL}.get(run["exit_code"], Tone.BAD),
+        title=ending_title(run["exit_code"], people),
+        sentence=f"{outcome_verdict(shown)} Users billed: {before} \u2192 {after}.",
+        freshness=f"Run {run['id']}{by} ended {moment_in_words(finished, around.now)}.",
+        warnings=(*overdue(around.runs, around.now), *warnings),
+    )
+
+
+def ending_title(exit_code: int, people: int) -> str:
+    """The judgement on a run, in words that need no explanation."""
+    match exit_code:
+        case 0:
+            return (
+                "All is well: the last run was fine."
+                if not people
+                else f"The last run was fine. {_things(people)} a look."
+            )
+        case 3:
+            return f"The last run was fine, but {_things(people)} a person."
+        case 4:
+            return "The last run is incomplete: look at what failed or is unknown."
+        case 130:
+            return "The last run was interrupted."
+        case _:
+            return "The last run failed: nothing was brought up to date."
+
+
+def _things(number: int) -> str:
+    return "1 thing needs" if number == 1 else f"{number} things need"
+
+
+def _preview_title(shown: View) -> str:
+    if shown.refusals:
+        return "Refused: a safety rule would stop the whole run."
+    held = len(shown.of_kind(Kind.HELD))
+    if held:
+        return f"{plural(held, 'change')} would be held for a person."
+    return "Nothing stands in the way."
+
+
+def needing(shown: View) -> tuple[Row, ...]:
+    """The rows that need a person, in reading order."""
+    return tuple(
+        row
+        for row in shown.rows
+        if row.kind is Kind.HELD or row.outcome in {Outcome.STALE, Outcome.FAILED, Outcome.UNKNOWN}
+    )
+
+
+def plan_needs(shown: View, rows: tuple[PageRow, ...]) -> tuple[Need, ...]:
+    """What needs a person: refusals, then held and failed rows, then clients and Subscriptions that nobody claims."""
+    return tuple(_needs(shown, {row.key: row.number for row in rows}))
+
+
+def _needs(shown: View, numbers: dict[str, int]) -> Iterator[Need]:
+    for refusal in shown.refusals:
+        yield Need(
+            tone=Tone.BAD,
+            who="The whole run",
+            key="",
+            what=_what(refusal),
+            step=_step(refusal),
+        )
+    for row in needing(shown):
+        for problem in row.problems:
+            yield _about(row, Tone.CALL, _what(problem), _step(problem), numbers)
+        if row.outcome in STEPS:
+            what = sentence(f"{OUTCOMES[row.outcome].word}: {row.outcome_message}")
+            yield _about(row, OUTCOMES[row.outcome].tone, what, STEPS[row.outcome], numbers)
+    for row in shown.rows:
+        if row.outcome is Outcome.APPLIED and row.action == "create":
+            what = f"Its Subscription {row.subscription_id or ''} is new."
+            yield _about(
+                row, Tone.CALL, what, "Attach it to a recurring invoice: until then it bills nothing.", numbers
+            )
+    for client in shown.document["unmapped_clients"]:
+        users = "" if client["user_count"] is None else f" ({plural(client['user_count'], 'user')})"
+        yield Need(
+            tone=Tone.CALL,
+            who=client["name"],
+            key=f"INFIMA client {client['id']}",
+            what=f"Neither mapped nor ignored{users}: nobody is billed for it.",
+            step="Map it to a HaloPSA customer (reconciler map), or ignore it on purpose in mappings.yaml.",
+        )
+    for left in shown.document["unmanaged_subscriptions"]:
+        yield Need(
+            tone=Tone.CALL,
+            who=left["customer_name"],
+            key=left["key"],
+            what=f"Subscription {left['id']} is claimed by no mapping any more and still bills {left['count']}.",
+            step="Write the mapping back as retired: true, or look after it by hand in HaloPSA.",
+        )
+
+
+def _about(row: Row, tone: Tone, what: str, step: str, numbers: dict[str, int]) -> Need:
+    return Need(tone=tone, who=row.customer, key=row.key, what=what, step=step, row=numbers.get(row.key))
+
+
+def _step(problem: Problem) -> str:
+    lift = f" Or run with {problem.lift} --reason '...'." if problem.lift else ""
+    return capital(f"{problem.remedy}{lift}")
+
+
+def _what(problem: Problem) -> str:
+    return f"{capital(problem.message)} (Rule: {problem.rule}.)"
+
+
+def capital(text: str) -> str:
+    """The text as a sentence begins."""
+    return text[:1].upper() + text[1:]
+
+
+def plan_rows(shown: View, around: Background) -> tuple[PageRow, ...]:
+    """Every mapping of the plan, with its story."""
+    changes = {change["name"]: change for change in shown.document["resource_changes"]}
+    return tuple(_row(i, row, changes[row.key], around) for i, row in enumerate(shown.rows))
+
+
+def _row(number: int, row: Row, change: ChangeJson, around: Background) -> PageRow:
+    from reconciler.model import MappingKey  # noqa: PLC0415
+
+    key = MappingKey(row.key)
+    points = around.timeline.between(key, around.drawn_from, around.until)
+    return PageRow(
+        number=number,
+        key=key,
+        customer=row.customer,
+        customer_id=row.customer_id,
+        status=_status(row),
+        counted=change["quantity"]["counted"],
+        rule=change["quantity"]["rule"],
+        before=row.before,
+        after=row.after,
+        story=tuple(_story(row, change)),
+        spark=draw_sparkline(points, start=around.drawn_from, end=around.until),
+        past=tuple(around.by_key.get(key, ())),
+    )
+
+
+def _status(row: Row) -> Status:
+    if row.outcome is None:
+        return _KINDS[row.kind]
+    return OUTCOMES[row.outcome]
+
+
+def _story(row: Row, change: ChangeJson) -> Iterator[str]:
+    """Why this number: what was read, the rule, what it comes to, what HaloPSA bills, what stands in the way."""
+    for client in change["infima_clients"]:
+        if client["active_users"] is None:
+            yield f"INFIMA client {client['name']} ({client['id']}): no complete count was read."
+        else:
+            listed = client["listed_users"]
+            whole = f" of {listed} listed" if listed is not None and listed != client["active_users"] else ""
+            active = plural(client["active_users"], "active user")
+            yield f"INFIMA client {client['name']} ({client['id']}): {active}{whole}."
+    quantity = change["quantity"]
+    result = "no number follows" if quantity["result"] is None else f"{quantity['result']} to bill"
+    yield f"Rule: {quantity['rule']}. That comes to {result}."
+    if row.before is None:
+        yield f"HaloPSA has no known quantity for customer {row.customer} ({row.customer_id})."
+    else:
+        number = f"Subscription {row.subscription_id} ({row.subscription_name})"
+        yield f"HaloPSA bills {row.before} by {number} of customer {row.customer} ({row.customer_id})."
+    for problem in row.problems:
+        yield f"Held: {_what(problem)} {_step(problem)}"
+    if row.outcome_message and row.outcome is not Outcome.HELD:
+        yield sentence(f"{row.outcome}: {row.outcome_message}")

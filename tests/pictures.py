@@ -1,0 +1,120 @@
+"""Three months of the demo's partner on the virtual clock, and pictures of what the program says about them.
+
+`python -m tests.pictures FOLDER` writes report.html and, where a Chromium is at hand, its pictures.
+"""
+
+from __future__ import annotations
+
+import io
+import shutil
+import subprocess
+import sys
+import tempfile
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from reconciler import __version__
+from reconciler.errors import ReconcilerError
+from reconciler.plan_document import plan_document
+from reconciler.render.html import draw_page, make_page
+from reconciler.render.html_page import Background
+from reconciler.render.terminal import render_plan
+from reconciler.rules import Allowance, Rule
+from reconciler.run import Finished, Wishes
+from reconciler.simulator.clock import VirtualClock
+from reconciler.simulator.demo import demo_world, night_passes
+from reconciler.simulator.faults import Fault, FaultKind, Faults
+from reconciler.timeline import changes_by_key, draw_timeline, month_of
+from tests.stage import Stage
+
+ROOT = Path(__file__).parent.parent
+FIRST_NIGHT = datetime(2026, 8, 30, 5, 17, tzinfo=UTC)
+NIGHTS = 84
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+SECONDS = 60
+DOWN = (Fault(kind=FaultKind.UNAVAILABLE, at="infima.*", times=1000),)
+
+
+def autumn(folder: Path, *, nights: int = NIGHTS) -> tuple[Stage, Finished]:
+    """Nights in which people join and leave, one edit of mappings.yaml, two failures, and a last one with holds."""
+    world = demo_world(clock=VirtualClock(FIRST_NIGHT))
+    stage = Stage(world, folder, (ROOT / "mappings.yaml").read_text(encoding="utf-8"))
+    finished = stage.apply(Wishes(allowances=(Allowance(rule=Rule.MANY_CREATES, reason="first run"),)))
+    for night in range(1, nights):
+        stage.clock.sleep((FIRST_NIGHT + timedelta(days=night) - stage.clock.now()).total_seconds())
+        if night == nights // 2:
+            stage.text += "# reviewed in October\n"
+        world.nights = 0 if night == nights - 1 else night  # the story's first night is this one's last
+        night_passes(world)
+        stage.faults = Faults(DOWN if night in {nights // 3, 2 * nights // 3} else ())
+        with suppress(ReconcilerError):
+            finished = stage.apply()
+    (folder / "mappings.yaml").write_text(stage.text, encoding="utf-8")
+    return stage, finished
+
+
+def draw(folder: Path) -> None:
+    """Write report.html, plan.html and the pictures into `folder`."""
+    with tempfile.TemporaryDirectory() as place:
+        stage, finished = autumn(Path(place))
+        outcome = plan_document(
+            finished.plan, version=__version__, outcomes=finished.applied.outcomes, run=finished.verdict
+        )
+        runs, snapshots = stage.store().history.runs(), stage.store().history.snapshots()  # type: ignore[attr-defined]
+        now = stage.clock.now() + timedelta(hours=3)
+        around = Background(
+            now=now,
+            month=month_of(now),
+            runs=runs,
+            timeline=draw_timeline(runs, snapshots),
+            by_key=changes_by_key(runs),
+        )
+        (folder / "report.html").write_text(draw_page(make_page(around, outcome)), encoding="utf-8")
+        (folder / "terminal.svg").write_text(picture_of_terminal(finished), encoding="utf-8")
+
+
+def picture_of_terminal(finished: Finished) -> str:
+    """What `plan` prints in a terminal, as a drawing."""
+    document = plan_document(finished.plan, version=__version__)
+    text = render_plan(document, verbose=False, colour=True, width=118, encoding="utf-8")
+    console = Console(width=120, record=True, file=io.StringIO(), force_terminal=True)
+    console.print(Text.from_ansi(f"$ reconciler plan\n\n{text}"), soft_wrap=True)
+    return console.export_svg(title="reconciler plan", clear=False)
+
+
+def photograph(page: Path, picture: Path, *, width: int, height: int, browser: str, dark: bool = False) -> None:
+    """A picture of a local page in a headless browser of that size."""
+    words = [
+        browser,
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--hide-scrollbars",
+        "--force-color-profile=srgb",
+        f"--window-size={width},{height}",
+        f"--screenshot={picture}",
+        *(["--blink-settings=preferredColorScheme=0"] if dark else []),
+        page.absolute().as_uri(),
+    ]
+    subprocess.run(words, check=True, capture_output=True, timeout=SECONDS)
+
+
+def browser_here() -> str | None:
+    """A Chromium on this machine."""
+    return next((found for name in BROWSERS if (found := shutil.which(name))), None)
+
+
+if __name__ == "__main__":
+    [_, target] = sys.argv
+    goal = Path(target)
+    goal.mkdir(parents=True, exist_ok=True)
+    draw(goal)
+    chromium = browser_here()
+    if chromium is None:
+        sys.exit("The report's picture needs Chromium (Debian: apt-get install chromium); the page itself is there.")
+    photograph(goal / "report.html", goal / "report.png", width=1200, height=1500, browser=chromium)
+    (goal / "report.html").unlink()
