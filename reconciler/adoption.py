@@ -86,22 +86,24 @@ class Decision:
 
 def adopt(ground: Ground, number: SubscriptionId) -> Decision:
     """Bind the mapping to an existing Subscription. Raises `DecisionRefused` where it is not plainly the right one."""
-    mapping, recorded = ground.mapping, ground.recorded
+    mapping = ground.mapping
     found = _adoptable(ground, number)
     _agrees_with_file(mapping, number)
     take_from = _freed_keys(ground, number)
     others = _given_up_by(ground, number)
     attempt = ground.attempt
+    if ground.bound == number and not others:
+        raise DecisionRefused(
+            f"{ground.key} is bound to Subscription {number} already.",
+            hint=f"Nothing to do. `reconciler explain {ground.key}` tells why its number is what it is.",
+        )
     follows = [f"From now on the quantity of Subscription {number} follows mapping {ground.key}."]
     follows += [_left_alone(ground.index.by_id.get(other), other) for other in others]
     follows += [f"The binding of key {old}, which is not in mappings.yaml any more, ends." for old in take_from]
     if attempt is not None:
         follows.append(f"The create of {attempt.recorded_at:%Y-%m-%d %H:%M} UTC is settled: this is what it made.")
-    if recorded.bindings.get(ground.key) is not None and ground.bound == number and not others:
-        raise DecisionRefused(
-            f"{ground.key} is bound to Subscription {number} already.",
-            hint=f"Nothing to do. `reconciler explain {ground.key}` tells why its number is what it is.",
-        )
+    if found.marker is not None and found.marker != ground.key:
+        follows.append(f"It carries the marker {found.marker}, which stays: nothing but the quantity is ever written.")
     return Decision(
         kind="adopt",
         key=ground.key,

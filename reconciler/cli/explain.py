@@ -53,7 +53,7 @@ def explain(options: CommonOptions, *, name: tuple[str, ...], no_invoices: bool,
     if not wanted:
         return _list_topics(output)
     topic = find_topic(wanted)
-    if topic is not None and wanted not in complete_keys(click.get_current_context(), click.Argument(["key"]), wanted):
+    if topic is not None and not _is_key(options, wanted):
         return _show_topic(topic, output)
     wiring = wire(options)
     with wiring.stopper.listen():
@@ -66,6 +66,13 @@ def explain(options: CommonOptions, *, name: tuple[str, ...], no_invoices: bool,
     else:
         _draw(story)
     return 0
+
+
+def _is_key(options: CommonOptions, name: str) -> bool:
+    """True where a mapping has that key: then the mapping is meant, whatever else is called so."""
+    from reconciler.config import list_keys  # noqa: PLC0415
+
+    return name in list_keys(options.mappings)
 
 
 def _load(wiring: Wiring, wanted: str) -> Mappings:

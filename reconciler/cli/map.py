@@ -270,11 +270,13 @@ def _adoptable(desk: _Desk, customer: HaloCustomer, number: int | None) -> Subsc
 
 
 def _write_mapping(desk: _Desk, client: InfimaClient, pick: Pick, *, key: str | None = None) -> None:
-    from reconciler.config.edit import NewMapping, add_mapping  # noqa: PLC0415
+    from reconciler.config.edit import NewMapping, add_mapping, clean_name  # noqa: PLC0415
 
     entry = NewMapping(
-        clients=(ClientRef(id=client.id, name=client.name),),
-        customer=CustomerRef(id=pick.customer.id, name=pick.customer.name),
+        clients=(_reference(client),),
+        customer=CustomerRef(
+            id=pick.customer.id, name=clean_name(pick.customer.name) or f"customer {pick.customer.id}"
+        ),
         key=None if key is None else MappingKey(key),
         subscription_id=None if pick.adopt is None else pick.adopt.id,
     )
@@ -283,10 +285,17 @@ def _write_mapping(desk: _Desk, client: InfimaClient, pick: Pick, *, key: str | 
     say(safe(f"Mapped {client.name} ({client.id}) -> {pick.customer.name} ({pick.customer.id}){adopted}."))
 
 
+def _reference(client: InfimaClient) -> ClientRef:
+    """The client as the file names it. A name that is nothing to see would not be valid there."""
+    from reconciler.config.edit import clean_name  # noqa: PLC0415
+
+    return ClientRef(id=client.id, name=clean_name(client.name) or f"client {client.id}")
+
+
 def _write_ignore(desk: _Desk, client: InfimaClient, ignore: Ignore) -> None:
     from reconciler.config.edit import add_ignore  # noqa: PLC0415
 
-    ref = ClientRef(id=client.id, name=client.name)
+    ref = _reference(client)
     desk.write(lambda text: add_ignore(text, ref, ignore.reason, file=str(desk.wiring.options.mappings)))
     say(safe(f"Ignored {client.name} ({client.id}): {ignore.reason}."))
 

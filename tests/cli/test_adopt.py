@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
+from reconciler.cli import decision
 from reconciler.clock import SystemClock
-from reconciler.model import BindingOrigin, MappingKey
+from reconciler.model import Binding, BindingOrigin, HaloCustomerId, MappingKey, RunId, SubscriptionId
+from reconciler.state.base import RunInfo
 from reconciler.state.directory import DirectoryState
 from tests.cli.bench import Bench
 
@@ -134,3 +137,21 @@ def test_adopt_refuses_the_state_of_another_halo(bench: Bench, monkeypatch: pyte
     monkeypatch.setenv("HALO_URL", bench.halo_url.replace("127.0.0.1", "localhost"))
     answer = bench.run("adopt", KEY, "9010", "--reason", "r", "--yes")
     assert (answer.code, "This state belongs to" in answer.err) == (1, True)
+
+
+def test_a_state_that_changed_meanwhile_is_looked_at_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody else adopts the same Subscription for another key while a person thinks."""
+
+    def meanwhile() -> bool:
+        with state(bench).open_run(RunInfo(id=RunId("other"), command="adopt", started_at=datetime.now(UTC))) as run:
+            binding = Binding(
+                key=KEY, subscription_id=SubscriptionId(9777), customer_id=HaloCustomerId(14),
+                origin=BindingOrigin.ADOPTED, bound_at=datetime.now(UTC),
+            )  # fmt: skip
+            run.record_bindings([binding])
+        return True
+
+    monkeypatch.setattr(decision, "_confirmed", meanwhile)
+    answer = bench.run("adopt", KEY, "9010", "--reason", "r", typed="")
+    assert (answer.code, "The state changed while you were deciding" in answer.err) == (1, True)
+    assert state(bench).read().bindings[KEY].subscription_id == 9777

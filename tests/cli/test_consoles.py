@@ -1,0 +1,63 @@
+"""Old consoles and hostile names: nothing fails, nothing escapes, nothing hangs on colour."""
+
+from __future__ import annotations
+
+import io
+import sys
+
+import pytest
+
+from reconciler.cli.output import prepare_streams
+from tests.cli.bench import Bench
+
+HOSTILE = "\x1b]0;owned\x07\u202eAcme \u4e2d\u6587\n::error::x ##[group]"
+
+COMMANDS = [
+    ["status"],
+    ["status", "--check-invoices", "-o", "markdown"],
+    ["clients"],
+    ["customers", "acme"],
+    ["check-invoices"],
+    ["explain", "infima-101"],
+    ["explain"],
+    ["map", "--suggest"],
+    ["map", "--suggest", "-o", "yaml"],
+    ["doctor"],
+    ["adopt", "infima-104", "9010", "--reason", "r", "--yes"],
+]
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-8"])
+@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
+def test_hostile_names_do_not_reach_the_console(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, arguments: list[str], encoding: str
+) -> None:
+    for number in (101, 104):
+        bench.world.change_client(number, {"name": HOSTILE})
+    bench.world.add_client(110, HOSTILE, active=3)
+    for number in (11, 14):
+        bench.world.person_renames_customer(number, HOSTILE)
+    for number in (9001, 9010):
+        bench.world.person_renames(number, HOSTILE)
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding=encoding, newline=""))
+    prepare_streams()
+    answer = bench.run(*arguments)
+    sys.stdout.flush()
+    assert answer.code in {0, 1}, answer.err
+    told = raw.getvalue().decode(encoding) + answer.err
+    assert "Traceback" not in told
+    assert not [char for char in told if char in "\x1b\x07\u202e"]
+    assert not [line for line in told.splitlines() if line.startswith("::") or "##[" in line]
+
+
+@pytest.mark.parametrize("columns", ["20", "40", "80", "300"])
+@pytest.mark.parametrize("arguments", [["status"], ["check-invoices"], ["doctor"], ["explain", "infima-101"]])
+def test_any_width_will_do(bench: Bench, monkeypatch: pytest.MonkeyPatch, arguments: list[str], columns: str) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    assert bench.run(*arguments).code == 0
+
+
+def test_no_colour_codes_without_being_asked(bench: Bench) -> None:
+    for arguments in (["status"], ["clients"], ["explain", "infima-101"], ["doctor"]):
+        assert "\x1b" not in bench.run(*arguments).text
