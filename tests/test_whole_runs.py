@@ -1,0 +1,176 @@
+"""Whole runs of the shipped code on the simulator: what HaloPSA's own log says afterwards."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from reconciler.model import MappingKey
+from reconciler.plan_document import dump_document, plan_document, read_plan_file
+from reconciler.rules import Rule
+from reconciler.run import Finished
+from reconciler.simulator.faults import Fault, FaultKind
+from reconciler.simulator.switches import Switches
+from tests.stage import Stage, allow, rows_of, small_mappings, small_world
+
+HOUR = 3600
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Stage:
+    return Stage(small_world(), tmp_path, small_mappings())
+
+
+def ended(finished: Finished) -> dict[str, str]:
+    return {key.removeprefix("infima-"): str(settled.outcome) for key, settled in finished.applied.outcomes.items()}
+
+
+def held_by(finished: Finished) -> dict[str, str]:
+    return {c.key.removeprefix("infima-"): str(c.hold.rule) for c in finished.plan.changes if c.hold}
+
+
+def fault(stage: Stage, kind: FaultKind, at: str = "halo.write", **more: object) -> None:
+    stage.faults.script = (*stage.faults.script, Fault(kind=kind, at=at, **more))  # type: ignore[arg-type]
+
+
+def created(stage: Stage) -> list[str]:
+    """Markers of what the API created, by the world's own log."""
+    return [str(m.changes["snowid"][1]) for m in stage.world.mutations if m.kind == "licence" and m.action == "create"]
+
+
+def test_the_first_night_finds_creates_and_counts_and_the_second_is_quiet(stage: Stage) -> None:
+    stage.world.users_join(101, 5)
+    first = stage.apply()
+    assert (first.verdict.exit_code, first.verdict.sentence) == (
+        0,
+        "Apply complete! 2 created, 1 updated, 3 unchanged.",
+    )
+    assert sorted(created(stage)) == ["infima-105", "infima-106"]
+    assert (stage.count_of(9001), stage.count_of(9050)) == (15, 70)
+    written = len(stage.writes())
+    second = stage.apply()
+    assert (set(ended(second).values()), len(stage.writes())) == ({"unchanged"}, written)
+
+
+def test_a_renamed_key_bills_nobody_twice(stage: Stage) -> None:
+    stage.apply()
+    written = len(stage.writes())
+    stage.text = small_mappings(c105="    key: eastgate")
+    night = stage.apply()
+    changes = {c.key: c for c in night.plan.changes}
+    hold = changes[MappingKey("eastgate")].hold
+    assert hold is not None
+    assert (hold.rule, night.verdict.exit_code) == (Rule.SAME_NAME, 3)
+    assert "infima-105, which mappings.yaml no longer has: write that key back" in hold.remedy
+    assert len(stage.writes()) == written
+
+
+def test_a_file_that_names_another_subscription_than_the_state_is_held(stage: Stage) -> None:
+    stage.apply()
+    stage.world.add_licence(14, "Something else", 3, licence_id=9500)
+    stage.world.users_join(104, 2)
+    stage.text = small_mappings().replace("subscription_id: 9010", "subscription_id: 9500")
+    night = stage.apply()
+    assert held_by(night) == {"104": "identity-conflict"}
+    assert (stage.count_of(9010), stage.count_of(9500)) == (13, 3)
+
+
+def test_what_a_person_deleted_is_not_created_again(stage: Stage) -> None:
+    stage.apply()
+    stage.world.person_deletes(9001)
+    stage.world.users_join(102, 1)
+    night = stage.apply()
+    assert (held_by(night), ended(night)["102"]) == ({"101": "subscription-gone"}, "applied")
+    assert (night.verdict.users_before, night.verdict.users_after) == (65, 66)
+    assert len(created(stage)) == 2
+
+
+def test_a_lost_answer_makes_no_second_subscription(stage: Stage) -> None:
+    fault(stage, FaultKind.RESET, after=True)
+    stage.world.switches = Switches(lag_seconds=2 * HOUR, lag_of="creates")
+    first = stage.apply()
+    assert sorted(ended(first).items())[4:] == [("105", "unknown"), ("106", "unknown")]
+    assert held_by(stage.apply()) == {"105": "attempt-open", "106": "attempt-open"}
+    stage.clock.sleep(3 * HOUR)
+    third = stage.apply()
+    assert (sorted(created(stage)), third.verdict.exit_code) == (["infima-105", "infima-106"], 0)
+    assert [stage.count_of(number) for number in (9051, 9052)] == [14, 15]
+
+
+def test_a_create_without_a_trace_is_made_anew_after_the_settle_time(stage: Stage) -> None:
+    fault(stage, FaultKind.SERVER_ERROR)
+    first = stage.apply()
+    assert (ended(first)["105"], created(stage)) == ("unknown", ["infima-106"])
+    stage.clock.sleep(21 * HOUR)
+    before = stage.clock.monotonic()
+    assert ended(stage.apply())["105"] == "applied"
+    assert stage.clock.monotonic() - before >= 60
+    assert created(stage) == ["infima-106", "infima-105"]
+
+
+def test_without_markers_the_recorded_binding_is_enough(stage: Stage) -> None:
+    stage.world.switches = Switches(marker="dropped")
+    assert stage.apply().verdict.exit_code == 0
+    assert set(ended(stage.apply()).values()) == {"unchanged"}
+
+
+def test_a_saved_plan_takes_away_and_adds_nothing(stage: Stage) -> None:
+    stage.world.users_join(101, 2)
+    saved = dump_document(plan_document(stage.plan(), version="0.1.0")).encode()
+    stage.world.users_join(101, 1)
+    stage.world.users_join(102, 1)
+    night = stage.apply(agreed=rows_of(read_plan_file(saved)))
+    assert {key: ended(night)[key] for key in ("101", "102", "105")} == {
+        "101": "stale", "102": "stale", "105": "applied",
+    }  # fmt: skip
+    assert (stage.count_of(9001), stage.count_of(9002)) == (10, 11)
+
+
+def test_a_write_that_changes_more_than_the_count_is_named(stage: Stage) -> None:
+    stage.world.users_join(101, 2)
+    fault(stage, FaultKind.OTHER_FIELD)
+    night = stage.apply()
+    assert (ended(night)["101"], night.verdict.exit_code) == ("failed", 4)
+    message = night.applied.outcomes[MappingKey("infima-101")].message
+    assert "the write changed more than the quantity: " in message
+
+
+def test_zero_is_written_only_where_the_file_or_a_person_says_so(stage: Stage) -> None:
+    stage.apply()
+    stage.world.users_become(102, 0)
+    assert (held_by(stage.apply()), stage.count_of(9002)) == ({"102": "zero"}, 11)
+    stage.text = small_mappings(c102="    quantity: {allow_zero: true}")
+    assert (held_by(stage.apply()), stage.count_of(9002)) == ({}, 0)
+    stage.world.users_become(101, 0)
+    assert stage.apply(allow(Rule.ZERO, "infima-101")).verdict.exit_code == 0
+    assert stage.count_of(9001) == 0
+
+
+def test_updates_hold_nothing_but_id_and_count(stage: Stage) -> None:
+    stage.apply()
+    bodies = [json.loads(body) for body in stage.writes()]
+    updates = [row for rows in bodies for row in rows if "id" in row]
+    creates = [rows for rows in bodies if "id" not in rows[0]]
+    assert all(set(row) == {"id", "count"} for row in updates)
+    assert [(len(rows), rows[0]["count"]) for rows in creates] == [(1, 0), (1, 0)]
+
+
+def test_a_state_that_dies_with_its_job_makes_no_create(stage: Stage) -> None:
+    stage.durable = False
+    stage.world.users_join(101, 2)
+    night = stage.apply()
+    assert held_by(night) == {"105": "state-not-durable", "106": "state-not-durable"}
+    assert (created(stage), stage.count_of(9001)) == ([], 12)
+
+
+def test_another_infima_partner_refuses_the_run(stage: Stage) -> None:
+    stage.apply()
+    written = len(stage.writes())
+    stage.world.partner = "Somebody else"
+    stage.world.users_join(101, 2)
+    night = stage.apply()
+    assert [v.rule for v in night.plan.refusals] == [Rule.WRONG_TENANT]
+    assert (night.verdict.exit_code, len(stage.writes())) == (3, written)
+    assert night.verdict.sentence == "Apply refused by wrong-tenant. Nothing was written."
