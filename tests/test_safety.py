@@ -338,6 +338,7 @@ def uncounted(change: Change) -> Change:
 )
 def test_what_was_not_counted_is_on_neither_side(absent: list[Change]) -> None:
     assert Rule.SOURCE_DROPPED not in broken(*absent)
+    assert judge(*absent, *(replace(c, mapping=build_mapping(key=f"z{c.key}")) for c in many(10, 10, 7))).refused
 
 
 def test_held_changes_speak_of_the_source_too() -> None:
@@ -469,3 +470,10 @@ def test_the_mapping_keeps_all_else() -> None:
     mapping: Mapping = build_mapping(key="a")
     change = build_change(mapping, before=9, after=0, action=Action.UPDATE)
     assert replace(judge(change).changes[0], hold=None) == change
+
+
+def test_a_count_of_nobody_is_said_in_words() -> None:
+    assert only_violation(update(12, 0)).message.startswith("INFIMA counts nobody")
+    assert only_violation(update(12, 0, counted=1, included=5)).message.startswith(
+        "INFIMA counts 1 active users, which"
+    )

@@ -82,6 +82,19 @@ def test_nothing_to_write_reads_and_writes_nothing() -> None:
     assert (outcomes(applied), stage.target.sent, stage.target.listings) == ({"k1": "unchanged"}, [], 0)
 
 
+def test_a_batch_of_which_nothing_is_as_planned_does_not_hinder_the_next() -> None:
+    stage = scene(2, batch=1)
+    stage.target.before_listing[1] = lambda: stage.target.edit(1, count=77)
+    assert outcomes(stage.apply(raises(1, 2), confirmed=True)) == {"k1": "stale", "k2": "applied"}
+
+
+def test_the_read_back_waits_as_long_as_one_of_several_lags() -> None:
+    stage = scene(2, batch=1)
+    stage.target.answers = [silent]
+    stage.target.before_listing[3] = lambda: stage.target.edit(1, count=15)
+    assert outcomes(stage.apply(raises(1, 2))) == {"k1": "applied", "k2": "applied"}
+
+
 # --- a batch that was refused or is unclear --------------------------------------------------------------------------
 
 
