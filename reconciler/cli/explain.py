@@ -58,7 +58,13 @@ def explain(options: CommonOptions, *, name: tuple[str, ...], no_invoices: bool,
     wiring = wire(options)
     with wiring.stopper.listen():
         mappings = _load(wiring, wanted)
-        mapping = find_mapping(mappings, wanted)
+        try:
+            mapping = find_mapping(mappings, wanted)
+        except UsageError:
+            told = _without_mapping(wiring, mappings, wanted)
+            if told is None:
+                raise
+            return _show_plainly(*told, output)
         with wiring.connect(mappings) as systems:
             story = _tell(wiring, mappings, mapping, systems, invoices=not no_invoices)
     if output == "json":
@@ -110,16 +116,49 @@ def find_mapping(mappings: Mappings, wanted: str) -> Mapping:
         if hits:
             keys = ", ".join(m.key for m in hits[:12])
             raise UsageError(f"{wanted!r} may mean {len(hits)} mappings: {keys}.", hint="Give the key.")
-    for one in mappings.ignored:
-        if folded == folded_name(one.client.name) or wanted == str(one.client.id):
-            raise UsageError(
-                f"{one.client.name} ({one.client.id}) is ignored on purpose: {one.reason}.",
-                hint=f"To bill it, take it out of `ignore` ({one.place}) and map it.",
-            )
     names = [str(m.key) for m in every] + [ref.name for m in every for ref in m.infima_clients]
     near = closest(wanted, [*names, *(topic.name for topic in topics())])
     hint = f"Did you mean {near}?" if near else "`reconciler clients` lists clients, `reconciler explain` the topics."
     raise UsageError(f"Nothing in mappings.yaml and no topic is called {wanted!r}.", hint=hint)
+
+
+def _without_mapping(wiring: Wiring, mappings: Mappings, wanted: str) -> tuple[str, str] | None:
+    """Answer and next step for a client or customer that exists and that no mapping names; None for a stranger."""
+    from reconciler.identity import same_name  # noqa: PLC0415
+
+    for one in mappings.ignored:
+        if same_name(wanted, one.client.name) or wanted == str(one.client.id):
+            answer = f"INFIMA client {one.client.name} ({one.client.id}) is ignored on purpose: {one.reason}."
+            return (
+                answer,
+                f"Nothing. To bill it, take it out of `ignore` ({one.place}), then: reconciler map {one.client.id}",
+            )
+    try:
+        with wiring.connect(mappings) as systems:
+            clients, customers = systems.source.clients(), systems.target.customers()
+    except (ApiError, UsageError):
+        return None  # that it is not in the file is then all that can be said
+    for client in clients:
+        if same_name(wanted, client.name) or wanted == str(client.id):
+            answer = (
+                f"INFIMA client {client.name} ({client.id}) is neither mapped nor ignored: nobody is billed for it."
+            )
+            return answer, f"reconciler map {client.id} --customer ID, or --ignore REASON"
+    for customer in customers:
+        if same_name(wanted, customer.name):
+            state = "is inactive in HaloPSA, and no" if customer.inactive else "is in HaloPSA, and no"
+            return f"Customer {customer.name} ({customer.id}) {state} mapping bills to it.", "reconciler map"
+    return None
+
+
+def _show_plainly(answer: str, step: str, output: str) -> int:
+    if output == "json":
+        show_json({"key": None, "answer": answer, "next_step": step})
+        return 0
+    for title, text in (("Answer", answer), ("Next step", step)):
+        say(f"{title}:")
+        _say_wrapped(text)
+    return 0
 
 
 def _tell(wiring: Wiring, mappings: Mappings, mapping: Mapping, systems: Systems, *, invoices: bool) -> Story:

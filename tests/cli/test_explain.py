@@ -67,7 +67,26 @@ def test_invoices_that_may_not_be_read_are_not_checked(bench: Bench) -> None:
 def test_an_ignored_client_is_told_so(bench: Bench) -> None:
     ignore = 'ignore:\n  - infima_client: {id: 999, name: "Our own staff"}\n    reason: "internal"\n'
     bench.file.write_text(bench.file.read_text(encoding="utf-8") + ignore, encoding="utf-8")
-    assert "is ignored on purpose: internal" in bench.run("explain", "our own staff").err
+    answer = bench.run("explain", "our own staff")
+    assert (answer.code, "is ignored on purpose: internal" in answer.out) == (0, True)
+
+
+def test_an_unmapped_client_is_told_with_the_command_that_maps_it(bench: Bench) -> None:
+    bench.world.add_client(110, "Zephyr Cycles", active=3)
+    document = json.loads(bench.run("explain", "zephyr cycles", "-o", "json").out)
+    assert "nobody is billed for it" in document["answer"]
+    assert document["next_step"].startswith("reconciler map 110 ")
+
+
+def test_a_customer_without_a_mapping_is_told(bench: Bench) -> None:
+    bench.world.add_customer(71, "Zephyr Cycles Ltd", inactive=True)
+    assert "is inactive in HaloPSA, and no mapping bills to it" in bench.run("explain", "zephyr cycles ltd").out
+
+
+def test_a_stranger_stays_one_when_nobody_can_be_asked(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HALO_URL")
+    answer = bench.run("explain", "zephyr cycles")
+    assert (answer.code, "Nothing in mappings.yaml" in answer.err) == (64, True)
 
 
 @pytest.mark.parametrize("topic", [topic.name for topic in topics()])
