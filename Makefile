@@ -58,7 +58,7 @@ workflows: $(STAMP)
 audit: $(STAMP) ## known weaknesses of the locked dependencies; asks the network
 	$(BIN)/pip-audit --disable-pip --require-hashes -r requirements/run.txt
 
-wheel: $(STAMP) ## build the wheel, and run the tests against it without the source tree
+wheel: $(STAMP) ## build the wheel into dist/, and run the tests against it without the source tree
 	WORKERS=$(WORKERS) .ci/wheel
 
 format: $(STAMP) ## let ruff lay out the code

@@ -49,7 +49,7 @@ def a_pull_request_is_opened_and_edited(scene: Scene) -> int:
     assert "Merging the edit changes 1 quantity, and 2 quantities would change tonight with or without it." in comment
     assert "| update | `infima-102` | Borealis Freight | 11 | 30 | +19 |" in comment
     assert "| update | `infima-102` | Borealis Freight | 11 | 30 | +19 |" in jobs["preview"].summary
-    assert (jobs["preview"].artifacts["plan"] / "plan.json").is_file()
+    assert {path.name for path in jobs["preview"].artifacts["plan"].iterdir()} == {"plan.json", "report.html"}
     scene.edit(number, BOREALIS_AT_LEAST_20)
     scene.pull_request(number)
     (comment,) = scene.github.comments_on(number)
@@ -69,6 +69,7 @@ def it_is_merged(scene: Scene, number: int) -> None:
     assert "3 quantities were set." in applied
     assert "attach each of them to a recurring invoice" in applied
     assert job.outputs["result.verdict"] == "clean"
+    assert "Borealis Freight" in (job.artifacts["apply"] / "report.html").read_text(encoding="utf-8")
 
 
 def the_night_after_finds_nothing_to_do(scene: Scene) -> None:
