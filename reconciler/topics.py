@@ -142,8 +142,8 @@ _RULES: Mapping[Rule, tuple[str, str, str]] = {
         "A Subscription would be created in CI while the state is a directory that dies with the job.",
         "Without a kept record of what was sent, a lost answer could lead to a second Subscription.",
         (
-            "Use --state git:reconciler-state, or name a directory that is kept. Updates go on as they are. For one run: "
-            "--allow state-not-durable --reason '...'."
+            "Use --state git:reconciler-state, or name a directory that is kept. Updates go on as they are. For one "
+            "run: --allow state-not-durable --reason '...'."
         ),
     ),
 }
