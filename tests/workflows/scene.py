@@ -161,6 +161,16 @@ class Scene:
             "GITHUB_REF": github["ref"],
         }
 
+    def job_environment(self) -> dict[str, str]:
+        """What a job of another CI system would find: the credentials, and no variable of GitHub's."""
+        return {
+            **_bare_environment(self.folder),
+            **_AUTHOR,
+            **self.server.environment(),
+            "CI": "true",
+            "VENV": str(self._venv),
+        }
+
     # ---- inside -----------------------------------------------------------------------------------------------------
 
     def git(self, *arguments: str, at: Path | None = None) -> str:
