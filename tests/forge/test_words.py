@@ -87,7 +87,7 @@ def test_an_error_with_hostile_words_stays_words() -> None:
 
 
 def test_a_comment_fits_however_many_holds_there_are() -> None:
-    text = told(many_holds(1200), Occasion.PREVIEW)
+    text = told(many_holds(2000), Occasion.PREVIEW)
     assert len(text) <= COMMENT_LIMIT
     assert "The rest does not fit here. The run's artifacts hold all of it." in text
     assert text.rstrip().endswith("</sub>")
