@@ -147,13 +147,28 @@ def random_scene(rng: Random, switches: Switches) -> Scene:
 
 
 def _random_mapping(rng: Random, world: World, place: int, switches: Switches) -> Contract:
-    kind = rng.choice(("create", "create", "create", "update", "update", "adopt", "no-op", "retired", "fixed", "zero"))
+    kind = rng.choice(
+        (
+            "create",
+            "create",
+            "create",
+            "update",
+            "update",
+            "adopt",
+            "no-op",
+            "retired",
+            "fixed",
+            "zero",
+            "nobody",
+            "fall",
+        )
+    )
     several = kind == "create" and rng.random() < 0.3
     client, customer, name = 101 + place * 2, 11 + place, NAMES[place]
     clients = (client, client + 1) if several else (client,)
     total = 0
     for number in clients:
-        active = 0 if kind == "zero" else rng.choice((1, 3, 9, 24, 51))
+        active = 0 if kind in {"zero", "nobody"} else rng.choice((1, 3, 9, 24, 51))
         total += active
         shown = f"{name} {number}" if several else name
         world.add_client(number, shown, active=active, inactive=rng.choice((0, 2)))
@@ -174,7 +189,11 @@ def _random_mapping(rng: Random, world: World, place: int, switches: Switches) -
     )
     if kind not in {"create", "fixed"}:
         wanted = contract.quantity(total) or 0
-        count = wanted if kind == "no-op" else max(0, wanted + rng.choice((-3, -1, 1, 2, 4)))
+        count = {
+            "no-op": wanted,
+            "nobody": rng.choice((3, 60)),  # held by a guard
+            "fall": wanted + rng.choice((11, 60)),  # held beyond 30 %
+        }.get(kind, max(0, wanted + rng.choice((-3, -1, 1, 2, 4))))
         marked = kind != "adopt" and "snowid" in switches.marker_fields and switches.marker == "kept"
         pinned = 9001 + place if kind != "adopt" and not marked else None
         marker = {"snowid": contract.key} if marked else {}

@@ -52,20 +52,29 @@ def not_converged(e: Evidence) -> Iterator[str]:
         wanted = _wanted(e, c)
         counts = [row["count"] for row in live]
         good = not any(counts) if c.retired else counts == [wanted]
-        if not e.trusted_marker:  # without a marker an object that was renamed by hand is lost; it bills nobody
-            good = good or sorted(row["count"] for row in live)[:-1] == [0] * (len(live) - 1)
+        if not e.trusted_marker:  # without a marker nobody can tell whose the other rows are
+            good = good or wanted in counts
         moved = touched or not e.trusted_marker or _guarded(c, live, wanted)
         excused = (c.key in held and moved) or (
-            note.get("refused_by") and any(_touched(e, each) for each in e.contracts)
+            note.get("refused_by") and any(_touched(e, each) or _guarded_now(e, each) for each in e.contracts)
         )
         if not good and not excused:
             shown = [(row["id"], row["count"]) for row in live]
             yield f"{c.key} bills {shown}, {wanted} is right; last run {last.exit_code} {last.error} holds {held}"
 
 
+def _guarded_now(e: Evidence, c: Contract) -> bool:
+    rows = [e.world.licences[i] for i in e.own(c) if i in e.world.licences]
+    return _guarded(c, rows, _wanted(e, c))
+
+
 def _guarded(c: Contract, live: list[Row], wanted: int | None) -> bool:
-    """Whether a guard of DESIGN 8 asks a person before this fall to nobody."""
-    return c.counts and not c.allow_zero and wanted == 0 and len(live) == 1 and live[0]["count"] > 0
+    """Whether a guard of DESIGN 8 asks a person before this fall."""
+    if not c.counts or wanted is None or len(live) != 1:
+        return False
+    fall, count = live[0]["count"] - wanted, live[0]["count"]
+    beyond = fall > 10 and fall * 100 > 30 * count
+    return bool(beyond or (wanted in {0, c.quantity(0)} and count > 0 and not c.allow_zero))
 
 
 def _wanted(e: Evidence, c: Contract) -> int | None:

@@ -117,6 +117,11 @@ class Evidence:
     def _own(self, contract: Contract) -> set[int]:
         ids = {contract.pinned} if contract.pinned is not None else set()
         ids |= {number for number, row in self.start_rows.items() if row.get(self.marker) == contract.key}
+        ids |= {  # a person may put our marker on a row; one such row is found by it, two are touched by nobody
+            m.object_id
+            for m in self.mutations
+            if m.kind == "licence" and m.actor is Actor.PERSON and m.changes.get(self.marker, (0, 0))[1] == contract.key
+        }
         return {i for i in ids if i is not None} | self.created(contract)
 
     def created(self, contract: Contract) -> set[int]:

@@ -134,7 +134,14 @@ def _held(e: Evidence, w: Write, owner: Contract) -> str:  # noqa: PLR0911 - one
     row = next((r for one in customers[-1:] for r in one.rows if r.get("id") == owner.customer), None)
     if customers and not owner.retired and (row is None or row.get("inactive") is True):
         return "its customer is inactive or gone"
-    if w.creates or not owner.counts:
+    if w.creates:
+        return ""
+    seen = next((r for one in e.listings(w.run, w.record.number)[-1:] if (r := one.row(w.element["id"]))), None)
+    if seen is not None and seen.get("client_id") != owner.customer:
+        return f"its row belongs to customer {seen.get('client_id')}"
+    if seen is not None and not _live(seen):
+        return "its row is deleted or inactive"
+    if not owner.counts:
         return ""
     lists = e.listings(w.run, w.record.number)
     shown = [n for one in lists if (n := one.count(w.element["id"])) is not None]
@@ -226,6 +233,10 @@ def m8_person_wins(e: Evidence) -> Iterator[str]:
         if lists and w.record.time.timestamp() - lists[-1].began_at > FRESH_SECONDS + 5:
             age = w.record.time.timestamp() - lists[-1].began_at
             yield f"request {w.record.number} rests on a listing {age:.0f} s old"
+        sent_before = [x.record.number for x in e.writes() if x.run == w.run and x.element.get("id") == number]
+        sent_before = [n for n in sent_before if n < w.record.number]
+        if sent_before and not (lists and lists[-1].began > sent_before[-1]):
+            yield f"request {w.record.number} writes row {number} again without a look in between"
         agreed = e.runs[w.run - 1].agreed
         owner = e.owner_of(number)
         if agreed is not None and owner is not None and number not in e.created(owner):
@@ -235,6 +246,24 @@ def m8_person_wins(e: Evidence) -> Iterator[str]:
 
 
 # ---- create ---------------------------------------------------------------------------------------------------------
+
+
+def c0_no_candidate(e: Evidence) -> Iterator[str]:
+    """A create goes out only when the last complete listing shows no row with its marker and no namesake."""
+    for w in e.writes():
+        if not w.creates or w.run < 0:
+            continue
+        owner = _owner_of_write(e, w)
+        shown = e.listings(w.run, w.record.number)[-1:]
+        if not shown:
+            yield f"request {w.record.number} creates without a complete listing"
+        ours = {number for c in e.contracts if c is not owner for number in e.own(c)}
+        for row in shown[0].rows if shown and owner is not None else ():
+            namesake = row.get("client_id") == w.element.get("client_id") and row.get("name") == w.element.get("name")
+            namesake = namesake and row.get("type", 1) == 1 and not row.get("deleted") and row["id"] not in ours
+            marked = e.marker != "none" and row.get(e.marker) == owner.key
+            if marked or (namesake and not row.get(e.marker)):
+                yield f"request {w.record.number} creates {owner.key} beside row {row['id']}"
 
 
 def c1_c2_attempts(e: Evidence) -> Iterator[str]:
@@ -353,12 +382,15 @@ def p5_no_false_green(e: Evidence) -> Iterator[str]:
         if run.exit_code != 0:
             continue
         lists = e.listings(run.number)
+        for m in e.mutations:
+            if m.actor is not Actor.HALO or m.request is None or e.owner.get(m.request) != run.number:
+                continue
+            if any(w.record.number == m.request and not w.creates for w in e.writes()):
+                yield f"run {run.number} says all is well; its write changed {sorted(m.changes)} of row {m.object_id}"
         for c in e.contracts:
             shown = [n for one in lists[-1:] for i in e.own(c) if (n := one.count(i)) is not None and _live(one.row(i))]
-            if not e.trusted_marker and len(shown) > 1:
-                shown = [
-                    n for n in shown if n
-                ]  # a create whose marker was lost: it bills nobody, and nobody can tell whose it is
+            if not e.trusted_marker and len(shown) > 1:  # nobody can tell whose the other row is
+                shown = [n for n in shown if n in e.quantities(run.number, c)][:1]
             if c.retired:
                 if any(shown):
                     yield f"run {run.number} says all is well; {c.key} is retired and bills {shown}"
@@ -368,6 +400,11 @@ def p5_no_false_green(e: Evidence) -> Iterator[str]:
 
 def _live(row: dict[str, object] | None) -> bool:
     return row is not None and row.get("is_active") is not False and not row.get("deleted")
+
+
+def pf5_no_exception(e: Evidence) -> Iterator[str]:
+    """No exception but the program's own leaves it, whatever the servers and the disk do."""
+    yield from (f"run {run.number} {run.error}" for run in e.runs if run.error.startswith("broke"))
 
 
 # ---- journal, races, safety of the wire -----------------------------------------------------------------------------
@@ -489,9 +526,9 @@ def w9_known_ids(e: Evidence) -> Iterator[str]:
 
 ORACLES: tuple[Oracle, ...] = (
     m1_exact_value, m2_single, m3_frame, m4_ownership, m5_guards, m6_no_removal, m7_missing_is_not_zero,
-    m8_person_wins, c1_c2_attempts, c3_body, c4_bound_before_counted, c5_two_hits, c6_one_request_per_intent,
-    p3_bounded, p5_no_false_green, j1_intent_first, j2_one_outcome, j3_chain, j4_no_lost_records, j5_private,
-    k1_one_writer, s2_s3_wire, w9_known_ids,
+    m8_person_wins, c0_no_candidate, c1_c2_attempts, c3_body, c4_bound_before_counted, c5_two_hits,
+    c6_one_request_per_intent, p3_bounded, p5_no_false_green, pf5_no_exception, j1_intent_first, j2_one_outcome,
+    j3_chain, j4_no_lost_records, j5_private, k1_one_writer, s2_s3_wire, w9_known_ids,
 )  # fmt: skip
 
 

@@ -6,11 +6,13 @@ import errno
 import shutil
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from random import Random
 
 from reconciler.errors import ApiError
 from reconciler.simulator.faults import (
     EVENTS,
+    LIST_FAULTS,
     STATUSES,
     WRITE_FAULTS,
     Fault,
@@ -21,7 +23,7 @@ from reconciler.simulator.faults import (
 )
 from reconciler.simulator.records import Endpoint
 from reconciler.simulator.switches import Switches
-from tests.torture.contracts import random_scene
+from tests.torture.contracts import TEMPLATE, random_scene
 from tests.torture.convergence import heal
 from tests.torture.evidence import DEFINITE
 from tests.torture.oracles import judge
@@ -34,6 +36,7 @@ POINTS = ("", "", "", "request", "answer", "fsync", "write", "rename", "state-",
           "state-conclude", "state-finish")  # fmt: skip
 TIGHT = ("state-record_attempts", "state-record_attempts", "state-intend", "state-record_tenant")
 """Where it gets narrow: a run that ends shortly after one of these is in the middle of something."""
+LIST_TROUBLE = tuple(sorted(LIST_FAULTS | {FaultKind.FORBIDDEN, FaultKind.NOT_FOUND, FaultKind.COUNTS_LOW}))
 WRITE_TROUBLE = tuple(k for k in FaultKind if Endpoint.WRITE in endpoints_of(k) and k not in EVENTS)
 
 
@@ -93,7 +96,7 @@ def _switches(rng: Random) -> Switches:
 def _one_act(theatre: Theatre, rng: Random, temper: Temper) -> set[str]:
     """One run or two at once, with what befalls them; then some time passes and somebody may do something."""
     saved = None
-    if rng.random() < 0.1:
+    if rng.random() < 0.15:
         theatre.faults = Faults()
         with suppress(ApiError):  # a revoked key: then there is no plan to save
             saved = theatre.plan()
@@ -107,7 +110,8 @@ def _one_act(theatre: Theatre, rng: Random, temper: Temper) -> set[str]:
         fates = [replace(f, power=False) for f in fates]  # one machine loses power for both, or for none
         theatre.race(fates)
     else:
-        theatre.apply(fates[0], saved=saved)
+        confirm = partial(_hesitate, theatre, rng) if rng.random() < 0.3 else None
+        theatre.apply(fates[0], saved=saved, confirm=confirm)
     pause = rng.choice((1.0, 60.0, 3600.0, 30000.0, 86400.0))
     if not temper.settle_broken and _open_question(theatre) and pause == 86400.0:
         words.add("settle time passed")
@@ -116,6 +120,13 @@ def _one_act(theatre: Theatre, rng: Random, temper: Temper) -> set[str]:
         _people(theatre, rng)
         words.add("people")
     return words
+
+
+def _hesitate(theatre: Theatre, rng: Random) -> None:
+    """A person looks at the plan for a while, and somebody else does something meanwhile."""
+    theatre.clock.sleep(rng.choice((1.0, 30.0, 90.0, 600.0)))  # type: ignore[attr-defined]
+    if rng.random() < 0.7:
+        _people(theatre, rng)
 
 
 def _open_question(theatre: Theatre) -> bool:
@@ -148,13 +159,14 @@ def _fate(rng: Random) -> Fate:
 
 
 def _faults(theatre: Theatre, rng: Random) -> list[Fault]:
-    """None to three faults, every second one at a write, for that is where money is."""
+    """None to three faults, more than a third at a write, for that is where money is."""
     script = []
     for _ in range(rng.choice((0, 0, 1, 1, 2, 3))):
-        if rng.random() < 0.55:
+        where = rng.random()
+        if where < 0.4:
             kind, endpoint = rng.choice(WRITE_TROUBLE), Endpoint.WRITE
         else:
-            kind = rng.choice(tuple(FaultKind))
+            kind = rng.choice(LIST_TROUBLE if where < 0.7 else tuple(FaultKind))
             endpoint = rng.choice(sorted(endpoints_of(kind)))
         after = rng.choice(moments_of(kind, endpoint))
         if kind in STATUSES and after and int(kind.value[:3]) in DEFINITE:
@@ -162,7 +174,8 @@ def _faults(theatre: Theatre, rng: Random) -> list[Fault]:
         if kind is FaultKind.PERSON_EDITS_MARKER:
             theatre.evidence.trusted_marker = False
         target = rng.choice([None, *sorted(theatre.world.licences)])
-        seconds = rng.choice(LATE if kind in WRITE_FAULTS else (5.0, 90.0, 600.0))
+        late = (*LATE, 30 * 3600.0) if not theatre.evidence.settle_kept else LATE
+        seconds = rng.choice(late if kind in WRITE_FAULTS else (5.0, 90.0, 600.0))
         nth = rng.randint(1, 3 if endpoint is Endpoint.WRITE else 6)
         script.append(
             Fault(kind=kind, at=endpoint, nth=nth, after=after, seconds=seconds, row=rng.randint(0, 3), target=target)
@@ -177,7 +190,7 @@ def _people(theatre: Theatre, rng: Random) -> None:
     for _ in range(rng.randint(1, 2)):
         number = rng.choice(own) if own else None
         client = rng.choice(clients) if clients else None
-        match rng.randint(0, 9):
+        match rng.randint(0, 10):
             case 0 | 1 | 2 if client is not None:
                 world.users_join(client, rng.choice((1, 2, 60)))
             case 3 | 4 if client is not None:
@@ -191,7 +204,21 @@ def _people(theatre: Theatre, rng: Random) -> None:
             case 8 if number is not None:
                 world.person_moves(number, 99)
             case 9:
+                _person_creates(theatre, rng)
+            case 10:
                 c = rng.choice(theatre.scene.contracts)
-                world.person_creates(c.customer, rng.choice(("Backup seats", "INFIMA Security Awareness Training")), 4)
+                rng.choice((world.person_deactivates_customer, world.person_activates_customer))(c.customer)
             case _:
                 pass
+
+
+def _person_creates(theatre: Theatre, rng: Random) -> None:
+    """By hand: something else, a namesake, or a copy with our marker on it (assumption A3 broken: two hits)."""
+    c = rng.choice(theatre.scene.contracts)
+    match rng.randint(0, 2):
+        case 0:
+            theatre.world.person_creates(c.customer, "Backup seats", 4)
+        case 1:
+            theatre.world.person_creates(c.customer, TEMPLATE, 4)
+        case _:
+            theatre.world.person_creates(c.customer, TEMPLATE, 4, snowid=c.key)

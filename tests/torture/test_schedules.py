@@ -20,7 +20,7 @@ def test_random_schedules_keep_every_invariant(start: int) -> None:
     results = [play_schedule(seed) for seed in range(start, start + 40)]
     assert not [f"{r.what}: {r.violations}" for r in results if r.violations]
     reached = Counter(word for r in results for word in r.reached)
-    assert reached["write"] > 30, "schedules in which nothing is written find nothing"
+    assert reached["write"] > 20, "schedules in which nothing is written find nothing"
     assert reached["crash in the create window"], reached
 
 

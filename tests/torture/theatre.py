@@ -129,9 +129,14 @@ class Theatre:
         return _parsed(self.text, self.clock.now().date().isoformat())
 
     def apply(
-        self, fate: Fate | None = None, *, saved: Plan | None = None, turn: Callable[[], None] = lambda: None
+        self,
+        fate: Fate | None = None,
+        *,
+        saved: Plan | None = None,
+        confirm: Callable[[], None] | None = None,
+        turn: Callable[[], None] = lambda: None,
     ) -> RunReport:
-        """One `apply --auto-approve`, with a saved plan where one is given."""
+        """One `apply`, with a saved plan where one is given; `confirm` is what happens until a person says yes."""
         run = RunId(f"run-{next(self._words)}")
         report = RunReport(
             number=len(self.evidence.runs) + 1,
@@ -145,13 +150,15 @@ class Theatre:
         point = HERE.set(control.point)
         half = HALF_WRITES.set(control.fate.half)
         try:
-            self._run(run, control, saved)
+            self._run(run, control, saved, confirm)
         except PowerCut:
             report.crashed = True
             if control.fate.power:
                 self.disk.lose_power(self.rng)
         except ReconcilerError as error:
             report.exit_code, report.error = error.exit_code, f"{type(error).__name__}: {error.message}"
+        except Exception as error:  # noqa: BLE001 - whatever it is, an oracle will ask about it
+            report.error = f"broke: {error!r}"
         except KeyboardInterrupt:
             report.exit_code, report.error = 130, "KeyboardInterrupt"
         finally:
@@ -163,7 +170,7 @@ class Theatre:
                 self.reach[kind] = self.reach.get(kind, 0) + number
         return report
 
-    def _run(self, run: RunId, control: Control, saved: Plan | None) -> None:
+    def _run(self, run: RunId, control: Control, saved: Plan | None, confirm: Callable[[], None] | None) -> None:
         mappings = self.mappings()
         clock = RunClock(self.clock, control)
         surroundings = Surroundings(
@@ -185,6 +192,7 @@ class Theatre:
                     wishes=Wishes(),
                     surroundings=surroundings,
                     show=lambda _: None,
+                    confirm=None if confirm is None else lambda _: confirm() is None,
                     agreed=None if saved is None else planned_rows(saved),
                 )
             )
@@ -395,7 +403,7 @@ def planned_rows(plan: Plan) -> dict[MappingKey, PlannedRow]:
             before=c.before.count if c.before else None,
             after=c.after.count,
             customer_id=c.after.customer_id,
-            held=c.hold is not None,
+            held=c.hold is not None or plan.refused,
         )
         for c in plan.changes
     }

@@ -1,0 +1,34 @@
+"""How many schedules it takes until a planted bug is found, and by which oracles."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from random import Random
+
+from tests.torture.bugs import Bug, planted
+from tests.torture.schedules import play_schedule
+from tests.torture.sweep import Result, play, single_faults
+
+
+def schedules(seed: int, most: int) -> Iterator[Result]:
+    """Random schedules, and every third time a single fault out of the sweep, in a drawn order."""
+    rng = Random(seed)  # noqa: S311 - has to repeat
+    faults = list(single_faults())
+    rng.shuffle(faults)
+    for number in range(most):
+        if number % 3 == 2:
+            yield play([faults[number % len(faults)]])
+        else:
+            yield play_schedule(seed * 1_000_000 + number)
+
+
+def hunt(bug: Bug, seed: int, most: int = 600) -> tuple[int | None, set[str]]:
+    """The number of schedules until the bug was found, None where it was not, and the oracles that spoke."""
+    hidden = schedules(seed, most)
+    faultless = next(hidden)  # the recorded run that names the faults is made before the bug is planted
+    assert not faultless.violations, faultless
+    with planted(bug):
+        for number, result in enumerate(hidden, start=1):
+            if result.violations:
+                return number, {v.partition(":")[0] for v in result.violations}
+    return None, set()

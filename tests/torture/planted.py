@@ -1,0 +1,230 @@
+"""The table of planted bugs. Where two guards stand behind each other, the bug takes both."""
+
+from __future__ import annotations
+
+Edits = tuple[tuple[str, str, str], ...]
+
+CREATE, UPDATE, APPLY, WRITES = "create:Creator", "update:", "apply:", "writes:"
+SENT = "providers.halo_writes:sent_rows"
+TARGET = "providers.halopsa:HaloTarget"
+LISTING = "providers.listing:PagedList"
+COUNTS, BODY = "providers.halo_writes:counts_body", "providers.halo_writes:create_body"
+COUNT_ELEMENT = '"count": write.count}'
+
+BUGS: dict[str, Edits] = {
+    # ---- create ---------------------------------------------------------------------------------------------------
+    "blind retry of a create": (
+        (
+            f"{CREATE}._post",
+            'return self.ground.write("create", (entry,), request)',
+            (
+                'answer = self.ground.write("create", (entry,), request)\n'
+                '    return answer if isinstance(answer, Accepted) else self.ground.write("create", (entry,), request)'
+            ),
+        ),
+    ),
+    "a POST that met a 5xx is sent again below the journal": (
+        (
+            f"{TARGET}.send",
+            "reply = self._transport.write(call)",
+            "reply = self._transport.write(call)\n        if reply.status >= 500: reply = self._transport.write(call)",
+        ),
+    ),
+    "a POST that met a 401 is sent again with a new token": (
+        (
+            f"{TARGET}.send",
+            "self._token.reject(token)",
+            (
+                "self._token.reject(token); reply = self._transport.write(self._call('POST', '/api/SoftwareLicence', "
+                "self._token.bearer().reveal(), body=request.body))"
+            ),
+        ),
+    ),
+    "the quantity in the create": (
+        (BODY, 'row["count"] = 0', 'row["count"] = 3'),
+        (SENT, 'rows[0].get("count") != 0', "False"),
+    ),
+    "the marker is not sent": ((BODY, "if marker is not MarkerField.NONE:", "if False:"),),
+    "the attempt is not recorded": (
+        (
+            f"{CREATE}._record",
+            "self.ground.state.record_attempts(list(attempts.values()), replacing=replacing)",
+            "frozenset(attempts)",
+        ),
+    ),
+    "the attempt is recorded after the post": (
+        (
+            f"{CREATE}._create_group",
+            "recorded_at, attempts = self._record(group)",
+            (
+                "recorded_at = self.ground.clock.monotonic(); now = self.ground.clock.now(); "
+                "attempts = {c.key: self._attempt(c, now) for c in group}"
+            ),
+        ),
+        (
+            f"{CREATE}._create_group",
+            "sent = [c for c in group if c.key in answers]",
+            (
+                "sent = [c for c in group if c.key in answers]; "
+                "self.ground.state.record_attempts([attempts[c.key] for c in sent])"
+            ),
+        ),
+    ),
+    "the binding is recorded after the count": (
+        (
+            f"{CREATE}._follow_up",
+            "self.ground.state.record_bindings([_binding(c, found[c.key], now) for c in bound])",
+            "pass",
+        ),
+    ),
+    "an unknown create counts as failed": (
+        (f"{CREATE}._follow_up", "isinstance(answer, Refused)", "isinstance(answer, (Refused, Unclear))"),
+    ),
+    "compare-and-set dropped": (
+        (
+            "state.document:grant_attempts",
+            "if free and key not in granted and key not in document.bindings:",
+            "if True:",
+        ),
+    ),
+    "the settle time is ignored": (("identity:_without_subscription", "now - attempt.recorded_at < settle", "False"),),
+    "one look instead of two": (
+        (f"{CREATE}._look_twice", "if not any(c.settled_attempt for c in changes):", "if True:"),
+    ),
+    "two looks at once instead of a minute apart": (
+        (f"{CREATE}._look_twice", "self.ground.clock.sleep(FRESH_SECONDS)", "pass"),
+    ),
+    "no second look before a create": ((f"{CREATE}.create", "self.ground.relist()", "pass"),),
+    "a duplicate marker is ignored": (
+        ("identity:identify", "if len(live_hits) > 1:", "if False:"),
+        ("identity:identify", "if len(named | {hit.id for hit in live_hits}) > 1:", "if False:"),
+    ),
+    "a Subscription is adopted by its name": (
+        (
+            "identity:_without_subscription",
+            "if namesakes:",
+            "if namesakes: return Identity(subscription=namesakes[0], origin=BindingOrigin.MARKER)\n    if namesakes:",
+        ),
+    ),
+    "the same name is no reason to ask": (("identity:_without_subscription", "if namesakes:", "if False:"),),
+    # ---- update ---------------------------------------------------------------------------------------------------
+    "the name is sent in an update": (
+        (COUNTS, COUNT_ELEMENT, '"count": write.count, "name": "Training"}'),
+        (SENT, 'set(row) != {"id", "count"}', "False"),
+    ),
+    "a price is sent in an update": (
+        (COUNTS, COUNT_ELEMENT, '"count": write.count, "price": 0.0}'),
+        (SENT, 'set(row) != {"id", "count"}', "False"),
+    ),
+    "the id 0 is accepted": (
+        (COUNTS, '"id": int(write.subscription_id)', '"id": 0'),
+        ("providers.halo_writes:_check_known", "if type(subscription_id)", "if False and type(subscription_id)"),
+    ),
+    "one too many": ((COUNTS, COUNT_ELEMENT, '"count": write.count + 1}'),),
+    "a stale row is written": ((f"{UPDATE}_still_as_planned", "if not moved:", "if True:"),),
+    "an old listing is good enough": ((f"{WRITES}Ground.freshen", "> FRESH_SECONDS", "> 1e9"),),
+    "no listing after an unclear batch": ((f"{UPDATE}_one_by_one", "ground.relist()", "pass"),),
+    "a saved plan's rows are not held against today's": ((f"{APPLY}_agreed_writes", "if agreed is None:", "if True:"),),
+    "zero is not read twice": ((f"{APPLY}_still_zero", "if not falls:", "if True:"),),
+    "a deletion where a Subscription was listed": (
+        (
+            f"{TARGET}.subscriptions",
+            "self._remember(found)",
+            (
+                "self._remember(found); self._transport.write(self._call('DELETE', '/api/SoftwareLicence/9002', "
+                "self._token.bearer().reveal()))"
+            ),
+        ),
+        ("providers.transport:Transport._request", "if not as_meant or not any(", "if False and not any("),
+    ),
+    # ---- reading --------------------------------------------------------------------------------------------------
+    "a list that is too short is taken as it is": (
+        (f"{LISTING}._read_once", "if len(rows.seen) != total:", "if False:"),
+    ),
+    "only the first page is read": (
+        (f"{LISTING}._read_once", "if 0 < size < total:", "if False:"),
+        (f"{LISTING}._read_once", "if len(rows.seen) != total:", "if False:"),
+    ),
+    "without a total the first page is all": (
+        (f"{LISTING}._until_empty", "start, short = size, size == 0", "return rows.all()"),
+    ),
+    "a row that came twice stands in for one that was skipped": (
+        ("providers.listing:_Rows.all", "if self.repeated:", "if False:"),
+        (f"{LISTING}._read_once", "if len(rows.seen) != total:", "if False:"),
+    ),
+    "inactive users are billed": (
+        ("providers.infima:InfimaSource._count_users", '.strip().lower() == "active"', " is not None"),
+    ),
+    "missing is zero": (
+        ("plan:_total", "if len(known) == len(counts) else None", ""),
+        ("doubts:reading_doubts", "if not mapping.counts_users:", "if True:"),
+    ),
+    "included users are billed": (("quantity:billed", "counted - rule.included", "counted"),),
+    "one client that cannot be read stops all others": (
+        (
+            "providers.infima:InfimaSource._counted",
+            "except ApiError as exc:",
+            "except ApiError as exc:\n        raise",
+        ),
+    ),
+    # ---- guards ---------------------------------------------------------------------------------------------------
+    "the zero guard is skipped": (("safety:to_zero", "if not nobody or", "if True or"),),
+    "the decrease guard is off by a factor": (
+        ("safety:_beyond", "difference > limit.users", "difference > limit.users * 10"),
+    ),
+    "the outage guard is skipped": (("safety:source_dropped", "if fall > TOTAL_DECREASE_USERS", "if False"),),
+    "a refused plan is written all the same": (
+        ("changes:Plan.writes", "() if self.refused else ", ""),
+        (f"{APPLY}apply", "if not plan.refused:", "if True:"),
+        (f"{APPLY}apply", "elif plan.refused and change.performs_write:", "elif False:"),
+    ),
+    "a hold holds nothing": (
+        ("changes:Change.performs_write", "self.hold is None and ", ""),
+        (f"{APPLY}apply", "if change.hold is not None:", "if False:"),
+    ),
+    "a Subscription of another customer is written": (
+        ("identity:_doubt_about", "found.customer_id != mapping.halo_customer.id", "False"),
+        (
+            f"{UPDATE}_as_planned",
+            "mapping.halo_customer.id",
+            "(target.change.before or target.change.after).customer_id",
+        ),
+    ),
+    "a Subscription that is not live is written": (
+        ("identity:_doubt_about", "if not found.live:", "if False:"),
+        (f"{UPDATE}_as_planned", '"active": True', '"active": None'),
+        (f"{UPDATE}_as_listed", '"active": live.live', '"active": None'),
+    ),
+    "an inactive customer is billed": (("doubts:customer_doubts", "customer is None or customer.inactive", "False"),),
+    # ---- verdict --------------------------------------------------------------------------------------------------
+    "what was sent counts as done": (
+        (f"{UPDATE}_judge", "elif live.count != target.after and target.key in ground.unclear:", "elif False:"),
+        (f"{UPDATE}_judge", "elif live.count != target.after:", "elif False:"),
+    ),
+    "exit 0 on a hold": (("verdict:exit_code", "return EXIT_HELD", "return 0"),),
+    "exit 0 on an unknown outcome": (("verdict:exit_code", "if incomplete:", "if False:"),),
+    "an unclear answer is journaled as ok": ((f"{WRITES}_journal_words", "IntentResult.UNKNOWN", "IntentResult.OK"),),
+    "what else the write changed is not looked at": (
+        (f"{UPDATE}changed_besides_count", "return what_moved", 'return "" and what_moved'),
+    ),
+    "a row that was seen to move counts as unchanged": (
+        (f"{UPDATE}settle_moved", "if moved :=", "if False and (moved :="),
+        (f"{UPDATE}settle_moved", "_moved(ground, target):", "_moved(ground, target)):"),
+    ),
+    "a converged row is written again": (("plan:_action", "if quantity.result == before.count:", "if False:"),),
+    # ---- journal, state, races --------------------------------------------------------------------------------------
+    "the journal comes after the request": (
+        (f"{WRITES}Ground.write", "self.state.intend(", "late = ("),
+        (
+            f"{WRITES}Ground.write",
+            "self._count_failure(answer)",
+            "self.state.intend(late); self._count_failure(answer)",
+        ),
+    ),
+    "the journal is not fsynced": (("state.files:AppendOnlyFile.append", "os.fsync(self._fd)", "pass"),),
+    "state.json is not fsynced before its rename": (("state.files:_write_new_file", "os.fsync(fd)", "pass"),),
+    "a rename is not made durable": (("state.files:_fsync_directory", "os.fsync(fd)", "pass"),),
+    "a record does not name the one before": (("state.journal:Journal.append", "prev=self._prev", "prev=GENESIS"),),
+    "the state can be read by others": (("state.files:_make_private", "0o600", "0o644"),),
+    "no lock is taken": (("state.directory:DirectoryState._open_run", "if self._lock_runs else", "if False else"),),
+}
