@@ -9,7 +9,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 WORKERS ?= auto
 
-.PHONY: help setup tool demo test check lint types imports workflows audit wheel format golden lock clean
+.PHONY: help setup tool demo test check lint types imports workflows audit wheel format golden lock clean pictures
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -69,10 +69,16 @@ golden: $(STAMP) ## write the golden files anew; then read the difference
 	RECONCILER_REWRITE_GOLDEN=1 $(BIN)/python -m pytest -q tests/render tests/test_readme.py tests/test_startup.py tests/cli/test_commands_doc.py || true
 	git diff --stat -- tests/golden
 
+pictures: $(STAMP) ## draw the README's pictures anew from real output; the report's needs Chromium
+	$(BIN)/python -m tests.pictures docs/images
+
 lock: $(STAMP) ## solve the dependencies anew and write both lock files
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -o requirements/run.txt pyproject.toml
 	$(BIN)/uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --group dev -o requirements/dev.txt pyproject.toml
+
+torture: $(STAMP) ## faults, crashes, races, planted bugs: every figure of docs/reliability.md (under an hour on two cores)
+	$(BIN)/python -m tests.torture.campaign --json torture.json $(TORTURE)
 
 clean: ## remove everything that was built
 	rm -rf $(VENV) dist build .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis demo-work

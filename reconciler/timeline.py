@@ -39,6 +39,15 @@ def ending_of(verdict: RunVerdict) -> Ending:
     return Ending.DECISION if verdict.decision else _ENDINGS.get(verdict.exit_code, Ending.FAILED)
 
 
+def is_whole(run: PastRun) -> bool:
+    """True for a run over all mappings whose reads were complete: what it does not mention was in step."""
+    partial = any(word in run.info.command.split() for word in ("--only", "--exclude"))
+    return ending_of(run.verdict) in _LOOKED and not partial
+
+
+_LOOKED = frozenset({Ending.GOOD, Ending.HELD, Ending.INCOMPLETE})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
     """From this moment on: the billed quantity and INFIMA's newest recorded count, each None where not known."""
@@ -70,17 +79,34 @@ class Timeline:
 def draw_timeline(runs: Iterable[PastRun], snapshots: Iterable[Snapshot]) -> Timeline:
     """The timeline that runs and snapshots come to, whatever order they are in."""
     lines: defaultdict[MappingKey, list[Point]] = defaultdict(list)
+    confirmed: dict[MappingKey, int | None] = {}
+    doubtful: set[MappingKey] = set()
     runs_in_order = sorted((run for run in runs if not run.verdict.decision), key=lambda run: run.verdict.finished_at)
     fulls = sorted(snapshots, key=lambda snapshot: snapshot.taken_at)
     for run in runs_in_order:
         while fulls and fulls[0].taken_at < run.verdict.finished_at:
             _add_snapshot(lines, fulls.pop(0))
+        told = {change.key for change in run.verdict.changes}
+        if is_whole(run):
+            # No line means "in step": the count that was withheld the night before has gone back to the confirmed one.
+            for key in doubtful - told:
+                line = lines[key]
+                _add(line, run.verdict.finished_at, line[-1].quantity if line else None, confirmed.get(key))
+            doubtful &= told
         for change in run.verdict.changes:
             _add_change(lines[change.key], run, change)
+            if change.outcome in _CONFIRM:
+                confirmed[change.key] = change.counted
+                doubtful.discard(change.key)
+            else:
+                doubtful.add(change.key)
     for snapshot in fulls:
         _add_snapshot(lines, snapshot)
     return Timeline(points={key: tuple(line) for key, line in lines.items() if line})
 
+
+_CONFIRM = frozenset({Outcome.APPLIED, Outcome.UNCHANGED})
+"""Outcomes after which the state remembers the count as the one that the quantity came from."""
 
 _TELL_BEFORE = frozenset({Outcome.APPLIED, Outcome.UNCHANGED, Outcome.HELD, Outcome.FAILED, Outcome.UNKNOWN})
 """Outcomes whose `before` was live in that run; a stale row's was not, that is why it is stale."""

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import io
+import re
 import shutil
 import subprocess
 import sys
@@ -80,10 +81,11 @@ def draw(folder: Path) -> None:
 def picture_of_terminal(finished: Finished) -> str:
     """What `plan` prints in a terminal, as a drawing."""
     document = plan_document(finished.plan, version=__version__)
-    text = render_plan(document, verbose=False, colour=True, width=118, encoding="utf-8")
-    console = Console(width=120, record=True, file=io.StringIO(), force_terminal=True)
+    text = render_plan(document, verbose=False, colour=True, width=130, encoding="utf-8")
+    console = Console(width=132, record=True, file=io.StringIO(), force_terminal=True)
     console.print(Text.from_ansi(f"$ reconciler plan\n\n{text}"), soft_wrap=True)
-    return console.export_svg(title="reconciler plan", clear=False)
+    drawing = console.export_svg(title="reconciler plan", unique_id="plan")
+    return re.sub(r"@font-face \{.*?\}\s*", "", drawing, flags=re.DOTALL)  # a picture fetches no fonts from anywhere
 
 
 def photograph(page: Path, picture: Path, *, width: int, height: int, browser: str, dark: bool = False) -> None:

@@ -6,15 +6,16 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import click
 
 from reconciler import __version__
 from reconciler.cli.options import CommonOptions, common_options
-from reconciler.cli.output import prepare_streams, report_error, tell
+from reconciler.cli.output import close_streams, prepare_streams, report_error, say, tell
 from reconciler.cli.suggest import closest
-from reconciler.errors import Interrupted, ReconcilerError
+from reconciler.errors import Interrupted, ReconcilerError, UsageError
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
@@ -41,6 +42,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "history": ("reconciler.cli.history:history", "List past runs, or one mapping's changes."),
     "report": ("reconciler.cli.report:report", "One offline HTML file that tells it all."),
     "statement": ("reconciler.cli.statement:statement", "A month's billed quantities for finance."),
+    "backtest": ("reconciler.cli.backtest:backtest", "Replay past nights through other mappings or limits."),
+    "undo": ("reconciler.cli.undo:undo", "Prepare to set back what a past run wrote."),
     "adopt": ("reconciler.cli.adopt:adopt", "Bind a mapping to an existing Subscription, by hand."),
     "resolve": ("reconciler.cli.resolve:resolve", "Decide a create without an answer, or a Subscription that is gone."),
     "ci": ("reconciler.cli.ci:ci", "Report a run to GitHub, GitLab or Azure DevOps."),
@@ -112,8 +115,12 @@ def cli() -> None:
 
 def run(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code. Nothing but an exit leaves this function."""
-    prepare_streams()
-    sys.exit(main(arguments))
+    heard = prepare_streams()
+    code = close_streams(main(arguments))
+    if not heard:
+        tell("Error: stdout is closed, so nobody has seen the result.")
+        code = code or 1
+    sys.exit(code)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:  # noqa: PLR0911 - one return for each way to end
@@ -128,7 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> int:  # noqa: PLR0911 - one 
     except click.exceptions.Exit as done:
         return done.exit_code
     except click.UsageError as error:
-        return _usage(error)
+        return _usage(error, list(sys.argv[1:] if arguments is None else arguments))
     except click.ClickException as error:
         tell(f"Error: {error.format_message()}")
         return EXIT_USAGE
@@ -141,13 +148,17 @@ def main(arguments: Sequence[str] | None = None) -> int:  # noqa: PLR0911 - one 
     except (KeyboardInterrupt, click.Abort):
         tell("\nInterrupted before the first write: nothing was changed.")
         return _leave_at_once(Interrupted.exit_code)
-    except BrokenPipeError:  # whoever read stdout has gone; what was written to HaloPSA stands in the journal
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:  # stdout is full or its reader has gone; what was written to HaloPSA is in the journal
+        tell(f"Error: {error.strerror or error}. What was already done is recorded in the state.")
         return 1
     return result if isinstance(result, int) else 0
 
 
-def _usage(error: click.UsageError) -> int:
+def _usage(error: click.UsageError, words: Sequence[str]) -> int:
+    if _wants_json(words):
+        from reconciler.plan_document import dump_document, error_document  # noqa: PLC0415
+
+        say(dump_document(error_document(UsageError(error.format_message()), version=__version__)))
     if error.ctx is not None:
         tell(error.ctx.get_usage())
         tell(f"Try '{error.ctx.command_path} --help' for help.\n")
@@ -155,8 +166,14 @@ def _usage(error: click.UsageError) -> int:
     return EXIT_USAGE
 
 
+def _wants_json(words: Sequence[str]) -> bool:
+    """True where -o json stands on a line that click could not make out."""
+    return any(
+        word in {"-ojson", "--output=json"} or (word in {"-o", "--output"} and after == "json")
+        for word, after in pairwise([*words, ""])
+    )
+
+
 def _leave_at_once(code: int) -> int:
     """End without waiting for reads that are still on their way; nothing is being written any more."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+    os._exit(close_streams(code))

@@ -82,6 +82,20 @@ def set_subscription_id(text: str, key: str, subscription_id: int, *, file: str 
     return _set_member(_open(text, file), key, "subscription_id", int(subscription_id), behind="halo_customer")
 
 
+def set_quantity(text: str, key: str, members: dict[str, Any], *, file: str = "mappings.yaml") -> str:
+    """`text` with these members in the quantity rule of the mapping called `key`; its others stay. Raises ConfigError.
+
+    A rule with comments inside is refused, for they would be lost.
+    """
+    opened = _open(text, file)
+    entry = _find_entry(opened, key)[1]
+    rule = entry.get("quantity")
+    if isinstance(rule, Table) and "#" in opened.text[rule.start : rule.end]:
+        raise refusal(file, "the quantity rule holds a comment", _BY_HAND, place=opened.source.place(rule.start))
+    old = plain(rule) if isinstance(rule, Table) else {}
+    return _set_member(opened, key, "quantity", {**old, **members}, behind="halo_customer")
+
+
 def retire_mapping(text: str, key: str, *, file: str = "mappings.yaml") -> str:
     """`text` with `retired: true` in the mapping called `key`. Raises ConfigError."""
     return _set_member(_open(text, file), key, "retired", True, behind=None)  # noqa: FBT003 - the value to write
@@ -180,7 +194,7 @@ def _fill_empty_list(file: _File, section: str, rows: Row, members: dict[str, An
     return start, end, file.newline.join(lines) + closing
 
 
-def _set_member(file: _File, key: str, name: str, value: int, *, behind: str | None) -> str:
+def _set_member(file: _File, key: str, name: str, value: object, *, behind: str | None) -> str:
     index, entry = _find_entry(file, key)
     if entry.get(name) is value or (entry.get(name) == value and not isinstance(value, bool)):
         return file.text

@@ -149,7 +149,7 @@ def _needs(shown: View, numbers: dict[str, int]) -> Iterator[Need]:
             tone=Tone.CALL,
             who=client["name"],
             key=f"INFIMA client {client['id']}",
-            what=f"Neither mapped nor ignored{users}: nobody is billed for it.",
+            what=f"Neither mapped nor ignored{users}: no mapping bills it.",
             step="Map it to a HaloPSA customer (reconciler map), or ignore it on purpose in mappings.yaml.",
         )
     for left in shown.document["unmanaged_subscriptions"]:

@@ -9,7 +9,7 @@ from reconciler.model import MappingKey
 from reconciler.render.html_charts import Chart, Event, draw_chart
 from reconciler.render.html_page import AuditRun, Background, Movement, PageRow
 from reconciler.state.history import PastChange, PastRun
-from reconciler.timeline import Ending, Month, ending_of, month_of
+from reconciler.timeline import Ending, Month, ending_of, is_whole, month_of
 from reconciler.writes import Outcome
 
 OVERDUE = timedelta(hours=36)
@@ -17,7 +17,6 @@ TOP = 5
 AUDIT_LINES = 1200
 """Lines of the audit trail that are shown: what keeps the file small. `reconciler history` has all."""
 
-_SUMS = {Ending.GOOD, Ending.HELD, Ending.INCOMPLETE}
 _ON_RECORD = {Outcome.APPLIED, Outcome.FAILED, Outcome.UNKNOWN}
 
 
@@ -50,16 +49,12 @@ def overdue(runs: Sequence[PastRun], now: datetime) -> tuple[str, ...]:
     return (f"{last}: look whether the nightly run still runs.",)
 
 
-def is_whole(run: PastRun) -> bool:
-    """True for a run whose sum of users is about all mappings and was read to the end."""
-    partial = any(word in run.info.command.split() for word in ("--only", "--exclude"))
-    return ending_of(run.verdict) in _SUMS and not partial and run.verdict.users_after > 0
-
-
 def over_time(around: Background) -> tuple[tuple[Chart, ...], tuple[tuple[str, int], ...]]:
     """The chart in a wide and a narrow drawing, and the same as figures: each month's last sum."""
     runs = [run for run in around.runs if around.since <= run.verdict.finished_at <= around.until]
-    totals = [(run.verdict.finished_at, run.verdict.users_after) for run in runs if is_whole(run)]
+    totals = [
+        (run.verdict.finished_at, run.verdict.users_after) for run in runs if is_whole(run) and run.verdict.users_after
+    ]
     bad = {Ending.FAILED, Ending.INCOMPLETE, Ending.INTERRUPTED}
     failed = [
         Event(at=run.verdict.finished_at, text=f"{run.verdict.finished_at:%d %b %Y}: {ending_of(run.verdict)}")

@@ -6,8 +6,8 @@ import stat
 
 from reconciler.plan_document import dump_document, plan_document
 from tests.history.conftest import Command
-from tests.history.months import sleep_until
 from tests.history.months import moment as moment_of
+from tests.history.months import sleep_until
 from tests.render.htmlpage import parse
 from tests.stage import Stage
 

@@ -1,0 +1,142 @@
+"""`reconciler backtest`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from reconciler.cli.options import CommonOptions, common_options, output_option
+from reconciler.cli.output import safe, say, tell
+from reconciler.cli.past import parse_date
+from reconciler.cli.table import show_json, show_table
+from reconciler.cli.wiring import wire
+
+if TYPE_CHECKING:
+    from reconciler.backtest import Backtest, Night, Outcome
+    from reconciler.model import Json
+    from reconciler.render.grid import Cell
+
+SHOWN = 30
+
+
+@click.command()
+@click.option("--since", required=True, metavar="DATE", help="The first day (UTC) to replay, for example 2026-09-01.")
+@output_option("text", "csv", "json", "markdown")
+@common_options
+@click.pass_obj
+def backtest(options: CommonOptions, *, since: str, output: str) -> int:
+    """Replay recorded counts through a mappings file: what would have been billed, held, refused.
+
+    Try other limits or rules in a copy of mappings.yaml, and see what they would have done to nights that were. The
+    copy has to lie beside mappings.yaml, or --state has to name the state. Nothing is read from INFIMA or HaloPSA.
+
+    \b
+    Examples:
+      reconciler backtest --since 2026-09-01
+      reconciler backtest --mappings stricter.yaml --since 2026-09-01 -o csv > nights.csv
+    """
+    from reconciler.backtest import backtest as replay  # noqa: PLC0415
+    from reconciler.timeline import draw_timeline  # noqa: PLC0415
+
+    wiring = wire(options)
+    start = parse_date(since, "--since")
+    mappings = wiring.load()
+    history = wiring.store().history
+    runs = history.runs()
+    made = replay(mappings, runs, draw_timeline(runs, history.snapshots()), since=start)
+    if output == "json":
+        show_json(_json(made))
+    elif made.nights:
+        _draw(output, made)
+    if made.unrecorded:
+        some = ", ".join(made.unrecorded[:10]) + (", ..." if len(made.unrecorded) > 10 else "")  # noqa: PLR2004
+        tell(safe(f"The history has no count of {len(made.unrecorded)} of the mappings: {some}"))
+    if not made.nights:
+        tell(f"No complete run is recorded since {since}.")
+    return 0
+
+
+def _draw(output: str, made: Backtest) -> None:
+    from reconciler.render.grid import Column  # noqa: PLC0415
+
+    columns = (
+        Column(title="Night (UTC)"),
+        Column(title="Run"),
+        Column(title="Billed then", number=True),
+        Column(title="Replayed", number=True),
+        Column(title="Difference", number=True),
+        Column(title="Written", number=True),
+        Column(title="Held", number=True),
+        Column(title="Stopped by", wrap=True),
+    )
+    nights = made.nights if output != "text" else made.nights[-SHOWN:]
+    show_table(output, columns, [_cells(night) for night in nights])
+    if output != "text":
+        return
+    if len(nights) < len(made.nights):
+        tell(f"{len(made.nights) - len(nights)} earlier nights are not shown: -o csv has them all.")
+    moved = [row for row in made.outcomes if row.recorded != row.replayed or row.nights_held]
+    if moved:
+        say("\nMappings that would stand otherwise, or would have been held:")
+        names = ("Mapping", "Customer", "Billed then", "Replayed", "Nights held")
+        show_table(output, [Column(title=name, number=i > 1) for i, name in enumerate(names)], [_row(r) for r in moved])
+    say("\n" + summary(made))
+
+
+def summary(made: Backtest) -> str:
+    """The replay in three sentences."""
+    refused = sum(bool(night.refused) for night in made.nights)
+    holds = sum(len(night.held) for night in made.nights)
+    keys = {key for night in made.nights for key, _ in night.held}
+    then, now = sum(n.recorded for n in made.nights), sum(n.replayed for n in made.nights)
+    return (
+        f"{len(made.nights)} nights replayed: {refused} would have been refused, "
+        f"{holds} changes of {len(keys)} mappings held. "
+        f"Users billed, summed over the nights: {then} recorded, {now} replayed ({now - then:+d})."
+    )
+
+
+def _cells(night: Night) -> tuple[Cell, ...]:
+    rules = sorted({rule for _, rule in night.held})
+    return (
+        f"{night.run.verdict.finished_at:%Y-%m-%d %H:%M}",
+        night.run.info.id,
+        night.recorded,
+        night.replayed,
+        night.replayed - night.recorded,
+        night.written,
+        len(night.held),
+        ", ".join([f"refused: {rule}" for rule in night.refused] + rules),
+    )
+
+
+def _row(row: Outcome) -> tuple[Cell, ...]:
+    return (row.mapping.key, row.mapping.halo_customer.name, row.recorded, row.replayed, row.nights_held)
+
+
+def _json(made: Backtest) -> dict[str, Json]:
+    return {
+        "nights": [
+            {
+                "run": night.run.info.id,
+                "finished_at": night.run.verdict.finished_at.isoformat(),
+                "users_recorded": night.recorded,
+                "users_replayed": night.replayed,
+                "written": night.written,
+                "held": [{"key": key, "rule": rule} for key, rule in night.held],
+                "refused": list(night.refused),
+            }
+            for night in made.nights
+        ],
+        "mappings": [
+            {
+                "key": row.mapping.key,
+                "recorded": row.recorded,
+                "replayed": row.replayed,
+                "nights_held": row.nights_held,
+            }
+            for row in made.outcomes
+        ],
+        "unrecorded": [str(key) for key in made.unrecorded],
+    }

@@ -1,0 +1,191 @@
+"""`reconciler undo`."""
+
+from __future__ import annotations
+
+import difflib
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from reconciler import __version__
+from reconciler.cli.options import CommonOptions, common_options, complete_keys, output_option
+from reconciler.cli.output import draw_plan, safe, say, tell
+from reconciler.cli.past import find_run, parse_date
+from reconciler.cli.planfile import save_plan_file
+from reconciler.cli.table import show_json
+from reconciler.cli.wiring import Wiring, live, require_key, wire
+from reconciler.errors import UsageError
+
+if TYPE_CHECKING:
+    from reconciler.changes import Plan
+    from reconciler.model import Mappings, Observation, Recorded
+    from reconciler.undo import Undo
+
+
+@click.command()
+@click.argument("run")
+@click.option("--only", multiple=True, metavar="KEY", shell_complete=complete_keys, help="Set back this mapping only.")
+@click.option(
+    "--until", metavar="DATE", help="Last day on which the old quantity is kept.  [default: until you say so]"
+)
+@click.option("--write", is_flag=True, help="Write the edit into mappings.yaml.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Save the plan to FILE.")
+@output_option("text", "json")
+@common_options
+@click.pass_obj
+def undo(
+    options: CommonOptions,
+    *,
+    run: str,
+    only: tuple[str, ...],
+    until: str | None,
+    write: bool,
+    out: Path | None,
+    output: str,
+) -> int:
+    """Prepare to set back what a past run wrote. It never writes to HaloPSA.
+
+    Both systems are read: what somebody changed since is named and left out. For the rest the old quantity becomes
+    `quantity: {fixed: ...}` in mappings.yaml, because the next night would otherwise count again. The edit is shown,
+    or written with --write; then plan and apply do what they always do. Take the fixed quantity out again when INFIMA's
+    count is right.
+
+    \b
+    Environment: as for `reconciler plan`.
+
+    \b
+    Examples:
+      reconciler undo 3f2a9c1e
+      reconciler undo 3f2a9c1e --write --out undo.plan.json && reconciler apply undo.plan.json
+      reconciler undo 3f2a9c1e --only infima-101 --until 2026-12-31 --write
+    """
+    from reconciler.undo import undo_run  # noqa: PLC0415
+
+    wiring = wire(options)
+    with wiring.stopper.listen():
+        mappings = wiring.load()
+        for key in only:
+            require_key(key, [str(m.key) for m in mappings.mappings], "--only")
+        past = find_run(wiring.store().history.runs(), run)
+        last = _last_day(wiring, until)
+        observation, recorded = _read(wiring, mappings)
+        found = _kept(undo_run(past, _plan(mappings, observation, recorded)), only)
+        old = options.mappings.read_bytes()
+        new, edited = _edit(wiring, old, found, last)
+    plan = _plan(edited, observation, recorded, keys=[row.key for row in found.set_back])
+    if output == "json":
+        show_json(_json(found, old, new))
+    else:
+        _show(found, old, new, plan, options)
+    if write and new != old:
+        from reconciler.config.edit import write_atomically  # noqa: PLC0415
+
+        write_atomically(options.mappings, old, new)
+        tell(f"Wrote the edit into {options.mappings}.")
+    _save(out, plan, found, written=write)
+    return 0
+
+
+def _last_day(wiring: Wiring, until: str | None) -> date | None:
+    if until is None:
+        return None
+    day = parse_date(until, "--until").date()
+    if day < wiring.clock.now().date():
+        raise UsageError(f"--until {until}: that day is over.", hint="Name a day to come.")
+    return day
+
+
+def _read(wiring: Wiring, mappings: Mappings) -> tuple[Observation, Recorded]:
+    from reconciler.run import observe  # noqa: PLC0415
+
+    with wiring.connect(mappings) as systems:
+        return observe(live(systems), mappings, wiring.surroundings()), wiring.store().read()
+
+
+def _plan(mappings: Mappings, observation: Observation, recorded: Recorded, *, keys: Any = ()) -> Plan:
+    from reconciler.run import Wishes, make_plan  # noqa: PLC0415
+
+    return make_plan(mappings, observation, recorded, Wishes(only=tuple(keys)))
+
+
+def _kept(found: Undo, only: tuple[str, ...]) -> Undo:
+    from dataclasses import replace  # noqa: PLC0415
+
+    if not only:
+        return found
+    return replace(
+        found,
+        set_back=tuple(row for row in found.set_back if row.key in only),
+        left_out=tuple(row for row in found.left_out if row.key in only),
+    )
+
+
+def _edit(wiring: Wiring, old: bytes, found: Undo, last: date | None) -> tuple[bytes, Mappings]:
+    """The file with the old quantities fixed, read again by the rules of every mappings.yaml."""
+    from reconciler.config import parse_mappings  # noqa: PLC0415
+    from reconciler.config.edit import set_quantity  # noqa: PLC0415
+
+    text, file = old.decode("utf-8"), str(wiring.options.mappings)
+    for row in found.set_back:
+        members: dict[str, Any] = {"fixed": row.before, "reason": f"undo of run {found.run.info.id}"}
+        if last is not None:
+            members["until"] = last.isoformat()
+        text = set_quantity(text, row.key, members, file=file)
+    new = text.encode("utf-8")
+    return new, parse_mappings(new, file=file, today=wiring.clock.now().date())
+
+
+def _show(found: Undo, old: bytes, new: bytes, plan: Plan, options: CommonOptions) -> None:
+    from reconciler.plan_document import plan_document  # noqa: PLC0415
+
+    verdict = found.run.verdict
+    say(safe(f"Run {found.run.info.id} of {verdict.finished_at:%Y-%m-%d %H:%M} UTC: {verdict.sentence}"))
+    for row in found.left_out:
+        say(safe(f"  left out  {row.key}  {row.customer}: {row.why}"))
+    if not found.set_back:
+        say("Nothing of it can be set back.")
+        return
+    say("\nThe edit of mappings.yaml:")
+    for line in _diff(old, new):
+        say(safe(f"  {line}"))
+    say("\nWhat apply would do with it:")
+    say(draw_plan(plan_document(plan, version=__version__), options))
+
+
+def _diff(old: bytes, new: bytes) -> list[str]:
+    before, after = (text.decode("utf-8").splitlines() for text in (old, new))
+    lines = difflib.unified_diff(before, after, "mappings.yaml", "mappings.yaml", lineterm="", n=2)
+    return list(lines)[2:]
+
+
+def _save(out: Path | None, plan: Plan, found: Undo, *, written: bool) -> None:
+    if not found.set_back:
+        return
+    if out is None:
+        tell("Next: reconciler plan, then apply." if written else "Nothing was written: add --write, or edit by hand.")
+        return
+    from reconciler.plan_document import dump_document, plan_document  # noqa: PLC0415
+
+    save_plan_file(out, dump_document(plan_document(plan, version=__version__)))
+    condition = "" if written else ", once mappings.yaml holds exactly this edit"
+    tell(f"Saved the plan to {out}. To perform exactly this and nothing more{condition}: reconciler apply {out}")
+
+
+def _json(found: Undo, old: bytes, new: bytes) -> dict[str, Any]:
+    return {
+        "run": found.run.info.id,
+        "set_back": [
+            {
+                "key": row.key,
+                "halo_customer": row.customer,
+                "subscription_id": row.subscription_id,
+                "written": row.written,
+                "before": row.before,
+            }
+            for row in found.set_back
+        ],
+        "left_out": [{"key": row.key, "halo_customer": row.customer, "why": row.why} for row in found.left_out],
+        "edit": _diff(old, new),
+    }
