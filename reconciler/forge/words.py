@@ -114,9 +114,11 @@ def in_plain_words(shown: View) -> str:
         told = [f"{_number(len(done), 'quantity')} {'was' if len(done) == 1 else 'were'} set"] if done else []
         told += waiting
         return f"{_listed(told) or 'Everything was right already'}. {_billed(before, after, 'are')}"
-    here = [row for row in pending_writes(shown) if row.caused_by_edit]
-    anyway = len(pending_writes(shown)) - len(here)
-    doing = "Merging the edit" if shown.compares_edit else "A run"
+    pending = pending_writes(shown)
+    here = [row for row in pending if row.caused_by_edit]
+    anyway = len(pending) - len(here)
+    # without --against nobody knows which change is the edit's doing, unless there is none
+    doing = "Merging the edit" if shown.compares_edit or not pending else "A run"
     told = [f"{doing} changes {_number(len(here), 'quantity') if here else 'no quantity'}"]
     told += [f"{_number(anyway, 'quantity')} would change tonight with or without it"] if anyway else []
     summary = shown.document["summary"]

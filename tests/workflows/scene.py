@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import reconciler
 from reconciler.config.fmt import format_mappings
 from reconciler.simulator.server import Server
 from reconciler.simulator.world import World
@@ -21,7 +22,8 @@ from tests.stage import small_mappings
 from tests.workflows.runner import Event, Job, JobRunner, load_workflow
 
 ROOT = Path(__file__).parents[2]
-SHIPPED = ("reconciler", "schema", "requirements", ".ci", ".github", "Makefile", "pyproject.toml")
+PACKAGE = Path(reconciler.__file__).parent  # the source, or the installed wheel where the tests run without the source
+SHIPPED = ("schema", "requirements", ".ci", ".github", "Makefile", "pyproject.toml")
 READ, WRITE = "halo-read", "halo-write"
 HALO_SECRETS = ("HALO_CLIENT_ID", "HALO_CLIENT_SECRET", "INFIMA_API_KEY")
 
@@ -45,6 +47,7 @@ class Scene:
         self.git("remote", "add", "origin", str(self.remote))
         for name in SHIPPED:
             _copy(ROOT / name, self.desk / name)
+        _copy(PACKAGE, self.desk / "reconciler")
         self.write(six_mappings())
         self.commit("Start")
 
