@@ -27,7 +27,7 @@ from reconciler.model import (
 from reconciler.providers.base import Accepted, NewSubscription, Refused, Unclear, WriteAnswer
 from reconciler.state.base import IntentEntry
 from reconciler.update import set_counts
-from reconciler.writes import FRESH_SECONDS, CountTarget, Ground, Outcome
+from reconciler.writes import FRESH_SECONDS, CountTarget, Ground, Outcome, bare
 
 PHASE = "Creating Subscriptions"
 
@@ -126,7 +126,9 @@ class Creator:
                 unsent.append(change)
                 continue
             try:
-                answers[change.key] = self._post(change)
+                answers[change.key] = answer = self._post(change)
+                if isinstance(answer, Unclear) and answer.warned:
+                    self.ground.warnings[change.key] = "; ".join(answer.warned.values())
             except Interrupted:  # it still waited for its turn, so it was not sent
                 unsent.append(change)
                 continue
@@ -297,6 +299,6 @@ def _binding(change: Change, found: Subscription, now: datetime) -> Binding:
 def _unknown_create(change: Change, answer: WriteAnswer) -> str:
     why = answer.message if isinstance(answer, Unclear) else "HaloPSA said yes"
     return (
-        f"a create was sent and no Subscription with the marker {change.key} shows yet: {why}; it is not sent again. "
-        "The next run adopts it if it has appeared"
+        f"a create was sent and no Subscription with the marker {change.key} shows yet: {bare(why)}; it is not "
+        "sent again. The next run adopts it if it has appeared"
     )

@@ -147,7 +147,7 @@ def _without_subscription(
 ) -> Identity:
     attempt = recorded.attempts.get(mapping.key)
     if attempt is not None and now - attempt.recorded_at < settle:
-        return Identity(subscription=None, doubts=(_attempt_open(mapping, attempt, now=now, settle=settle),))
+        return Identity(subscription=None, doubts=(_attempt_open(mapping, attempt, settle=settle),))
     if mapping.retired:
         return Identity(subscription=None)
     given_up = recorded.given_up.get(mapping.key, ())
@@ -253,20 +253,17 @@ def _claimed_twice(mapping: Mapping, number: SubscriptionId, others: frozenset[M
     )
 
 
-def _attempt_open(mapping: Mapping, attempt: Attempt, *, now: datetime, settle: timedelta) -> Doubt:
-    hours = (now - attempt.recorded_at) / timedelta(hours=1)
+def _attempt_open(mapping: Mapping, attempt: Attempt, *, settle: timedelta) -> Doubt:
     return Doubt(
         rule=Rule.ATTEMPT_OPEN,
         message=(
-            f"a create was sent at {attempt.recorded_at:%Y-%m-%d %H:%M} UTC and its outcome is not known; "
+            f"a create was begun at {attempt.recorded_at:%Y-%m-%d %H:%M} UTC and its outcome is not known; "
             "a second one could bill twice"
         ),
         remedy=(
             f"nothing to do: it is decided after {settle / timedelta(hours=1):g} hours. Sooner, after a look into "
             f"HaloPSA: reconciler resolve {mapping.key} --adopt ID | --abandon --reason '...'"
         ),
-        measured=int(hours),
-        limit=int(settle / timedelta(hours=1)),
     )
 
 
@@ -286,6 +283,4 @@ def _same_name(mapping: Mapping, namesakes: list[Subscription], former: set[Mapp
         rule=Rule.SAME_NAME,
         message=(f"{mapping.halo_customer.name} already has a Subscription named {mapping.subscription_name!r}: {ids}"),
         remedy=f"{remedy}; if it is another, run with --allow same-name:{mapping.key} --reason '...'",
-        measured=len(namesakes),
-        limit=0,
     )

@@ -144,9 +144,9 @@ def _action_without_subscription(mapping: Mapping, identity: Identity) -> tuple[
 def _reason_to_update(mapping: Mapping, *, awaiting: bool) -> ActionReason:
     if mapping.retired:
         return ActionReason.RETIRED
-    if mapping.quantity.fixed is not None:
-        return ActionReason.FIXED
-    return ActionReason.FIRST_COUNT if awaiting else ActionReason.COUNT_CHANGED
+    if awaiting:
+        return ActionReason.FIRST_COUNT
+    return ActionReason.COUNT_CHANGED if mapping.quantity.fixed is None else ActionReason.FIXED
 
 
 def _after(mapping: Mapping, before: SubscriptionState | None, action: Action, quantity: Quantity) -> SubscriptionState:

@@ -27,6 +27,7 @@ from reconciler.model import (
     Mappings,
     Observation,
     Recorded,
+    Subscription,
     Tenant,
     UnreadableUsers,
     UserCount,
@@ -86,18 +87,24 @@ class Finished:
 
 
 def observe(live: Live, mappings: Mappings, surroundings: Surroundings) -> Observation:
-    """Read everything a plan needs from both systems, side by side; complete or not at all. Raises `ApiError`."""
+    """Read everything a plan needs from both systems, side by side; complete or not at all. Raises `ApiError`.
+
+    Counting users takes long where there are many clients. Subscriptions are then listed last, so that what a person
+    edits in HaloPSA meanwhile is seen and not overwritten.
+    """
     taken_at = surroundings.clock.now()
     tell = surroundings.observe
+
+    def list_subscriptions() -> tuple[Subscription, ...]:
+        return _phase(tell, "Reading HaloPSA Subscriptions", live.target.subscriptions, _many("rows"))
+
     pool = ThreadPoolExecutor(max_workers=4, thread_name_prefix="observe")
     try:
         partner = pool.submit(_phase, tell, "Connecting to INFIMA", live.source.partner, str)
         clients = pool.submit(_phase, tell, "Reading INFIMA clients", live.source.clients, _many("clients"))
-        subscriptions = pool.submit(
-            _phase, tell, "Reading HaloPSA Subscriptions", live.target.subscriptions, _many("rows")
-        )
         customers = pool.submit(_phase, tell, "Reading HaloPSA customers", live.target.customers, _many("customers"))
-        _raise_first(partner, clients, subscriptions, customers)
+        early = [] if counts_users(mappings) else [pool.submit(list_subscriptions)]
+        _raise_first(partner, clients, customers, *early)
     finally:  # whoever interrupts a read does not wait for the other reads to end
         pool.shutdown(wait=False, cancel_futures=True)
     wanted = clients_to_count(mappings, clients.result())
@@ -110,8 +117,13 @@ def observe(live: Live, mappings: Mappings, surroundings: Surroundings) -> Obser
         clients=clients.result(),
         user_counts=counts,
         customers=customers.result(),
-        subscriptions=subscriptions.result(),
+        subscriptions=early[0].result() if early else list_subscriptions(),
     )
+
+
+def counts_users(mappings: Mappings) -> bool:
+    """True when some mapping's users have to be walked one by one."""
+    return any(m.counts_users and m.quantity.count is CountRule.ACTIVE_USERS for m in mappings.mappings)
 
 
 def clients_to_count(mappings: Mappings, clients: Iterable[InfimaClient]) -> tuple[InfimaClientId, ...]:

@@ -17,6 +17,10 @@ from reconciler.rules import Allowance, Level, Rule
 TOTAL_DECREASE_USERS = 20
 """`source-dropped` looks at nothing smaller than this many users: a small MSP may well lose a fifth of ten."""
 
+STEEP_USERS, STEEP_MAPPINGS, STEEP_PERCENT = 3, 3, 10
+"""`source-dropped` also looks at how many mappings lost a third of their users, and at least three of them, at once:
+from three mappings and a tenth of all on, that is a source which answers for some clients badly (FAULTS I18)."""
+
 VANISHED_BINDINGS = 3
 """From so many recorded ids on, all of them missing at once speaks of another tenant, not of deletions."""
 
@@ -224,29 +228,43 @@ def source_dropped(ground: Ground) -> Iterator[Violation]:
     included users, a lower maximum) moves its quantity without INFIMA having lost anybody. The earlier count is the
     one that the state remembers, else what the live quantity implies.
     """
-    expected = counted = 0
+    expected = counted = compared = steep = 0
     for change in ground.plan.changes:
         now, before = change.quantity.counted, change.before
         if not change.mapping.counts_users or now is None or before is None or before.count is None:
             continue
-        earlier = change.counted_before
-        expected += implied_count(change.mapping.quantity, before.count, now) if earlier is None else earlier
+        remembered = change.counted_before
+        earlier = implied_count(change.mapping.quantity, before.count, now) if remembered is None else remembered
+        expected += earlier
         counted += now
+        compared += 1
+        steep += earlier - now >= STEEP_USERS and (earlier - now) * 3 >= earlier
     fall = expected - counted
     percent = ground.limits.max_total_decrease_percent
     if fall > TOTAL_DECREASE_USERS and fall * 100 > percent * expected:
+        share = -(-fall * 100 // expected)  # rounded up: what is over the limit must not look like the limit
         yield Violation(
             rule=Rule.SOURCE_DROPPED,
             name="",
-            message=(
-                f"INFIMA counts {counted} active users where {expected} were expected: {fall * 100 // expected} % fewer"
-            ),
+            message=f"INFIMA counts {counted} active users where {expected} were expected: {share} % fewer",
             remedy=(
                 "this looks like a source that answers badly; look into INFIMA. If it is right, run with "
                 "--allow source-dropped --reason '...'"
             ),
-            measured=fall * 100 // expected,
+            measured=share,
             limit=percent,
+        )
+    elif steep >= STEEP_MAPPINGS and steep * 100 > STEEP_PERCENT * compared:
+        yield Violation(
+            rule=Rule.SOURCE_DROPPED,
+            name="",
+            message=f"{steep} of {compared} mappings lost a third of their users or more at once",
+            remedy=(
+                "people do not leave several clients in one night: look into INFIMA. If it is right, run with "
+                "--allow source-dropped --reason '...'"
+            ),
+            measured=steep * 100 // compared,
+            limit=STEEP_PERCENT,
         )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from reconciler.model import Subscription
 from reconciler.providers.base import Accepted, CountWrite, Refused, Unclear, WriteAnswer
-from reconciler.writes import CountTarget, Ground, Outcome, what_moved
+from reconciler.writes import CountTarget, Ground, Outcome, bare, what_moved
 
 
 def set_counts(ground: Ground, targets: Sequence[CountTarget]) -> None:
@@ -75,6 +75,8 @@ def _send(ground: Ground, batch: Sequence[CountTarget]) -> WriteAnswer:
         ground.frames.setdefault(target.subscription_id, ground.listing[target.subscription_id])
         if isinstance(answer, Unclear):
             ground.unclear[target.key] = answer
+            if warning := answer.warned.get(target.subscription_id):
+                ground.warnings[target.key] = warning
         else:
             ground.unclear.pop(target.key, None)
     return answer
@@ -129,8 +131,8 @@ def _refused(ground: Ground, target: CountTarget, answer: Refused) -> None:
 
 def _unknown(ground: Ground, target: CountTarget, answer: Unclear) -> None:
     message = (
-        f"the quantity {target.after} was sent and HaloPSA does not show it: {answer.message}; it may still arrive, "
-        "the next run sets it right"
+        f"the quantity {target.after} was sent and HaloPSA does not show it: {bare(answer.message)}; it may still "
+        "arrive, the next run sets it right"
     )
     ground.settle(target.key, Outcome.UNKNOWN, message, at=target.subscription_id)
 
@@ -170,8 +172,10 @@ def _judge(ground: Ground, target: CountTarget) -> None:
             message += ": somebody else changed it during the run"
         ground.settle(target.key, Outcome.FAILED, message, at=number)
     elif touched := changed_besides_count(ground.frames[number], live):
-        message = f"the quantity is right, but the write changed more than the quantity: {touched}"
+        message = f"the quantity is right, but more than the quantity changed during the run: {touched}"
         ground.settle(target.key, Outcome.FAILED, message, at=number)
+    elif warning := ground.warnings.get(target.key):
+        ground.settle(target.key, Outcome.FAILED, f"the quantity is right, but HaloPSA warns: {warning}", at=number)
     else:
         ground.settle(target.key, Outcome.APPLIED, at=number)
 

@@ -52,7 +52,8 @@ class Ground:
     `stop` asks whether a person or the runner wants the run to end. `halted` says why no further write may start.
     `listing` is the last complete one, `listed_at` the monotonic time at which it was begun. `written` holds every
     count that was sent, `unclear` those whose last answer leaves open what became of them, and `frames` each written
-    object as the last listing before its first write showed it, the base of the frame check.
+    object as the last listing before its first write showed it, the base of the frame check. `warnings` is what
+    HaloPSA said in `_warning` about a mapping's row.
     """
 
     target: SubscriptionTarget
@@ -68,6 +69,7 @@ class Ground:
     written: dict[MappingKey, CountTarget] = field(default_factory=dict)
     unclear: dict[MappingKey, Unclear] = field(default_factory=dict)
     frames: dict[SubscriptionId, Subscription] = field(default_factory=dict)
+    warnings: dict[MappingKey, str] = field(default_factory=dict)
     requests: int = 0
     halted: str = ""
     failures_in_a_row: int = 0
@@ -133,6 +135,8 @@ class Ground:
                 self.halted = f"HaloPSA refused a write for want of a right: {answer.message}"
             case Refused():
                 self.failures_in_a_row = 0
+            case Unclear(server_failed=False):
+                pass  # the listing that follows tells what became of it
             case Unclear():
                 self.failures_in_a_row += 1
                 self.failures += 1
@@ -160,6 +164,11 @@ class CountTarget:
     def entry(self) -> IntentEntry:
         """The journal's line about it."""
         return IntentEntry(key=self.key, subscription_id=self.subscription_id, before=self.before, after=self.after)
+
+
+def bare(message: str) -> str:
+    """A message without its full stop, to stand inside a sentence."""
+    return message.rstrip(". ")
 
 
 def what_moved(before: Mapping[str, object], now: Mapping[str, object]) -> str:

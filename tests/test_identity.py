@@ -263,7 +263,7 @@ def test_a_quantity_that_is_no_whole_number() -> None:
 
 def test_a_namesake_holds_the_create() -> None:
     doubt = doubt_of(PLAIN)
-    assert (doubt.rule, doubt.measured, doubt.limit) == (Rule.SAME_NAME, 1, 0)
+    assert (doubt.rule, doubt.measured, doubt.limit) == (Rule.SAME_NAME, None, None)
     assert "Acme Dental already has a Subscription named 'INFIMA Security Awareness Training': 9002" in doubt.message
     assert "(quantity 12)" in doubt.message
     assert "reconciler adopt infima-101 9002 --reason" in doubt.remedy
@@ -273,7 +273,6 @@ def test_a_namesake_holds_the_create() -> None:
 
 def test_all_namesakes_are_named() -> None:
     doubt = doubt_of(PLAIN, build_subscription(9003, count=None))
-    assert doubt.measured == 2
     assert doubt.message.endswith("9002 (quantity 12), 9003 (quantity ?)")
 
 
@@ -352,8 +351,8 @@ def test_an_open_attempt_holds() -> None:
     attempt = build_attempt(age=timedelta(hours=2, minutes=30))
     found = identity_of(build_mapping(), recorded=build_recorded(attempts=[attempt]))
     [doubt] = found.doubts
-    assert (doubt.rule, doubt.measured, doubt.limit) == (Rule.ATTEMPT_OPEN, 2, 20)
-    assert "a create was sent at 2026-11-22 02:47 UTC and its outcome is not known" in doubt.message
+    assert doubt.rule is Rule.ATTEMPT_OPEN
+    assert "a create was begun at 2026-11-22 02:47 UTC and its outcome is not known" in doubt.message
     assert "it is decided after 20 hours" in doubt.remedy
     assert "reconciler resolve infima-101 --adopt ID | --abandon --reason" in doubt.remedy
     assert found.settled_attempt is None

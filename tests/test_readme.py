@@ -39,7 +39,7 @@ def block_after(mark: str) -> str:
 
 
 def test_the_night_in_the_readme_is_what_the_demo_prints(told: str) -> None:
-    missing = [line for line in block_after("demo").splitlines() if line not in told]
+    missing = [line for line in block_after("demo").splitlines() if line not in told and line != "[...]"]
     assert missing == []
 
 

@@ -335,7 +335,7 @@ def test_an_edit_while_users_are_counted_for_minutes_is_not_overwritten() -> Non
         night.target.edit(1, count=99)
 
     night.source.before_counts[1] = meanwhile
-    assert outcome(night.apply())[0] == "stale"
+    assert outcome(night.apply())[0] == "held"  # the listing comes after the counting: the plan has seen the 99
     assert night.target.rows[build_subscription(1).id].count == 99
 
 

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from reconciler.state.base import RunInfo
 
 MAX_PLAN_AGE_HOURS = 24
+CLOCK_SKEW_HOURS = 1
+"""How far the clocks of the machine that planned and of the one that applies may be apart."""
 
 
 @click.command()
@@ -181,7 +183,11 @@ def _check_fits(saved: SavedPlan | None) -> Callable[[Plan], None] | None:
             )
         hours = (fresh.taken_at - saved.taken_at).total_seconds() / 3600
         if hours > MAX_PLAN_AGE_HOURS:
-            raise PlanFileError(f"The saved plan is {hours:.0f} hours old.", hint=again)
+            raise PlanFileError(
+                f"The saved plan is {hours:.0f} hours old; it may be {MAX_PLAN_AGE_HOURS} at most.", hint=again
+            )
+        if hours < -CLOCK_SKEW_HOURS:
+            raise PlanFileError("The saved plan is from the future: its time stamp cannot be right.", hint=again)
 
     return check
 

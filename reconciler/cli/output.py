@@ -6,7 +6,8 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -18,11 +19,47 @@ if TYPE_CHECKING:
     from reconciler.plan_document import PlanJson
 
 
-def prepare_streams() -> None:
-    """A console that cannot show a character gets its code instead of an exception (cp1252, plain ASCII)."""
+def prepare_streams() -> bool:
+    """A console that cannot show a character gets its code instead of an exception (cp1252, plain ASCII).
+
+    Returns false when there is no stdout at all: then nobody will see the result.
+    """
+    present = sys.stdout is not None
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started us
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123 - lives as long as we do
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+    return present
+
+
+_unheard: list[str] = []
+"""Why something could not be written to stdout, in this process."""
+
+
+def close_streams(code: int) -> int:
+    """Flush both streams; a result that did not reach stdout turns a good exit code into 1."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError) as error:
+        _unheard.append(str(error))
+        _silence(sys.stdout)
+    if _unheard:
+        tell(f"Error: the result could not be written to stdout: {_unheard[0]}")
+        _unheard.clear()
+        code = code or 1
+    try:
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        _silence(sys.stderr)
+    return code
+
+
+def _silence(stream: TextIO) -> None:
+    """Whatever is still buffered goes nowhere, so that the interpreter's own last flush cannot fail."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def wants_colour(options: CommonOptions, environ: Mapping[str, str] = os.environ) -> bool:
@@ -72,13 +109,21 @@ def draw_plan(document: PlanJson, options: CommonOptions) -> str:
 
 
 def say(text: str) -> None:
-    """Write to stdout."""
-    click.echo(text, nl=not text.endswith("\n"), color=True)
+    """Write to stdout. Where that fails the run goes on: nobody's screen decides what is written to HaloPSA (PF4).
+
+    The failure is told at the end, by `close_streams`.
+    """
+    try:
+        click.echo(text, nl=not text.endswith("\n"), color=True)
+    except (OSError, ValueError) as error:
+        _unheard.append(str(error))
+        _silence(sys.stdout)
 
 
 def tell(text: str) -> None:
-    """Write to stderr."""
-    click.echo(text, err=True)
+    """Write to stderr, as far as anybody listens there: what is said never ends a run."""
+    with suppress(OSError, ValueError):
+        click.echo(text, err=True)
 
 
 def safe(text: str, width: int = 2_000) -> str:

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM: while nothing is written a run ends at once; while it writes, it finishes the write in flight."""
+"""SIGINT, SIGTERM, SIGHUP: a run that only reads ends at once, one that writes finishes the write in flight."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
+"""What asks a run to stop: Ctrl-C, a runner's cancellation, a terminal or an ssh connection that went away."""
 
 
 class Stopper:
@@ -24,11 +27,11 @@ class Stopper:
 
     @contextmanager
     def listen(self) -> Iterator[None]:
-        """Take SIGINT and SIGTERM for as long as the command runs; the earlier handlers come back afterwards."""
+        """Take these signals for as long as the command runs; the earlier handlers come back afterwards."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        earlier = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        earlier = {number: signal.getsignal(number) for number in SIGNALS}
         for number in earlier:
             signal.signal(number, self._asked)
         try:
@@ -58,4 +61,5 @@ class Stopper:
         if not self._patient:
             raise KeyboardInterrupt
         if first:
-            print(f"\n{self._said}", file=sys.stderr, flush=True)  # noqa: T201 - said at once, from the handler
+            with suppress(OSError, ValueError):  # the terminal may be what has gone
+                print(f"\n{self._said}", file=sys.stderr, flush=True)  # noqa: T201 - said at once, from the handler

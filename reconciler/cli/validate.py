@@ -37,7 +37,8 @@ def validate(options: CommonOptions, output: str) -> int:
     found = examination.diagnostics
     match output:
         case "json":
-            say(json.dumps(diagnostics_document(found), indent=2, ensure_ascii=True))
+            document = diagnostics_document(found) | {"error_count": examination.error_count}
+            say(json.dumps(document, indent=2, ensure_ascii=True))
         case "github":
             for line in annotation_lines(found):
                 say(line)
@@ -46,7 +47,9 @@ def validate(options: CommonOptions, output: str) -> int:
                 tell(draw_diagnostics(found))
     if examination.mappings is None:
         noun = "problem" if examination.error_count == 1 else "problems"
-        tell(f"{options.mappings}: {examination.error_count} {noun}.")
+        listed = sum(d.severity == "error" for d in found)
+        rest = f", of which the first {listed} are listed" if listed < examination.error_count else ""
+        tell(f"{options.mappings}: {examination.error_count} {noun}{rest}.")
         return 1
     if output == "text":
         mappings = examination.mappings

@@ -101,6 +101,8 @@ def wishes(
     for option, names in (("--only", only), ("--exclude", exclude)):
         for name in names:
             require_key(name, keys, option)
+    if only and not set(only) - set(exclude):
+        raise UsageError("--only and --exclude leave no mapping over.", hint="Take a key out of one of them.")
     return Wishes(
         only=tuple(MappingKey(k) for k in only),
         exclude=tuple(MappingKey(k) for k in exclude),
@@ -135,16 +137,16 @@ def _allowance(text: str, reason: str | None, keys: Sequence[str]) -> Allowance:
             raise UsageError(
                 f"--allow {text}: {rule} stops whole runs and takes no mapping.", hint=f"Write --allow {rule}."
             )
-        require_key(key, keys, f"--allow {rule}")
+        require_key(key, keys, f"--allow {rule}:")
     return Allowance(rule=rule, reason=reason or "", key=key or None)
 
 
 def require_key(name: str, keys: Sequence[str], option: str) -> None:
     """Raise `UsageError` where the file has no mapping called `name`; `option` says where it was written."""
     if name not in keys:
-        raise UsageError(
-            f"{option} {name}: mappings.yaml has no mapping with that key.", hint=_hint(name, keys, "The keys are")
-        )
+        written = f"{option}{name}" if option.endswith(":") else f"{option} {name}"
+        hint = _hint(name, keys, "The keys are")
+        raise UsageError(f"{written}: mappings.yaml has no mapping with that key.", hint=hint)
 
 
 def _hint(name: str, choices: Sequence[str], lead: str) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Protocol
 
@@ -91,10 +91,19 @@ class Refused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unclear:
-    """Whether the write took effect is unknown: 401, 408, 429, 5xx, no answer, an unreadable answer or a warning."""
+    """Whether the write took effect is unknown: 401, 408, 429, 5xx, no answer, an unreadable answer or a warning.
+
+    `warned` holds what HaloPSA says in `_warning` about single rows, by the id that the answer gives them.
+    """
 
     status: int | None
     message: str
+    warned: Mapping[SubscriptionId, str] = field(default_factory=dict)
+
+    @property
+    def server_failed(self) -> bool:
+        """False for a 2xx that could not be made out: that speaks of an odd answer, not of a server in trouble."""
+        return self.status is None or not 200 <= self.status < 300  # noqa: PLR2004 - HTTP's own class
 
 
 WriteAnswer = Accepted | Refused | Unclear

@@ -73,13 +73,14 @@ def judge(reply: Reply, sent: Sequence[dict[str, Any]], hide: Callable[[str], st
     """
     words = hide(error_words(reply.body))
     if reply.status in REFUSALS:
-        return Refused(status=reply.status, message=words or f"HaloPSA answered {reply.status} without a reason.")
+        return Refused(status=reply.status, message=_why_refused(reply.status, words))
     if not 200 <= reply.status < 300:  # noqa: PLR2004 - HTTP's own classes
-        return Unclear(status=reply.status, message=words or f"HaloPSA answered {reply.status}.")
+        return Unclear(status=reply.status, message=words or f"HaloPSA answered {reply.status}")
     rows, doubt = _returned(reply)
-    doubt = doubt or _warning(rows, hide) or _contradiction(rows, sent)
+    warned = _warnings(rows, hide)
+    doubt = doubt or "; ".join(f"warns: {text}" for text in warned.values()) or _contradiction(rows, sent)
     if doubt:
-        return Unclear(status=reply.status, message=f"HaloPSA answered {reply.status}, but {doubt}")
+        return Unclear(status=reply.status, message=f"HaloPSA answered {reply.status}, but {doubt}", warned=warned)
     created = None if "id" in sent[0] else whole_number(rows[0].get("id"), least=1)
     return Accepted(subscription_id=None if created is None else SubscriptionId(created))
 
@@ -95,11 +96,25 @@ def _returned(reply: Reply) -> tuple[list[dict[str, Json]], str]:
     return objects, "" if objects and len(objects) == len(rows) else "without the object that was written."
 
 
-def _warning(rows: Sequence[dict[str, Json]], hide: Callable[[str], str]) -> str:
-    for row in rows:
-        if warning := row.get("_warning"):
-            return f"warns: {clean(hide(warning if isinstance(warning, str) else json.dumps(warning)))}"
-    return ""
+def _warnings(rows: Sequence[dict[str, Json]], hide: Callable[[str], str]) -> dict[SubscriptionId, str]:
+    """What HaloPSA warns of, by the id of the row it says it about; 0 where the row has none."""
+    return {
+        SubscriptionId(whole_number(row.get("id"), least=1) or 0): clean(
+            hide(warning if isinstance(warning, str) else json.dumps(warning))
+        )
+        for row in rows
+        if (warning := row.get("_warning"))
+    }
+
+
+def _why_refused(status: int, words: str) -> str:
+    """HaloPSA's own words; a 403 comes without any (halopsa.md 2.5), so it is told what is most likely missing."""
+    if status == 403 and not words:  # noqa: PLR2004 - the HTTP status itself
+        return (
+            "HaloPSA answered 403: the right to write is missing. The application needs the permission "
+            "edit:softwarelicensing, its Agent's role Software Licensing: Read and Modify"
+        )
+    return words or f"HaloPSA answered {status} without a reason"
 
 
 def _contradiction(rows: Sequence[dict[str, Json]], sent: Sequence[dict[str, Any]]) -> str:

@@ -33,7 +33,7 @@ _REASONS = {
     ActionReason.NEW_MAPPING: "no Subscription yet",
     ActionReason.COUNT_CHANGED: "count changed",
     ActionReason.RETIRED: "mapping is retired",
-    ActionReason.FIXED: "quantity is fixed in mappings.yaml",
+    ActionReason.FIXED: "set in mappings.yaml",
     ActionReason.FIRST_COUNT: "first count after the create",
     ActionReason.IN_STEP: "count matches",
     ActionReason.NOTHING_TO_RETIRE: "retired, and there is no Subscription",
@@ -76,6 +76,7 @@ class Row:
     problems: tuple[Problem, ...]
     caused_by: str | None
     place: PlaceJson
+    first_count: bool
     outcome: Outcome | None
     outcome_message: str
 
@@ -195,6 +196,7 @@ def _row(change: ChangeJson, problems: Mapping[str, list[Problem]], *, ran: bool
         problems=held_by if hold is not None else (),
         caused_by=change.get("caused_by"),
         place=change["place"],
+        first_count=change["action_reason"] in {ActionReason.NEW_MAPPING, ActionReason.FIRST_COUNT},
         outcome=_outcome(change, kind) if ran else None,
         outcome_message=change.get("outcome_message", ""),
     )
@@ -214,7 +216,9 @@ def _reason(change: ChangeJson) -> str:
     words, counted = _REASONS[reason], quantity["counted"]
     if change.get("caused_by") == "drift":
         words = "changed in HaloPSA since the last run"
-    if counted is None or reason in {ActionReason.FIXED, ActionReason.RETIRED, ActionReason.NOTHING_TO_RETIRE}:
+    if quantity["rule"].startswith("fixed"):
+        return words if reason is ActionReason.IN_STEP else f"{words}: {quantity['rule']}"
+    if counted is None or reason in {ActionReason.RETIRED, ActionReason.NOTHING_TO_RETIRE}:
         return words
     if counted == quantity["result"]:
         return f"{words}: {plural(counted, 'user')} counted"
@@ -266,6 +270,11 @@ def _figures(shown: View) -> str:
 def outcome_verdict(shown: View) -> str:
     """Return how `apply` ended, in the run's own words: what is drawn and what the history keeps are one sentence."""
     return shown.document["run"]["verdict"] if "run" in shown.document else "This document tells of no run."
+
+
+def to_attach(shown: View) -> tuple[Row, ...]:
+    """Return the rows whose Subscription got its first quantity: a new one, or one that an earlier run created."""
+    return tuple(row for row in shown.with_outcome(Outcome.APPLIED) if row.first_count)
 
 
 def attach(created: int) -> str:

@@ -22,6 +22,7 @@ from reconciler.render.document import (
     plural,
     sentence,
     signed,
+    to_attach,
     users_after_apply,
     verdict,
     view,
@@ -171,7 +172,7 @@ def _planned(shown: View) -> Iterator[Block]:
 
 
 def _tried(shown: View) -> Iterator[Block]:
-    created = [row for row in shown.with_outcome(Outcome.APPLIED) if row.action == Action.CREATE]
+    created = to_attach(shown)
     if created:
         opening = f"**Next step, by hand in HaloPSA:** {attach(len(created))}\n"
         items = [
@@ -224,7 +225,7 @@ def _left_out(document: PlanJson) -> Iterator[Block]:
     if clients:
         yield Block(
             what="INFIMA clients that are not mapped",
-            opening=f"**INFIMA clients neither mapped nor ignored: {len(clients)}.** Nobody is billed for them:\n",
+            opening=f"**INFIMA clients neither mapped nor ignored: {len(clients)}.** No mapping bills them:\n",
             items=[
                 f"- {markdown_safe(client['name']) or 'without a name'} (client {client['id']}"
                 + (")" if client["user_count"] is None else f", {plural(client['user_count'], 'user')})")

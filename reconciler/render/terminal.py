@@ -24,6 +24,7 @@ from reconciler.render.document import (
     plural,
     sentence,
     signed,
+    to_attach,
     users_after_apply,
     verdict,
     view,
@@ -241,7 +242,7 @@ def _outcome_mark(row: Row) -> tuple[str, str, Ink, str]:
     """Symbol, word, colour and last words of a row after `apply`."""
     if row.outcome is Outcome.APPLIED and row.action == Action.CREATE:
         return "+", "created", Ink.GREEN, ""
-    tail = "" if row.outcome in {Outcome.APPLIED, Outcome.UNCHANGED} else "not written"
+    tail = "not written" if row.outcome in {Outcome.HELD, Outcome.STALE} else ""
     return *_OUTCOME_MARKS[row.outcome], "may or may not have been written" if row.outcome is Outcome.UNKNOWN else tail
 
 
@@ -281,7 +282,7 @@ def _unmapped(pen: Pen, document: PlanJson, *, verbose: bool) -> list[str]:
     clients = document["unmapped_clients"]
     if not clients:
         return []
-    title = f"INFIMA clients neither mapped nor ignored ({len(clients)}). Nobody is billed for them:"
+    title = f"INFIMA clients neither mapped nor ignored ({len(clients)}). No mapping bills them:"
     lines = [
         f"  {client['id']}  {pen.clean(client['name'])}"
         + ("" if client["user_count"] is None else f"  {plural(client['user_count'], 'user')}")
@@ -326,7 +327,7 @@ def _outcomes(pen: Pen, rows: Sequence[Row]) -> list[str]:
 
 
 def _next_steps(pen: Pen, shown: View) -> list[str]:
-    created = [row for row in shown.with_outcome(Outcome.APPLIED) if row.action == Action.CREATE]
+    created = to_attach(shown)
     if not created:
         return []
     lines = [pen.ink(f"Next step, by hand in HaloPSA: {attach(len(created))}", Ink.BOLD)]

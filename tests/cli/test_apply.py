@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -188,3 +189,68 @@ def test_a_signal_while_reading_ends_at_once_with_130(bench: Bench, number: sign
     assert time.monotonic() - started < 5
     assert "nothing was changed" in err
     assert bench.writes() == 0
+
+
+def test_a_create_that_a_later_run_finishes_still_names_its_next_step(bench: Bench) -> None:
+    refuse = Faults([Fault(kind=FaultKind.BAD_REQUEST, at="halo.write", nth=3, times=2)])
+    with Server(bench.world, faults=refuse) as server:
+        environment = {**os.environ, **server.environment()}
+        words = [sys.executable, "-m", "reconciler", "apply", "--auto-approve", "-q", *READY]
+        first, second = (
+            subprocess.run(words, env=environment, cwd=bench.folder, capture_output=True, text=True, check=False)
+            for _ in range(2)
+        )
+    assert first.returncode == 4, first.stdout
+    assert second.returncode == 0, second.stdout
+    assert "attach" in second.stdout
+
+
+def test_an_answer_without_a_body_stops_nothing(bench: Bench) -> None:
+    bench.world.switches = replace(bench.world.switches, post_shape="empty")
+    for client in range(120, 126):
+        bench.world.add_client(client, f"Client {client}", active=client)
+        bench.world.add_customer(client, f"Client {client}")
+        with bench.file.open("a") as file:
+            file.write(
+                f'  - infima_client: {{id: {client}, name: "Client {client}"}}\n'
+                f'    halo_customer: {{id: {client}, name: "Client {client}"}}\n'
+            )
+    answer = bench.run("apply", "--auto-approve", *READY)
+    assert answer.code == 0, answer.out
+    assert "8 created" in answer.out
+
+
+def test_a_warning_of_halo_is_shown_and_is_no_success(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.world.users_join(101, 2)
+    warn = Faults([Fault(kind=FaultKind.WARNING, at="halo.write", times=1)])
+    with Server(bench.world, faults=warn) as server:
+        for name, value in server.environment().items():
+            monkeypatch.setenv(name, value)
+        answer = bench.run("apply", "--auto-approve", "--only", "infima-101")
+    assert answer.code == 4
+    assert "HaloPSA warns" in answer.out
+    assert bench.world.licences[9001]["count"] == 12
+
+
+def test_selecting_nothing_is_a_usage_error(bench: Bench) -> None:
+    answer = bench.run("apply", "--auto-approve", "--only", "infima-101", "--exclude", "infima-101")
+    assert answer.code == 64
+    assert "leave no mapping over" in answer.err
+
+
+def test_a_saved_plan_from_the_future_is_refused(bench: Bench) -> None:
+    bench.run("plan", "--out", "tonight.json")
+    saved = bench.folder / "tonight.json"
+    saved.write_text(re.sub(r'"timestamp": "2[0-9]{3}', '"timestamp": "2091', saved.read_text()))
+    answer = bench.run("apply", "tonight.json", "--auto-approve")
+    assert answer.code == 1
+    assert "future" in answer.err
+
+
+@pytest.mark.parametrize(("redirection", "code"), [(">&-", 1), (">/dev/full", 1), ("2>&-", 0), ("2>/dev/full", 0)])
+def test_broken_streams_are_told_by_the_exit_code_alone(bench: Bench, redirection: str, code: int) -> None:
+    line = f"exec {sys.executable} -m reconciler apply --auto-approve {' '.join(READY)} {redirection}"
+    done = subprocess.run(["sh", "-c", line], cwd=bench.folder, capture_output=True, text=True, check=False)
+    assert done.returncode == code
+    assert "Traceback" not in done.stderr
+    assert {row.get("snowid"): row["count"] for row in bench.world.live_subscriptions()}["infima-105"] == 14

@@ -8,10 +8,12 @@ import sys
 from pathlib import Path
 
 import httpx
+import jsonschema
 import pytest
 
 from reconciler import __version__
 from reconciler.cli.main import COMMANDS
+from reconciler.schemas import schema_text
 from tests.cli.bench import Bench
 
 
@@ -132,3 +134,16 @@ def test_simulate_refuses_two_worlds_and_broken_ones(bench: Bench) -> None:
     assert bench.run("simulate", "--world", "w.json", "--clients", "3").code == 64
     assert "not a saved world" in bench.run("simulate", "--world", "w.json").err
     assert "cannot be read" in bench.run("simulate", "--world", "nowhere.json").err
+
+
+def test_json_on_a_usage_error_is_a_valid_document(bench: Bench) -> None:
+    answer = bench.run("plan", "-o", "json", "--bogus")
+    document = json.loads(answer.out)
+    assert answer.code == 64
+    jsonschema.validate(document, json.loads(schema_text("plan.schema.json")))
+    assert document["error"]["code"] == "usage"
+
+
+def test_more_problems_than_are_listed_are_counted(bench: Bench) -> None:
+    bench.file.write_text("version: 1\nmappings:\n" + "  - nonsense: 1\n" * 300)
+    assert "of which the first 200 are listed" in bench.run("validate").err

@@ -245,7 +245,7 @@ def test_rich_is_imported_only_when_something_is_drawn_on_a_terminal() -> None:
         "from reconciler.events import PhaseStarted; progress_observer(stream=io.StringIO())(PhaseStarted(phase='A'));"
         "sys.exit('rich' in sys.modules)"
     )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0  # noqa: S603 - our own code
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_nothing_is_written_to_stdout(terminal: Terminal, capsys: pytest.CaptureFixture[str]) -> None:
