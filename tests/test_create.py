@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -206,14 +207,13 @@ def test_two_mappings_of_one_customer_do_not_stop_each_other() -> None:
 
 
 def test_an_unsettled_create_for_the_same_customer_stops_nothing_of_another_key() -> None:
+    """Its marker shows whose it is, as soon as it shows."""
     stage = Scene(batch=1, marker_wait_seconds=1)
-    stage.target.answers = [unclear(effect=True)]
-    stage.target.lag = 9
+    stage.target.answers = [late(1.5)]
     changes = [build_change(build_mapping(key=key, customer=21), subscription=None, after=7) for key in "ab"]
-    stage.target.before_listing[4] = lambda: setattr(stage.target, "lag", 0)
+    stage.target.before_listing[4] = lambda: stage.clock.sleep(1)
     applied = stage.apply(build_plan(*changes))
-    assert outcomes(applied)["a"] == "unknown"
-    assert posts(stage.target) == ["a", "b"]
+    assert (outcomes(applied), stage.counts()) == ({"a": "unknown", "b": "applied"}, {9101: 0, 9102: 7})
 
 
 def test_a_given_up_marker_is_no_candidate() -> None:
@@ -289,6 +289,13 @@ def test_a_second_look_that_finds_it_without_marker_creates_nothing() -> None:
 def test_an_attempt_that_another_run_replaced_meanwhile_is_left_alone() -> None:
     stage = Scene(recorded=build_recorded(attempts=[build_attempt("a", nonce="newer")]))
     assert (outcomes(stage.apply(creates("a", attempt=OLD))), posts(stage.target)) == ({"a": "held"}, [])
+
+
+def test_one_settled_attempt_among_several_creates_is_enough_to_wait() -> None:
+    stage = Scene(recorded=build_recorded(attempts=[OLD]))
+    old, new = creates("a", "b").changes
+    applied = stage.apply(build_plan(replace(old, settled_attempt=OLD), new))
+    assert (outcomes(applied), stage.target.listed_at[0]) == ({"a": "applied", "b": "applied"}, 60)
 
 
 def test_without_a_settled_attempt_nobody_waits() -> None:

@@ -447,7 +447,9 @@ def test_a_field_that_the_write_changed_is_named(change: dict[str, object], word
     stage.target.before_listing[1] = lambda: stage.target.edit(1, raw=change)
     applied = stage.apply(raises(1))
     assert outcomes(applied) == {"k1": "failed"}
-    assert message_of(applied, "k1") == f"the quantity is right, but the write changed more than the quantity: {words}"
+    told = message_of(applied, "k1")
+    assert told.startswith("the quantity is right, but")
+    assert told.endswith(f": {words}")
 
 
 @pytest.mark.parametrize(
