@@ -104,16 +104,21 @@ def bugs(c: Campaign) -> None:
 
 
 def kills(c: Campaign) -> None:
-    """kill -9 at every system call of a real process, whole and half way through a write; then random moments."""
+    """kill -9 at every system call of a real process, before it and half way through a write."""
     shop = processes.Workshop()
-    began = time.monotonic()
     points = shop.points()
-    usual = time.monotonic() - began
     shop.close()
     step = max(1, round(1 / c.scale))
     places = range(1, len(points) + 1, step)
     halves = [n for n in places if points[n - 1] in {"write", "send"}]
     c.play("killed at a system call", _one, [(n, "kill", 0.0) for n in places] + [(n, "half", 0.0) for n in halves])
+
+
+def moments(c: Campaign) -> None:
+    """kill -9 at random moments of a real process's life."""
+    shop = processes.Workshop()
+    usual = shop.run().seconds
+    shop.close()
     delays = processes.random_delays(c.number(1_000), c.seed, usual)
     c.play("killed at a random moment", _one, [(0, "kill", d) for d in delays])
 
@@ -167,8 +172,8 @@ def edit_window(c: Campaign) -> None:
 
 
 PARTS: dict[str, Part] = {
-    "singles": singles, "pairs": pairs, "schedules": schedules, "bugs": bugs, "kills": kills, "disks": disks,
-    "signals": signals, "races": races, "source": source, "window": edit_window,
+    "singles": singles, "pairs": pairs, "schedules": schedules, "bugs": bugs, "kills": kills, "moments": moments,
+    "disks": disks, "signals": signals, "races": races, "source": source, "window": edit_window,
 }  # fmt: skip
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from tests.torture.backtest import OUTAGES, ordinary_months, outages
+import pytest
+
+from tests.builders import build_mapping
+from tests.torture.backtest import OUTAGES, Book, ordinary_months, outages
 
 
 def test_partial_outages_write_no_made_up_number() -> None:
@@ -20,3 +23,33 @@ def test_what_slips_through_is_small() -> None:
 def test_ordinary_months_are_not_stopped() -> None:
     figures = ordinary_months(150, seed=5)
     assert figures.bad["month"] * 100 < figures.played["month"]
+
+
+def night(falls: dict[int, int], size: int = 30, clients: int = 20) -> bool:
+    """Whether a night is refused in which these clients lose that many users."""
+    numbers = range(100, 100 + clients)
+    mappings = {n: build_mapping(n, n, key=f"infima-{n}", name=f"Client {n}") for n in numbers}
+    counts = dict.fromkeys(numbers, size)
+    book = Book(mappings, counts, dict(counts), dict(counts))
+    return book.plan({n: size - falls.get(n - 100, 0) for n in numbers}).refused
+
+
+@pytest.mark.parametrize(
+    ("falls", "refused"),
+    [
+        ({0: 10, 1: 10, 2: 10}, True),
+        ({0: 10, 1: 10}, False),
+        ({0: 9, 1: 9, 2: 9}, False),
+        ({0: 10, 1: 10, 2: 9}, False),
+    ],
+)
+def test_three_clients_that_lose_a_third_at_once_are_an_outage(falls: dict[int, int], refused: bool) -> None:  # noqa: FBT001
+    assert night(falls) is refused
+
+
+def test_a_third_of_tiny_clients_is_nothing() -> None:
+    assert not night({0: 2, 1: 2, 2: 2}, size=6)
+
+
+def test_three_of_many_clients_are_no_outage() -> None:
+    assert not night({0: 10, 1: 10, 2: 10}, clients=30)
