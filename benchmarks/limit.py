@@ -1,0 +1,104 @@
+"""The limit: the requests that a run needs, made with the standard library and nothing else. No file, no check.
+
+`limit.py plan|apply client_record|active_users`, with the environment that the simulator prints. It is what the
+program is measured against: whatever the program costs beyond this is the price of its checks.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+THREADS = 8
+HALO, INFIMA = os.environ["HALO_URL"], os.environ["INFIMA_URL"]
+KEY = {"X-API-Key": os.environ["INFIMA_API_KEY"]}
+MINE = threading.local()
+POOL = ThreadPoolExecutor(THREADS)
+
+
+def ask(origin: str, method: str, path: str, headers: dict[str, str], body: bytes | None = None) -> Any:
+    """One request on this thread's own kept connection."""
+    connections = MINE.__dict__.setdefault("connections", {})
+    if origin not in connections:
+        where = urlsplit(origin)
+        connections[origin] = http.client.HTTPConnection(str(where.hostname), where.port, timeout=60)
+    connection = connections[origin]
+    connection.request(method, path, body, headers)
+    answer = connection.getresponse()
+    content = answer.read()
+    if answer.status not in (200, 201):
+        raise SystemExit(f"{method} {path}: {answer.status}")
+    return json.loads(content)
+
+
+def token() -> dict[str, str]:
+    """The header that HaloPSA wants."""
+    form = urlencode({
+        "grant_type": "client_credentials",
+        "client_id": os.environ["HALO_CLIENT_ID"],
+        "client_secret": os.environ["HALO_CLIENT_SECRET"],
+        "scope": "read:customers read:invoices edit:softwarelicensing",
+    })  # fmt: skip
+    kind = {"Content-Type": "application/x-www-form-urlencoded"}
+    return {"Authorization": "Bearer " + ask(HALO, "POST", "/auth/token", kind, form.encode())["access_token"]}
+
+
+def halo_list(resource: str, rows: str, headers: dict[str, str]) -> list[Any]:
+    """All rows, in pages as large as the server gives them."""
+    path = f"/api/{resource}?pageinate=true&page_size=1000&order=id&orderdesc=false&includeinactive=true&page_no="
+    first = ask(HALO, "GET", path + "1", headers)
+    found = first[rows]
+    pages = -(-first["record_count"] // max(len(found), 1))
+    for page in POOL.map(lambda number: ask(HALO, "GET", f"{path}{number}", headers), range(2, pages + 1)):
+        found += page[rows]
+    return list(found)
+
+
+def infima_list(path: str, *, parallel: bool) -> list[Any]:
+    """All rows, fifty a page."""
+    first = ask(INFIMA, "GET", f"{path}limit=50&offset=0", KEY)
+    found, starts = first["items"], range(50, first["total"], 50)
+    others = (POOL.map if parallel else map)(lambda at: ask(INFIMA, "GET", f"{path}limit=50&offset={at}", KEY), starts)
+    for page in others:
+        found += page["items"]
+    return list(found)
+
+
+def active_users(client: Any) -> int:
+    """Count them one by one."""
+    users = infima_list(f"/v1/clients/{client['id']}/users?status=all&", parallel=False)
+    return sum(user["status"] == "active" for user in users)
+
+
+def main(job: str, mode: str) -> None:
+    """Read both systems; with `apply` also set what differs, fifty a post, and look once more."""
+    with ThreadPoolExecutor(4) as top:
+        partner = top.submit(ask, INFIMA, "GET", "/v1/partner", KEY)
+        listed = top.submit(infima_list, "/v1/clients?", parallel=True)
+        headers = token()
+        licences = top.submit(halo_list, "SoftwareLicence", "licences", headers)
+        customers = top.submit(halo_list, "Client", "clients", headers)
+        partner.result(), customers.result()
+    clients = listed.result()
+    counts = POOL.map(active_users, clients) if mode == "active_users" else (c["user_count"] for c in clients)
+    ours = {row.get("snowid"): row for row in licences.result()}
+    changed = [
+        {"id": ours[key]["id"], "count": count}
+        for key, count in zip((f"infima-{c['id']}" for c in clients), counts, strict=True)
+        if key in ours and ours[key]["count"] != count
+    ]
+    if job == "apply" and changed:
+        headers["Content-Type"] = "application/json"
+        for start in range(0, len(changed), 50):
+            ask(HALO, "POST", "/api/SoftwareLicence", headers, json.dumps(changed[start : start + 50]).encode())
+        halo_list("SoftwareLicence", "licences", headers)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
