@@ -242,7 +242,8 @@ def test_a_zero_that_a_second_read_does_not_confirm_is_held(second: dict[str, in
     applied = stage.apply(build_plan(to_zero(), update("b", 2)))
     assert (outcomes(applied), stage.counts()) == ({"a": "held", "b": "applied"}, {1: 10, 2: 15})
     assert message_of(applied, "a") == (
-        f"INFIMA counted 0 active users, and a second read {words}; nothing was written. Look into INFIMA, then run again"
+        f"INFIMA counted 0 active users, and a second read {words}; nothing was written. "
+        "Look into INFIMA, then run again"
     )
     assert applied.outcomes[A].subscription_id == 1
 
