@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.cli.main import main
 from reconciler.simulator.faults import Fault, FaultKind, Faults
 from tests.cli.bench import six_clients
 from tests.workflows.scene import Scene, six_mappings, staged
@@ -256,3 +257,21 @@ def test_no_secret_is_in_anything_that_is_kept_or_shown(scene: Scene) -> None:
     branches = scene.git("log", "-p", "--format=%B", *ours, at=scene.remote).encode()
     assert not any(secret in text for secret in hidden for text in (kept, shown, comments, branches))
     assert b"ghs_" not in kept + shown + comments + branches
+
+
+def test_a_repository_made_by_init_lives_by_the_same_workflows(scene: Scene) -> None:
+    scene.git("rm", "-rq", ".")
+    made = scene.desk / ".github"
+    assert not made.exists()
+    assert main(["init", str(scene.desk)]) == 0
+    scene.write(six_mappings())
+    scene.commit("Made by init")
+    number = scene.propose(BOREALIS_AT_LEAST_30)
+    jobs = scene.pull_request(number)
+    assert [job.result for job in jobs.values()] == ["success", "success"], jobs["check"].log + jobs["preview"].log
+    job = scene.pushed(scene.merge(number))
+    assert job.result == "success", job.log
+    assert scene.count_of(9002) == 30
+    job = scene.night()
+    assert job.result == "success", job.log
+    assert list((job.artifacts["nightly"] / "journal").glob("*.jsonl"))

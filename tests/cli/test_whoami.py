@@ -1,0 +1,54 @@
+"""Who runs this, and from which commit: what the journal and the history will say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from reconciler.cli.whoami import actor, commit
+from tests.state.gitworld import git, isolated_git
+
+EVENT = {"GITHUB_SHA": "e" * 40}
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository with one commit; git in this process sees nobody's configuration."""
+    environ = isolated_git(tmp_path) | {
+        f"GIT_{role}_{part}": "person@example.com" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")
+    }
+    place = tmp_path / "desk"
+    git(tmp_path, environ, "init", "-q", str(place))
+    git(place, environ, "commit", "-q", "--allow-empty", "-m", "Start")
+    for name in ("GIT_DIR", "GIT_WORK_TREE"):
+        monkeypatch.delenv(name, raising=False)
+    return place
+
+
+def test_the_commit_is_the_one_that_is_checked_out(repository: Path, tmp_path: Path) -> None:
+    head = git(repository, isolated_git(tmp_path), "rev-parse", "HEAD")
+    assert commit(EVENT, repository / "mappings.yaml") == head, "not the event's: a job may check out something newer"
+
+
+def test_without_a_repository_it_is_the_events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    assert commit(EVENT, tmp_path / "mappings.yaml") == "e" * 40
+    assert commit({"BUILD_SOURCEVERSION": "b" * 40}, tmp_path / "mappings.yaml") == "b" * 40
+    assert commit({}, tmp_path / "mappings.yaml") == ""
+
+
+def test_a_run_in_ci_is_named_by_its_address() -> None:
+    github = {
+        "GITHUB_SERVER_URL": "https://github.example.com",
+        "GITHUB_REPOSITORY": "acme/billing",
+        "GITHUB_RUN_ID": "7",
+        "GITHUB_ACTOR": "a-person",
+    }
+    assert actor(github) == "a-person https://github.example.com/acme/billing/actions/runs/7"
+    assert actor({"CI_JOB_URL": "https://gitlab.example.com/jobs/1"}) == "https://gitlab.example.com/jobs/1"
+
+
+def test_elsewhere_it_is_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOGNAME", "somebody")
+    assert actor({}) == "somebody"
