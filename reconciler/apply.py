@@ -261,7 +261,10 @@ def _still_zero(writes: tuple[Change, ...], tools: Tools, ground: Ground) -> Non
         first, second = change.quantity.counted, again.get(change.key)
         if second != first:
             seen = "could not be read" if second is None else f"gave {second}"
-            message = f"INFIMA counted {first} active users, and a second read {seen}; nothing was written. Look into INFIMA, then run again"
+            message = (
+                f"INFIMA counted {first} active users, and a second read {seen}; nothing was written. "
+                "Look into INFIMA, then run again"
+            )
             ground.settle(change.key, Outcome.HELD, message, at=_id_of(change))
 
 

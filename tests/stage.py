@@ -17,6 +17,7 @@ from reconciler.model import MappingKey, Mappings, RunId
 from reconciler.plan_document import SavedPlan
 from reconciler.providers.connect import Systems, connect
 from reconciler.providers.credentials import read_credentials
+from reconciler.rules import Allowance, Rule
 from reconciler.run import (
     Applying,
     Finished,
@@ -27,7 +28,6 @@ from reconciler.run import (
     observe,
     run_apply,
 )
-from reconciler.rules import Allowance, Rule
 from reconciler.simulator.app import HALO_URL, INFIMA_URL, halo_app, infima_app
 from reconciler.simulator.clock import VirtualClock
 from reconciler.simulator.faults import Faults
@@ -72,7 +72,7 @@ class Stage:
             mappings.settings,
             clock=self.clock,
             observer=self.events.append,
-            rng=Random(7),
+            rng=Random(7),  # noqa: S311 - has to repeat, not to be secret
             transport_factory=lambda origin: httpx.MockTransport(apps[origin]),
         )
 
@@ -167,7 +167,7 @@ TEMPLATE = "INFIMA Security Awareness Training"
 
 
 def small_mappings(extra: str = "", **changes: str) -> str:
-    """The mappings of `small_world`; `changes` replaces the tail of one client's entry, e.g. c104="    retired: true"."""
+    """The mappings of `small_world`; `changes` replaces the tail of one entry, e.g. c104="    retired: true"."""
     names = ["Acme Dental", "Borealis Freight", "Corvid Labs", "Dunmore School", "Eastgate Homes", "Fenwick Law"]
     lines = ["version: 1", "mappings:"]
     for index, name in enumerate(names):
@@ -175,7 +175,7 @@ def small_mappings(extra: str = "", **changes: str) -> str:
             f'  - infima_client: {{id: {101 + index}, name: "{name}"}}',
             f'    halo_customer: {{id: {11 + index}, name: "{name}"}}',
         ]
-        if index == 3 and "c104" not in changes:  # noqa: PLR2004
+        if index == 3 and "c104" not in changes:
             lines.append("    subscription_id: 9010")
         if f"c{101 + index}" in changes:
             lines.append(changes[f"c{101 + index}"])

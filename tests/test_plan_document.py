@@ -214,7 +214,7 @@ def test_bytes_do_not_depend_on_the_hash_seed() -> None:
         "sys.stdout.write(dump_document(stories.document(stories.night_plan())))"
     )
     outputs = {
-        subprocess.run(  # noqa: S603 - this interpreter, this code
+        subprocess.run(
             [sys.executable, "-c", code],
             env={"PYTHONHASHSEED": seed, "PYTHONPATH": "."},
             capture_output=True,

@@ -371,8 +371,10 @@ def test_zero_is_read_twice(later: Users | None, words: str | None) -> None:
     finished = night.apply()
     expected = (
         "held",
-        f"INFIMA counted 0 active users, and a second read {words}; nothing was written. "
-        "Look into INFIMA, then run again",
+        (
+            f"INFIMA counted 0 active users, and a second read {words}; nothing was written. "
+            "Look into INFIMA, then run again"
+        ),
     )
     assert outcome(finished) == (expected if words else ("applied", ""))
     assert night.source.asked == [(101,), (101,)]
@@ -409,8 +411,8 @@ def test_zero_of_several_clients_is_added_up_again() -> None:
     night.source.listed = (build_client(), build_client(102, "Acme Labs"))
     night.source.users = {101: build_count(101, 0), 102: build_count(102, 0)}
     assert outcome(night.apply()) == (
-        "held", "INFIMA counted 0 active users, and a second read gave 5; nothing was written. "
-        "Look into INFIMA, then run again",
+        "held", ("INFIMA counted 0 active users, and a second read gave 5; nothing was written. "
+        "Look into INFIMA, then run again"),
     )  # fmt: skip
 
 
