@@ -136,7 +136,8 @@ def _number(count: int, noun: str) -> str:
 
 
 def _listed(parts: list[str]) -> str:
-    text = ", and ".join(part for part in parts if part)
+    """The parts as one sentence, the last joined by "and"."""
+    text = ", and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
     return text[:1].upper() + text[1:]
 
 

@@ -32,7 +32,7 @@ def many_holds(number: int) -> PlanJson:
 
 def test_a_preview_says_what_the_edit_does_and_what_would_happen_anyway() -> None:
     assert lead(stories.document(stories.against_plan()), Occasion.PREVIEW) == (
-        "This is a preview: nothing has been written to HaloPSA. Merging the edit changes 2 quantities, and 1 quantity "
+        "This is a preview: nothing has been written to HaloPSA. Merging the edit changes 2 quantities, 1 quantity "
         "would change tonight with or without it, and 1 Subscription waits for a person. "
         "112 users would be billed, 6 more."
     )
