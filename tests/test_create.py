@@ -210,6 +210,7 @@ def test_an_unsettled_create_for_the_same_customer_stops_nothing_of_another_key(
     """Its marker shows whose it is, as soon as it shows."""
     stage = Scene(batch=1, marker_wait_seconds=1)
     stage.target.answers = [late(1.5)]
+    stage.target.lag = -1  # it shows in the very listing before which it takes effect
     changes = [build_change(build_mapping(key=key, customer=21), subscription=None, after=7) for key in "ab"]
     stage.target.before_listing[4] = lambda: stage.clock.sleep(1)
     applied = stage.apply(build_plan(*changes))
@@ -317,6 +318,14 @@ def test_an_attempt_older_than_a_minute_is_not_sent_but_recorded_anew() -> None:
     assert [[a.nonce for a in attempts] for attempts in stage.state.steps("record_attempts")] == [
         ["nonce-1", "nonce-2"], ["nonce-3"],
     ]  # fmt: skip
+
+
+def test_all_that_time_left_unsent_is_recorded_anew() -> None:
+    stage = Scene()
+    stage.target.answers = [slow(61)]
+    applied = stage.apply(creates("a", "b", "c"))
+    assert (set(outcomes(applied).values()), posts(stage.target)) == ({"applied"}, ["a", "b", "c"])
+    assert stage.state.steps("settle_attempts") == [{"b": "nonce-2", "c": "nonce-3"}]
 
 
 def test_an_attempt_of_exactly_a_minute_is_sent() -> None:
