@@ -80,6 +80,7 @@ class _DirectoryKeeper:
             directory.sweep()
             self._document = _read_document(directory)
         self._expected = directory.read(STATE_FILE) is not None
+        self._written: bytes | None = None  # what `_document` was written as
 
     @property
     def local(self) -> PrivateDirectory:
@@ -109,11 +110,13 @@ class _DirectoryKeeper:
                     f"{self._directory.path(STATE_FILE)} vanished during the run.",
                     hint="Put it back, or run again without it: bindings are found again by their markers.",
                 )
-            edit = step(_decode(self._directory, content), self._directory)
+            ours = self._written is not None and content == self._written
+            edit = step(self._document if ours else _decode(self._directory, content), self._directory)
             for name, whole in edit.files.items():
                 self._directory.replace(name, whole)
-            self._directory.replace(STATE_FILE, encode(edit.document))
-        self._document, self._expected = edit.document, True
+            written = encode(edit.document)
+            self._directory.replace(STATE_FILE, written)
+        self._document, self._written, self._expected = edit.document, written, True
         return edit.answer
 
     def check_writable(self) -> None:

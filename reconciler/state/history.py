@@ -7,7 +7,7 @@ a network. What is damaged is left out of answers and named by `verify`.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -229,8 +229,11 @@ def info_facts(info: RunInfo) -> dict[str, Json]:
     }
 
 
+_CHANGE_FACTS = tuple(field.name for field in fields(HistoryChange))
+
+
 def _run_facts(info: RunInfo, verdict: RunVerdict) -> dict[str, Json]:
-    changes: list[Json] = [asdict(change) for change in verdict.changes]
+    changes: list[Json] = [{name: getattr(change, name) for name in _CHANGE_FACTS} for change in verdict.changes]
     return {**info_facts(info), **verdict_facts(verdict), "changes": changes}
 
 
