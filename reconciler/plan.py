@@ -7,6 +7,7 @@ doubts and limits into holds and refusals. The plan's values are those of `chang
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from datetime import timedelta
 
@@ -36,6 +37,7 @@ from reconciler.model import (
     Mappings,
     Observation,
     Recorded,
+    Settings,
     Subscription,
     SubscriptionId,
     UserCount,
@@ -61,6 +63,8 @@ __all__ = [
     "diff",
     "select",
     "summarise",
+    "takes_long",
+    "writing_time",
 ]
 
 
@@ -89,6 +93,39 @@ def diff(mappings: Mappings, observation: Observation, recorded: Recorded) -> Pl
         unmapped=_unmapped(mappings, observation),
         unmanaged=_unmanaged(mappings, live, recorded),
         warnings=tuple(warnings),
+    )
+
+
+def writing_time(plan: Plan, settings: Settings) -> timedelta:
+    """How long the plan's writes wait for the request budget at least; nothing while they fit into one window.
+
+    Counted are one post for each create, one for each batch of quantities, and the listings around each batch.
+    """
+    creates = sum(c.action is Action.CREATE for c in plan.writes)
+    batches = math.ceil(creates / settings.batch) + math.ceil((len(plan.writes) - creates) / settings.batch)
+    requests = creates + batches + _LISTINGS_PER_BATCH * math.ceil(creates / settings.batch) + 1
+    windows = (requests - 1) // settings.halo_budget.requests
+    return timedelta(seconds=windows * settings.halo_budget.seconds)
+
+
+_LISTINGS_PER_BATCH = 2  # one before a group of creates, because waiting made the last one old, and one behind it
+
+
+def takes_long(plan: Plan, settings: Settings) -> str:
+    """A sentence for people when the writes do not fit into one window of the request budget; empty when they do."""
+    needed = writing_time(plan, settings)
+    if not needed:
+        return ""
+    minutes, budget = math.ceil(needed / timedelta(minutes=1)), settings.halo_budget
+    told = (
+        f"the writes take about {minutes} minutes, because settings.halo_budget lets {budget.requests} requests "
+        f"through in {budget.seconds} seconds"
+    )
+    if needed < timedelta(minutes=settings.run_timeout_minutes):
+        return told
+    return (
+        f"{told}; a run ends after settings.run_timeout_minutes ({settings.run_timeout_minutes}), and the next one "
+        "goes on where it stopped"
     )
 
 

@@ -32,7 +32,7 @@ from reconciler.model import (
     UnreadableUsers,
     UserCount,
 )
-from reconciler.plan import diff
+from reconciler.plan import diff, takes_long
 from reconciler.providers.base import CountSource, SubscriptionTarget
 from reconciler.rules import Allowance
 from reconciler.safety import check
@@ -141,10 +141,9 @@ def clients_to_count(mappings: Mappings, clients: Iterable[InfimaClient]) -> tup
 def make_plan(mappings: Mappings, observation: Observation, recorded: Recorded, wishes: Wishes) -> Plan:
     """Compare, judge the whole, then keep what --only and --exclude ask for. Pure."""
     plan = check(diff(mappings, observation, recorded), mappings.limits, wishes.allowances)
-    overdue = _overdue(recorded, observation.taken_at)
-    if overdue:
-        plan = replace(plan, warnings=(overdue, *plan.warnings))
-    return select(plan, only=wishes.only, exclude=wishes.exclude)
+    plan = select(plan, only=wishes.only, exclude=wishes.exclude)
+    told = (_overdue(recorded, observation.taken_at), takes_long(plan, mappings.settings))
+    return replace(plan, warnings=(*filter(None, told), *plan.warnings))
 
 
 def _overdue(recorded: Recorded, now: datetime) -> str:
