@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping as MappingABC
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import NewType
 
@@ -97,6 +98,17 @@ class QuantityRule:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UnitPrice:
+    """What one user costs a month, as mappings.yaml says: for estimates only, never sent to HaloPSA.
+
+    `currency` is three letters of ISO 4217.
+    """
+
+    amount: Decimal
+    currency: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Mapping:
     """One entry of mappings.yaml: INFIMA client(s) -> Halo customer, with a quantity rule.
 
@@ -112,6 +124,7 @@ class Mapping:
     place: Place
     subscription_id: SubscriptionId | None = None
     retired: bool = False
+    price: UnitPrice | None = None
 
     @property
     def counts_users(self) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 
-from reconciler.model import HaloCustomerId, MappingKey, Mappings, Recorded, SubscriptionId
+from reconciler.model import HaloCustomerId, MappingKey, Mappings, Recorded, SubscriptionId, UnitPrice
 from reconciler.timeline import Month, Point, Timeline, month_of
 
 CENT = Decimal("0.01")
@@ -20,6 +20,7 @@ class Billed:
     customer_id: HaloCustomerId | None = None
     customer: str = ""
     subscription_id: SubscriptionId | None = None
+    price: UnitPrice | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +45,11 @@ class StatementRow:
         """Users billed at the invoice day more than INFIMA counted then."""
         return None if self.invoiced is None or self.counted is None else self.invoiced - self.counted
 
+    @property
+    def amount(self) -> Decimal | None:
+        """The month's amount by the price in mappings.yaml, an estimate; None without a price or a quantity."""
+        return None if self.invoiced is None or self.whom.price is None else estimate(self.invoiced, self.whom.price)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
@@ -60,9 +66,24 @@ class Statement:
         return sum(row.invoiced or 0 for row in self.rows)
 
     @property
+    def amounts(self) -> dict[str, Decimal]:
+        """The estimated sum in each currency."""
+        sums: dict[str, Decimal] = {}
+        for row in self.rows:
+            if row.amount is not None and row.whom.price is not None:
+                currency = row.whom.price.currency
+                sums[currency] = sums.get(currency, Decimal(0)) + row.amount
+        return dict(sorted(sums.items()))
+
+    @property
     def unknown(self) -> int:
         """How many rows have no known quantity at the invoice day."""
         return sum(row.invoiced is None for row in self.rows)
+
+
+def estimate(users: int, price: UnitPrice) -> Decimal:
+    """What so many users cost a month, to the cent."""
+    return (users * price.amount).quantize(CENT, rounding=ROUND_HALF_UP)
 
 
 def whom_billed(mappings: Mappings | None, recorded: Recorded) -> dict[MappingKey, Billed]:
@@ -75,6 +96,7 @@ def whom_billed(mappings: Mappings | None, recorded: Recorded) -> dict[MappingKe
             customer_id=mapping.halo_customer.id if mapping else binding.customer_id if binding else None,
             customer=mapping.halo_customer.name if mapping else "",
             subscription_id=binding.subscription_id if binding else mapping.subscription_id if mapping else None,
+            price=mapping.price if mapping else None,
         )
     return found
 

@@ -86,6 +86,7 @@ def _names(past: Past) -> dict[MappingKey, Name]:
             customer=m.halo_customer.name,
             customer_id=m.halo_customer.id,
             clients=tuple(f"{client.name} ({client.id})" for client in m.infima_clients),
+            price=m.price,
             subscription_id=bindings[m.key].subscription_id if m.key in bindings else m.subscription_id,
         )
         for m in mapped

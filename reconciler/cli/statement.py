@@ -68,13 +68,15 @@ def statement(options: CommonOptions, *, month: str | None, invoice_day: int, ou
     missing = f"; {made.unknown} not known at that time" if made.unknown else ""
     day = made.invoice_at.isoformat(timespec="minutes")
     tell(f"{wanted}: {made.invoiced} users billed by {len(made.rows)} Subscriptions as of {day}{missing}.")
+    for currency, amount in made.amounts.items():
+        tell(f"Estimated by the prices in mappings.yaml: {currency} {amount:,}.")
     return 0
 
 
 def _draw(output: str, made: Statement) -> None:
     from reconciler.render.grid import Column  # noqa: PLC0415
 
-    columns = (
+    columns: tuple[Column, ...] = (
         Column(title="Customer"),
         Column(title="Customer id", number=True),
         Column(title="Mapping"),
@@ -87,7 +89,9 @@ def _draw(output: str, made: Statement) -> None:
         Column(title="INFIMA", number=True),
         Column(title="Difference", number=True),
     )
-    show_table(output, columns, [_cells(row) for row in made.rows])
+    if made.amounts:
+        columns += (Column(title="Amount (estimate)", number=True), Column(title="Currency"))
+    show_table(output, columns, [_cells(row)[: len(columns)] for row in made.rows])
 
 
 def _cells(row: StatementRow) -> tuple[Cell, ...]:
@@ -103,6 +107,8 @@ def _cells(row: StatementRow) -> tuple[Cell, ...]:
         None if row.average is None else str(row.average),
         row.counted,
         row.difference,
+        None if row.amount is None else str(row.amount),
+        row.whom.price.currency if row.whom.price else None,
     )
 
 
@@ -113,6 +119,7 @@ def _json(made: Statement) -> dict[str, Json]:
         "until": made.until.isoformat(),
         "users_invoiced": made.invoiced,
         "not_known": made.unknown,
+        "estimated_amounts": {currency: str(amount) for currency, amount in made.amounts.items()},
         "rows": [
             {
                 "key": row.key,
@@ -125,6 +132,9 @@ def _json(made: Statement) -> dict[str, Json]:
                 "average": None if row.average is None else str(row.average),
                 "counted": row.counted,
                 "difference": row.difference,
+                "estimated_amount": None if row.amount is None else str(row.amount),
+                "unit_price": None if row.whom.price is None else str(row.whom.price.amount),
+                "currency": None if row.whom.price is None else row.whom.price.currency,
             }
             for row in made.rows
         ],

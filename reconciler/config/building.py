@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping as MappingABC
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from reconciler.config.reading import Row, Table
@@ -25,6 +26,7 @@ from reconciler.model import (
     RequestBudget,
     Settings,
     SubscriptionId,
+    UnitPrice,
 )
 
 DEFAULT_SUBSCRIPTION_NAME = "INFIMA Security Awareness Training"
@@ -62,17 +64,24 @@ def build_entries(root: Table, refused: frozenset[int], source: Source) -> tuple
     name = str(_table(defaults, "subscription").get("name", DEFAULT_SUBSCRIPTION_NAME))
     rule = _table(defaults, "quantity")
     usual = _rule(dict(rule))
+    price = _price(defaults)
     rows = root["mappings"]
     assert isinstance(rows, Row)  # noqa: S101 - for the type checker: the caller has checked the outline
     return tuple(
-        _entry(row, name, rule, usual, source)
+        _entry(row, name, rule, usual, price=price, source=source)
         for i, row in enumerate(rows)
         if i not in refused and isinstance(row, Table)
     )
 
 
 def _entry(
-    table: Table, subscription_name: str, default_rule: MappingABC[str, Any], usual: QuantityRule, source: Source
+    table: Table,
+    subscription_name: str,
+    default_rule: MappingABC[str, Any],
+    usual: QuantityRule,
+    *,
+    price: UnitPrice | None,
+    source: Source,
 ) -> Entry:
     """`usual` is the rule of all entries that spell out none of their own."""
     listed = table["infima_clients"] if "infima_clients" in table else [table["infima_client"]]
@@ -89,6 +98,7 @@ def _entry(
         subscription_id=None if subscription_id is None else SubscriptionId(subscription_id),
         quantity=_rule({**default_rule, **_table(table, "quantity")}) if "quantity" in table else usual,
         retired=bool(table.get("retired", False)),
+        price=_price(table) if "price" in table else price,
         place=source.place(table.start),
     )
     return Entry(mapping=mapping, table=table, clients=clients)
@@ -102,6 +112,11 @@ def _rule(members: dict[str, Any]) -> QuantityRule:
     count = CountSource(members.pop("count", CountSource.ACTIVE_USERS))
     until = members.pop("until", None)
     return QuantityRule(count=count, until=None if until is None else parse_day(until), **members)
+
+
+def _price(parent: MappingABC[str, Any]) -> UnitPrice | None:
+    table = _table(parent, "price")
+    return UnitPrice(amount=Decimal(table["amount"]), currency=table["currency"]) if table else None
 
 
 def parse_day(text: str) -> date | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -23,6 +24,7 @@ from reconciler.render.html_past import past_headline, past_needs, past_rows
 from reconciler.render.html_plan import plan_headline, plan_needs, plan_rows
 from reconciler.render.html_time import audit_trail, movements, over_time
 from reconciler.render.text import cut, visible
+from reconciler.statement import estimate
 from reconciler.timeline import month_of
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -71,7 +73,7 @@ def _page(
         month=around.month,
         headline=headline,
         needs=needs,
-        figures=figures,
+        figures=(*figures, *_amounts(rows)),
         charts=charts,
         monthly=monthly,
         movements_of=of,
@@ -107,6 +109,24 @@ def _figures(rows: tuple[PageRow, ...]) -> tuple[tuple[str, str], ...]:
     for row in rows:
         words[row.status.word] = words.get(row.status.word, 0) + 1
     return (("Mappings", str(len(rows))), *((word.capitalize(), str(number)) for word, number in words.items()))
+
+
+def _amounts(rows: tuple[PageRow, ...]) -> tuple[tuple[str, str], ...]:
+    """The monthly amount now and how the changes move it, in each currency: by mappings.yaml's prices, so estimates."""
+    now: dict[str, Decimal] = {}
+    moved: dict[str, Decimal] = {}
+    for row in rows:
+        if row.price is None or (row.before is None and row.after is None):
+            continue
+        before = estimate(row.before or 0, row.price)
+        written = row.status.word != "held" and row.after is not None
+        after = estimate(row.after, row.price) if written and row.after is not None else before
+        now[row.price.currency] = now.get(row.price.currency, Decimal(0)) + after
+        moved[row.price.currency] = moved.get(row.price.currency, Decimal(0)) + after - before
+    return tuple(
+        (f"Monthly amount, {currency} (estimate)", f"{now[currency]:,} ({moved[currency]:+,})")
+        for currency in sorted(now)
+    )
 
 
 def draw_page(page: Page) -> str:

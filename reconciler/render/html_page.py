@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from reconciler.model import MappingKey
+from reconciler.model import MappingKey, UnitPrice
 from reconciler.render.html_charts import Chart, Sparkline
 from reconciler.state.history import PastChange, PastRun
 from reconciler.timeline import Month, Timeline
@@ -34,6 +34,7 @@ class Name:
     customer_id: int | None = None
     clients: tuple[str, ...] = ()
     subscription_id: int | None = None
+    price: UnitPrice | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +86,7 @@ class PageRow:
     story: tuple[str, ...]
     spark: Sparkline | None = None
     past: tuple[PastChange, ...] = ()
+    price: UnitPrice | None = None
 
     @property
     def delta(self) -> int | None:

@@ -84,6 +84,7 @@ def _row(number: int, key: MappingKey, line: HistoryChange | None, quiet: Status
             around.timeline.between(key, around.drawn_from, around.until), start=around.drawn_from, end=around.until
         ),
         past=past,
+        price=name.price,
     )
 
 

@@ -204,6 +204,7 @@ def _row(number: int, row: Row, change: ChangeJson, around: Background) -> PageR
         story=tuple(_story(row, change)),
         spark=draw_sparkline(points, start=around.drawn_from, end=around.until),
         past=tuple(around.by_key.get(key, ())),
+        price=name.price if (name := around.names.get(key)) else None,
     )
 
 

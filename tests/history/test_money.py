@@ -1,0 +1,98 @@
+"""Amounts: from prices in mappings.yaml, exact, per currency, labelled estimates, never sent to HaloPSA."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from datetime import date
+from decimal import Decimal
+
+import pytest
+
+from reconciler.config import parse_mappings
+from reconciler.errors import ConfigError
+from reconciler.model import UnitPrice
+from reconciler.statement import estimate
+from tests.history.conftest import Command
+from tests.render.htmlpage import parse
+from tests.stage import Stage, small_mappings
+
+TODAY = date(2026, 11, 22)
+DEFAULT = 'defaults:\n  price: {amount: "2.75", currency: EUR}\n'
+OWN = '    price: {amount: "0.1", currency: USD}'
+
+
+def priced(extra: str = DEFAULT, **changes: str) -> str:
+    return small_mappings(extra, **changes)
+
+
+def test_a_mapping_s_own_price_wins_over_the_default() -> None:
+    made = parse_mappings(priced(c102=OWN), file="m", today=TODAY)
+    prices = [mapping.price for mapping in made.mappings[:2]]
+    assert prices == [
+        UnitPrice(amount=Decimal("2.75"), currency="EUR"),
+        UnitPrice(amount=Decimal("0.1"), currency="USD"),
+    ]
+
+
+def test_without_a_price_there_is_none() -> None:
+    assert parse_mappings(small_mappings(), file="m", today=TODAY).mappings[0].price is None
+
+
+@pytest.mark.parametrize(
+    "price",
+    [
+        "{amount: 2.75, currency: EUR}",
+        "{amount: 3, currency: EUR}",
+        '{amount: "-1", currency: EUR}',
+        '{amount: "1e3", currency: EUR}',
+        '{amount: "NaN", currency: EUR}',
+        '{amount: "1.00001", currency: EUR}',
+        '{amount: "٣", currency: EUR}',
+        '{amount: "1", currency: eur}',
+        '{amount: "1"}',
+    ],
+)
+def test_what_is_no_price_is_refused(price: str) -> None:
+    with pytest.raises(ConfigError):
+        parse_mappings(small_mappings(f"defaults:\n  price: {price}\n"), file="m", today=TODAY)
+
+
+@pytest.mark.parametrize(
+    ("users", "price", "amount"), [(3, "0.1", "0.30"), (7, "2.755", "19.29"), (1, "0.005", "0.01"), (0, "2.75", "0.00")]
+)
+def test_an_amount_is_exact_to_the_cent(users: int, price: str, amount: str) -> None:
+    assert str(estimate(users, UnitPrice(amount=Decimal(price), currency="EUR"))) == amount
+
+
+def test_the_statement_has_amounts_per_currency(autumn: Stage, command: Command) -> None:
+    (autumn.folder / "mappings.yaml").write_text(priced(c102=OWN), encoding="utf-8")
+    words = ("statement", "--month", "2026-10", "--invoice-day", "31")
+    document = json.loads(command(*words, "-o", "json").out)
+    assert document["estimated_amounts"] == {"EUR": str(Decimal("2.75") * (12 + 12 + 13 + 14 + 15)), "USD": "1.20"}
+    rows = list(csv.DictReader(io.StringIO(command(*words, "-o", "csv").out)))
+    assert [(row["Amount (estimate)"], row["Currency"]) for row in rows[:2]] == [("33.00", "EUR"), ("1.20", "USD")]
+    assert "Estimated by the prices in mappings.yaml: EUR 181.50." in command(*words).err
+
+
+def test_without_prices_no_amount_is_shown(autumn: Stage, command: Command) -> None:
+    assert "Amount" not in command("statement", "--month", "2026-10", "-o", "csv").out
+
+
+def test_the_report_shows_the_amount_and_its_change_as_an_estimate(autumn: Stage, command: Command) -> None:
+    (autumn.folder / "mappings.yaml").write_text(priced(), encoding="utf-8")
+    command("report")
+    seen = parse((autumn.folder / "report.html").read_text(encoding="utf-8"))
+    figures = dict(zip(seen.text_of("dt"), seen.text_of("dd"), strict=True))
+    users = sum(int(autumn.count_of(number)) for number in autumn.world.licences if number != 9050)
+    # two users more on the last night; what is held does not count
+    assert figures["Monthly amount, EUR (estimate)"] == f"{users * Decimal('2.75'):,} (+5.50)"
+
+
+def test_no_price_is_ever_sent_to_halo(autumn: Stage) -> None:
+    autumn.text = priced()
+    autumn.world.users_join(105, 1)
+    autumn.apply()
+    assert autumn.writes()
+    assert not any("2.75" in body or "price" in body for body in autumn.writes())
