@@ -14,6 +14,7 @@ from reconciler.render.document import (
     outcome_verdict,
     plural,
     sentence,
+    to_attach,
     users_after_apply,
     verdict,
 )
@@ -137,12 +138,9 @@ def _needs(shown: View, numbers: dict[str, int]) -> Iterator[Need]:
         if row.outcome in STEPS:
             what = sentence(f"{OUTCOMES[row.outcome].word}: {row.outcome_message}")
             yield _about(row, OUTCOMES[row.outcome].tone, what, STEPS[row.outcome], numbers)
-    for row in shown.rows:
-        if row.outcome is Outcome.APPLIED and row.action == "create":
-            what = f"Its Subscription {row.subscription_id or ''} is new."
-            yield _about(
-                row, Tone.CALL, what, "Attach it to a recurring invoice: until then it bills nothing.", numbers
-            )
+    for row in to_attach(shown):
+        what = f"Its Subscription {row.subscription_id or ''} is new."
+        yield _about(row, Tone.CALL, what, "Attach it to a recurring invoice: until then it bills nothing.", numbers)
     for client in shown.document["unmapped_clients"]:
         users = "" if client["user_count"] is None else f" ({plural(client['user_count'], 'user')})"
         yield Need(

@@ -27,14 +27,13 @@ class Tab:
         self.said: list[str] = []
         self.asked: list[str] = []
         self._loaded = False
+        target = self.call("Target.createTarget", url="about:blank")["targetId"]
+        self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+        for domain in ("Page", "Runtime", "Log", "Network"):
+            self.call(f"{domain}.enable")
 
     def open(self, page: Path, *, width: int, height: int = 900) -> None:
         """Show a local page in a window of that size, and wait until it is loaded."""
-        if self._session is None:
-            target = self.call("Target.createTarget", url="about:blank")["targetId"]
-            self._session = self.call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-            for domain in ("Page", "Runtime", "Log", "Network"):
-                self.call(f"{domain}.enable")
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
         self._loaded = False
         self.call("Page.navigate", url=page.absolute().as_uri())

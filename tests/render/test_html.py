@@ -294,3 +294,9 @@ def test_the_view_and_the_page_agree_on_what_is_held() -> None:
     plan: PlanJson = document(night_plan())
     held = {row.key for row in view(plan).of_kind(Kind.HELD)}
     assert {row[0].split()[-1] for row in rows_of(render_html(plan)) if row[1] == "! held"} == held
+
+
+def test_a_new_subscription_says_that_it_has_to_be_attached() -> None:
+    new = build_change(build_mapping(111, 51, name="Nova Optics"), subscription=None, after=14)
+    html = page_of(applied(build_plan(*quiet_changes(), new), exit_code=0))
+    assert "Attach it to a recurring invoice: until then it bills nothing." in html
