@@ -176,7 +176,8 @@ def _refused(e: Evidence, run: RunReport) -> str:
         now = max(e.quantities(run.number, c), default=None) if c.counts else None
         if now is None:
             continue
-        rows = [n for one in e.listings(run.number)[:1] for i in e.own(c) if (n := one.count(i)) is not None]
+        first = e.listings(run.number)[:1]
+        rows = [n for one in first for i in e.own(c) if (n := one.count(i)) is not None and _live(one.row(i))]
         plain = not c.included and c.minimum is None and c.maximum is None
         row = (rows[0] if plain else min(rows[0], now)) if len(rows) == 1 else 0  # in doubt no fall
         live, counted = live + row, counted + now
@@ -388,7 +389,8 @@ def p5_no_false_green(e: Evidence) -> Iterator[str]:
             if any(w.record.number == m.request and not w.creates for w in e.writes()):
                 yield f"run {run.number} says all is well; its write changed {sorted(m.changes)} of row {m.object_id}"
         for c in e.contracts:
-            shown = [n for one in lists[-1:] for i in e.own(c) if (n := one.count(i)) is not None and _live(one.row(i))]
+            here = {i for i in e.own(c) if lists and lists[0].row(i)} | e.created(c)  # not a copy made meanwhile
+            shown = [n for one in lists[-1:] for i in here if (n := one.count(i)) is not None and _live(one.row(i))]
             if not e.trusted_marker and len(shown) > 1:  # nobody can tell whose the other row is
                 shown = [n for n in shown if n in e.quantities(run.number, c)][:1]
             if c.retired:
