@@ -7,7 +7,7 @@ the ids are recorded; only then are the counts set. A create is never repeated i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -34,7 +34,10 @@ PHASE = "Creating Subscriptions"
 
 @dataclass(slots=True, kw_only=True)
 class Creator:
-    """Carries a run's creates out. `nonce` gives an unguessable word for each attempt."""
+    """Carries a run's creates out. `nonce` gives an unguessable word for each attempt.
+
+    `marked` are the rows of the listing `marked_in` by their markers.
+    """
 
     ground: Ground
     run: RunId
@@ -43,6 +46,8 @@ class Creator:
     done: int = 0
     total: int = 0
     announced: set[str] = field(default_factory=set)
+    marked: dict[str, list[Subscription]] = field(default_factory=dict)
+    marked_in: Mapping[SubscriptionId, Subscription] | None = None
 
     def create(self, changes: Sequence[Change]) -> None:
         """Create a Subscription for each change and set its count; every change ends with an outcome or in `written`.
@@ -107,7 +112,12 @@ class Creator:
         return not hits and not namesakes
 
     def _hits(self, key: MappingKey) -> list[Subscription]:
-        return [s for s in self.ground.listing.values() if s.marker == key and s.id not in self.given_up]
+        if self.marked_in is not self.ground.listing:  # once a listing: a group asks for fifty keys
+            self.marked, self.marked_in = {}, self.ground.listing
+            for row in self.ground.listing.values():
+                if row.marker and row.id not in self.given_up:
+                    self.marked.setdefault(row.marker, []).append(row)
+        return self.marked.get(key, [])
 
     # -- steps 2 and 3: record, then post once ----------------------------------------------------------------------
 

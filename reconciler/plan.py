@@ -99,16 +99,18 @@ def diff(mappings: Mappings, observation: Observation, recorded: Recorded) -> Pl
 def writing_time(plan: Plan, settings: Settings) -> timedelta:
     """How long the plan's writes wait for the request budget at least; nothing while they fit into one window.
 
-    Counted are one post for each create, one for each batch of quantities, and the listings around each batch.
+    Counted are one post for each create, one for each batch of quantities, and the listings around each group.
     """
     creates = sum(c.action is Action.CREATE for c in plan.writes)
-    batches = math.ceil(creates / settings.batch) + math.ceil((len(plan.writes) - creates) / settings.batch)
-    requests = creates + batches + _LISTINGS_PER_BATCH * math.ceil(creates / settings.batch) + 1
+    groups, batches = (math.ceil(n / settings.batch) for n in (creates, len(plan.writes) - creates))
+    listing = math.ceil(len(plan.changes) / _ROWS_A_PAGE)
+    requests = creates + groups + batches + listing * (_LISTINGS_PER_GROUP * groups + 1)
     windows = (requests - 1) // settings.halo_budget.requests
     return timedelta(seconds=windows * settings.halo_budget.seconds)
 
 
-_LISTINGS_PER_BATCH = 2  # one before a group of creates, because waiting made the last one old, and one behind it
+_LISTINGS_PER_GROUP = 2  # one right before the creates of a group, one behind them
+_ROWS_A_PAGE = 1_000  # what HaloPSA is asked for; where it grants less, the true time is a little longer
 
 
 def takes_long(plan: Plan, settings: Settings) -> str:
