@@ -32,6 +32,7 @@ class Campaign:
         self.seed = seed
         self.scale = scale
         self.workers = workers
+        self.part = ""
         self.figures: dict[str, Any] = {}
         self.wrong: list[str] = []
 
@@ -56,7 +57,7 @@ class Campaign:
 
     def report(self, name: str, **figures: Any) -> None:
         """Print one part's figures and keep them."""
-        self.figures[name] = {"seed": self.seed, **figures}
+        self.figures[name] = {"part": self.part, "seed": self.seed, "scale": self.scale, **figures}
         print(f"{name} (seed {self.seed}):")  # noqa: T201
         for word, value in figures.items():
             print(f"  {word}: {value}")  # noqa: T201
@@ -202,9 +203,11 @@ def main() -> int:
     asked = words.parse_args()
     campaign = Campaign(seed=asked.seed, scale=asked.scale, workers=asked.workers)
     for name in asked.parts or PARTS:
+        campaign.part = name
         PARTS[name](campaign)
     if asked.json:
-        asked.json.write_text(json.dumps(campaign.figures, indent=2) + "\n", encoding="utf-8")
+        known = json.loads(asked.json.read_text(encoding="utf-8")) if asked.json.exists() else {}
+        asked.json.write_text(json.dumps(known | campaign.figures, indent=2) + "\n", encoding="utf-8")
     for line in campaign.wrong:
         print(f"WRONG {line}")  # noqa: T201
     return 1 if campaign.wrong else 0
