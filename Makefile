@@ -72,6 +72,12 @@ golden: $(STAMP) ## write the golden files anew; then read the difference
 pictures: $(STAMP) ## draw the README's pictures anew from real output; the report's needs Chromium
 	$(BIN)/python -m tests.pictures docs/images
 
+bench: $(STAMP) ## measure everything beside the limit and write docs/performance.md; takes twenty minutes
+	$(BIN)/python -m benchmarks.bench
+
+bench-quick: $(STAMP) ## exact request counts, and ratios held against twice the last full run's; under two minutes
+	$(BIN)/python -m benchmarks.bench --quick
+
 lock: $(STAMP) ## solve the dependencies anew and write both lock files
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -o requirements/run.txt pyproject.toml
