@@ -9,7 +9,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 WORKERS ?= auto
 
-.PHONY: help setup tool demo test check lint types imports workflows audit wheel format golden lock clean pictures
+.PHONY: help setup tool demo test check lint types imports workflows audit wheel format golden bench bench-quick lock torture clean pictures
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -72,7 +72,7 @@ golden: $(STAMP) ## write the golden files anew; then read the difference
 pictures: $(STAMP) ## draw the README's pictures anew from real output; the report's needs Chromium
 	$(BIN)/python -m tests.pictures docs/images
 
-bench: $(STAMP) ## measure everything beside the limit and write docs/performance.md; takes twenty minutes
+bench: $(STAMP) ## measure everything beside the limit and write docs/performance.md; takes a quarter of an hour
 	$(BIN)/python -m benchmarks.bench
 
 bench-quick: $(STAMP) ## exact request counts, and ratios held against twice the last full run's; under two minutes
