@@ -152,8 +152,8 @@ def _overdue(recorded: Recorded, now: datetime) -> str:
         return ""
     hours = int((now - last) / timedelta(hours=1))
     return (
-        f"the last run that ended well was {hours} hours ago ({last:%Y-%m-%d %H:%M} UTC): look whether the nightly "
-        "run still runs"
+        f"the last run that came to its end was {hours} hours ago ({last:%Y-%m-%d %H:%M} UTC): look whether the "
+        "nightly run still runs"
     )
 
 

@@ -107,6 +107,7 @@ def _verdict(
         users_after=sum(known.values()),
         changes=lines,
         snapshot=known if plan.complete else {},  # a month's full record is never made of a part
+        whole=plan.complete and not plan.refused,
     )
 
 

@@ -220,7 +220,8 @@ def plan_now(wishes: Wishes | None = None, **recorded: Any) -> Plan:
 def test_a_night_without_a_good_run_is_told(age: timedelta | None, *, told: bool) -> None:
     plan = plan_now(last_good_run=None if age is None else NOW - age)
     words = (
-        "the last run that ended well was 36 hours ago (2026-11-20 17:17 UTC): look whether the nightly run still runs"
+        "the last run that came to its end was 36 hours ago (2026-11-20 17:17 UTC): "
+        "look whether the nightly run still runs"
     )
     assert plan.warnings == ((words,) if told else ())
 
@@ -229,7 +230,7 @@ def test_the_heartbeats_warning_stands_first() -> None:
     night = Night(last_good_run=NOW - timedelta(days=3))
     night.target.listed_customers = (build_customer(name="Renamed"),)
     warnings = night.apply().plan.warnings
-    assert warnings[0].startswith("the last run that ended well was 72 hours ago")
+    assert warnings[0].startswith("the last run that came to its end was 72 hours ago")
     assert len(warnings) == 2
 
 

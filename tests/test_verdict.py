@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -203,3 +204,18 @@ def test_what_was_not_counted_has_not_moved(still: Change) -> None:
 def test_a_run_of_some_mappings_gives_no_snapshot_of_all() -> None:
     made = verdict((change(), Settled(outcome=Outcome.APPLIED)), complete=False)
     assert (made.snapshot, made.users_after) == ({}, 15)
+
+
+@pytest.mark.parametrize(
+    ("special", "good"),
+    [
+        ({"exit_code": 0}, True),
+        ({"exit_code": 3}, True),
+        ({"exit_code": 4}, False),
+        ({"exit_code": 0, "whole": False}, False),
+        ({"exit_code": 0, "decision": True}, False),
+    ],
+)
+def test_a_good_night_is_a_whole_run_that_came_to_its_end(special: dict[str, Any], *, good: bool) -> None:
+    verdict = failed(RunId("r"), Interrupted("x"), when="w", finished_at=NOW)
+    assert replace(verdict, **special).good is good

@@ -87,12 +87,13 @@ class HistoryChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunVerdict:
-    """How a run ended. `good` means exit 0; `sentence` is the verdict line that people read.
+    """How a run ended; `sentence` is the verdict line that people read.
 
     `changes` holds every mapping whose outcome is not "unchanged", and those whose count moved without moving the
     quantity; `snapshot` every mapping's (key -> live quantity) for the month's full record, empty where the run was
     about some of them only. `decision` marks a person's word about one binding (adopt, resolve): it read no
-    counts, so its sums of users are 0 and it never counts as a good run.
+    counts, so its sums of users are 0 and it never counts as a good run. `whole` is false for a run that was refused,
+    or that --only or --exclude kept to a part.
     """
 
     run: RunId
@@ -104,11 +105,15 @@ class RunVerdict:
     changes: tuple[HistoryChange, ...]
     snapshot: Mapping[MappingKey, int]
     decision: bool = False
+    whole: bool = True
 
     @property
     def good(self) -> bool:
-        """True when every mapping was verified and nothing was held."""
-        return self.exit_code == 0 and not self.decision
+        """True when the run came to its end over all mappings: what was not held is written and verified.
+
+        A hold waits for a person and says so every night; it does not make the night a bad one.
+        """
+        return self.exit_code in {0, 3} and self.whole and not self.decision
 
 
 class RunState(Protocol):

@@ -245,6 +245,7 @@ def verdict_facts(verdict: RunVerdict) -> dict[str, Json]:
         "users_before": verdict.users_before,
         "users_after": verdict.users_after,
         "decision": verdict.decision,
+        "whole": verdict.whole,
     }
 
 
@@ -269,7 +270,8 @@ def _past_run(record: Record) -> PastRun:
         users_after=facts["users_after"],
         changes=tuple(_changes(facts["changes"])),
         snapshot={},
-        decision=facts["decision"],
+        decision=facts.get("decision", False),
+        whole=facts.get("whole", True),
     )
     return PastRun(info=info, verdict=verdict)
 
