@@ -9,7 +9,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 WORKERS ?= auto
 
-.PHONY: help setup tool demo test check lint types imports workflows audit wheel format golden bench bench-quick lock torture clean pictures
+.PHONY: help setup tool demo test check lint types imports workflows audit wheel format golden bench bench-quick lock mutation torture clean pictures
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -82,6 +82,9 @@ lock: $(STAMP) ## solve the dependencies anew and write both lock files
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -o requirements/run.txt pyproject.toml
 	$(BIN)/uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --group dev -o requirements/dev.txt pyproject.toml
+
+mutation: $(STAMP) ## does a test fail for each small wrong change to the core? (long; SAMPLE=40 for a part)
+	$(BIN)/python -m tests.mutation $(if $(SAMPLE),--sample $(SAMPLE))
 
 torture: $(STAMP) ## faults, crashes, races, planted bugs: every figure of docs/reliability.md (under an hour on two cores)
 	$(BIN)/python -m tests.torture.campaign --json torture.json $(TORTURE)
