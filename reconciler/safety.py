@@ -227,6 +227,9 @@ def source_dropped(ground: Ground) -> Iterator[Violation]:
     Counts are compared with counts, not with quantities: a mapping whose rule changed in the reviewed file (more
     included users, a lower maximum) moves its quantity without INFIMA having lost anybody. The earlier count is the
     one that the state remembers, else what the live quantity implies.
+
+    Small clients may each lose a third below their own guard. Several at once speak of the source too; those that a
+    rule of their own holds already are left to it.
     """
     expected = counted = compared = steep = 0
     for change in ground.plan.changes:
@@ -238,7 +241,7 @@ def source_dropped(ground: Ground) -> Iterator[Violation]:
         expected += earlier
         counted += now
         compared += 1
-        steep += earlier - now >= STEEP_USERS and (earlier - now) * 3 >= earlier
+        steep += change.key not in ground.stopped and earlier - now >= STEEP_USERS and (earlier - now) * 3 >= earlier
     fall = expected - counted
     percent = ground.limits.max_total_decrease_percent
     if fall > TOTAL_DECREASE_USERS and fall * 100 > percent * expected:
@@ -258,7 +261,7 @@ def source_dropped(ground: Ground) -> Iterator[Violation]:
         yield Violation(
             rule=Rule.SOURCE_DROPPED,
             name="",
-            message=f"{steep} of {compared} mappings lost a third of their users or more at once",
+            message=f"{steep} of {compared} mappings lost a third of their users or more at once, each below its guard",
             remedy=(
                 "people do not leave several clients in one night: look into INFIMA. If it is right, run with "
                 "--allow source-dropped --reason '...'"
