@@ -94,6 +94,9 @@ def _still_as_planned(ground: Ground, target: CountTarget) -> bool:
 
 def _moved(ground: Ground, target: CountTarget) -> str:
     """What the last listing shows otherwise than the plan did, in words; empty when nothing."""
+    twins = [n for n in ground.appeared.get(target.key, ()) if n != target.subscription_id]
+    if twins:
+        return f"Subscription {twins[0]} with the same marker has appeared"
     live = ground.listing.get(target.subscription_id)
     return what_moved(_as_planned(target), _as_listed(live)) if live else "HaloPSA does not list it any more"
 

@@ -48,7 +48,8 @@ class Settled:
 class Ground:
     """Everything the writing phase shares. Mutable on purpose: it is the one place where a run's progress lives.
 
-    `planned` are the ids of the listing that the plan was made from.
+    `planned` are the ids of the listing that the plan was made from; `appeared` are live rows that came later, by their
+    marker: a second one with a mapping's marker stops every write to that mapping (FAULTS C5).
     `stop` asks whether a person or the runner wants the run to end. `halted` says why no further write may start.
     `listing` is the last complete one, `listed_at` the monotonic time at which it was begun. `written` holds every
     count that was sent, `unclear` those whose last answer leaves open what became of them, and `frames` each written
@@ -65,6 +66,7 @@ class Ground:
     listing: dict[SubscriptionId, Subscription]
     listed_at: float
     planned: frozenset[SubscriptionId] = frozenset()
+    appeared: dict[str, tuple[SubscriptionId, ...]] = field(default_factory=dict)
     outcomes: dict[MappingKey, Settled] = field(default_factory=dict)
     written: dict[MappingKey, CountTarget] = field(default_factory=dict)
     unclear: dict[MappingKey, Unclear] = field(default_factory=dict)
@@ -99,6 +101,10 @@ class Ground:
         begun = self.clock.monotonic()
         self.listing = {s.id: s for s in self.target.subscriptions()}
         self.listed_at = begun
+        self.appeared = {}
+        for row in self.listing.values():
+            if row.id not in self.planned and row.marker and row.live:
+                self.appeared[row.marker] = (*self.appeared.get(row.marker, ()), row.id)
 
     def freshen(self) -> None:
         """Read the listing again when more than a minute has passed since the last one."""

@@ -164,11 +164,14 @@ def _refused(e: Evidence, run: RunReport) -> str:
     """The run-level rules that can be judged from outside: an empty source, and a source that lost a fifth."""
     wanted = {number for c in e.contracts if c.counts for number in c.clients}
     lists = e.clients_listed(run.number)
+    plain = all(not c.included and c.minimum is None and c.maximum is None for c in e.contracts if c.counts)
     if not lists:
         return "INFIMA's clients were never read completely" if wanted else ""
     listed = {row.get("id") for row in lists[0].rows}
     if wanted and 2 * len(wanted & listed) < len(wanted):
         return f"INFIMA listed {len(wanted & listed)} of {len(wanted)} mapped clients"
+    if not plain:
+        return ""  # a limit on a quantity hides how many users there were: only the program could say
     seal = next((e.seals[n] for n in sorted(e.seals) if e.owner[n] == run.number), None)
     counted_before = state_files.counts_of(seal.state if seal else None)
     live = counted = remembered = 0
@@ -178,10 +181,9 @@ def _refused(e: Evidence, run: RunReport) -> str:
             continue
         first = e.listings(run.number)[:1]
         rows = [n for one in first for i in e.own(c) if (n := one.count(i)) is not None and _live(one.row(i))]
-        plain = not c.included and c.minimum is None and c.maximum is None
-        row = (rows[0] if plain else min(rows[0], now)) if len(rows) == 1 else 0  # in doubt no fall
+        row = rows[0] if len(rows) == 1 else 0  # in doubt no fall
         live, counted = live + row, counted + now
-        remembered += min(counted_before.get(c.key, row), row) if plain else row
+        remembered += min(counted_before.get(c.key, row), row)
     expected = min(live, remembered)
     if expected - counted > 20 and (expected - counted) * 100 > 20 * expected:
         return f"INFIMA counts {counted} where {expected} were expected"
@@ -386,10 +388,13 @@ def p5_no_false_green(e: Evidence) -> Iterator[str]:
         for m in e.mutations:
             if m.actor is not Actor.HALO or m.request is None or e.owner.get(m.request) != run.number:
                 continue
-            if any(w.record.number == m.request and not w.creates for w in e.writes()):
+            row = next((r for one in lists[-1:] if (r := one.row(m.object_id))), {})  # as far as the run could see it
+            seen = all(row.get(name) == new for name, (_, new) in m.changes.items())
+            if seen and any(w.record.number == m.request and not w.creates for w in e.writes()):
                 yield f"run {run.number} says all is well; its write changed {sorted(m.changes)} of row {m.object_id}"
         for c in e.contracts:
             here = {i for i in e.own(c) if lists and lists[0].row(i)} | e.created(c)  # not a copy made meanwhile
+            here = here if e.trusted_marker else e.own(c)
             shown = [n for one in lists[-1:] for i in here if (n := one.count(i)) is not None and _live(one.row(i))]
             if not e.trusted_marker and len(shown) > 1:  # nobody can tell whose the other row is
                 shown = [n for n in shown if n in e.quantities(run.number, c)][:1]

@@ -217,6 +217,6 @@ def together(number: int) -> Result:
 
 
 def random_delays(number: int, seed: int, longest: float) -> list[float]:
-    """Moments at which to kill, within a run's usual time."""
+    """Moments at which to kill, in the part of a run's usual time in which the program is loaded and at work."""
     rng = Random(seed)  # noqa: S311 - has to repeat
-    return [round(rng.uniform(0.05, longest), 3) for _ in range(number)]
+    return [round(rng.uniform(0.4 * longest, longest), 3) for _ in range(number)]

@@ -12,6 +12,7 @@ FOUND = {
     290: "a run said that all is well about a row which it had seen edited by a person meanwhile",
     506: "the same, with two runs",
     625: "the same, with a row that a person deactivated",
+    7000723: "a second row with the marker, made while somebody looked at the plan, did not stop the write",
 }
 
 
