@@ -241,14 +241,26 @@ class Creator:
             message = f"{len(hits)} Subscriptions carry the marker {change.key}: {ids}; none of them is touched"
             self.ground.settle(change.key, Outcome.FAILED, message)
             return None
+        named = self._named_by(answer, known)
+        if hits and named is not None and named.id != hits[0].id:
+            message = (
+                f"HaloPSA says it created {named.id}, and the marker {change.key} stands on {hits[0].id}: did somebody "
+                "copy it? None of them is touched in this run"
+            )
+            self.ground.settle(change.key, Outcome.FAILED, message, at=named.id)
+            return None
         if hits:
             return hits[0] if _is_what_was_sent(hits[0], change) else None
-        if isinstance(answer, Accepted) and answer.subscription_id is not None and answer.subscription_id not in known:
-            named = self.ground.listing.get(answer.subscription_id)
-            if named is not None and named.marker is None and _is_what_was_sent(named, change):
-                self._say_marker_is_lost()
-                return named
+        if named is not None and named.marker is None and _is_what_was_sent(named, change):
+            self._say_marker_is_lost()
+            return named
         return None
+
+    def _named_by(self, answer: WriteAnswer, known: frozenset[SubscriptionId]) -> Subscription | None:
+        """The new row whose id a clean answer names, once a listing shows it."""
+        if not isinstance(answer, Accepted) or answer.subscription_id is None or answer.subscription_id in known:
+            return None
+        return self.ground.listing.get(answer.subscription_id)
 
     def _say_marker_is_lost(self) -> None:
         field_name = str(self.ground.settings.marker_field)

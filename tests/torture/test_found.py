@@ -1,0 +1,13 @@
+"""Schedules that once found something wrong, by their seeds."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.torture.schedules import play_schedule
+
+
+@pytest.mark.parametrize("seed", [7002440])
+def test_a_schedule_that_found_a_fault_finds_it_no_more(seed: int) -> None:
+    """7002440: somebody copies the marker onto a row of their own between the listing and the create."""
+    assert play_schedule(seed).violations == []
