@@ -79,4 +79,8 @@ def _spoil(place: str, edits: list[tuple[str, str]]) -> list[tuple[Any, str, Any
             if getattr(other, name, None) is original:
                 undo.append((other, name, original))
                 setattr(other, name, spoilt)
+        for table, rows in list(vars(module).items()):  # and so do tables of rules
+            if isinstance(rows, tuple) and any(row is original for row in rows):
+                undo.append((module, table, rows))
+                setattr(module, table, tuple(spoilt if row is original else row for row in rows))
     return undo
