@@ -118,7 +118,7 @@ def kills(c: Campaign) -> None:
 def moments(c: Campaign) -> None:
     """kill -9 at random moments of a real process's life."""
     shop = processes.Workshop()
-    usual = shop.run().seconds
+    usual = shop.working_seconds()
     shop.close()
     delays = processes.random_delays(c.number(1_000), c.seed, usual)
     c.play("killed at a random moment", _one, [(0, "kill", d) for d in delays])

@@ -101,6 +101,19 @@ class Workshop:
         self.run(TORTURE_LOG=str(log))
         return log.read_text(encoding="ascii").split("\n")
 
+    def await_first_request(self, process: subprocess.Popen[str]) -> None:
+        """Wait until the process is loaded and at work, or over."""
+        while not self.world.requests and process.poll() is None:
+            time.sleep(0.002)
+
+    def working_seconds(self) -> float:
+        """How long a whole run takes from its first request to its end."""
+        process = self.start()
+        self.await_first_request(process)
+        began = time.monotonic()
+        process.communicate(timeout=120)
+        return time.monotonic() - began
+
     # ---- judging ----------------------------------------------------------------------------------------------------
 
     def heal(self) -> None:
@@ -169,11 +182,12 @@ class Workshop:
 
 
 def one(at: int, do: str, *, delay: float = 0) -> Result:
-    """One run that ends at a point (or, with `delay`, after that many seconds), then clean ones."""
+    """One run that ends at a point (or, with `delay`, so many seconds after its first request), then clean ones."""
     shop = Workshop()
     try:
         if delay:
             process = shop.start()
+            shop.await_first_request(process)
             try:
                 process.communicate(timeout=delay)
             except subprocess.TimeoutExpired:
@@ -217,6 +231,6 @@ def together(number: int) -> Result:
 
 
 def random_delays(number: int, seed: int, longest: float) -> list[float]:
-    """Moments at which to kill, in the part of a run's usual time in which the program is loaded and at work."""
+    """Moments at which to kill, in seconds after a run's first request."""
     rng = Random(seed)  # noqa: S311 - has to repeat
-    return [round(rng.uniform(0.4 * longest, longest), 3) for _ in range(number)]
+    return [round(rng.uniform(0.001, longest), 3) for _ in range(number)]
