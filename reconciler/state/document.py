@@ -111,9 +111,12 @@ def add_bindings(document: StateDocument, bindings: Sequence[Binding]) -> StateD
                 f"Subscription {subscription} is bound to {owners[subscription]}, so {key} cannot have it too.",
                 hint="One Subscription bills one mapping: see which of the two keys is right.",
             )
-        recorded[key] = binding
+        # Who found it by its marker while another run was creating it cannot know that its first count is still due.
+        attempted, standing = attempts.pop(key, None), recorded.get(key)
+        due = attempted or (standing and standing.awaiting_first_count and standing.bound_at != binding.bound_at)
+        counted = binding.last_counted is not None
+        recorded[key] = replace(binding, awaiting_first_count=True) if due and not counted else binding
         owners[subscription] = key
-        attempts.pop(key, None)
         # A person who adopts what was given up before takes that word back.
         left = tuple(id_ for id_ in given_up.pop(key, ()) if id_ != subscription)
         if left:

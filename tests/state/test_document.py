@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from reconciler.errors import StateConflict, StateError
-from reconciler.model import MappingKey, SubscriptionId, Tenant
+from reconciler.model import BindingOrigin, MappingKey, SubscriptionId, Tenant
 from reconciler.state import document as changes
 from reconciler.state.document import ChainHead, StateDocument, decode, encode
 from tests.state.samples import START, attempt, binding
@@ -163,6 +165,25 @@ def test_binding_closes_the_attempt() -> None:
     document = StateDocument(attempts={ACME: attempt("acme")})
 
     assert changes.add_bindings(document, [binding("acme", 5)]).attempts == {}
+
+
+def test_who_finds_what_another_run_is_creating_does_not_end_the_wait_for_its_first_count() -> None:
+    """The finder read the state before the attempt was recorded; without this the first count counts as a jump."""
+    found = replace(binding("acme", 5), origin=BindingOrigin.MARKER, awaiting_first_count=False)
+    later = replace(found, bound_at=START + timedelta(hours=1))
+
+    attempted = changes.add_bindings(StateDocument(attempts={ACME: attempt("acme")}), [found])
+    bound = changes.add_bindings(StateDocument(bindings={ACME: binding("acme", 5)}), [later])
+
+    assert attempted.bindings[ACME].awaiting_first_count
+    assert bound.bindings[ACME].awaiting_first_count
+
+
+def test_a_confirmed_count_ends_the_wait_for_it() -> None:
+    document = StateDocument(bindings={ACME: binding("acme", 5)})
+    confirmed = replace(binding("acme", 5), awaiting_first_count=False)
+
+    assert not changes.add_bindings(document, [confirmed]).bindings[ACME].awaiting_first_count
 
 
 def test_key_bound_elsewhere_is_a_conflict() -> None:

@@ -55,8 +55,11 @@ def not_converged(e: Evidence) -> Iterator[str]:
         if not e.trusted_marker:  # without a marker nobody can tell whose the other rows are
             good = good or wanted in counts
         moved = touched or not e.trusted_marker or _guarded(c, live, wanted)
-        excused = (c.key in held and moved) or (
-            note.get("refused_by") and any(_touched(e, each) or _guarded_now(e, each) for each in e.contracts)
+        late = not e.settle_kept and held.get(c.key) == "duplicate-marker" and not any(counts)  # a person decides
+        excused = (
+            late
+            or (c.key in held and moved)
+            or (note.get("refused_by") and any(_touched(e, each) or _guarded_now(e, each) for each in e.contracts))
         )
         if not good and not excused:
             shown = [(row["id"], row["count"]) for row in live]
