@@ -114,11 +114,14 @@ class Change:
 
     @property
     def billed(self) -> int | None:
-        """Users billed today, None without a Subscription. A deleted or inactive one bills nobody."""
-        if self.before is None:
-            return None
-        gone = any(d.rule is Rule.SUBSCRIPTION_GONE for d in self.doubts)
-        return 0 if gone else self.before.count
+        """Users billed today, None without a Subscription."""
+        return None if self.before is None else self.before.count
+
+    @property
+    def amount(self) -> Amount | None:
+        """What both sides cost a month, an estimate; None where price or users are not known."""
+        live = 0 if self.before is None else self.billed
+        return amount_of(self.price, live, live if self.action is Action.NO_OP else self.after.count)
 
     @property
     def performs_write(self) -> bool:

@@ -88,7 +88,9 @@ def answer(story: Story) -> str:
     change = story.change
     live = change.before.count if change.before else None
     if change.hold is not None:
-        bills = "nothing is billed" if live is None else f"HaloPSA keeps billing {live}"
+        bills = f"HaloPSA keeps billing {live}" if live else "nothing is billed"
+        if change.before is not None and live is None:
+            bills = "HaloPSA keeps billing what it bills, and gives no whole number for it"
         return f"Held by {change.hold.rule}: {bills} until somebody decides."
     if change.before is None and change.action is Action.NO_OP:
         return "Retired, and there is no Subscription: nothing is billed."

@@ -186,7 +186,10 @@ def _doubt_about(
         what = "deleted" if found.deleted else "inactive"
         return Doubt(
             rule=Rule.SUBSCRIPTION_GONE,
-            message=f"Subscription {number} ({found.name}) is {what} in HaloPSA",
+            message=(
+                f"Subscription {number} ({found.name}) is {what} in HaloPSA: it bills nobody, "
+                f"whatever number it carries{'' if found.count is None else f' ({found.count})'}"
+            ),
             remedy=f"restore it in HaloPSA, or give it up: reconciler resolve {key} --recreate --reason '...'",
         )
     if found.customer_id != mapping.halo_customer.id:

@@ -203,10 +203,11 @@ def _after(mapping: Mapping, before: SubscriptionState | None, action: Action, q
 def _state_of(subscription: Subscription) -> SubscriptionState:
     return SubscriptionState(
         id=subscription.id,
-        count=subscription.count,
+        count=subscription.count if subscription.live else 0,
         customer_id=subscription.customer_id,
         name=subscription.name,
     )
+    """What stands in HaloPSA: a deleted or inactive one bills nobody, whatever number it still carries."""
 
 
 def _counted(ref: ClientRef, mapping: Mapping, live: Live) -> CountedClient:

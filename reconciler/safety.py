@@ -237,6 +237,8 @@ def source_dropped(ground: Ground) -> Iterator[Violation]:
         if not change.mapping.counts_users or now is None or before is None or before.count is None:
             continue
         remembered = change.counted_before
+        if remembered is None and before.count == 0:
+            continue  # a live 0, or what is deleted or inactive, says nothing of an earlier count
         earlier = implied_count(change.mapping.quantity, before.count, now) if remembered is None else remembered
         expected += earlier
         counted += now

@@ -9,13 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.changes import Action, Change, Summary, Violation, select, summarise
-from reconciler.identity import Doubt
 from reconciler.model import MappingKey
 from reconciler.rules import Level, Rule
 from tests.builders import build_change, build_hold, build_mapping, build_plan
 from tests.core import change_for
-
-GONE = Doubt(rule=Rule.SUBSCRIPTION_GONE, message="it is gone", remedy="look")
 
 
 def keyed(key: str, before: int | None = 12, after: int | None = 15, **more: object) -> Change:
@@ -48,14 +45,10 @@ def test_a_held_create_bills_nobody() -> None:
     )
 
 
-def test_what_is_gone_bills_nobody_on_either_side() -> None:
-    gone = replace(keyed("a", 12, 15, hold=build_hold(Rule.SUBSCRIPTION_GONE)), doubts=(GONE,))
-    assert (gone.billed, summarise([gone]).users_before, summarise([gone]).users_after) == (0, 0, 0)
-
-
-def test_what_is_doubtful_in_another_way_still_bills() -> None:
-    moved = replace(keyed("a", 12, 15, hold=build_hold(Rule.MOVED)), doubts=(replace(GONE, rule=Rule.MOVED),))
-    assert (moved.billed, summarise([moved]).users_after) == (12, 12)
+@pytest.mark.parametrize("rule", [Rule.MOVED, Rule.SUBSCRIPTION_GONE])
+def test_sums_are_what_the_rows_say_whatever_holds_them(rule: Rule) -> None:
+    held = keyed("a", 12, 15, hold=build_hold(rule))
+    assert (held.billed, summarise([held]).users_before, summarise([held]).users_after) == (12, 12, 12)
 
 
 def test_an_unknown_count_adds_nothing() -> None:

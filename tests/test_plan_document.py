@@ -255,11 +255,12 @@ def test_held_row_permits_no_write() -> None:
     assert "infima-107" not in read_plan_file(saved(stories.night_plan())).permitted
 
 
-def test_subscription_that_is_gone_bills_nobody_in_the_sums() -> None:
+def test_sums_that_leave_a_held_row_out_are_refused() -> None:
     hold = build_hold(Rule.SUBSCRIPTION_GONE)
     document = documented(build_plan(build_change(hold=hold), violations=(build_violation(hold, "infima-101"),)))
     document["summary"]["users_before"] = document["summary"]["users_after"] = 0
-    assert read_plan_file(dump_document(document).encode()).rows[0].before == 12
+    with pytest.raises(PlanFileError, match="contradicts its rows"):
+        read_plan_file(dump_document(document).encode())
 
 
 @pytest.mark.parametrize(

@@ -292,6 +292,13 @@ def test_source_dropped_says_what_was_expected() -> None:
     assert "--allow source-dropped --reason '...'" in violation.remedy
 
 
+def test_a_live_zero_makes_up_for_nobody_who_was_lost() -> None:
+    """A row that bills nobody yet, or no more, says nothing of an earlier count: its users are no gain."""
+    assert judge(
+        *X
+    ).refused
+
+
 def test_its_percentage_is_that_of_the_file() -> None:
     assert judge(*many(10, 10, 7), limits=Limits(max_total_decrease_percent=30)).refused is False
 

@@ -10,13 +10,12 @@ import pytest
 from reconciler.apply import Applied
 from reconciler.changes import Action, Change, Plan, Violation
 from reconciler.errors import Interrupted, ReconcilerError, ServerFailed, StateError
-from reconciler.identity import Doubt
 from reconciler.model import MappingKey, RunId, SubscriptionId
 from reconciler.rules import Rule
 from reconciler.state.base import HistoryChange, RunVerdict
 from reconciler.verdict import cancelled, exit_code, failed, sentence, verdict_of
 from reconciler.writes import Outcome, Settled
-from tests.builders import NOW, build_change, build_hold, build_mapping, build_plan
+from tests.builders import NOW, build_change, build_mapping, build_plan
 
 RUN = RunId("run-1")
 EMPTY = build_plan()
@@ -148,13 +147,6 @@ def test_only_what_was_read_back_counts_as_billed(outcome: Outcome, after: int) 
 def test_a_create_that_is_not_verified_bills_nobody_yet(outcome: Outcome) -> None:
     made = verdict((change(subscription=None, after=7), Settled(outcome=outcome)))
     assert (made.users_before, made.users_after, made.snapshot) == (0, 0, {})
-
-
-def test_what_is_gone_bills_nobody_on_either_side() -> None:
-    gone = Doubt(rule=Rule.SUBSCRIPTION_GONE, message="gone", remedy="look")
-    held = replace(change(hold=build_hold(Rule.SUBSCRIPTION_GONE)), doubts=(gone,))
-    made = verdict((held, Settled(outcome=Outcome.HELD)))
-    assert (made.users_before, made.users_after) == (0, 0)
 
 
 def test_an_unknown_live_count_is_not_in_the_snapshot() -> None:

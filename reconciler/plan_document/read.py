@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import cast
@@ -208,11 +208,9 @@ def _require_consistency(plan: PlanJson, rows: tuple[SavedRow, ...]) -> None:
     """Refuse a document whose parts contradict each other: what a person read must be what counts."""
     if len({row.key for row in rows}) != len(rows):
         raise _refusal("it has two rows for one mapping")
-    refused, gone = False, set()
+    refused = False
     for violation in plan["violations"]:
         rule = _rule(violation["rule"])
-        if rule is Rule.SUBSCRIPTION_GONE:
-            gone.add(violation["name"])
         if violation["level"] != rule.level:
             raise _refusal("a violation's level is not its rule's")
         refused = refused or (rule.level is Level.RUN and violation["allowed"] is None)
@@ -220,16 +218,16 @@ def _require_consistency(plan: PlanJson, rows: tuple[SavedRow, ...]) -> None:
         _rule(allowance["rule"])
     if plan["applyable"] != (not refused and any(row.performs_write for row in rows)):
         raise _refusal("applyable contradicts its rows and violations")
-    if plan["summary"] != _summary(rows, gone):
+    if plan["summary"] != _summary(rows):
         raise _refusal("its summary contradicts its rows")
 
 
-def _summary(rows: Iterable[SavedRow], gone: Collection[str]) -> SummaryJson:
-    """The same sums as `changes.summarise`, from what the file shows; what is gone bills nobody."""
+def _summary(rows: Iterable[SavedRow]) -> SummaryJson:
+    """The same sums as `changes.summarise`, from what the file shows."""
     tally = dict.fromkeys(Action, 0)
     held = before = after = 0
     for row in rows:
-        live = 0 if row.key in gone else row.before or 0
+        live = row.before or 0
         before += live
         if row.hold is not None:
             held += 1

@@ -99,9 +99,8 @@ class Row:
 
     @property
     def billed_now(self) -> int:
-        """Users billed today; a Subscription that is deleted or inactive bills nobody, whatever count it carries."""
-        gone = any(problem.rule == Rule.SUBSCRIPTION_GONE for problem in self.problems)
-        return 0 if gone else self.before or 0
+        """Users billed today, as far as known."""
+        return self.before or 0
 
     @property
     def caused_by_edit(self) -> bool:

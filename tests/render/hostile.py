@@ -120,8 +120,7 @@ def plans(draw: st.DrawFn) -> Plan:
     """A whole plan with hostile names everywhere."""
     keys = draw(st.lists(st.from_regex(r"[a-z0-9-]{1,12}", fullmatch=True), unique=True, max_size=6))
     rows = [draw(changes(key)) for key in keys]
-    # a Subscription that is gone bills nobody, which `diff` says with a doubt; holds are enough here
-    held = [row for row in rows if row.hold and row.hold.rule is not Rule.SUBSCRIPTION_GONE]
+    held = [row for row in rows if row.hold]
     violations = [
         Violation(
             rule=row.hold.rule, name=row.key, message=row.hold.message, remedy=row.hold.remedy, measured=draw(counts)

@@ -111,9 +111,9 @@ def test_rows_that_apply_does_not_mention_are_not_called_done() -> None:
     assert [row.outcome for row in view(document).rows] == [None, Outcome.UNCHANGED]
 
 
-def test_what_is_gone_bills_nobody() -> None:
-    change = build_change(before=12, after=12, hold=build_hold(Rule.SUBSCRIPTION_GONE))
-    assert users_after_apply(view(stories.document(build_plan(change))).rows) == (0, 0)
+def test_a_held_row_bills_what_it_shows_on_both_sides() -> None:
+    change = build_change(before=12, after=15, hold=build_hold(Rule.SUBSCRIPTION_GONE))
+    assert users_after_apply(view(stories.document(build_plan(change))).rows) == (12, 12)
 
 
 def test_before_of_a_create_is_zero_and_of_an_unknown_count_is_not() -> None:
