@@ -294,9 +294,8 @@ def test_source_dropped_says_what_was_expected() -> None:
 
 def test_a_live_zero_makes_up_for_nobody_who_was_lost() -> None:
     """A row that bills nobody yet, or no more, says nothing of an earlier count: its users are no gain."""
-    assert judge(
-        *X
-    ).refused
+    silent = [replace(c, mapping=build_mapping(key=f"n{n}")) for n, c in enumerate(many(2, 0, 15))]
+    assert judge(*many(10, 10, 7), *silent).refused
 
 
 def test_its_percentage_is_that_of_the_file() -> None:
