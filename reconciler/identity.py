@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from collections.abc import Mapping as MappingABC
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 
 from reconciler.model import (
     Attempt,
@@ -138,7 +138,7 @@ def identify(mapping: Mapping, index: Index, recorded: Recorded, *, now: datetim
     found = index.by_id.get(number)
     if mapping.retired and (found is None or not found.live):
         return Identity(subscription=None)  # what bills nobody any more needs no bringing to 0
-    doubt = _doubt_about(mapping, number, found, recorded)
+    doubt = _doubt_about(mapping, number, found, recorded, today=now.date())
     return Identity(subscription=found, origin=origin, doubts=(doubt,) if doubt else ())
 
 
@@ -167,7 +167,7 @@ def _without_subscription(
 
 
 def _doubt_about(
-    mapping: Mapping, number: SubscriptionId, found: Subscription | None, recorded: Recorded
+    mapping: Mapping, number: SubscriptionId, found: Subscription | None, recorded: Recorded, *, today: date
 ) -> Doubt | None:
     key = mapping.key
     if found is None:
@@ -182,6 +182,22 @@ def _doubt_about(
             message=f"{number} ({found.name}) is a plain licence, not a Subscription",
             remedy="name a Subscription's id in mappings.yaml, or leave subscription_id out",
         )
+    if (over := _over(mapping, found, today=today)) is not None:
+        return over
+    if found.customer_id != mapping.halo_customer.id:
+        return _moved(mapping, found, recorded)
+    if found.count is None:
+        return Doubt(
+            rule=Rule.IDENTITY_CONFLICT,
+            message=f"HaloPSA gives no whole number as the quantity of Subscription {number}",
+            remedy="correct the quantity in HaloPSA by hand, once; the next run goes on from there",
+        )
+    return None
+
+
+def _over(mapping: Mapping, found: Subscription, *, today: date) -> Doubt | None:
+    """A Subscription that somebody ended, in one of HaloPSA's three ways."""
+    key, number = mapping.key, found.id
     if not found.live:
         what = "deleted" if found.deleted else "inactive"
         return Doubt(
@@ -192,13 +208,14 @@ def _doubt_about(
             ),
             remedy=f"restore it in HaloPSA, or give it up: reconciler resolve {key} --recreate --reason '...'",
         )
-    if found.customer_id != mapping.halo_customer.id:
-        return _moved(mapping, found, recorded)
-    if found.count is None:
+    if found.last_day is not None and found.last_day < today and not mapping.retired:
         return Doubt(
-            rule=Rule.IDENTITY_CONFLICT,
-            message=f"HaloPSA gives no whole number as the quantity of Subscription {number}",
-            remedy="correct the quantity in HaloPSA by hand, once; the next run goes on from there",
+            rule=Rule.SUBSCRIPTION_GONE,
+            message=f"Subscription {number} ({found.name}) ended on {found.last_day.isoformat()}, as HaloPSA has it",
+            remedy=(
+                "clear or move its end date in HaloPSA if it goes on; if it has ended, set retired: true, or make it "
+                f"inactive in HaloPSA and run: reconciler resolve {key} --recreate --reason '...'"
+            ),
         )
     return None
 

@@ -239,7 +239,8 @@ class Subscription:
     """A Halo `SoftwareLicence` row, Subscription or plain licence.
 
     `count` is None where Halo sent no acceptable whole number. `raw` is the row as it came, for the check that a
-    write changed nothing but the count; it takes no part in equality.
+    write changed nothing but the count; it takes no part in equality. `last_day` is the end of its term, None where
+    there is none or it renews by itself.
     """
 
     id: SubscriptionId
@@ -250,6 +251,7 @@ class Subscription:
     is_active: bool = True
     deleted: bool = False
     marker: str | None = None
+    last_day: date | None = None
     raw: MappingABC[str, Json] = field(default_factory=dict, compare=False, repr=False)
 
     @property

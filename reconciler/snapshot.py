@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from reconciler.errors import PlanFileError
@@ -62,7 +62,11 @@ def dump_snapshot(snapshot: Snapshot) -> str:
         "user_counts": [_count_row(u) for u in seen.user_counts],
         "customers": [[c.id, c.name, c.inactive] for c in seen.customers],
         "subscriptions": [
-            [s.id, s.customer_id, s.name, s.count, s.type, s.is_active, s.deleted, s.marker] for s in seen.subscriptions
+            [
+                *(s.id, s.customer_id, s.name, s.count, s.type, s.is_active, s.deleted, s.marker),
+                s.last_day.isoformat() if s.last_day else None,
+            ]
+            for s in seen.subscriptions
         ],
         "durable": recorded.durable,
         "state": encode_state(state).decode(),
@@ -130,6 +134,7 @@ def _subscription(  # noqa: PLR0917 - one row of the file, in its order
     is_active: object,
     deleted: object,
     marker: object,
+    last_day: object = None,
 ) -> Subscription:
     return Subscription(
         id=SubscriptionId(_whole(number)),
@@ -140,6 +145,7 @@ def _subscription(  # noqa: PLR0917 - one row of the file, in its order
         is_active=_flag(is_active),
         deleted=_flag(deleted),
         marker=None if marker is None else _text(marker),
+        last_day=None if last_day is None else date.fromisoformat(_text(last_day)),
     )
 
 

@@ -100,9 +100,9 @@ _RULES: Mapping[Rule, tuple[str, str, str]] = {
         "Run again. If it stays, see whether the key may read this client; the other mappings go on meanwhile.",
     ),
     Rule.SUBSCRIPTION_GONE: (
-        "The mapping's Subscription was deleted or made inactive in HaloPSA.",
-        "A person did that. It is never re-created silently: a new one bills only once it is on a recurring invoice.",
-        "Restore it in HaloPSA. Or give it up: reconciler resolve KEY --recreate --reason '...'; or retired: true.",
+        "The mapping's Subscription was deleted or made inactive in HaloPSA, or its end date has passed.",
+        "A person decided that. It is never re-created silently: a new one bills only once it is on a recurring invoice.",
+        "Restore it in HaloPSA, or move its end date. Or give it up: reconciler resolve KEY --recreate --reason '...'; or retired: true.",
     ),
     Rule.MOVED: (
         "The Subscription belongs to another customer than the mapping says.",

@@ -10,7 +10,7 @@ import pytest
 from reconciler.identity import Doubt, same_name
 from reconciler.model import BindingOrigin, HaloCustomerId, Subscription
 from reconciler.rules import Rule
-from tests.builders import build_mapping, build_subscription
+from tests.builders import NOW, build_mapping, build_subscription
 from tests.core import KEY, SETTLE, build_attempt, build_binding, build_recorded, identity_of
 
 MARKED = build_subscription(9001, marker=KEY)
@@ -222,6 +222,21 @@ def test_a_plain_licence_is_no_subscription() -> None:
     assert doubt.rule is Rule.IDENTITY_CONFLICT
     assert "is a plain licence, not a Subscription" in doubt.message
     assert "subscription_id" in doubt.remedy
+
+
+@pytest.mark.parametrize(("left", "held"), [(-1, True), (0, False), (1, False)])
+def test_a_subscription_past_its_last_day(left: int, held: bool) -> None:  # noqa: FBT001 - a table's column
+    last_day = NOW.date() + timedelta(days=left)
+    ended = replace(MARKED, last_day=last_day)
+    found = identity_of(build_mapping(), ended)
+    assert found.subscription == ended
+    assert [d.rule for d in found.doubts] == ([Rule.SUBSCRIPTION_GONE] if held else [])
+    assert all(f"ended on {last_day.isoformat()}" in d.message and "end date" in d.remedy for d in found.doubts)
+
+
+def test_what_is_retired_may_be_brought_to_nothing_after_its_last_day() -> None:
+    ended = replace(MARKED, last_day=NOW.date() - timedelta(days=9))
+    assert identity_of(build_mapping(retired=True), ended).doubts == ()
 
 
 def test_moved_in_halo() -> None:

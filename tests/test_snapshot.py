@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -39,6 +41,16 @@ def test_a_plan_from_the_file_is_byte_equal_to_the_plan_from_the_systems(taken: 
     assert '"update"' in documents[0]
 
 
+def test_the_end_of_a_term_is_kept(taken: tuple[Stage, Snapshot]) -> None:
+    _, snapshot = taken
+    seen = replace(
+        snapshot.observation,
+        subscriptions=tuple(replace(s, last_day=date(2026, 10, 31)) for s in snapshot.observation.subscriptions),
+    )
+    again = read_snapshot(dump_snapshot(replace(snapshot, observation=seen)).encode())
+    assert {s.last_day for s in again.observation.subscriptions} == {date(2026, 10, 31)}
+
+
 def test_no_user_no_price_and_no_other_member_is_kept(taken: tuple[Stage, Snapshot]) -> None:
     stage, snapshot = taken
     stage.world.person_edits(9001, price=47.11, notes="call Jo")
@@ -64,6 +76,7 @@ def test_the_same_snapshot_gives_the_same_bytes(taken: tuple[Stage, Snapshot]) -
         lambda d: d["clients"].append([1, "x"]),
         lambda d: d["user_counts"].append([1, -4, 0]),
         lambda d: d["subscriptions"].append([1, 2, "x", "12", 1, True, False, None]),
+        lambda d: d["subscriptions"].append([1, 2, "x", 12, 1, True, False, None, "soon"]),
         lambda d: d["customers"].append(["12", "x", False]),
         lambda d: d.update(state="{}"),
         lambda d: d.update(durable="yes"),

@@ -87,6 +87,16 @@ def test_what_a_person_deleted_is_not_created_again(stage: Stage) -> None:
     assert len(created(stage)) == 2
 
 
+def test_what_has_ended_is_neither_written_nor_created_again(stage: Stage) -> None:
+    stage.apply()
+    stage.world.person_edits(9001, end_date="2026-01-31T00:00:00")
+    stage.world.users_join(101, 1)
+    night = stage.apply()
+    assert (held_by(night), stage.count_of(9001), len(created(stage))) == ({"101": "subscription-gone"}, 10, 2)
+    stage.world.person_edits(9001, autorenew=True)
+    assert (held_by(stage.apply()), stage.count_of(9001)) == ({}, 11)
+
+
 def test_a_lost_answer_makes_no_second_subscription(stage: Stage) -> None:
     fault(stage, FaultKind.RESET, after=True)
     stage.world.switches = Switches(lag_seconds=2 * HOUR, lag_of="creates")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import date
 from functools import partial
 from threading import Lock
 
@@ -267,12 +268,25 @@ class HaloTarget:
             is_active=active is None or active is True or active == 1,
             deleted=not (deleted is None or deleted is False or deleted == 0),
             marker=marker or None,
+            last_day=None if row.get("autorenew") is True else _last_day(row.get("end_date")),
             raw=row,
         )
 
     def _remember(self, subscriptions: Sequence[Subscription]) -> None:
         with self._lock:
             self._known = self._known | {one.id for one in subscriptions}
+
+
+def _last_day(end: Json) -> date | None:
+    """The day of `end_date`; any year before 1902 means "no date" (fact sheet, section 6)."""
+    try:
+        day = date.fromisoformat(text_of(end)[:10])
+    except ValueError:
+        return None
+    return day if day.year >= _FIRST_YEAR else None
+
+
+_FIRST_YEAR = 1902
 
 
 def _type_code(kind: Json) -> int:

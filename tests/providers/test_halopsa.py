@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -296,3 +297,21 @@ def test_recurring_invoices_have_negative_ids(wiring: Wiring) -> None:
     wiring.halo.answer(f"{INVOICES}/-240", httpx.Response(200, json={"id": -240, "lines": []}))
     assert [invoice["id"] for invoice in wiring.target.recurring_invoices()] == [-240, -237]
     assert wiring.target.recurring_invoice(-240)["lines"] == []
+
+
+@pytest.mark.parametrize(
+    ("members", "last_day"),
+    [
+        ({"end_date": "2026-10-31T00:00:00"}, date(2026, 10, 31)),
+        ({"end_date": "2026-10-31T06:24:10.967+00:00"}, date(2026, 10, 31)),
+        ({"end_date": "2026-10-31", "autorenew": True}, None),
+        ({"end_date": "2026-10-31", "autorenew": False}, date(2026, 10, 31)),
+        ({"end_date": "1901-01-01T00:00:00"}, None),
+        ({"end_date": "1900-01-01T00:00:00"}, None),
+        ({"end_date": "soon"}, None),
+        ({"end_date": None}, None),
+        ({}, None),
+    ],
+)
+def test_the_last_day_of_a_term_that_ends(wiring: Wiring, members: dict[str, Any], last_day: date | None) -> None:
+    assert one(wiring, **members).last_day == last_day
