@@ -101,6 +101,8 @@ def writing_time(plan: Plan, settings: Settings) -> timedelta:
 
     Counted are one post for each create, one for each batch of quantities, and the listings around each group.
     """
+    if not plan.writes:
+        return timedelta()
     creates = sum(c.action is Action.CREATE for c in plan.writes)
     groups, batches = (math.ceil(n / settings.batch) for n in (creates, len(plan.writes) - creates))
     listing = math.ceil(len(plan.changes) / _ROWS_A_PAGE)
