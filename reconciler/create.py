@@ -65,8 +65,8 @@ class Creator:
             if not self.ground.may_write():
                 self._not_attempted(group)
                 continue
-            self.ground.target.await_budget(size + _READS_PER_GROUP)
-            self.ground.relist()  # absence is never believed of one listing alone: the plan's may have been cut short
+            # Absence is never believed of one listing alone: the plan's may have been cut short.
+            self.ground.freshen(size + _READS_PER_GROUP, anew=True)
             unsent = self._create_group(self._without_candidate(group))
             waiting = unsent + waiting
         self.ground.observe(PhaseFinished(phase=PHASE))

@@ -21,7 +21,6 @@ def set_counts(ground: Ground, targets: Sequence[CountTarget]) -> None:
         if not ground.may_write():
             _not_attempted(ground, batch)
             continue
-        ground.target.await_budget(1)
         ground.freshen()
         ready = [t for t in batch if _still_as_planned(ground, t)]
         if not ready or not ground.may_write():

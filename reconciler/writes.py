@@ -106,10 +106,21 @@ class Ground:
             if row.id not in self.planned and row.marker and row.live:
                 self.appeared[row.marker] = (*self.appeared.get(row.marker, ()), row.id)
 
-    def freshen(self) -> None:
-        """Read the listing again when more than a minute has passed since the last one."""
-        if self.clock.monotonic() - self.listed_at > FRESH_SECONDS:
+    def freshen(self, requests: int = 1, *, anew: bool = False) -> None:
+        """Have a listing of the last minute, and room for that many requests; with `anew` list in any case.
+
+        A write that waits for its turn ages the listing it rests on, so the listing needs room as well. How many
+        pages it takes is not known beforehand: where it took too many, it goes again with more room before it.
+        """
+        budget, room = self.settings.halo_budget.requests, requests
+        self.target.await_budget(room)
+        while anew or self.clock.monotonic() - self.listed_at > FRESH_SECONDS:
+            self.target.await_budget(room)
             self.relist()
+            self.target.await_budget(requests)
+            if room >= budget:
+                return  # more room than all there is cannot be had
+            anew, room = False, min(4 * room, budget)
 
     def write(self, kind: str, entries: tuple[IntentEntry, ...], request: WriteRequest) -> WriteAnswer:
         """Journal the intent, send the request once, journal what became of it.

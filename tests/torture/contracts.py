@@ -51,9 +51,23 @@ class Contract:
         return low if self.maximum is None else min(low, self.maximum)
 
 
-def mappings_text(contracts: Iterable[Contract], *, marker: str = "snowid", settle_hours: int = 20) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tuning:
+    """The settings of mappings.yaml that a schedule varies. `budget` is in requests to Halo in 300 seconds."""
+
+    marker: str = "snowid"
+    budget: int = 240
+    batch: int = 50
+    marker_wait_seconds: int = 60
+
+
+def mappings_text(contracts: Iterable[Contract], tuning: Tuning, *, settle_hours: int = 20) -> str:
     """mappings.yaml for these contracts."""
-    lines = ["version: 1", f"settings: {{marker_field: {marker}, settle_hours: {settle_hours}}}", "mappings:"]
+    settings = (
+        f"marker_field: {tuning.marker}, settle_hours: {settle_hours}, batch: {tuning.batch}, "
+        f"halo_budget: {{requests: {tuning.budget}, seconds: 300}}, marker_wait_seconds: {tuning.marker_wait_seconds}"
+    )
+    lines = ["version: 1", f"settings: {{{settings}}}", "mappings:"]
     for each in contracts:
         names = {number: f"{each.name} {number}" if len(each.clients) > 1 else each.name for number in each.clients}
         refs = [f'{{id: {number}, name: "{names[number]}"}}' for number in each.clients]
@@ -90,7 +104,7 @@ class Scene:
 
     world: World
     contracts: tuple[Contract, ...]
-    marker: str = "snowid"
+    tuning: Tuning = Tuning()
 
 
 def six_mappings(switches: Switches | None = None) -> Scene:
@@ -138,15 +152,16 @@ def add_unowned(world: World) -> None:
     world.add_licence(99, TEMPLATE, 7, licence_id=UNOWNED[1], type=0)
 
 
-def random_scene(rng: Random, switches: Switches) -> Scene:
+def random_scene(rng: Random, switches: Switches, tuning: Tuning = Tuning()) -> Scene:
     """Two to four mappings of random kinds."""
     world = World(clock=VirtualClock(), switches=switches)
-    contracts = [_random_mapping(rng, world, place, switches) for place in range(rng.randint(2, 4))]
+    contracts = [_random_mapping(rng, world, place, (switches, tuning)) for place in range(rng.randint(2, 4))]
     add_unowned(world)
-    return Scene(world=world, contracts=tuple(contracts))
+    return Scene(world=world, contracts=tuple(contracts), tuning=tuning)
 
 
-def _random_mapping(rng: Random, world: World, place: int, switches: Switches) -> Contract:
+def _random_mapping(rng: Random, world: World, place: int, habits: tuple[Switches, Tuning]) -> Contract:
+    switches, tuning = habits
     kind = rng.choice(
         (
             "create",
@@ -194,9 +209,9 @@ def _random_mapping(rng: Random, world: World, place: int, switches: Switches) -
             "nobody": rng.choice((3, 60)),  # held by a guard
             "fall": wanted + rng.choice((11, 60)),  # held beyond 30 %
         }.get(kind, max(0, wanted + rng.choice((-3, -1, 1, 2, 4))))
-        marked = kind != "adopt" and "snowid" in switches.marker_fields and switches.marker == "kept"
+        marked = kind != "adopt" and tuning.marker in switches.marker_fields and switches.marker == "kept"
         pinned = 9001 + place if kind != "adopt" and not marked else None
-        marker = {"snowid": contract.key} if marked else {}
+        marker = {tuning.marker: contract.key} if marked else {}
         world.add_licence(customer, TEMPLATE, count, licence_id=9001 + place, **marker)
         if pinned is not None:
             contract = _pinned(contract, pinned)

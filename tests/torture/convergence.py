@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 from reconciler.simulator.faults import Faults
 from reconciler.simulator.records import Actor, Row
 from tests.torture.contracts import Contract
 from tests.torture.evidence import Evidence
 from tests.torture.theatre import Theatre
+from tests.torture.wide import mended
 
 NIGHT = 24 * 3600.0
 
@@ -21,7 +21,8 @@ def heal(theatre: Theatre) -> list[str]:
     """
     world, evidence = theatre.world, theatre.evidence
     theatre.faults = Faults()
-    world.switches = replace(world.switches, lag_seconds=0, lag_reads=0, rate_limit=None)
+    world.switches = mended(world.switches)
+    world.partner = theatre.home
     world.infima_key_revoked = False
     theatre.clock.sleep(max(NIGHT, evidence.settle_seconds + 60))  # type: ignore[attr-defined]
     settled = False

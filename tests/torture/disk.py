@@ -141,9 +141,10 @@ class Disk:
         for name in self._names:
             if rng.random() < 0.5:
                 Path(name).unlink(missing_ok=True)
-        self._settle()
+        self.settle()
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
+        """Take what is there now for durable."""
         self._durable.clear()
         self._renames.clear()
         self._names.clear()

@@ -51,7 +51,9 @@ class Evidence:
     """One schedule. Times are seconds of the world's clock.
 
     `late_seconds` and `lag_seconds` are the worst that the schedule contains; `trusted_marker` is false where Halo
-    drops the marker or a person edits one (assumption A3).
+    drops the marker or a person edits one (assumption A3); `merges` where an update leaves the other fields alone.
+    `forgotten` are the numbers of requests after which the state was lost or set back (assumption A4),
+    `without_journal` runs whose journal went with it, `damaged` journals that somebody changed.
     """
 
     world: World
@@ -64,6 +66,11 @@ class Evidence:
     refusals_without_effect: bool = True
     trusted_marker: bool = True
     locked: bool = True
+    merges: bool = True
+    budget: int = 240
+    forgotten: list[int] = field(default_factory=list)
+    without_journal: set[str] = field(default_factory=set)
+    damaged: set[str] = field(default_factory=set)
     touched_by_people: frozenset[int] = frozenset()
     owner: dict[int, int] = field(default_factory=dict)
     origins: dict[int, str] = field(default_factory=dict)
@@ -165,6 +172,12 @@ class Evidence:
             if walk is not None and walk.take(place, *page):
                 found.append(CompleteList(walk.began, number, walk.began_at, tuple(walk.rows.values())))
         return found
+
+    def partner_of(self, run: int) -> str | None:
+        """Whose INFIMA a run read."""
+        mine = [r.number for r in self.requests if r.path == "/v1/partner" and self.owner.get(r.number) == run]
+        found = [_json(self.answers[number]) for number in mine if number in self.answers]
+        return next((str(row.get("partner_name")) for row in reversed(found) if isinstance(row, dict)), None)
 
     def clients_listed(self, run: int, until: int | None = None) -> list[CompleteList]:
         return self.lists(run, "/v1/clients", "items", "total", until)

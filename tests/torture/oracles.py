@@ -22,7 +22,7 @@ FRESH_SECONDS = 60.0
 SECOND_LOOK_SECONDS = 60.0
 STAMPS = frozenset({"count"})
 ORIGINS = frozenset({"https://halo.example.com", "https://app.infimasecapis.com"})
-BUDGET, BUDGET_SECONDS = 240, 300.0
+BUDGET_SECONDS = 300.0
 LONGEST_RUN = 40 * 60.0
 """Half an hour for a run (DESIGN 5), and the last requests' own time-outs."""
 
@@ -64,7 +64,7 @@ def m2_single(e: Evidence) -> Iterator[str]:
                 (live.discard if m.changes["deleted"][1] else live.add)(m.object_id)
             if "count" in m.changes and m.actor is Actor.API:
                 counts[m.object_id] = m.changes["count"][1]
-            if len(live) > 1 and e.settle_kept and e.trusted_marker and e.refusals_without_effect:
+            if len(live) > 1 and e.settle_kept and e.trusted_marker and e.refusals_without_effect and not e.forgotten:
                 yield f"{c.key} has the live rows {sorted(live)} after mutation {m.number}"
                 break
             if sum(counts.get(i, 0) for i in live) > most:
@@ -80,7 +80,7 @@ def m3_frame(e: Evidence) -> Iterator[str]:
         if extra := set(w.element) - allowed:
             yield f"request {w.record.number} sends {sorted(extra)}"
     for m in e.api_mutations():
-        if m.action != "create" and (extra := set(m.changes) - STAMPS):
+        if m.action != "create" and (extra := set(m.changes) - STAMPS) and e.merges:
             yield f"request {m.request} changed {sorted(extra)} of row {m.object_id}"
 
 
@@ -233,8 +233,8 @@ def m8_person_wins(e: Evidence) -> Iterator[str]:
             yield f"request {w.record.number} writes row {number}, which the run never listed"
         elif shown[-1] != shown[0] and shown[-1] not in sent:
             yield f"request {w.record.number} writes row {number}, seen at {shown[0]} and then at {shown[-1]}"
-        if lists and w.record.time.timestamp() - lists[-1].began_at > FRESH_SECONDS + 5:
-            age = w.record.time.timestamp() - lists[-1].began_at
+        age = w.record.time.timestamp() - lists[-1].began_at if lists else 0
+        if age > FRESH_SECONDS + 5 and _alone(e, w, age):
             yield f"request {w.record.number} rests on a listing {age:.0f} s old"
         sent_before = [x.record.number for x in e.writes() if x.run == w.run and x.element.get("id") == number]
         sent_before = [n for n in sent_before if n < w.record.number]
@@ -246,6 +246,13 @@ def m8_person_wins(e: Evidence) -> Iterator[str]:
             row = agreed.get(owner.key)
             if row is None or row[0] != number or row[2] != w.element["count"] or row[1] != shown[0]:
                 yield f"request {w.record.number} writes {owner.key}, which the saved plan has as {row}"
+
+
+def _alone(e: Evidence, w: Write, seconds: float) -> bool:
+    """Whether no other run was under way in the seconds before a write: one that waits moves the clock of both."""
+    until = w.record.time.timestamp()
+    others = [run for run in e.runs if run.number != w.run and run.last_request]
+    return not any(run.started <= until and (run.ended or until) >= until - seconds for run in others)
 
 
 # ---- create ---------------------------------------------------------------------------------------------------------
@@ -273,7 +280,11 @@ def c1_c2_attempts(e: Evidence) -> Iterator[str]:
     """Each create stands on its own durable attempt; a second one only when the first surely failed, or settled."""
     nonces: Counter[tuple[str, str]] = Counter()
     earlier: dict[str, tuple[Write, float]] = {}
+    losses = list(e.forgotten)
     for w in e.writes():
+        if losses and w.record.number > losses[0]:  # nobody remembers what was attempted before
+            losses = [number for number in losses if number >= w.record.number]
+            earlier.clear()
         owner = _owner_of_write(e, w)
         if not w.creates or owner is None:
             continue
@@ -289,7 +300,8 @@ def c1_c2_attempts(e: Evidence) -> Iterator[str]:
         if before is not None and not _surely_failed(before[0]):
             yield from _too_soon(e, w, owner, before[1])
         earlier[owner.key] = (w, state_files.seconds(attempt["recorded_at"]))
-        if now - state_files.seconds(attempt["recorded_at"]) > FRESH_SECONDS + 5:
+        age = now - state_files.seconds(attempt["recorded_at"])
+        if age > FRESH_SECONDS + 5 and _alone(e, w, age):
             yield f"request {number} creates {owner.key} on an attempt that is a minute old"
 
 
@@ -358,6 +370,8 @@ def c5_two_hits(e: Evidence) -> Iterator[str]:
 def c6_one_request_per_intent(e: Evidence) -> Iterator[str]:
     """As many creates came in as were intended: no library sent one again."""
     for run in e.runs:
+        if run.run_id in e.without_journal or any(name.endswith(f"-{run.run_id}.jsonl") for name in e.damaged):
+            continue
         intents = [r for r in e.records(run) if r["kind"] == "intent" and r["facts"]["request"] == "create"]
         sent = len({w.record.number for w in e.writes() if w.run == run.number and w.creates})
         if sent > len(intents):
@@ -371,9 +385,9 @@ def p3_bounded(e: Evidence) -> Iterator[str]:
     """No more requests to Halo than budgeted in any window, by one run; no run longer than its time."""
     for run in e.runs:
         times = [r.time.timestamp() for r in e.requests if r.system == "halo" and e.owner.get(r.number) == run.number]
-        for place in range(BUDGET, len(times)):
-            if times[place] - times[place - BUDGET] < BUDGET_SECONDS:
-                yield f"run {run.number} sent {BUDGET + 1} requests to Halo within {BUDGET_SECONDS:.0f} s"
+        for place in range(e.budget, len(times)):
+            if times[place] - times[place - e.budget] < BUDGET_SECONDS:
+                yield f"run {run.number} sent {e.budget + 1} requests to Halo within {BUDGET_SECONDS:.0f} s"
                 break
         if run.ended - run.started > LONGEST_RUN and len(e.runs) == run.number and e.locked:
             yield f"run {run.number} took {run.ended - run.started:.0f} s"
@@ -386,7 +400,8 @@ def p5_no_false_green(e: Evidence) -> Iterator[str]:
             continue
         lists = e.listings(run.number)
         for m in e.mutations:
-            if m.actor is not Actor.HALO or m.request is None or e.owner.get(m.request) != run.number:
+            reset = m.actor is Actor.API and m.action == "update" and set(m.changes) - STAMPS
+            if not (m.actor is Actor.HALO or reset) or m.request is None or e.owner.get(m.request) != run.number:
                 continue
             row = next((r for one in lists[-1:] if (r := one.row(m.object_id))), {})  # as far as the run could see it
             seen = all(row.get(name) == new for name, (_, new) in m.changes.items())
@@ -458,7 +473,14 @@ def j2_one_outcome(e: Evidence) -> Iterator[str]:
 def j3_chain(e: Evidence) -> Iterator[str]:
     """Every journal is a chain from its first byte; a last line without an end only where a run crashed."""
     crashed = {r.run_id for r in e.runs if r.crashed or "disk" in r.error or r.exit_code not in {0, 3}}
+    for run in e.runs:
+        wrote = any(w.run == run.number for w in e.writes())
+        there = any(name.endswith(f"-{run.run_id}.jsonl") for name in e.journals())
+        if wrote and not there and run.run_id not in e.without_journal:
+            yield f"run {run.number} wrote, and its journal is gone"
     for name, content in e.journals().items():
+        if name in e.damaged:
+            continue
         whole_lines = content.count(b"\n")
         read = len(state_files.records(content))
         torn = not content.endswith(b"\n") and content != b""
@@ -508,6 +530,20 @@ def k1_one_writer(e: Evidence) -> Iterator[str]:
         yield f"runs wrote in the order {seen}"
 
 
+def k3_right_tenant(e: Evidence) -> Iterator[str]:
+    """One state, one partner: whose clients the first write counted, theirs are all that follow."""
+    home: str | None = None
+    losses = list(e.forgotten)
+    for w in e.writes():
+        if losses and w.record.number > losses[0]:
+            losses = [number for number in losses if number >= w.record.number]
+            home = None
+        here = e.partner_of(w.run)
+        home = home or here
+        if here != home:
+            yield f"request {w.record.number} writes for {here}, the state belongs to {home}"
+
+
 def s2_s3_wire(e: Evidence) -> Iterator[str]:
     """Nothing goes to another host, and nothing but the listed reads, the token and the one write."""
     for r in e.requests:
@@ -535,7 +571,7 @@ ORACLES: tuple[Oracle, ...] = (
     m1_exact_value, m2_single, m3_frame, m4_ownership, m5_guards, m6_no_removal, m7_missing_is_not_zero,
     m8_person_wins, c0_no_candidate, c1_c2_attempts, c3_body, c4_bound_before_counted, c5_two_hits,
     c6_one_request_per_intent, p3_bounded, p5_no_false_green, pf5_no_exception, j1_intent_first, j2_one_outcome,
-    j3_chain, j4_no_lost_records, j5_private, k1_one_writer, s2_s3_wire, w9_known_ids,
+    j3_chain, j4_no_lost_records, j5_private, k1_one_writer, k3_right_tenant, s2_s3_wire, w9_known_ids,
 )  # fmt: skip
 
 

@@ -94,7 +94,7 @@ BUGS: dict[str, Edits] = {
     "two looks at once instead of a minute apart": (
         (f"{CREATE}._look_twice", "self.ground.clock.sleep(FRESH_SECONDS)", "pass"),
     ),
-    "no second look before a create": ((f"{CREATE}.create", "self.ground.relist()", "pass"),),
+    "no second look before a create": ((f"{CREATE}.create", ", anew=True", ""),),
     "a duplicate marker is ignored": (
         ("identity:identify", "if len(live_hits) > 1:", "if False:"),
         ("identity:identify", "if len(named | {hit.id for hit in live_hits}) > 1:", "if False:"),
@@ -123,6 +123,15 @@ BUGS: dict[str, Edits] = {
     "one too many": ((COUNTS, COUNT_ELEMENT, '"count": write.count + 1}'),),
     "a stale row is written": ((f"{UPDATE}_still_as_planned", "if not moved:", "if True:"),),
     "an old listing is good enough": ((f"{WRITES}Ground.freshen", "> FRESH_SECONDS", "> 1e9"),),
+    "a listing ages while its write waits for its turn": (
+        (f"{WRITES}Ground.freshen", "self.target.await_budget(requests)", "return"),
+        (f"{WRITES}Ground.freshen", "self.target.await_budget(room)\n    while", "while"),
+    ),
+    "no request waits for its turn": (("providers.limiter:RateLimiter._await", "elif wait <= 0:", "else:"),),
+    "another partner's clients are billed": (("safety:wrong_tenant", "known != tenant", "False"),),
+    "a damaged state is read as far as it goes": (
+        ("state.document:decode", "if encode(document) == content:", "if True:"),
+    ),
     "no listing after an unclear batch": ((f"{UPDATE}_one_by_one", "ground.relist()", "pass"),),
     "a saved plan's rows are not held against today's": ((f"{APPLY}_agreed_writes", "if agreed is None:", "if True:"),),
     "zero is not read twice": ((f"{APPLY}_still_zero", "if not falls:", "if True:"),),

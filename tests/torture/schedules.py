@@ -23,12 +23,13 @@ from reconciler.simulator.faults import (
 )
 from reconciler.simulator.records import Endpoint
 from reconciler.simulator.switches import Switches
-from tests.torture.contracts import TEMPLATE, random_scene
+from tests.torture.contracts import TEMPLATE, Tuning, random_scene
 from tests.torture.convergence import heal
 from tests.torture.evidence import DEFINITE
 from tests.torture.oracles import judge
 from tests.torture.sweep import Result, reached, workplace
 from tests.torture.theatre import Fate, Theatre, deterministic
+from tests.torture.wide import Fortune, tuned, unusual
 
 SETTLE_HOURS = 20
 LATE = (5.0, 90.0, 600.0, 7200.0)
@@ -48,24 +49,33 @@ class Temper:
     settle_broken: bool
 
 
-def play_schedule(seed: int) -> Result:
-    """One schedule, wholly given by its seed, judged by every oracle and by convergence after it."""
+def play_schedule(seed: int, *, wide: bool = True) -> Result:
+    """One schedule, wholly given by its seed, judged by every oracle and by convergence after it.
+
+    Without `wide` the servers are the usual ones and nothing befalls the state.
+    """
     rng = Random(seed)  # noqa: S311 - has to repeat
     temper = Temper(unlocked=rng.random() < 0.5, settle_broken=rng.random() < 0.05)
-    switches = _switches(rng)
+    more = Random(f"{seed} wide") if wide else None  # noqa: S311 - has to repeat
+    switches, tuning = _switches(rng), Tuning()
+    if more is not None:
+        switches, tuning = unusual(more, switches), tuned(more)
     folder = workplace()
-    theatre = Theatre(random_scene(rng, switches), folder, seed=seed, settle_hours=SETTLE_HOURS)
+    theatre = Theatre(random_scene(rng, switches, tuning), folder, seed=seed, settle_hours=SETTLE_HOURS)
     theatre.lock_runs = not temper.unlocked
     evidence = theatre.evidence
     evidence.locked = not temper.unlocked
     evidence.settle_kept = not temper.settle_broken
-    evidence.trusted_marker = switches.marker == "kept"
+    evidence.trusted_marker = switches.marker == "kept" and tuning.marker != "none"
+    evidence.merges = switches.update_mode == "merge"
+    fortune = Fortune(theatre=theatre, more=more) if more is not None else None
     seen: set[str] = set()
     try:
         with deterministic(theatre):
             for _ in range(rng.randint(1, 3)):
                 seen |= _one_act(theatre, rng, temper)
-            violations = heal(theatre)
+                seen |= fortune.strike() if fortune is not None else set()
+            violations = [*(fortune.wrong if fortune is not None else []), *heal(theatre)]
             violations += judge(evidence)
             seen |= reached(theatre)
     finally:
@@ -221,4 +231,5 @@ def _person_creates(theatre: Theatre, rng: Random) -> None:
         case 1:
             theatre.world.person_creates(c.customer, TEMPLATE, 4)
         case _:
-            theatre.world.person_creates(c.customer, TEMPLATE, 4, snowid=c.key)
+            field = theatre.evidence.marker if theatre.evidence.marker != "none" else "snowid"
+            theatre.world.person_creates(c.customer, TEMPLATE, 4, **{field: c.key})

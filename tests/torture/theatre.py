@@ -105,8 +105,9 @@ class Theatre:
         self.scene = scene
         self.world = scene.world
         self.clock = scene.world.clock
+        self.home = scene.world.partner
         self.folder = folder / FOLDER
-        self.text = mappings_text(scene.contracts, marker=scene.marker, settle_hours=settle_hours)
+        self.text = mappings_text(scene.contracts, scene.tuning, settle_hours=settle_hours)
         self.rng = Random(seed)  # noqa: S311 - has to repeat
         self.disk = Disk()
         self.faults = Faults()
@@ -119,7 +120,8 @@ class Theatre:
             contracts=scene.contracts,
             folder=self.folder,
             start_rows=copy.deepcopy(scene.world.licences),
-            marker=scene.marker,
+            marker=scene.tuning.marker,
+            budget=scene.tuning.budget,
             settle_seconds=settle_hours * 3600,
         )
 
