@@ -93,7 +93,8 @@ def check_scopes(granted: frozenset[str] | None, needed: Sequence[str]) -> Check
     name = "HaloPSA scopes"
     if granted is None:
         return ok(name, "HaloPSA does not say which it granted; each right is tried below")
-    missing, more = sorted(set(needed) - granted), sorted(granted - set(needed))
+    missing = [] if "all" in granted else sorted(set(needed) - granted)
+    more = sorted(granted - set(needed))
     if missing:
         fix = "In HaloPSA, tick them on the application's Permissions tab: nothing works without."
         return failed(name, f"not granted: {', '.join(missing)}", fix)

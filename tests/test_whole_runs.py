@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.errors import Forbidden
 from reconciler.model import MappingKey
 from reconciler.plan_document import dump_document, plan_document, read_plan_file
 from reconciler.rules import Rule
@@ -85,6 +86,16 @@ def test_what_a_person_deleted_is_not_created_again(stage: Stage) -> None:
     assert (held_by(night), ended(night)["102"]) == ({"101": "subscription-gone"}, "applied")
     assert (night.verdict.users_before, night.verdict.users_after) == (65, 66)
     assert len(created(stage)) == 2
+
+
+@pytest.mark.parametrize("scope", ["read:customers", "edit:softwarelicensing"])
+def test_a_right_that_was_not_granted_refuses_the_plan_already(stage: Stage, scope: str) -> None:
+    stage.world.switches = Switches(scopes_withheld=(scope,))
+    with pytest.raises(Forbidden, match=scope):
+        stage.plan()
+    stage.world.switches = Switches(scopes_withheld=(scope,), scope_in_token_answer=False, missing_scope_status=403)
+    with pytest.raises(Forbidden):
+        stage.plan()
 
 
 def test_what_has_ended_is_neither_written_nor_created_again(stage: Stage) -> None:

@@ -54,6 +54,11 @@ class HaloToken:
             if self._token is token:
                 self._token = None
 
+    def lacks(self, scope: str) -> bool:
+        """True when the token answer names what it grants, and this is not among it."""
+        granted = self.scopes
+        return granted is not None and not {scope, "all"} & granted
+
     @property
     def scopes(self) -> frozenset[str] | None:
         """The scopes that the token answer names; None where it names none."""

@@ -8,7 +8,7 @@ from datetime import date
 from functools import partial
 from threading import Lock
 
-from reconciler.errors import ApiError, ConnectFailed, NotAuthorised, UnreadableAnswer
+from reconciler.errors import ApiError, ConnectFailed, Forbidden, NotAuthorised, UnreadableAnswer
 from reconciler.model import (
     SUBSCRIPTION_TYPE,
     HaloCustomer,
@@ -47,6 +47,11 @@ _CONNECT_HINT = (
     "HALO_TENANT where your HaloPSA is hosted."
 )
 _RIGHTS = {
+_SCOPES = {
+    "/api/SoftwareLicence": "edit:softwarelicensing",
+    "/api/Client": "read:customers",
+    "/api/RecurringInvoice": "read:invoices",
+}
     "/api/SoftwareLicence": "the scope edit:softwarelicensing, and on the Agent's role Software Licensing "
     '"Read and Modify"',
     "/api/Client": "the scope read:customers, and on the Agent's role Customers read",
@@ -206,7 +211,19 @@ class HaloTarget:
     def _list(
         self, resource: str, envelope: str, name: str, query: tuple[tuple[str, str], ...], *, least_id: int = 1
     ) -> list[Row]:
-        """All rows of a list, in the order of their ids as far as HaloPSA keeps to what is asked."""
+        """All rows of a list, in the order of their ids as far as HaloPSA keeps to what is asked.
+
+        Raises `Forbidden` before asking where the token answer itself says that the right was not granted: a plan that
+        no apply could carry out is not shown as one (FAULTS H16).
+        """
+        path = f"/api/{resource}"
+        if self._token.lacks(_SCOPES[path]):
+            raise Forbidden(
+                f"HaloPSA's token does not grant {_SCOPES[path]}, which was asked for.",
+                system=SYSTEM,
+                request=f"GET {path}",
+                hint=f"In HaloPSA, on the application's Permissions tab, tick it: it needs {_RIGHTS[path]}.",
+            )
 
         def fetch(start: int, size: int) -> Page:
             paging = (
@@ -216,7 +233,7 @@ class HaloTarget:
                 ("order", "id"),
                 ("orderdesc", "false"),
             )
-            answer = self._read(f"/api/{resource}", (*paging, *query))
+            answer = self._read(path, (*paging, *query))
             return page_from(answer, rows=envelope, total="record_count", system=SYSTEM, name=name)
 
         identify = partial(row_id, system=SYSTEM, name=name, least=least_id)

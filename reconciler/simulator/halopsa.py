@@ -127,11 +127,12 @@ def _token(world: World, request: httpx.Request) -> httpx.Response:  # noqa: PLR
     if not set(asked) <= set(switches.application_scopes):
         return oauth_error(400, "invalid_scope", "A scope is unknown or not allowed for this application.")
     expires = world.clock.now() + timedelta(seconds=switches.token_seconds)
-    token = world.issue_token(frozenset(asked), expires)
+    granted = [scope for scope in asked if scope not in switches.scopes_withheld]
+    token = world.issue_token(frozenset(granted), expires)
     claims = base64.urlsafe_b64encode(encode({"sub": "21", "name": "API Agent"})).decode().rstrip("=")
     body: Row = {"access_token": token, "token_type": "Bearer", "id_token": f"e30.{claims}.none"}
     if asked and switches.scope_in_token_answer:
-        body["scope"] = " ".join(asked)
+        body["scope"] = " ".join(granted)
     if (seconds := _expires_in(world)) is not None:
         body["expires_in"] = seconds
     return reply(200, body)

@@ -74,6 +74,7 @@ class Switches:
     token_seconds: float = 3600
     expires_in: Literal["true", "absent", "zero", "text", "float", "huge", "negative"] = "true"
     scope_in_token_answer: bool = True
+    scopes_withheld: tuple[str, ...] = ()  # asked for and not granted, as the token answer says
     tenant_required: bool = False
 
     # INFIMA: counts and statuses (rows 1 to 3)

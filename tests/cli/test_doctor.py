@@ -75,6 +75,13 @@ def test_a_right_that_the_role_lacks_is_the_one_that_fails(bench: Bench, scope: 
     assert (code, [n for n, check in found.items() if check["status"] == "failed"]) == (1, [name])
 
 
+def test_a_right_that_the_token_does_not_grant_fails_by_its_name(bench: Bench) -> None:
+    switch(bench, scopes_withheld=["read:invoices"])
+    code, found = checks(bench)
+    failing = [n for n, check in found.items() if check["status"] == "failed"]
+    assert (code, failing) == (1, ["HaloPSA scopes", "Right: invoices read"])
+
+
 def test_a_wrong_key_fails_infima_alone(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INFIMA_API_KEY", "wrong")
     code, found = checks(bench)

@@ -112,6 +112,29 @@ def test_granted_scopes_are_what_halo_names(wiring: Wiring) -> None:
     assert wiring.target.granted_scopes == {"all", "read:customers"}
 
 
+@pytest.mark.parametrize(
+    ("granted", "lacking"),
+    [
+        ("read:customers read:invoices", "edit:softwarelicensing"),
+        ("read:customers read:softwarelicensing", "edit:softwarelicensing"),
+        ("read:customers read:invoices edit:softwarelicensing", None),
+        ("all", None),
+        (None, None),
+    ],
+)
+def test_a_right_that_the_token_does_not_grant_is_named_before_anything_is_read(
+    wiring: Wiring, granted: str | None, lacking: str | None
+) -> None:
+    wiring.halo.answer("/auth/token", token_answer(scope=granted))
+    if lacking is None:
+        assert list_licences(wiring, halo_list([])) == ()
+        return
+    with pytest.raises(Forbidden, match=f"does not grant {lacking}") as caught:
+        list_licences(wiring, halo_list([]))
+    assert "Read and Modify" in caught.value.hint
+    assert wiring.halo.asked(LICENCES) == []
+
+
 def test_scopes_that_halo_does_not_name_are_unknown(wiring: Wiring) -> None:
     wiring.halo.answer("/auth/token", token_answer(scope=None))
     assert wiring.target.granted_scopes is None
