@@ -371,6 +371,18 @@ def test_unmanaged_ones_are_listed_by_id_even_without_customer() -> None:
     assert [(u.id, u.customer_id, u.customer_name) for u in found] == [(3, 5, ""), (9, None, "")]
 
 
+def test_unmanaged_ones_are_listed_by_id_however_they_are_known() -> None:
+    recorded = build_recorded(build_binding(9002, "acme"), given_up={"gone": (8000,)})
+    rows = [MARKED, build_subscription(9002), build_subscription(8000)]
+    found = unmanaged(*rows, recorded=recorded).unmanaged
+    assert [(u.id, u.key) for u in found] == [(8000, "gone"), (9001, KEY), (9002, "acme")]
+
+
+def test_what_bills_nobody_hides_nothing_behind_it() -> None:
+    rows = [build_subscription(8000, marker="infima-7", deleted=True), MARKED]
+    assert [u.id for u in unmanaged(*rows).unmanaged] == [9001]
+
+
 # --- warnings --------------------------------------------------------------------------------------------------------
 
 
