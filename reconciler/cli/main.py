@@ -146,8 +146,10 @@ def main(arguments: Sequence[str] | None = None) -> int:  # noqa: PLR0911 - one 
         report_error(error, options)
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
-        tell("\nInterrupted before the first write: nothing was changed.")
-        return _leave_at_once(Interrupted.exit_code)
+        tell("")  # the terminal has just printed ^C
+        stopped = Interrupted("Interrupted before the first write: nothing was changed.", hint="Run it again.")
+        report_error(stopped, options)
+        return _leave_at_once(stopped.exit_code)
     except OSError as error:  # stdout is full or its reader has gone; what was written to HaloPSA is in the journal
         tell(f"Error: {error.strerror or error}. What was already done is recorded in the state.")
         return 1

@@ -172,7 +172,7 @@ def test_a_signal_while_reading_ends_at_once_with_130(bench: Bench, number: sign
     slow = Faults([Fault(kind=FaultKind.SLOW_BODY, at="halo.customers", times=9)])
     with Server(bench.world, faults=slow) as server:
         process = subprocess.Popen(
-            [sys.executable, "-m", "reconciler", "apply", "--auto-approve"],
+            [sys.executable, "-m", "reconciler", "apply", "--auto-approve", "-o", "json"],
             env={**os.environ, **server.environment()},
             cwd=bench.folder,
             stderr=subprocess.PIPE,
@@ -184,10 +184,11 @@ def test_a_signal_while_reading_ends_at_once_with_130(bench: Bench, number: sign
             time.sleep(0.05)
         started = time.monotonic()
         process.send_signal(number)
-        _, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=20)
     assert process.returncode == 130
     assert time.monotonic() - started < 5
     assert "nothing was changed" in err
+    assert json.loads(out)["error"]["code"] == "interrupted"
     assert bench.writes() == 0
 
 
