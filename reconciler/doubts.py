@@ -65,7 +65,15 @@ def _unreadable(ref: ClientRef, why: str) -> Doubt:
 def customer_doubts(mapping: Mapping, action: Action, customer: HaloCustomer | None, live: Live) -> tuple[Doubt, ...]:
     wanted = mapping.halo_customer
     doubts = []
-    if not mapping.retired and (customer is None or customer.inactive):
+    if customer is None and action is Action.CREATE:
+        doubts.append(
+            Doubt(
+                rule=Rule.CUSTOMER_UNKNOWN,
+                message=f"customer {wanted.id} ({wanted.name}) is not among HaloPSA's customers: nothing is created",
+                remedy=f"correct halo_customer at {mapping.place}: reconciler customers SEARCH finds the id",
+            )
+        )
+    elif not mapping.retired and (customer is None or customer.inactive):
         state = "is not among HaloPSA's customers" if customer is None else "is inactive in HaloPSA"
         doubts.append(
             Doubt(

@@ -25,6 +25,7 @@ class Rule(StrEnum):
     INCREASE = "increase"
     CLIENT_MISSING = "client-missing"
     CUSTOMER_INACTIVE = "customer-inactive"
+    CUSTOMER_UNKNOWN = "customer-unknown"
     NAME_MISMATCH = "name-mismatch"
     CLIENT_UNREADABLE = "client-unreadable"
     SUBSCRIPTION_GONE = "subscription-gone"
@@ -52,6 +53,7 @@ FIRM_RULES = frozenset(
     {
         Rule.CLIENT_MISSING,
         Rule.CLIENT_UNREADABLE,
+        Rule.CUSTOMER_UNKNOWN,
         Rule.SUBSCRIPTION_GONE,
         Rule.MOVED,
         Rule.IDENTITY_CONFLICT,

@@ -89,6 +89,11 @@ _RULES: Mapping[Rule, tuple[str, str, str]] = {
             "--allow customer-inactive:KEY --reason '...'."
         ),
     ),
+    Rule.CUSTOMER_UNKNOWN: (
+        "A Subscription would be created for a customer that HaloPSA does not list.",
+        "The id is mistyped, or the Agent may not see the customer. Nobody can say whom it would bill.",
+        "Correct halo_customer (reconciler customers SEARCH), or let the Agent see it. It cannot be lifted.",
+    ),
     Rule.NAME_MISMATCH: (
         "A new Subscription would be created, and a name in mappings.yaml is not the live name of that id.",
         "The id decides, and a mistyped id would bill a stranger: the name is the second witness.",
@@ -101,8 +106,11 @@ _RULES: Mapping[Rule, tuple[str, str, str]] = {
     ),
     Rule.SUBSCRIPTION_GONE: (
         "The mapping's Subscription was deleted or made inactive in HaloPSA, or its end date has passed.",
-        "A person decided that. It is never re-created silently: a new one bills only once it is on a recurring invoice.",
-        "Restore it in HaloPSA, or move its end date. Or give it up: reconciler resolve KEY --recreate --reason '...'; or retired: true.",
+        "A person did that. It is never re-created silently: a new one bills only once it is on a recurring invoice.",
+        (
+            "Restore it in HaloPSA, or move its end date. Or give it up: reconciler resolve KEY --recreate --reason "
+            "'...'; or retired: true."
+        ),
     ),
     Rule.MOVED: (
         "The Subscription belongs to another customer than the mapping says.",

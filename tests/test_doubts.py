@@ -73,6 +73,13 @@ def test_a_customer_that_cannot_be_billed(customers: tuple[object, ...], words: 
     assert "activate the customer in HaloPSA" in doubt.remedy
 
 
+def test_nothing_is_created_for_a_customer_that_halo_does_not_list() -> None:
+    doubt = only_doubt(build_mapping(), customers=())
+    assert (doubt.rule, doubt.rule.liftable) == (Rule.CUSTOMER_UNKNOWN, False)
+    assert doubt.message == "customer 12 (Acme Dental) is not among HaloPSA's customers: nothing is created"
+    assert "correct halo_customer at mappings.yaml:" in doubt.remedy
+
+
 def test_a_fixed_quantity_needs_an_active_customer_too() -> None:
     fixed = build_mapping(rule=QuantityRule(fixed=40))
     assert only_doubt(fixed, MARKED, customers=()).rule is Rule.CUSTOMER_INACTIVE
@@ -111,7 +118,7 @@ def test_on_an_existing_subscription_names_are_no_doubt() -> None:
 
 def test_all_doubts_of_a_mapping_stand_together() -> None:
     found = doubts(build_mapping(), build_subscription(9002), customers=(), clients=())
-    assert [d.rule for d in found] == [Rule.SAME_NAME, Rule.CLIENT_MISSING, Rule.CUSTOMER_INACTIVE]
+    assert [d.rule for d in found] == [Rule.SAME_NAME, Rule.CLIENT_MISSING, Rule.CUSTOMER_UNKNOWN]
 
 
 def test_an_inactive_customer_with_another_name_is_two_doubts() -> None:

@@ -11,8 +11,8 @@ LIFTABLE = {
     "customer-inactive", "name-mismatch", "same-name", "state-not-durable",
 }  # fmt: skip
 FIRM = {
-    "client-missing", "client-unreadable", "subscription-gone", "moved", "identity-conflict", "duplicate-marker",
-    "attempt-open",
+    "client-missing", "client-unreadable", "customer-unknown", "subscription-gone", "moved", "identity-conflict",
+    "duplicate-marker", "attempt-open",
 }  # fmt: skip
 
 

@@ -88,6 +88,14 @@ def test_what_a_person_deleted_is_not_created_again(stage: Stage) -> None:
     assert len(created(stage)) == 2
 
 
+@pytest.mark.parametrize("rule", [Rule.CUSTOMER_INACTIVE, Rule.CUSTOMER_UNKNOWN])
+def test_no_allowance_creates_for_a_customer_that_nobody_knows(stage: Stage, rule: Rule) -> None:
+    stage.world.customers.clear()
+    stage.world.add_customer(10, "Somebody else")
+    assert set(held_by(stage.apply(allow(rule))).values()) >= {"customer-unknown"}
+    assert created(stage) == []
+
+
 @pytest.mark.parametrize("scope", ["read:customers", "edit:softwarelicensing"])
 def test_a_right_that_was_not_granted_refuses_the_plan_already(stage: Stage, scope: str) -> None:
     stage.world.switches = Switches(scopes_withheld=(scope,))
