@@ -87,6 +87,11 @@ def test_a_hold_that_a_person_lifted_counts_again() -> None:
     assert judge(rows, steady(10), allow=lifted).refused
 
 
+def test_all_of_a_few_are_all_of_them() -> None:
+    [violation] = judge(fallen(3)).refusals
+    assert (violation.measured, violation.limit) == (100, 10)
+
+
 def test_a_great_fall_is_said_once_and_as_the_sum() -> None:
     [violation] = judge(fallen(9)).refusals
     assert "27 % fewer" not in violation.message
