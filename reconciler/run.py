@@ -5,18 +5,14 @@ Everything with an outside (providers, state, clock, whom to ask and to tell) is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import Any, TypeVar
 
 from reconciler.apply import Applied, Listing, PlannedRow, Tools, apply
-from reconciler.changes import Change, Plan, select
-from reconciler.clock import Clock
-from reconciler.errors import ApiError, NotAuthorised, ReconcilerError, StateError
-from reconciler.events import Noticed, Observer, PhaseFinished, PhaseStarted
+from reconciler.changes import Change, Plan
+from reconciler.errors import ApiError, ReconcilerError, StateError
+from reconciler.events import Noticed
 from reconciler.model import (
     CountSource as CountRule,
 )
@@ -25,50 +21,12 @@ from reconciler.model import (
     InfimaClientId,
     MappingKey,
     Mappings,
-    Observation,
-    Recorded,
-    Subscription,
-    Tenant,
     UnreadableUsers,
     UserCount,
 )
-from reconciler.plan import diff, takes_long
-from reconciler.providers.base import CountSource, SubscriptionTarget
-from reconciler.rules import Allowance
-from reconciler.safety import check
+from reconciler.planning import Live, Surroundings, Wishes, make_plan, observe
 from reconciler.state.base import RunInfo, RunState, RunVerdict, StateStore
 from reconciler.verdict import EXIT_INCOMPLETE, cancelled, failed, verdict_of
-
-STALE_AFTER = timedelta(hours=36)
-"""From this age on, the last good run is old enough that every plan and apply says so."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Live:
-    """Both systems, connected. `halo_url` is the instance's address, part of the tenant."""
-
-    source: CountSource
-    target: SubscriptionTarget
-    halo_url: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wishes:
-    """What the person who started the run asked for."""
-
-    only: tuple[MappingKey, ...] = ()
-    exclude: tuple[MappingKey, ...] = ()
-    allowances: tuple[Allowance, ...] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """Clock, observer, the wish to stop, and a source of unguessable words."""
-
-    clock: Clock
-    observe: Observer
-    stop: Callable[[], bool]
-    nonce: Callable[[], str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,108 +38,6 @@ class Finished:
     verdict: RunVerdict
     confirmed: bool = True
 
-
-# ---------------------------------------------------------------------------------------------------------------------
-# observe -> diff -> check
-# ---------------------------------------------------------------------------------------------------------------------
-
-
-def observe(live: Live, mappings: Mappings, surroundings: Surroundings) -> Observation:
-    """Read everything a plan needs from both systems, side by side; complete or not at all. Raises `ApiError`.
-
-    Counting users takes long where there are many clients. Subscriptions are then listed last, so that what a person
-    edits in HaloPSA meanwhile is seen and not overwritten.
-    """
-    taken_at = surroundings.clock.now()
-    tell = surroundings.observe
-
-    def list_subscriptions() -> tuple[Subscription, ...]:
-        return _phase(tell, "Reading HaloPSA Subscriptions", live.target.subscriptions, _many("rows"))
-
-    pool = ThreadPoolExecutor(max_workers=4, thread_name_prefix="observe")
-    try:
-        partner = pool.submit(_phase, tell, "Connecting to INFIMA", live.source.partner, str)
-        clients = pool.submit(_phase, tell, "Reading INFIMA clients", live.source.clients, _many("clients"))
-        customers = pool.submit(_phase, tell, "Reading HaloPSA customers", live.target.customers, _many("customers"))
-        early = [] if counts_users(mappings) else [pool.submit(list_subscriptions)]
-        _raise_first(partner, clients, customers, *early)
-    finally:  # whoever interrupts a read does not wait for the other reads to end
-        pool.shutdown(wait=False, cancel_futures=True)
-    wanted = clients_to_count(mappings, clients.result())
-    counts: tuple[UserCount | UnreadableUsers, ...] = ()
-    if wanted:
-        counts = live.source.user_counts(wanted)  # tells of its own progress, client by client
-    return Observation(
-        taken_at=taken_at,
-        tenant=Tenant(halo_url=live.halo_url, infima_partner=partner.result()),
-        clients=clients.result(),
-        user_counts=counts,
-        customers=customers.result(),
-        subscriptions=early[0].result() if early else list_subscriptions(),
-    )
-
-
-def counts_users(mappings: Mappings) -> bool:
-    """True when some mapping's users have to be walked one by one."""
-    return any(m.counts_users and m.quantity.count is CountRule.ACTIVE_USERS for m in mappings.mappings)
-
-
-def clients_to_count(mappings: Mappings, clients: Iterable[InfimaClient]) -> tuple[InfimaClientId, ...]:
-    """The listed clients whose users some mapping counts, in ascending order."""
-    listed = {c.id for c in clients}
-    wanted = {
-        ref.id
-        for m in mappings.mappings
-        if m.counts_users and m.quantity.count is CountRule.ACTIVE_USERS
-        for ref in m.infima_clients
-    }
-    return tuple(sorted(wanted & listed))
-
-
-def make_plan(mappings: Mappings, observation: Observation, recorded: Recorded, wishes: Wishes) -> Plan:
-    """Compare, judge the whole, then keep what --only and --exclude ask for. Pure."""
-    plan = check(diff(mappings, observation, recorded), mappings.limits, wishes.allowances)
-    plan = select(plan, only=wishes.only, exclude=wishes.exclude)
-    told = (_overdue(recorded, observation.taken_at), takes_long(plan, mappings.settings))
-    return replace(plan, warnings=(*filter(None, told), *plan.warnings))
-
-
-def _overdue(recorded: Recorded, now: datetime) -> str:
-    last = recorded.last_good_run
-    if last is None or now - last <= STALE_AFTER:
-        return ""
-    hours = int((now - last) / timedelta(hours=1))
-    return (
-        f"the last run that came to its end was {hours} hours ago ({last:%Y-%m-%d %H:%M} UTC): look whether the "
-        "nightly run still runs"
-    )
-
-
-T = TypeVar("T")
-
-
-def _phase(tell: Observer, phase: str, read: Callable[[], T], sum_up: Callable[[T], str]) -> T:
-    tell(PhaseStarted(phase=phase))
-    result = read()
-    tell(PhaseFinished(phase=phase, detail=sum_up(result)))
-    return result
-
-
-def _many(noun: str) -> Callable[[Sequence[object]], str]:
-    return lambda rows: f"{len(rows)} {noun}"
-
-
-def _raise_first(*reads: Future[Any]) -> None:
-    """Wait for all; of several failures the one about rights is the cause a person can mend, so it is told first."""
-    failures = [error for read in reads if (error := read.exception()) is not None]
-    failures.sort(key=lambda error: not isinstance(error, NotAuthorised))
-    if failures:
-        raise failures[0]
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# apply -> record
-# ---------------------------------------------------------------------------------------------------------------------
 
 Confirm = Callable[[Plan], bool]
 """Shows the plan and asks a person; true only for a plain yes."""

@@ -21,11 +21,12 @@ from rich.text import Text
 from reconciler import __version__
 from reconciler.errors import ReconcilerError
 from reconciler.plan_document import plan_document
+from reconciler.planning import Wishes
 from reconciler.render.html import draw_page, make_page
 from reconciler.render.html_page import Background
 from reconciler.render.terminal import render_plan
 from reconciler.rules import Allowance, Rule
-from reconciler.run import Finished, Wishes
+from reconciler.run import Finished
 from reconciler.simulator.clock import VirtualClock
 from reconciler.simulator.demo import demo_world, night_passes
 from reconciler.simulator.faults import Fault, FaultKind, Faults

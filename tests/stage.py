@@ -15,19 +15,11 @@ from reconciler.config import parse_mappings
 from reconciler.events import Event, ignore_events
 from reconciler.model import MappingKey, Mappings, RunId
 from reconciler.plan_document import SavedPlan
+from reconciler.planning import Live, Surroundings, Wishes, make_plan, observe
 from reconciler.providers.connect import Systems, connect
 from reconciler.providers.credentials import read_credentials
 from reconciler.rules import Allowance, Rule
-from reconciler.run import (
-    Applying,
-    Finished,
-    Live,
-    Surroundings,
-    Wishes,
-    make_plan,
-    observe,
-    run_apply,
-)
+from reconciler.run import Applying, Finished, run_apply
 from reconciler.simulator.app import HALO_URL, INFIMA_URL, halo_app, infima_app
 from reconciler.simulator.clock import VirtualClock
 from reconciler.simulator.faults import Faults

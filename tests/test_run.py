@@ -27,19 +27,9 @@ from reconciler.model import (
     UnreadableUsers,
     UserCount,
 )
+from reconciler.planning import STALE_AFTER, Live, Surroundings, Wishes, clients_to_count, make_plan, observe
 from reconciler.rules import Allowance, Rule
-from reconciler.run import (
-    STALE_AFTER,
-    Applying,
-    Finished,
-    Live,
-    Surroundings,
-    Wishes,
-    clients_to_count,
-    make_plan,
-    observe,
-    run_apply,
-)
+from reconciler.run import Applying, Finished, run_apply
 from reconciler.simulator.clock import VirtualClock
 from reconciler.state.base import RunInfo
 from tests.builders import NOW, build_mapping, build_mappings, build_observation, build_subscription

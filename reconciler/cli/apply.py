@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from reconciler.apply import PlannedRow
     from reconciler.changes import Plan
     from reconciler.plan_document import SavedPlan
-    from reconciler.run import Finished, Wishes
+    from reconciler.planning import Wishes
+    from reconciler.run import Finished
     from reconciler.state.base import RunInfo
 
 MAX_PLAN_AGE_HOURS = 24
@@ -86,7 +87,7 @@ def apply(
         mappings = wiring.load()
         wished = wishes(mappings, only, exclude, allow, reason)
         saved = load_plan_file(plan_file) if plan_file is not None else None
-        with wiring.connect(mappings) as systems:
+        with wiring.connect(mappings.settings) as systems:
             drawing = _Drawing(options=options, wiring=wiring)
             finished = run_apply(
                 Applying(

@@ -50,14 +50,14 @@ def check_invoices(options: CommonOptions, *, only: tuple[str, ...], output: str
     from reconciler.attachment import Attached  # noqa: PLC0415
     from reconciler.changes import select  # noqa: PLC0415
     from reconciler.plan import diff  # noqa: PLC0415
+    from reconciler.planning import observe  # noqa: PLC0415
     from reconciler.render.document import plural  # noqa: PLC0415
-    from reconciler.run import observe  # noqa: PLC0415
 
     wiring = wire(options)
     with wiring.stopper.listen():
         mappings = wiring.load()
         wished = wishes(mappings, only, (), (), None)
-        with wiring.connect(mappings) as systems:
+        with wiring.connect(mappings.settings) as systems:
             recorded = wiring.store().read()
             # without mappings nobody's users are counted: which Subscription is whose does not hang on numbers
             observation = observe(live(systems), replace(mappings, mappings=()), wiring.surroundings())

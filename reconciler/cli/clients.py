@@ -42,7 +42,7 @@ def clients(options: CommonOptions, *, unmapped: bool, output: str) -> int:
     wiring = wire(options)
     with wiring.stopper.listen():
         mappings = wiring.load()
-        with wiring.connect(mappings) as systems:
+        with wiring.connect(mappings.settings) as systems:
             partner, listed = systems.source.partner(), systems.source.clients()
     everything = client_rows(mappings, listed)
     rows = [row for row in everything if row.state is ClientState.UNMAPPED] if unmapped else list(everything)

@@ -49,7 +49,7 @@ def customers(options: CommonOptions, *, search: tuple[str, ...], inactive: bool
     wiring = wire(options)
     with wiring.stopper.listen():
         mappings = wiring.load()
-        with wiring.connect(mappings) as systems:
+        with wiring.connect(mappings.settings) as systems:
             found = search_customers(systems.target, words, inactive=inactive)
     owners: dict[int, list[str]] = {}
     for mapping in mappings.mappings:

@@ -45,7 +45,7 @@ def carry_out(options: CommonOptions, key: str, decide: Decide, *, command: str,
     with wiring.stopper.listen():
         mappings = wiring.load()
         mapping = find_mapping(mappings, key)
-        with wiring.connect(mappings) as systems:
+        with wiring.connect(mappings.settings) as systems:
             look = _Look(
                 mappings=mappings,
                 mapping=mapping,

@@ -65,7 +65,7 @@ def explain(options: CommonOptions, *, name: tuple[str, ...], no_invoices: bool,
             if told is None:
                 raise
             return _show_plainly(*told, output)
-        with wiring.connect(mappings) as systems:
+        with wiring.connect(mappings.settings) as systems:
             story = _tell(wiring, mappings, mapping, systems, invoices=not no_invoices)
     if output == "json":
         show_json(_json(story))
@@ -134,7 +134,7 @@ def _without_mapping(wiring: Wiring, mappings: Mappings, wanted: str) -> tuple[s
                 f"Nothing. To bill it, take it out of `ignore` ({one.place}), then: reconciler map {one.client.id}",
             )
     try:
-        with wiring.connect(mappings) as systems:
+        with wiring.connect(mappings.settings) as systems:
             clients, customers = systems.source.clients(), systems.target.customers()
     except (ApiError, UsageError):
         return None  # that it is not in the file is then all that can be said
@@ -164,7 +164,7 @@ def _show_plainly(answer: str, step: str, output: str) -> int:
 def _tell(wiring: Wiring, mappings: Mappings, mapping: Mapping, systems: Systems, *, invoices: bool) -> Story:
     """Read what this one number hangs on: all clients and Subscriptions, but the users of this mapping only."""
     from reconciler.explanation import Past  # noqa: PLC0415
-    from reconciler.run import observe  # noqa: PLC0415
+    from reconciler.planning import observe  # noqa: PLC0415
 
     store = wiring.store()
     recorded = store.read()

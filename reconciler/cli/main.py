@@ -113,14 +113,14 @@ def cli() -> None:
     """
 
 
-def run(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and exit with its code. Nothing but an exit leaves this function."""
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code; both streams are flushed."""
     heard = prepare_streams()
     code = close_streams(main(arguments))
     if not heard:
         tell("Error: stdout is closed, so nobody has seen the result.")
         code = code or 1
-    sys.exit(code)
+    return code
 
 
 def main(arguments: Sequence[str] | None = None) -> int:  # noqa: PLR0911 - one return for each way to end

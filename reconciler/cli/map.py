@@ -25,6 +25,7 @@ from reconciler.model import (
     Mappings,
     Subscription,
 )
+from reconciler.remedies import adopt_command
 
 if TYPE_CHECKING:
     from reconciler.cli.mapdialog import Ignore, Pick
@@ -76,7 +77,7 @@ def map_clients(
     wiring = wire(options)
     with wiring.stopper.listen():
         mappings = wiring.load()
-        with wiring.connect(mappings) as systems:
+        with wiring.connect(mappings.settings) as systems:
             desk = _Desk.open(wiring, mappings, systems)
             if suggest:
                 return suggest_all(desk.unmapped(), desk.customers, output)
@@ -222,7 +223,7 @@ def _map_one(desk: _Desk, named: str, asked: _Asked) -> int:
         tell(
             safe(
                 f"Note: {customer.name} has Subscription {found.id} {found.name!r} already: plan holds the mapping. "
-                f"To take that one: reconciler adopt {asked.key or f'infima-{client.id}'} {found.id} --reason '...'"
+                f"To take that one: {adopt_command(MappingKey(asked.key or f'infima-{client.id}'), found.id)}"
             )
         )
     _write_mapping(desk, client, Pick(customer=customer, adopt=adopt), key=asked.key)

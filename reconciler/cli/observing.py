@@ -14,23 +14,28 @@ from reconciler.errors import ConfigError, PlanFileError, UsageError
 from reconciler.model import Mappings, Observation
 
 if TYPE_CHECKING:
+    from reconciler.cli.ahead import HeadStart
     from reconciler.snapshot import Snapshot
 
 GIT_SECONDS = 20
 
 
-def observe_live(wiring: Wiring, mappings: Mappings, base: Mappings | None, *, every_client: bool) -> Snapshot:
-    """Read both systems and the state.
+def observe_live(
+    wiring: Wiring, mappings: Mappings, base: Mappings | None, *, every_client: bool, ahead: HeadStart | None = None
+) -> Snapshot:
+    """Read both systems and the state, or take what was read `ahead`, where that was read with the right settings.
 
     Users are also counted for clients that only the base maps, and with `every_client` for all that are listed and
     not ignored, so that a snapshot can answer for mappings that do not exist yet.
     """
-    from reconciler.run import clients_to_count, observe  # noqa: PLC0415
+    from reconciler.planning import clients_to_count, observe  # noqa: PLC0415
     from reconciler.snapshot import Snapshot  # noqa: PLC0415
 
-    with wiring.connect(mappings) as systems:
+    fitting = ahead if ahead is not None and ahead.fits(mappings) else None
+    with fitting.systems if fitting else wiring.connect(mappings.settings) as systems:
         recorded = wiring.store().read()
-        seen = observe(live(systems), mappings, wiring.surroundings())
+        first = fitting.first if fitting else None
+        seen = observe(live(systems), mappings, wiring.surroundings(), first)
         wanted = set(clients_to_count(base, seen.clients)) if base is not None else set()
         if every_client:
             ignored = {i.client.id for i in mappings.ignored}

@@ -108,6 +108,14 @@ def draw_plan(document: PlanJson, options: CommonOptions) -> str:
             return render_plan(document, **terminal_style(options))
 
 
+def prepare_drawing(options: CommonOptions) -> None:
+    """Import what `draw_plan` is going to need, where there is a wait to do it in."""
+    if options.output == "text":
+        import reconciler.render.terminal  # noqa: PLC0415
+    elif options.output == "markdown":
+        import reconciler.render.markdown  # noqa: F401, PLC0415
+
+
 def say(text: str) -> None:
     """Write to stdout. Where that fails the run goes on: nobody's screen decides what is written to HaloPSA (PF4).
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler import __version__
+from reconciler.cli.ahead import reading_ahead
 from reconciler.cli.observing import load_base, load_snapshot, observe_live
 from reconciler.cli.options import (
     CommonOptions,
@@ -16,7 +17,7 @@ from reconciler.cli.options import (
     output_option,
     selection_options,
 )
-from reconciler.cli.output import draw_plan, say, tell
+from reconciler.cli.output import draw_plan, prepare_drawing, say, tell
 from reconciler.cli.planfile import save_plan_file
 from reconciler.cli.wiring import wire, wishes
 from reconciler.errors import UsageError
@@ -85,19 +86,20 @@ def plan(
     """
     if save_snapshot is not None and snapshot is not None:
         raise UsageError("--save-snapshot and --snapshot contradict each other.", hint="Give one of them.")
-    from reconciler.causes import attribute  # noqa: PLC0415
-    from reconciler.plan_document import dump_document, plan_document  # noqa: PLC0415
-    from reconciler.run import make_plan  # noqa: PLC0415
-
     wiring = wire(options)
-    with wiring.stopper.listen():
+    with wiring.stopper.listen(), reading_ahead(wiring, wanted=snapshot is None) as ahead:
+        from reconciler.causes import attribute  # noqa: PLC0415 - while the reads are on their way
+        from reconciler.plan_document import dump_document, plan_document  # noqa: PLC0415
+        from reconciler.planning import make_plan  # noqa: PLC0415
+
+        prepare_drawing(options)
         mappings = wiring.load()
         wished = wishes(mappings, only, exclude, allow, reason)
         base = load_base(wiring, against) if against is not None else None
         if snapshot is not None:
             seen = load_snapshot(snapshot)
         else:
-            seen = observe_live(wiring, mappings, base, every_client=save_snapshot is not None)
+            seen = observe_live(wiring, mappings, base, every_client=save_snapshot is not None, ahead=ahead)
     made = make_plan(mappings, seen.observation, seen.recorded, wished)
     if against is not None:
         made = attribute(made, make_plan(base, seen.observation, seen.recorded, wished) if base else None)

@@ -50,14 +50,14 @@ def status(options: CommonOptions, *, only: tuple[str, ...], invoices: bool, out
       reconciler status -o csv > status.csv
     """
     from reconciler.overview import Attention, status_rows  # noqa: PLC0415
+    from reconciler.planning import make_plan, observe  # noqa: PLC0415
     from reconciler.render.document import plural  # noqa: PLC0415
-    from reconciler.run import make_plan, observe  # noqa: PLC0415
 
     wiring = wire(options)
     with wiring.stopper.listen():
         mappings = wiring.load()
         wished = wishes(mappings, only, (), (), None)
-        with wiring.connect(mappings) as systems:
+        with wiring.connect(mappings.settings) as systems:
             store = wiring.store()
             recorded = store.read()
             observation = observe(live(systems), mappings, wiring.surroundings())

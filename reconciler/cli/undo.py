@@ -98,14 +98,14 @@ def _last_day(wiring: Wiring, until: str | None) -> date | None:
 
 
 def _read(wiring: Wiring, mappings: Mappings) -> tuple[Observation, Recorded]:
-    from reconciler.run import observe  # noqa: PLC0415
+    from reconciler.planning import observe  # noqa: PLC0415
 
-    with wiring.connect(mappings) as systems:
+    with wiring.connect(mappings.settings) as systems:
         return observe(live(systems), mappings, wiring.surroundings()), wiring.store().read()
 
 
 def _plan(mappings: Mappings, observation: Observation, recorded: Recorded, *, keys: Any = ()) -> Plan:
-    from reconciler.run import Wishes, make_plan  # noqa: PLC0415
+    from reconciler.planning import Wishes, make_plan  # noqa: PLC0415
 
     return make_plan(mappings, observation, recorded, Wishes(only=tuple(keys)))
 

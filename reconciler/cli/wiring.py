@@ -15,12 +15,12 @@ from reconciler.cli.suggest import closest
 from reconciler.clock import Clock, SystemClock
 from reconciler.errors import UsageError
 from reconciler.events import Observer
-from reconciler.model import MappingKey, Mappings
+from reconciler.model import MappingKey, Mappings, Settings
 from reconciler.rules import Allowance, Rule
 
 if TYPE_CHECKING:
+    from reconciler.planning import Live, Surroundings, Wishes
     from reconciler.providers.connect import Systems
-    from reconciler.run import Live, Surroundings, Wishes
     from reconciler.state.directory import DirectoryState
     from reconciler.state.git import GitState
 
@@ -35,19 +35,19 @@ class Wiring:
     stopper: Stopper
 
     def load(self) -> Mappings:
-        """Read mappings.yaml. Raises `ConfigError` with every problem; nothing has been sent anywhere by then."""
+        """Read mappings.yaml. Raises `ConfigError` with every problem."""
         from reconciler.config import load_mappings  # noqa: PLC0415 - jsonschema is slow to import
 
         return load_mappings(self.options.mappings, today=self.clock.now().date())
 
-    def connect(self, mappings: Mappings) -> Systems:
+    def connect(self, settings: Settings) -> Systems:
         """Make both systems ready from the environment. Raises `UsageError` for what the environment lacks."""
         from reconciler.providers.connect import connect  # noqa: PLC0415 - httpx is slow to import
         from reconciler.providers.credentials import read_credentials  # noqa: PLC0415
 
         return connect(
             read_credentials(os.environ),
-            mappings.settings,
+            settings,
             clock=self.clock,
             observer=self.observe,
             rng=SystemRandom(),
@@ -61,7 +61,7 @@ class Wiring:
 
     def surroundings(self) -> Surroundings:
         """Clock, observer, stop and nonces for a run."""
-        from reconciler.run import Surroundings  # noqa: PLC0415
+        from reconciler.planning import Surroundings  # noqa: PLC0415
 
         return Surroundings(
             clock=self.clock,
@@ -86,7 +86,7 @@ def wire(options: CommonOptions) -> Wiring:
 
 def live(systems: Systems) -> Live:
     """Both systems as `run` wants them."""
-    from reconciler.run import Live  # noqa: PLC0415
+    from reconciler.planning import Live  # noqa: PLC0415
 
     return Live(source=systems.source, target=systems.target, halo_url=systems.halo_url)
 
@@ -95,7 +95,7 @@ def wishes(
     mappings: Mappings, only: Sequence[str], exclude: Sequence[str], allow: Sequence[str], reason: str | None
 ) -> Wishes:
     """Check --only, --exclude, --allow and --reason against the file. Raises `UsageError`."""
-    from reconciler.run import Wishes  # noqa: PLC0415
+    from reconciler.planning import Wishes  # noqa: PLC0415
 
     keys = [str(m.key) for m in mappings.mappings]
     for option, names in (("--only", only), ("--exclude", exclude)):

@@ -125,7 +125,7 @@ def test_verify_takes_no_key(autumn: Stage, command: Command) -> None:
 
 def test_a_partial_run_makes_no_full_record_of_the_month(stage: Stage) -> None:
     from reconciler.model import MappingKey  # noqa: PLC0415
-    from reconciler.run import Wishes  # noqa: PLC0415
+    from reconciler.planning import Wishes  # noqa: PLC0415
 
     stage.apply(Wishes(only=(MappingKey("infima-101"),)))
     assert stage.store().history.snapshots() == ()  # type: ignore[attr-defined] # DirectoryState has it

@@ -28,9 +28,10 @@ from reconciler.config import parse_mappings
 from reconciler.errors import Interrupted, ReconcilerError
 from reconciler.events import Event
 from reconciler.model import MappingKey, Mappings, RunId
+from reconciler.planning import Live, Surroundings, Wishes, make_plan, observe
 from reconciler.providers.connect import Systems, connect
 from reconciler.providers.credentials import read_credentials
-from reconciler.run import Applying, Live, Surroundings, Wishes, make_plan, observe, run_apply
+from reconciler.run import Applying, run_apply
 from reconciler.simulator.app import HALO_URL, INFIMA_URL, App, halo_app, infima_app
 from reconciler.simulator.faults import FaultKind, Faults
 from reconciler.simulator.inject import as_httpx
@@ -391,7 +392,7 @@ def deterministic(theatre: Theatre) -> Iterator[Theatre]:
     """Put the theatre's disk and inline pools under the program."""
     with ExitStack() as stack:
         stack.enter_context(mounted(theatre.disk))
-        stack.enter_context(patch("reconciler.run.ThreadPoolExecutor", Inline))
+        stack.enter_context(patch("reconciler.planning.ThreadPoolExecutor", Inline))
         stack.enter_context(patch("reconciler.providers.pool.ThreadPoolExecutor", Inline))
         yield theatre
 

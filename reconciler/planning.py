@@ -1,0 +1,181 @@
+"""What a plan is made from and how: observe both systems, compare, judge.
+
+Nothing here writes or remembers; `run` builds an apply on top of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+
+from reconciler.changes import Plan, select
+from reconciler.clock import Clock
+from reconciler.errors import NotAuthorised
+from reconciler.events import Observer, PhaseFinished, PhaseStarted
+from reconciler.model import (
+    CountSource as CountRule,
+)
+from reconciler.model import (
+    HaloCustomer,
+    InfimaClient,
+    InfimaClientId,
+    MappingKey,
+    Mappings,
+    Observation,
+    Recorded,
+    Subscription,
+    Tenant,
+    UnreadableUsers,
+    UserCount,
+)
+from reconciler.plan import diff, takes_long
+from reconciler.providers.base import CountSource, SubscriptionTarget
+from reconciler.rules import Allowance
+from reconciler.safety import check
+
+STALE_AFTER = timedelta(hours=36)
+"""From this age on, the last good run is old enough that every plan and apply says so."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Live:
+    """Both systems, connected. `halo_url` is the instance's address, part of the tenant."""
+
+    source: CountSource
+    target: SubscriptionTarget
+    halo_url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstReads:
+    """What a plan reads whatever mappings.yaml says: each read when it is called, or its answer where it began earlier.
+
+    `begun_at` is the moment before the first of them.
+    """
+
+    begun_at: datetime
+    partner: Callable[[], str]
+    clients: Callable[[], tuple[InfimaClient, ...]]
+    customers: Callable[[], tuple[HaloCustomer, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What the person who started the run asked for."""
+
+    only: tuple[MappingKey, ...] = ()
+    exclude: tuple[MappingKey, ...] = ()
+    allowances: tuple[Allowance, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """Clock, observer, the wish to stop, and a source of unguessable words."""
+
+    clock: Clock
+    observe: Observer
+    stop: Callable[[], bool]
+    nonce: Callable[[], str]
+
+
+def observe(live: Live, mappings: Mappings, surroundings: Surroundings, first: FirstReads | None = None) -> Observation:
+    """Read everything a plan needs from both systems, side by side; complete or not at all. Raises `ApiError`.
+
+    `first` are reads that may have begun already.
+
+    Counting users takes long where there are many clients. Subscriptions are then listed last, so that what a person
+    edits in HaloPSA meanwhile is seen and not overwritten.
+    """
+    tell = surroundings.observe
+    first = first or FirstReads(
+        begun_at=surroundings.clock.now(),
+        partner=live.source.partner,
+        clients=live.source.clients,
+        customers=live.target.customers,
+    )
+
+    def list_subscriptions() -> tuple[Subscription, ...]:
+        return _phase(tell, "Reading HaloPSA Subscriptions", live.target.subscriptions, _many("rows"))
+
+    pool = ThreadPoolExecutor(max_workers=4, thread_name_prefix="observe")
+    try:
+        partner = pool.submit(_phase, tell, "Connecting to INFIMA", first.partner, str)
+        clients = pool.submit(_phase, tell, "Reading INFIMA clients", first.clients, _many("clients"))
+        customers = pool.submit(_phase, tell, "Reading HaloPSA customers", first.customers, _many("customers"))
+        early = [] if counts_users(mappings) else [pool.submit(list_subscriptions)]
+        _raise_first(partner, clients, customers, *early)
+    finally:  # whoever interrupts a read does not wait for the other reads to end
+        pool.shutdown(wait=False, cancel_futures=True)
+    wanted = clients_to_count(mappings, clients.result())
+    counts: tuple[UserCount | UnreadableUsers, ...] = ()
+    if wanted:
+        counts = live.source.user_counts(wanted)  # tells of its own progress, client by client
+    return Observation(
+        taken_at=first.begun_at,
+        tenant=Tenant(halo_url=live.halo_url, infima_partner=partner.result()),
+        clients=clients.result(),
+        user_counts=counts,
+        customers=customers.result(),
+        subscriptions=early[0].result() if early else list_subscriptions(),
+    )
+
+
+def counts_users(mappings: Mappings) -> bool:
+    """True when some mapping's users have to be walked one by one."""
+    return any(m.counts_users and m.quantity.count is CountRule.ACTIVE_USERS for m in mappings.mappings)
+
+
+def clients_to_count(mappings: Mappings, clients: Iterable[InfimaClient]) -> tuple[InfimaClientId, ...]:
+    """The listed clients whose users some mapping counts, in ascending order."""
+    listed = {c.id for c in clients}
+    wanted = {
+        ref.id
+        for m in mappings.mappings
+        if m.counts_users and m.quantity.count is CountRule.ACTIVE_USERS
+        for ref in m.infima_clients
+    }
+    return tuple(sorted(wanted & listed))
+
+
+def make_plan(mappings: Mappings, observation: Observation, recorded: Recorded, wishes: Wishes) -> Plan:
+    """Compare, judge the whole, then keep what --only and --exclude ask for. Pure."""
+    plan = check(diff(mappings, observation, recorded), mappings.limits, wishes.allowances)
+    plan = select(plan, only=wishes.only, exclude=wishes.exclude)
+    told = (_overdue(recorded, observation.taken_at), takes_long(plan, mappings.settings))
+    return replace(plan, warnings=(*filter(None, told), *plan.warnings))
+
+
+def _overdue(recorded: Recorded, now: datetime) -> str:
+    last = recorded.last_good_run
+    if last is None or now - last <= STALE_AFTER:
+        return ""
+    hours = int((now - last) / timedelta(hours=1))
+    return (
+        f"the last run that came to its end was {hours} hours ago ({last:%Y-%m-%d %H:%M} UTC): look whether the "
+        "nightly run still runs"
+    )
+
+
+T = TypeVar("T")
+
+
+def _phase(tell: Observer, phase: str, read: Callable[[], T], sum_up: Callable[[T], str]) -> T:
+    tell(PhaseStarted(phase=phase))
+    result = read()
+    tell(PhaseFinished(phase=phase, detail=sum_up(result)))
+    return result
+
+
+def _many(noun: str) -> Callable[[Sequence[object]], str]:
+    return lambda rows: f"{len(rows)} {noun}"
+
+
+def _raise_first(*reads: Future[Any]) -> None:
+    """Wait for all; of several failures the one about rights is the cause a person can mend, so it is told first."""
+    failures = [error for read in reads if (error := read.exception()) is not None]
+    failures.sort(key=lambda error: not isinstance(error, NotAuthorised))
+    if failures:
+        raise failures[0]

@@ -1,0 +1,34 @@
+"""Which modules are changed, and whose tests have to notice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+WRITING = ("update", "odd_answers", "create", "create_failures", "apply", "writes")
+SUBJECTS = {
+    "quantity": ("quantity", "safety", "plan"),
+    "identity": ("identity", "plan"),
+    "doubts": ("doubts", "plan"),
+    "plan": ("plan", "plan_time", "doubts"),
+    "changes": ("changes", "plan", "safety"),
+    "safety": ("safety", "safety_edges", "source_steep"),
+    "writes": WRITING,
+    "update": WRITING,
+    "create": WRITING,
+    "apply": WRITING,
+    "verdict": ("verdict",),
+    "run": ("run",),
+    "planning": ("run",),
+}
+"""Each module of the core with the test files that answer for it, those that notice most first."""
+
+
+def source_of(module: str) -> str:
+    """A module's text."""
+    return (ROOT / "reconciler" / f"{module}.py").read_text(encoding="utf-8")
+
+
+def tests_of(module: str) -> list[str]:
+    """Paths of the test files that answer for a module."""
+    return [str(ROOT / "tests" / f"test_{name}.py") for name in SUBJECTS[module]]
