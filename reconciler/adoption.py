@@ -21,6 +21,7 @@ from reconciler.model import (
     Subscription,
     SubscriptionId,
 )
+from reconciler.remedies import abandon_command, resolved_by
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +136,7 @@ def abandon(ground: Ground) -> Decision:
         first = ground.marked[0]
         raise DecisionRefused(
             f"The create did take effect: {_describe(first)} carries the marker {ground.key}.",
-            hint=f"Take it instead: reconciler resolve {ground.key} --adopt {first.id} --reason '...'",
+            hint=f"Take it instead: {resolved_by(ground.key, first.id)}",
         )
     age = ground.now - attempt.recorded_at
     follows = [f"The next apply may create a new Subscription for {ground.mapping.halo_customer.name}."]
@@ -174,7 +175,7 @@ def recreate(ground: Ground) -> Decision:
     if not old:
         hint = "Nothing to give up: the next apply creates one."
         if ground.attempt is not None:
-            hint = f"A create is under way: reconciler resolve {ground.key} --adopt ID | --abandon --reason '...'"
+            hint = f"A create is under way. If it made nothing: {abandon_command(ground.key)}"
         raise DecisionRefused(f"{ground.key} has no Subscription yet.", hint=hint)
     alive = [s for number in old if (s := ground.index.by_id.get(number)) is not None and s.live]
     if alive:

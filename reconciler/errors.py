@@ -91,13 +91,16 @@ class StateConflict(StateError):
 class ApiError(ReconcilerError):
     """One of the two systems did not give what is needed.
 
-    `system` is "INFIMA" or "HaloPSA"; `request` is method and path, never a query, header or body.
+    `system` is "INFIMA" or "HaloPSA"; `request` is method and path, never a query, header or body. `next_step` is the
+    hint of an error that nobody has a better one for.
     """
 
     code = "api"
 
+    next_step: ClassVar[str] = "Run again; `reconciler doctor` tries each connection and each right by itself."
+
     def __init__(self, message: str, *, system: str = "", request: str = "", hint: str = "") -> None:
-        super().__init__(message, hint=hint)
+        super().__init__(message, hint=hint or self.next_step)
         self.system = system
         self.request = request
 
@@ -106,18 +109,21 @@ class ConnectFailed(ApiError):
     """No connection was made (DNS, TCP, TLS): the request surely never left this machine."""
 
     code = "connect-failed"
+    next_step = "Check the address, and that this machine may reach it; then run again."
 
 
 class ResponseLost(ApiError):
     """The connection broke or timed out after the request may have been sent."""
 
     code = "response-lost"
+    next_step = "Run again: nothing was decided without the answer."
 
 
 class DeadlineExceeded(ApiError):
     """The total time of a request or of the run is over."""
 
     code = "deadline"
+    next_step = "Run again when the system answers in its usual time."
 
 
 class NotAuthorised(ApiError):
@@ -136,18 +142,21 @@ class NotFound(ApiError):
     """404."""
 
     code = "not-found"
+    next_step = "Check the address: something else answers there, or the object is gone."
 
 
 class RateLimited(ApiError):
     """429 that outlasted the permitted waits."""
 
     code = "rate-limited"
+    next_step = "Run again later: something else uses the same limit."
 
 
 class ServerFailed(ApiError):
     """408 or 5xx that outlasted the permitted retries."""
 
     code = "server-failed"
+    next_step = "Run again later; if it stays, ask whoever runs that system."
 
 
 class Rejected(ApiError):
@@ -164,12 +173,17 @@ class UnreadableAnswer(ApiError):
     """A 2xx answer that is not the JSON which the contract says."""
 
     code = "unreadable-answer"
+    next_step = (
+        "Run again; if it stays, something else answers at that address (a sign-in page, a proxy), or its answers have "
+        "changed: check the address."
+    )
 
 
 class IncompleteRead(ApiError):
     """A list that cannot be read completely: rows missing, repeated or changing."""
 
     code = "incomplete-read"
+    next_step = "Nothing was decided from a part of it. Run again when nobody is changing it."
 
 
 class RequestForbidden(ReconcilerError):

@@ -23,6 +23,7 @@ from reconciler.model import (
     Subscription,
     SubscriptionId,
 )
+from reconciler.remedies import abandon_command, adopt_command, recreate_command, resolved_by
 from reconciler.rules import Rule
 
 DEFAULT_KEY = re.compile(r"infima-[0-9]+")
@@ -146,12 +147,21 @@ def _without_subscription(
     mapping: Mapping, index: Index, recorded: Recorded, *, now: datetime, settle: timedelta
 ) -> Identity:
     attempt = recorded.attempts.get(mapping.key)
+    namesakes = _namesakes(mapping, index, recorded)
     if attempt is not None and now - attempt.recorded_at < settle:
-        return Identity(subscription=None, doubts=(_attempt_open(mapping, attempt, settle=settle),))
+        return Identity(subscription=None, doubts=(_attempt_open(mapping, attempt, namesakes, settle=settle),))
     if mapping.retired:
         return Identity(subscription=None)
+    if namesakes:
+        former = {key for s in namesakes for key in index.claims.get(s.id, ())}
+        return Identity(subscription=None, doubts=(_same_name(mapping, namesakes, former),), settled_attempt=attempt)
+    return Identity(subscription=None, settled_attempt=attempt)
+
+
+def _namesakes(mapping: Mapping, index: Index, recorded: Recorded) -> list[Subscription]:
+    """The customer's Subscriptions of the same name that no mapping of the file has."""
     given_up = recorded.given_up.get(mapping.key, ())
-    namesakes = [
+    return [
         s
         for s in index.by_customer.get(mapping.halo_customer.id, ())
         if s.is_subscription
@@ -160,21 +170,16 @@ def _without_subscription(
         and s.id not in given_up
         and same_name(s.name, mapping.subscription_name)
     ]
-    if namesakes:
-        former = {key for s in namesakes for key in index.claims.get(s.id, ())}
-        return Identity(subscription=None, doubts=(_same_name(mapping, namesakes, former),), settled_attempt=attempt)
-    return Identity(subscription=None, settled_attempt=attempt)
 
 
 def _doubt_about(
     mapping: Mapping, number: SubscriptionId, found: Subscription | None, recorded: Recorded, *, today: date
 ) -> Doubt | None:
-    key = mapping.key
     if found is None:
         return Doubt(
             rule=Rule.SUBSCRIPTION_GONE,
             message=f"HaloPSA does not know Subscription {number} any more",
-            remedy=f"find out who removed it; for a new one run: reconciler resolve {key} --recreate --reason '...'",
+            remedy=f"find out who removed it; for a new one run: {recreate_command(mapping.key)}",
         )
     if not found.is_subscription:
         return Doubt(
@@ -197,7 +202,7 @@ def _doubt_about(
 
 def _over(mapping: Mapping, found: Subscription, *, today: date) -> Doubt | None:
     """A Subscription that somebody ended, in one of HaloPSA's three ways."""
-    key, number = mapping.key, found.id
+    number = found.id
     if not found.live:
         what = "deleted" if found.deleted else "inactive"
         return Doubt(
@@ -206,7 +211,7 @@ def _over(mapping: Mapping, found: Subscription, *, today: date) -> Doubt | None
                 f"Subscription {number} ({found.name}) is {what} in HaloPSA: it bills nobody, "
                 f"whatever number it carries{'' if found.count is None else f' ({found.count})'}"
             ),
-            remedy=f"restore it in HaloPSA, or give it up: reconciler resolve {key} --recreate --reason '...'",
+            remedy=f"restore it in HaloPSA, or give it up: {recreate_command(mapping.key)}",
         )
     if found.last_day is not None and found.last_day < today and not mapping.retired:
         return Doubt(
@@ -214,7 +219,7 @@ def _over(mapping: Mapping, found: Subscription, *, today: date) -> Doubt | None
             message=f"Subscription {number} ({found.name}) ended on {found.last_day.isoformat()}, as HaloPSA has it",
             remedy=(
                 "clear or move its end date in HaloPSA if it goes on; if it has ended, set retired: true, or make it "
-                f"inactive in HaloPSA and run: reconciler resolve {key} --recreate --reason '...'"
+                f"inactive in HaloPSA and run: {recreate_command(mapping.key)}"
             ),
         )
     return None
@@ -249,19 +254,23 @@ def _duplicate_marker(mapping: Mapping, hits: tuple[Subscription, ...]) -> Doubt
     return Doubt(
         rule=Rule.DUPLICATE_MARKER,
         message=f"{len(hits)} Subscriptions carry the marker {mapping.key}: {ids}; none of them is touched",
-        remedy=f"delete the one that is wrong in HaloPSA, then run: reconciler adopt {mapping.key} ID --reason '...'",
+        remedy=(
+            "delete the one that is wrong in HaloPSA, or say which is right; to keep "
+            f"{hits[0].id}: {adopt_command(mapping.key, hits[0].id)}"
+        ),
         measured=len(hits),
         limit=1,
     )
 
 
 def _conflict(mapping: Mapping, claims: list[tuple[BindingOrigin, SubscriptionId | None]]) -> Doubt:
-    said = zip(("mappings.yaml", "the state", "the marker"), claims, strict=True)
+    said = list(zip(("mappings.yaml", "the state", "the marker"), claims, strict=True))
+    first = next(number for _, (_, number) in said if number is not None)
     ids = ", ".join(f"{who} says {number}" for who, (_, number) in said if number is not None)
     return Doubt(
         rule=Rule.IDENTITY_CONFLICT,
         message=f"it cannot be told which Subscription is meant: {ids}",
-        remedy=f"decide with: reconciler adopt {mapping.key} ID --reason '...'; or correct subscription_id",
+        remedy=f"correct subscription_id, or say which is right; for {first}: {adopt_command(mapping.key, first)}",
     )
 
 
@@ -273,34 +282,40 @@ def _claimed_twice(mapping: Mapping, number: SubscriptionId, others: frozenset[M
     )
 
 
-def _attempt_open(mapping: Mapping, attempt: Attempt, *, settle: timedelta) -> Doubt:
+def _attempt_open(mapping: Mapping, attempt: Attempt, namesakes: list[Subscription], *, settle: timedelta) -> Doubt:
+    """A namesake may well be what the create made; whether it is, only a person can tell."""
+    seen = f"; {mapping.halo_customer.name} has one of that name: {_with_quantities(namesakes)}" if namesakes else ""
+    took = f"if it is what the create made: {resolved_by(mapping.key, namesakes[0].id)}; " if namesakes else ""
     return Doubt(
         rule=Rule.ATTEMPT_OPEN,
         message=(
             f"a create was begun at {attempt.recorded_at:%Y-%m-%d %H:%M} UTC and its outcome is not known; "
-            "a second one could bill twice"
+            f"a second one could bill twice{seen}"
         ),
         remedy=(
             f"nothing to do: it is decided after {settle / timedelta(hours=1):g} hours. Sooner, after a look into "
-            f"HaloPSA: reconciler resolve {mapping.key} --adopt ID | --abandon --reason '...'"
+            f"HaloPSA, {took}if it made nothing: {abandon_command(mapping.key)}"
         ),
     )
 
 
 def _same_name(mapping: Mapping, namesakes: list[Subscription], former: set[MappingKey]) -> Doubt:
     """A namesake whose own key left the file most likely is this mapping's, and the key was renamed (FAULTS CF10)."""
-    ids = ", ".join(f"{s.id} (quantity {'?' if s.count is None else s.count})" for s in namesakes)
     first = namesakes[0].id
     if former:
         keys = ", ".join(sorted(former))
         remedy = f"it was billed under the key {keys}, which mappings.yaml no longer has: write that key back"
     else:
-        remedy = (
-            f"if that is the one, run: reconciler adopt {mapping.key} {first} --reason '...' (or write "
-            f"subscription_id: {first})"
-        )
+        remedy = f"if that is the one, write subscription_id: {first}, or run: {adopt_command(mapping.key, first)}"
     return Doubt(
         rule=Rule.SAME_NAME,
-        message=(f"{mapping.halo_customer.name} already has a Subscription named {mapping.subscription_name!r}: {ids}"),
+        message=(
+            f"{mapping.halo_customer.name} already has a Subscription named {mapping.subscription_name!r}: "
+            f"{_with_quantities(namesakes)}"
+        ),
         remedy=f"{remedy}; if it is another, run with --allow same-name:{mapping.key} --reason '...'",
     )
+
+
+def _with_quantities(subscriptions: list[Subscription]) -> str:
+    return ", ".join(f"{s.id} (quantity {'?' if s.count is None else s.count})" for s in subscriptions)

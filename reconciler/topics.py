@@ -108,8 +108,8 @@ _RULES: Mapping[Rule, tuple[str, str, str]] = {
         "The mapping's Subscription was deleted or made inactive in HaloPSA, or its end date has passed.",
         "A person did that. It is never re-created silently: a new one bills only once it is on a recurring invoice.",
         (
-            "Restore it in HaloPSA, or move its end date. Or give it up: reconciler resolve KEY --recreate --reason "
-            "'...'; or retired: true."
+            "Restore it in HaloPSA, or move its end date. Or give it up: "
+            "reconciler resolve KEY --recreate --reason '...'; or retired: true."
         ),
     ),
     Rule.MOVED: (
@@ -144,7 +144,10 @@ _RULES: Mapping[Rule, tuple[str, str, str]] = {
             "A second create could make a second Subscription. It is looked for in every run until it is found, or "
             "until settings.settle_hours have passed."
         ),
-        "Wait, or look in HaloPSA yourself: reconciler resolve KEY --adopt ID, or --abandon, with --reason '...'.",
+        (
+            "Wait; or look in HaloPSA yourself: reconciler resolve KEY --adopt ID --reason '...', or "
+            "reconciler resolve KEY --abandon --reason '...'. Without a terminal add --yes."
+        ),
     ),
     Rule.STATE_NOT_DURABLE: (
         "A Subscription would be created in CI while the state is a directory that dies with the job.",

@@ -46,7 +46,14 @@ def test_each_error_carries_message_and_hint(cls: type[ReconcilerError]) -> None
     more = {"status": 418} if cls is Rejected else {}
     error = cls("what happened", hint="what to do", **more)
     assert (str(error), error.message, error.hint) == ("what happened", "what happened", "what to do")
-    assert cls("what happened", **more).hint == ""
+
+
+@pytest.mark.parametrize("cls", [cls for cls in tree() if issubclass(cls, ApiError)])
+def test_an_error_of_an_api_never_leaves_people_without_a_next_step(cls: type[ApiError]) -> None:
+    more = {"status": 418} if cls is Rejected else {}
+    hint = cls("what happened", **more).hint
+    assert hint.endswith(".")
+    assert re.search(r"[Rr]un again|[Cc]heck|ask", hint)
 
 
 def test_an_api_error_says_where() -> None:

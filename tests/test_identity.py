@@ -75,7 +75,7 @@ def test_file_against_state() -> None:
     doubt = doubt_of(build_subscription(9001), PLAIN, mapping=build_mapping(subscription_id=9001), recorded=recorded)
     assert doubt.rule is Rule.IDENTITY_CONFLICT
     assert "mappings.yaml says 9001, the state says 9002" in doubt.message
-    assert "reconciler adopt infima-101 ID" in doubt.remedy
+    assert "for 9001: reconciler adopt infima-101 9001 --reason '...' --yes" in doubt.remedy
 
 
 def test_file_against_marker() -> None:
@@ -131,7 +131,7 @@ def test_two_live_markers_hold_even_what_the_state_knows() -> None:
     assert found.subscription is None
     assert (doubt.rule, doubt.measured, doubt.limit) == (Rule.DUPLICATE_MARKER, 2, 1)
     assert "9001, 9005; none of them is touched" in doubt.message
-    assert "reconciler adopt infima-101 ID" in doubt.remedy
+    assert "to keep 9001: reconciler adopt infima-101 9001 --reason '...' --yes" in doubt.remedy
 
 
 def test_three_live_markers_are_all_named() -> None:
@@ -369,8 +369,19 @@ def test_an_open_attempt_holds() -> None:
     assert doubt.rule is Rule.ATTEMPT_OPEN
     assert "a create was begun at 2026-11-22 02:47 UTC and its outcome is not known" in doubt.message
     assert "it is decided after 20 hours" in doubt.remedy
-    assert "reconciler resolve infima-101 --adopt ID | --abandon --reason" in doubt.remedy
+    assert "if it made nothing: reconciler resolve infima-101 --abandon --reason '...' --yes" in doubt.remedy
+    assert "--adopt" not in doubt.remedy
     assert found.settled_attempt is None
+
+
+def test_an_open_attempt_names_what_it_may_have_made() -> None:
+    attempt = build_attempt(age=timedelta(hours=2))
+    doubt = doubt_of(build_subscription(9002, count=0), recorded=build_recorded(attempts=[attempt]))
+    assert doubt.rule is Rule.ATTEMPT_OPEN
+    assert doubt.message.endswith("; Acme Dental has one of that name: 9002 (quantity 0)")
+    assert (
+        "if it is what the create made: reconciler resolve infima-101 --adopt 9002 --reason '...' --yes" in doubt.remedy
+    )
 
 
 @pytest.mark.parametrize(("age", "is_open"), [(SETTLE - SECOND, True), (SETTLE, False), (SETTLE + SECOND, False)])

@@ -104,7 +104,7 @@ def add_bindings(document: StateDocument, bindings: Sequence[Binding]) -> StateD
             raise StateConflict(
                 f"{key} is bound to Subscription {recorded[key].subscription_id}, so it cannot be bound to "
                 f"{subscription}.",
-                hint=f"Look at both in HaloPSA; `reconciler resolve {key}` changes the binding on purpose.",
+                hint=f"Look at both in HaloPSA; `reconciler explain {key}` tells what is recorded.",
             )
         if owners.get(subscription, key) != key:
             raise StateConflict(

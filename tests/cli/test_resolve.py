@@ -111,7 +111,7 @@ def test_recreate_is_refused_while_the_subscription_lives(bench: Bench) -> None:
 def test_recreate_without_a_subscription_is_refused(bench: Bench) -> None:
     assert "has no Subscription yet" in resolve(bench, "--recreate")[1]
     leave_attempt(bench)
-    assert "--adopt ID | --abandon" in resolve(bench, "--recreate")[1]
+    assert "reconciler resolve infima-105 --abandon --reason" in resolve(bench, "--recreate")[1]
 
 
 def test_recreate_against_the_file_names_the_line(bench: Bench) -> None:
