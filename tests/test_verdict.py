@@ -103,6 +103,24 @@ def test_a_refused_run_says_by_what() -> None:
     )
 
 
+@pytest.mark.parametrize("written", [Outcome.APPLIED, Outcome.UNKNOWN])
+def test_of_a_run_that_wrote_it_is_never_said_that_nothing_was_written(written: Outcome) -> None:
+    assert "Nothing was written" not in sentence(REFUSED, applied(written, Outcome.HELD))
+
+
+@pytest.mark.parametrize(
+    ("plan", "whole"),
+    [
+        (EMPTY, True),
+        (REFUSED, False),
+        (replace(EMPTY, complete=False), False),
+        (replace(REFUSED, complete=False), False),
+    ],
+)
+def test_a_run_is_whole_when_nothing_was_left_out_and_nothing_refused(plan: Plan, *, whole: bool) -> None:
+    assert verdict_of(RUN, plan, applied(), stopped=False, finished_at=NOW).whole is whole
+
+
 # --- the verdict -----------------------------------------------------------------------------------------------------
 
 

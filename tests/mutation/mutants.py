@@ -23,27 +23,55 @@ Change = Callable[[ast.AST], str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mutant:
-    """A module with one change."""
+    """One change to a module. `function` is the qualified name of what it stands in, empty at module level."""
 
     line: int
+    function: str
     what: str
-    tree: ast.Module
+    source: str
+    place: int
+    change: Change
+
+    def tree(self) -> ast.Module:
+        """The whole module with the change."""
+        plain = ast.parse(self.source)
+        node = next(each for place, each in enumerate(ast.walk(plain)) if place == self.place)
+        self.change(node)
+        return ast.fix_missing_locations(plain)
 
 
 def mutants_of(source: str) -> list[Mutant]:
     """Every mutant of a module's code; annotations, docstrings and texts are left alone."""
     plain = ast.parse(source)
-    places = [(number, change) for number, node in enumerate(ast.walk(plain)) for change in _changes(node)]
-    skipped = _skipped(plain)
-    made = []
-    for number, change in places:
-        if number in skipped:
-            continue
-        tree = copy.deepcopy(plain)
-        node = next(each for place, each in enumerate(ast.walk(tree)) if place == number)
-        what = change(node)
-        made.append(Mutant(line=getattr(node, "lineno", 0), what=what, tree=ast.fix_missing_locations(tree)))
-    return made
+    skipped, functions = _skipped(plain), _functions(plain)
+    return [
+        Mutant(
+            line=getattr(node, "lineno", 0),
+            function=functions.get(id(node), ""),
+            what=change(copy.deepcopy(node)),
+            source=source,
+            place=place,
+            change=change,
+        )
+        for place, node in enumerate(ast.walk(plain))
+        if place not in skipped
+        for change in _changes(node)
+    ]
+
+
+def _functions(tree: ast.Module) -> dict[int, str]:
+    """The outermost function, by its qualified name, around every node of its body."""
+    names: dict[int, str] = {}
+
+    def enter(node: ast.AST, path: str) -> None:
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.ClassDef):
+                enter(child, f"{path}{child.name}.")
+            elif isinstance(child, ast.FunctionDef):
+                names.update((id(inner), path + child.name) for part in child.body for inner in ast.walk(part))
+
+    enter(tree, "")
+    return names
 
 
 def _skipped(tree: ast.Module) -> frozenset[int]:

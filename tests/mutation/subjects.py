@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-WRITING = ("update", "odd_answers", "create", "create_failures", "apply", "writes")
+WRITING = ("update", "odd_answers", "create", "create_failures", "apply", "apply_edges", "writes")
 SUBJECTS = {
     "quantity": ("quantity", "safety", "plan"),
     "identity": ("identity", "plan"),
     "doubts": ("doubts", "plan"),
     "plan": ("plan", "plan_time", "doubts"),
-    "changes": ("changes", "plan", "safety"),
+    "changes": ("changes", "plan_values", "plan", "safety"),
     "safety": ("safety", "safety_edges", "source_steep"),
     "writes": WRITING,
     "update": WRITING,
@@ -29,6 +29,6 @@ def source_of(module: str) -> str:
     return (ROOT / "reconciler" / f"{module}.py").read_text(encoding="utf-8")
 
 
-def tests_of(module: str) -> list[str]:
+def files_of(module: str) -> list[str]:
     """Paths of the test files that answer for a module."""
     return [str(ROOT / "tests" / f"test_{name}.py") for name in SUBJECTS[module]]
