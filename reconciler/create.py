@@ -250,7 +250,9 @@ class Creator:
             self.ground.settle(change.key, Outcome.FAILED, message, at=named.id)
             return None
         if hits:
-            return hits[0] if _is_what_was_sent(hits[0], change) else None
+            # Sent with 0: a row with users that no answer names may be one on which somebody put the marker meanwhile.
+            ours = named is not None or not hits[0].count
+            return hits[0] if ours and _is_what_was_sent(hits[0], change) else None
         if named is not None and named.marker is None and _is_what_was_sent(named, change):
             self._say_marker_is_lost()
             return named

@@ -493,3 +493,13 @@ def test_an_answers_id_that_is_not_what_was_sent_is_not_believed(wrong: dict[str
     stage.target.keeps_marker = False
     stage.target.before_listing[2] = lambda: stage.target.edit(9101, **wrong)
     assert (outcomes(stage.apply(creates("a"))), stage.counts()) == ({"a": "unknown"}, {9101: 0})
+
+
+def test_a_row_with_users_that_no_answer_names_is_not_what_was_created() -> None:
+    """Somebody may have put our marker on a row of their own, while Halo does not list ours yet."""
+    stage = Scene()
+    stage.target.creates_at = 4
+    stage.target.answers = [unclear(effect=True)]
+    applied = stage.apply(creates("a"))
+    assert outcomes(applied) == {"a": "unknown"}
+    assert stage.counts() == {9101: 4}

@@ -208,3 +208,33 @@ def test_an_outcome_is_kept_and_told() -> None:
 )
 def test_what_moved_in_words(before: dict[str, object], now: dict[str, object], words: str) -> None:
     assert what_moved(before, now) == words
+
+
+# --- a fresh look, and room for the write that rests on it -----------------------------------------------------------
+
+
+@pytest.mark.parametrize(("waits", "listings"), [((0, 0, 0), 0), ((0, 100, 0, 0), 1), ((100, 0, 0, 0, 0), 1)])
+def test_a_wait_for_the_budget_is_followed_by_a_look(waits: tuple[int, ...], listings: int) -> None:
+    world = World(build_subscription(1))
+    left = list(waits)
+    world.target.await_budget = lambda _requests: world.clock.sleep(left.pop(0))  # type: ignore[method-assign]
+    world.ground.listed_at = world.clock.monotonic()
+    if waits[1]:
+        world.clock.sleep(61)
+    world.ground.freshen()
+    assert world.target.listings == listings
+    assert world.clock.monotonic() - world.ground.listed_at <= 60
+
+
+def test_a_listing_that_took_the_last_of_the_budget_goes_again_with_more_room() -> None:
+    """The wait after a listing has aged it: what is written next must not rest on it."""
+    world = World(build_subscription(1))
+    waits = {3: 300.0}
+
+    def await_budget(requests: int) -> None:
+        world.target.budgets.append(requests)
+        world.clock.sleep(waits.pop(len(world.target.budgets), 0.0))
+
+    world.target.await_budget = await_budget  # type: ignore[method-assign]
+    world.ground.freshen(anew=True)
+    assert (world.target.listings, world.target.budgets) == (2, [1, 1, 1, 4, 1])

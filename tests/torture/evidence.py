@@ -53,7 +53,8 @@ class Evidence:
     `late_seconds` and `lag_seconds` are the worst that the schedule contains; `trusted_marker` is false where Halo
     drops the marker or a person edits one (assumption A3); `merges` where an update leaves the other fields alone.
     `forgotten` are the numbers of requests after which the state was lost or set back (assumption A4),
-    `without_journal` runs whose journal went with it, `damaged` journals that somebody changed.
+    `without_journal` runs whose journal went with it, `damaged` journals that somebody changed; `foreign`
+    where a run had the key of another partner.
     """
 
     world: World
@@ -71,6 +72,7 @@ class Evidence:
     forgotten: list[int] = field(default_factory=list)
     without_journal: set[str] = field(default_factory=set)
     damaged: set[str] = field(default_factory=set)
+    foreign: bool = False
     touched_by_people: frozenset[int] = frozenset()
     owner: dict[int, int] = field(default_factory=dict)
     origins: dict[int, str] = field(default_factory=dict)
@@ -88,6 +90,11 @@ class Evidence:
         if question not in self.memo:
             self.memo[question] = answer()
         return self.memo[question]
+
+    @property
+    def nameless(self) -> bool:
+        """Whether the state was lost where Halo keeps no marker either: then nobody can tell whose a row is."""
+        return bool(self.forgotten) and not (self.trusted_marker and self.merges)
 
     @property
     def requests(self) -> list[RequestRecord]:

@@ -67,7 +67,7 @@ def m2_single(e: Evidence) -> Iterator[str]:
             if len(live) > 1 and e.settle_kept and e.trusted_marker and e.refusals_without_effect and not e.forgotten:
                 yield f"{c.key} has the live rows {sorted(live)} after mutation {m.number}"
                 break
-            if sum(counts.get(i, 0) for i in live) > most:
+            if sum(counts.get(i, 0) for i in live) > most and not e.nameless:
                 yield f"{c.key} bills {[counts.get(i) for i in sorted(live)]} on {sorted(live)}, at most {most} is due"
                 break
 
@@ -174,13 +174,17 @@ def _refused(e: Evidence, run: RunReport) -> str:
         return ""  # a limit on a quantity hides how many users there were: only the program could say
     seal = next((e.seals[n] for n in sorted(e.seals) if e.owner[n] == run.number), None)
     counted_before = state_files.counts_of(seal.state if seal else None)
+    bound = state_files.bindings_of(seal.state if seal else None)
     live = counted = remembered = 0
     for c in e.contracts:
         now = max(e.quantities(run.number, c), default=None) if c.counts else None
         if now is None:
             continue
         first = e.listings(run.number)[:1]
-        rows = [n for one in first for i in e.own(c) if (n := one.count(i)) is not None and _live(one.row(i))]
+        mine = {
+            i for i in e.own(c) if e.trusted_marker or i in {c.pinned, bound.get(c.key)}
+        }  # as far as a run can know
+        rows = [n for one in first for i in mine if (n := one.count(i)) is not None and _live(one.row(i))]
         row = rows[0] if len(rows) == 1 else 0  # in doubt no fall
         live, counted = live + row, counted + now
         remembered += min(counted_before.get(c.key, row), row)
@@ -407,7 +411,7 @@ def p5_no_false_green(e: Evidence) -> Iterator[str]:
             seen = all(row.get(name) == new for name, (_, new) in m.changes.items())
             if seen and any(w.record.number == m.request and not w.creates for w in e.writes()):
                 yield f"run {run.number} says all is well; its write changed {sorted(m.changes)} of row {m.object_id}"
-        for c in e.contracts:
+        for c in e.contracts if not e.nameless else ():
             here = {i for i in e.own(c) if lists and lists[0].row(i)} | e.created(c)  # not a copy made meanwhile
             here = here if e.trusted_marker else e.own(c)
             shown = [n for one in lists[-1:] for i in here if (n := one.count(i)) is not None and _live(one.row(i))]

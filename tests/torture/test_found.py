@@ -14,3 +14,9 @@ def test_a_schedule_that_found_a_fault_finds_it_no_more(seed: int) -> None:
     210000286: a run finds by its marker what another one is just creating, and takes its first count for a jump.
     """
     assert play_schedule(seed, wide=False).violations == []
+
+
+@pytest.mark.parametrize("seed", [31001284])
+def test_a_wide_schedule_that_found_a_fault_finds_it_no_more(seed: int) -> None:
+    """31001284: somebody's own row with our marker is the only one listed after a create whose answer was empty."""
+    assert play_schedule(seed).violations == []

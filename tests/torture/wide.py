@@ -160,6 +160,7 @@ class Fortune:
 
     def _change_key(self) -> None:
         self.theatre.world.partner = OTHER_PARTNER
+        self.theatre.evidence.foreign = True
 
     def _forgotten(self, *, journals: bool) -> None:
         """What was recorded is not known any more (assumption A4 broken), and maybe not what was journaled."""
