@@ -19,9 +19,12 @@ from reconciler.model import (
     InfimaClientId,
     Mapping,
     MappingKey,
+    Money,
     SubscriptionId,
     Tenant,
+    UnitPrice,
 )
+from reconciler.money import Amount, add_up, amount_of
 from reconciler.quantity import Quantity
 from reconciler.rules import Allowance, Level, Rule
 
@@ -83,7 +86,8 @@ class Change:
     """Create, update or no-op for one mapping, with before, after and reason; `hold` is set by `safety.check`.
 
     `counted_before` is the count of users that the current live quantity came from, where the state knows it.
-    `settled_attempt` is an earlier create without a trace, old enough to be replaced after a second look.
+    `settled_attempt` is an earlier create without a trace, old enough to be replaced after a second look. `price` is
+    the unit price that estimates and limits use, None where none is known.
     """
 
     mapping: Mapping
@@ -101,6 +105,7 @@ class Change:
     doubts: tuple[Doubt, ...] = ()
     hold: Hold | None = None
     caused_by: str | None = None
+    price: UnitPrice | None = None
 
     @property
     def key(self) -> MappingKey:
@@ -120,8 +125,9 @@ class Change:
     @property
     def amount(self) -> Amount | None:
         """What both sides cost a month, an estimate; None where price or users are not known."""
-        live = 0 if self.before is None else self.billed
-        return amount_of(self.price, live, live if self.action is Action.NO_OP else self.after.count)
+        if self.action is Action.NO_OP:
+            return amount_of(self.price, self.billed, self.billed)
+        return amount_of(self.price, 0 if self.before is None else self.billed, self.after.count)
 
     @property
     def performs_write(self) -> bool:
@@ -133,7 +139,7 @@ class Change:
 class Violation:
     """A safety rule that was broken: measured value, limit, what to do. `allowed` holds the reason of an allowance.
 
-    `name` is the mapping's key, empty at run level.
+    `name` is the mapping's key, empty at run level. A limit given as an amount has its two figures as amounts.
     """
 
     rule: Rule
@@ -142,6 +148,8 @@ class Violation:
     remedy: str
     measured: int | None = None
     limit: int | None = None
+    measured_amount: Money | None = None
+    limit_amount: Money | None = None
     allowed: str | None = None
 
     @property
@@ -196,7 +204,11 @@ class Facts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """The plan in numbers. Held changes are in none of create, update and no_op."""
+    """The plan in numbers. Held changes are in none of create, update and no_op.
+
+    `amounts` are the estimated monthly amounts before and after, one for each currency; `unpriced` counts the
+    mappings that bill or would bill somebody and whose amount is not known, so that it is in none of them.
+    """
 
     create: int
     update: int
@@ -204,6 +216,8 @@ class Summary:
     held: int
     users_before: int
     users_after: int
+    amounts: tuple[Amount, ...] = ()
+    unpriced: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -254,10 +268,16 @@ class Plan:
 def summarise(changes: Iterable[Change]) -> Summary:
     """Count the changes; users billed run over all of them, held ones with their live count on both sides."""
     tally = dict.fromkeys(Action, 0)
-    held = before = after = 0
+    held = before = after = unpriced = 0
+    amounts = []
     for change in changes:
         live = change.billed or 0
         before += live
+        amount = change.amount
+        if amount is not None:
+            amounts.append(amount if change.hold is None else amount.staying)
+        else:
+            unpriced += bool(live or change.after.count)
         if change.hold is not None:
             held += 1
             after += live
@@ -271,6 +291,8 @@ def summarise(changes: Iterable[Change]) -> Summary:
         held=held,
         users_before=before,
         users_after=after,
+        amounts=add_up(amounts),
+        unpriced=unpriced,
     )
 
 

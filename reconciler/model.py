@@ -97,12 +97,28 @@ class QuantityRule:
     allow_zero: bool = False
 
 
+class PriceSource(StrEnum):
+    """Who says what one user costs."""
+
+    FILE = "mappings.yaml"
+    HALO = "HaloPSA"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnitPrice:
-    """What one user costs a month, as mappings.yaml says: for estimates only, never sent to HaloPSA.
+    """What one user costs a month: for estimates and for limits given as amounts, never sent to HaloPSA.
 
     `currency` is three letters of ISO 4217.
     """
+
+    amount: Decimal
+    currency: str
+    source: PriceSource = PriceSource.FILE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Money:
+    """An amount a month in one currency (three letters of ISO 4217), as limits state it."""
 
     amount: Decimal
     currency: str
@@ -143,10 +159,14 @@ class IgnoredClient:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChangeLimit:
-    """A change is held when it exceeds both numbers: `users` (absolute) and `percent` of the live quantity."""
+    """A change is held when it exceeds both numbers: `users` (absolute) and `percent` of the live quantity.
+
+    `amount` is a limit of its own: a change that moves the monthly amount by more is held, however few users it is.
+    """
 
     users: int
     percent: int
+    amount: Money | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +176,8 @@ class Limits:
     max_decrease: ChangeLimit = ChangeLimit(users=10, percent=30)
     max_increase: ChangeLimit = ChangeLimit(users=50, percent=100)
     max_total_decrease_percent: int = 20
+    max_total_decrease: Money | None = None
+    max_total_increase: Money | None = None
     max_creates: int = 20
 
 
@@ -179,6 +201,7 @@ class Settings:
     run_timeout_minutes: int = 30
     marker_wait_seconds: int = 60
     settle_hours: int = 20
+    currency: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,11 +250,12 @@ class UnreadableUsers:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HaloCustomer:
-    """A Halo `Client` row."""
+    """A Halo `Client` row. `currency` is None where the row does not name one by its three letters."""
 
     id: HaloCustomerId
     name: str
     inactive: bool = False
+    currency: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,8 +263,9 @@ class Subscription:
     """A Halo `SoftwareLicence` row, Subscription or plain licence.
 
     `count` is None where Halo sent no acceptable whole number. `raw` is the row as it came, for the check that a
-    write changed nothing but the count; it takes no part in equality. `last_day` is the end of its term, None where
-    there is none or it renews by itself.
+    write changed nothing but the count; it takes no part in equality. `unit_price` is what one user costs a month by
+    that row, in a currency that the row does not tell; None where the row does not say it beyond doubt. `last_day` is
+    the end of its term, None where there is none or it renews by itself.
     """
 
     id: SubscriptionId
@@ -251,6 +276,7 @@ class Subscription:
     is_active: bool = True
     deleted: bool = False
     marker: str | None = None
+    unit_price: Decimal | None = None
     last_day: date | None = None
     raw: MappingABC[str, Json] = field(default_factory=dict, compare=False, repr=False)
 

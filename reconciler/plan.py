@@ -42,6 +42,7 @@ from reconciler.model import (
     SubscriptionId,
     UserCount,
 )
+from reconciler.money import differing_prices, live_price, price_for
 from reconciler.quantity import Quantity, quantity_of
 from reconciler.rules import Rule
 
@@ -79,10 +80,14 @@ def diff(mappings: Mappings, observation: Observation, recorded: Recorded) -> Pl
     settle = timedelta(hours=mappings.settings.settle_hours)
     changes: list[Change] = []
     warnings: list[str] = []
+    currency, prices = mappings.settings.currency, []
     for mapping in sorted(mappings.mappings, key=lambda m: m.key):
         identity = identify(mapping, live.index, recorded, now=observation.taken_at, settle=settle)
-        change = _change(mapping, identity, live, recorded)
+        change = _change(mapping, identity, live, recorded, currency)
         changes.append(change)
+        if mapping.price is not None:
+            customer = live.customers.get(mapping.halo_customer.id)
+            prices.append((mapping, live_price(identity.subscription, customer, currency)))
         warnings.extend(warnings_about(mapping, change.action, live, observation.taken_at))
     return Plan(
         taken_at=observation.taken_at,
@@ -92,7 +97,7 @@ def diff(mappings: Mappings, observation: Observation, recorded: Recorded) -> Pl
         facts=_facts(mappings, live, recorded),
         unmapped=_unmapped(mappings, observation),
         unmanaged=_unmanaged(mappings, live, recorded),
-        warnings=tuple(warnings),
+        warnings=(*warnings, *filter(None, [differing_prices(prices)])),
     )
 
 
@@ -133,7 +138,7 @@ def takes_long(plan: Plan, settings: Settings) -> str:
     )
 
 
-def _change(mapping: Mapping, identity: Identity, live: Live, recorded: Recorded) -> Change:
+def _change(mapping: Mapping, identity: Identity, live: Live, recorded: Recorded, currency: str | None) -> Change:
     clients = tuple(_counted(ref, mapping, live) for ref in mapping.infima_clients)
     counted = _total(clients)
     quantity = quantity_of(mapping, counted)
@@ -158,6 +163,7 @@ def _change(mapping: Mapping, identity: Identity, live: Live, recorded: Recorded
         counted_before=binding.last_counted if binding else None,
         awaiting_first_count=awaiting,
         settled_attempt=identity.settled_attempt,
+        price=price_for(mapping, found, customer, currency),
         doubts=identity.doubts + reading_doubts(mapping, live) + customer_doubts(mapping, action, customer, live),
     )
 
@@ -203,13 +209,13 @@ def _after(mapping: Mapping, before: SubscriptionState | None, action: Action, q
 
 
 def _state_of(subscription: Subscription) -> SubscriptionState:
+    """What stands in HaloPSA: a deleted or inactive one bills nobody, whatever number it still carries."""
     return SubscriptionState(
         id=subscription.id,
         count=subscription.count if subscription.live else 0,
         customer_id=subscription.customer_id,
         name=subscription.name,
     )
-    """What stands in HaloPSA: a deleted or inactive one bills nobody, whatever number it still carries."""
 
 
 def _counted(ref: ClientRef, mapping: Mapping, live: Live) -> CountedClient:

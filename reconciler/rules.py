@@ -20,9 +20,13 @@ class Rule(StrEnum):
     SOURCE_DROPPED = "source-dropped"
     MANY_CREATES = "many-creates"
     WRONG_TENANT = "wrong-tenant"
+    AMOUNTS_DROP = "amounts-drop"
+    AMOUNTS_RISE = "amounts-rise"
     ZERO = "zero"
     DECREASE = "decrease"
     INCREASE = "increase"
+    AMOUNT_DECREASE = "amount-decrease"
+    AMOUNT_INCREASE = "amount-increase"
     CLIENT_MISSING = "client-missing"
     CUSTOMER_INACTIVE = "customer-inactive"
     CUSTOMER_UNKNOWN = "customer-unknown"
@@ -47,7 +51,16 @@ class Rule(StrEnum):
         return self not in FIRM_RULES
 
 
-RUN_RULES = frozenset({Rule.SOURCE_EMPTY, Rule.SOURCE_DROPPED, Rule.MANY_CREATES, Rule.WRONG_TENANT})
+RUN_RULES = frozenset(
+    {
+        Rule.SOURCE_EMPTY,
+        Rule.SOURCE_DROPPED,
+        Rule.MANY_CREATES,
+        Rule.WRONG_TENANT,
+        Rule.AMOUNTS_DROP,
+        Rule.AMOUNTS_RISE,
+    }
+)
 
 FIRM_RULES = frozenset(
     {

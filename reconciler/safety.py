@@ -6,10 +6,12 @@ off. An allowance lifts exactly the rule it names, and the violation stays in th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
+from reconciler.amount_limits import amount_decreases, amount_increases, amounts_drop, amounts_rise
 from reconciler.changes import Action, Change, Hold, Plan, Violation
+from reconciler.ground import Check, Ground, allow, counted_updates
 from reconciler.model import ChangeLimit, Limits
 from reconciler.quantity import implied_count
 from reconciler.rules import Allowance, Level, Rule
@@ -23,18 +25,6 @@ from three mappings and a tenth of all on, that is a source which answers for so
 
 VANISHED_BINDINGS = 3
 """From so many recorded ids on, all of them missing at once speaks of another tenant, not of deletions."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ground:
-    """What a rule may look at. `stopped` holds the keys that mapping-level rules have already stopped."""
-
-    plan: Plan
-    limits: Limits
-    stopped: frozenset[str] = frozenset()
-
-
-Check = Callable[[Ground], Iterator[Violation]]
 
 
 def check(plan: Plan, limits: Limits, allowances: Sequence[Allowance] = ()) -> Plan:
@@ -97,7 +87,7 @@ def doubtful(ground: Ground) -> Iterator[Violation]:
 
 def to_zero(ground: Ground) -> Iterator[Violation]:
     """A count of 0, or a quantity of 0, where users are billed today."""
-    for change, live in _counted_updates(ground):
+    for change, live in counted_updates(ground):
         nobody = change.quantity.counted == 0 or change.quantity.result == 0
         if not nobody or live == 0 or change.mapping.quantity.allow_zero:
             continue
@@ -110,7 +100,7 @@ def to_zero(ground: Ground) -> Iterator[Violation]:
             message=f"{nobody_counted}{becomes}; HaloPSA bills {live}",
             remedy=(
                 "if that is right, write quantity: {allow_zero: true} (may drop to nobody) or retired: true (has left) "
-                f"into the mapping, or run with {_allow(Rule.ZERO, change)}"
+                f"into the mapping, or run with {allow(Rule.ZERO, change.key)}"
             ),
             measured=0,
             limit=1,
@@ -120,7 +110,7 @@ def to_zero(ground: Ground) -> Iterator[Violation]:
 def decreases(ground: Ground) -> Iterator[Violation]:
     """A fall beyond both the number and the percentage of `max_decrease`. A fall to nobody is `zero`'s business."""
     limit = ground.limits.max_decrease
-    for change, live in _counted_updates(ground):
+    for change, live in counted_updates(ground):
         result = change.quantity.result
         if result == 0 or change.quantity.counted == 0 or result is None:
             continue
@@ -135,7 +125,7 @@ def increases(ground: Ground) -> Iterator[Violation]:
     The first count of a Subscription that this program made at 0 is not a rise.
     """
     limit = ground.limits.max_increase
-    for change, live in _counted_updates(ground):
+    for change, live in counted_updates(ground):
         if change.awaiting_first_count and live == 0:
             continue
         rise = (change.quantity.result or 0) - live
@@ -158,18 +148,10 @@ def state_that_dies(ground: Ground) -> Iterator[Violation]:
                 ),
                 remedy=(
                     "keep the state: --state git:reconciler-state, or name a directory that outlives the job with "
-                    "--state directory:PATH or RECONCILER_STATE"
+                    "--state directory:PATH or RECONCILER_STATE; for this once, run with "
+                    f"{allow(Rule.STATE_NOT_DURABLE, change.key)}"
                 ),
             )
-
-
-def _counted_updates(ground: Ground) -> Iterator[tuple[Change, int]]:
-    """Updates whose new quantity comes from a count, each with its live quantity."""
-    for change in ground.plan.changes:
-        if change.action is Action.UPDATE and change.mapping.counts_users and change.before is not None:
-            live = change.before.count
-            if live is not None and change.quantity.result is not None:
-                yield change, live
 
 
 def _beyond(difference: int, live: int, limit: ChangeLimit) -> bool:
@@ -188,15 +170,11 @@ def _beyond_limit(rule: Rule, change: Change, live: int, size: int, *, limit: Ch
             f"{limit.users} users and more than {limit.percent} %"
         ),
         remedy=(
-            f"check the client in INFIMA; if it is right, run with {_allow(rule, change)}, or change limits.{name}"
+            f"check the client in INFIMA; if it is right, run with {allow(rule, change.key)}, or change limits.{name}"
         ),
         measured=size,
         limit=limit.users,
     )
-
-
-def _allow(rule: Rule, change: Change) -> str:
-    return f"--allow {rule}:{change.key} --reason '...'"
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -317,5 +295,13 @@ def wrong_tenant(ground: Ground) -> Iterator[Violation]:
         )
 
 
-MAPPING_RULES: tuple[Check, ...] = (doubtful, to_zero, decreases, increases, state_that_dies)
-RUN_RULES: tuple[Check, ...] = (source_empty, source_dropped, many_creates, wrong_tenant)
+MAPPING_RULES: tuple[Check, ...] = (
+    doubtful,
+    to_zero,
+    decreases,
+    increases,
+    amount_decreases,
+    amount_increases,
+    state_that_dies,
+)
+RUN_RULES: tuple[Check, ...] = (source_empty, source_dropped, many_creates, wrong_tenant, amounts_drop, amounts_rise)

@@ -1,14 +1,16 @@
 """An observation with what was recorded, as a file: an honest plan without any credentials ("as of last night").
 
-It holds ids, names and counts, and nothing of any user: raw rows, prices, addresses and the like stay out.
+It holds ids, names, counts and unit prices, and nothing of any user: raw rows, notes, addresses and the like stay out.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 
 from reconciler.errors import PlanFileError
@@ -60,11 +62,12 @@ def dump_snapshot(snapshot: Snapshot) -> str:
         "infima_partner": seen.tenant.infima_partner,
         "clients": [[c.id, c.name, c.user_count, c.inactive_user_count] for c in seen.clients],
         "user_counts": [_count_row(u) for u in seen.user_counts],
-        "customers": [[c.id, c.name, c.inactive] for c in seen.customers],
+        "customers": [[c.id, c.name, c.inactive, c.currency] for c in seen.customers],
         "subscriptions": [
             [
                 *(s.id, s.customer_id, s.name, s.count, s.type, s.is_active, s.deleted, s.marker),
                 s.last_day.isoformat() if s.last_day else None,
+                None if s.unit_price is None else f"{s.unit_price:f}",
             ]
             for s in seen.subscriptions
         ],
@@ -111,8 +114,11 @@ def _observation(document: Mapping[str, Any]) -> Observation:
         ),
         user_counts=tuple(_user_count(row) for row in document["user_counts"]),
         customers=tuple(
-            HaloCustomer(id=HaloCustomerId(_whole(number)), name=_text(name), inactive=_flag(inactive))
-            for number, name, inactive in document["customers"]
+            HaloCustomer(
+                id=HaloCustomerId(_whole(number)), name=_text(name), inactive=_flag(inactive),
+                currency=_text(currency[0]) if currency and currency[0] is not None else None,
+            )
+            for number, name, inactive, *currency in document["customers"]
         ),
         subscriptions=tuple(_subscription(*row) for row in document["subscriptions"]),
     )  # fmt: skip
@@ -135,6 +141,7 @@ def _subscription(  # noqa: PLR0917 - one row of the file, in its order
     deleted: object,
     marker: object,
     last_day: object = None,
+    unit_price: object = None,
 ) -> Subscription:
     return Subscription(
         id=SubscriptionId(_whole(number)),
@@ -146,12 +153,22 @@ def _subscription(  # noqa: PLR0917 - one row of the file, in its order
         deleted=_flag(deleted),
         marker=None if marker is None else _text(marker),
         last_day=None if last_day is None else date.fromisoformat(_text(last_day)),
+        unit_price=None if unit_price is None else _price(_text(unit_price)),
     )
 
 
 def _recorded(document: Mapping[str, Any]) -> Recorded:
     state = decode_state(_text(document["state"]).encode(), place="the snapshot's state")
     return state.recorded(durable=_flag(document["durable"]))
+
+
+def _price(text: str) -> Decimal:
+    if not _PRICE.fullmatch(text):
+        raise ValueError(f"a price is wanted, not {text!r}")
+    return Decimal(text)
+
+
+_PRICE = re.compile(r"[0-9]{1,8}(\.[0-9]{1,4})?")
 
 
 def _text(value: object) -> str:

@@ -55,6 +55,16 @@ _RULES: Mapping[Rule, tuple[str, str, str]] = {
         "Ids of one HaloPSA mean other things in another one: everything would be written to strangers.",
         "Check HALO_URL, INFIMA_API_KEY and --state. After a real move: --allow wrong-tenant --reason '...'.",
     ),
+    Rule.AMOUNTS_DROP: (
+        "The decreases of one run add up to more money a month than limits.max_total_decrease permits.",
+        "Many small falls, none beyond its own limit, can still be a large hole in the month's billing.",
+        "Look at the largest falls in INFIMA. If they are true: --allow amounts-drop --reason '...' for one run.",
+    ),
+    Rule.AMOUNTS_RISE: (
+        "The increases of one run add up to more money a month than limits.max_total_increase permits.",
+        "A source that counts too many bills many customers a little too much, and each of them complains.",
+        "Look at the largest rises in INFIMA. If they are true: --allow amounts-rise --reason '...' for one run.",
+    ),
     Rule.ZERO: (
         "INFIMA counts nobody where HaloPSA bills somebody.",
         "A client that lost all its users overnight has usually lost its directory sync, not its people.",
@@ -72,6 +82,28 @@ _RULES: Mapping[Rule, tuple[str, str, str]] = {
         "The quantity would rise by more users and by more per cent than limits.max_increase permits.",
         "A directory sync that takes in guests and shared mailboxes looks like this, and the customer gets the bill.",
         "Look at the client's users in INFIMA. If it is true: --allow increase:KEY --reason '...'.",
+    ),
+    Rule.AMOUNT_DECREASE: (
+        (
+            "The monthly amount would fall by more than limits.max_decrease.amount, or the file limits falls by amount "
+            "and this mapping's unit price is not known in that currency."
+        ),
+        "Few users can be much money. Where the price is not known the limit cannot be judged, so it holds.",
+        (
+            "Look at the client's users in INFIMA, or write its price into mappings.yaml. If it is true: "
+            "--allow amount-decrease:KEY --reason '...'."
+        ),
+    ),
+    Rule.AMOUNT_INCREASE: (
+        (
+            "The monthly amount would rise by more than limits.max_increase.amount, or the file limits rises by amount "
+            "and this mapping's unit price is not known in that currency."
+        ),
+        "Few users can be much money. Where the price is not known the limit cannot be judged, so it holds.",
+        (
+            "Look at the client's users in INFIMA, or write its price into mappings.yaml. If it is true: "
+            "--allow amount-increase:KEY --reason '...'."
+        ),
     ),
     Rule.CLIENT_MISSING: (
         "INFIMA does not list the client that the mapping names.",

@@ -35,13 +35,13 @@ def test_every_kind_of_change_is_counted_once() -> None:
         keyed("held", 30, 0, hold=build_hold()),
     )
     assert plan.summary == Summary(
-        create=1, update=2, no_op=1, held=1, users_before=12 + 9 + 7 + 30, users_after=5 + 15 + 2 + 7 + 30
+        create=1, update=2, no_op=1, held=1, users_before=12 + 9 + 7 + 30, users_after=5 + 15 + 2 + 7 + 30, unpriced=5
     )
 
 
 def test_a_held_create_bills_nobody() -> None:
     assert summarise([keyed("a", subscription=None, after=5, hold=build_hold())]) == Summary(
-        create=0, update=0, no_op=0, held=1, users_before=0, users_after=0
+        create=0, update=0, no_op=0, held=1, users_before=0, users_after=0, unpriced=1
     )
 
 
@@ -93,7 +93,10 @@ def test_a_mappings_violation_refuses_nothing() -> None:
 
 @pytest.mark.parametrize("rule", list(Rule))
 def test_a_violation_has_its_rules_level(rule: Rule) -> None:
-    run_rules = {Rule.SOURCE_EMPTY, Rule.SOURCE_DROPPED, Rule.MANY_CREATES, Rule.WRONG_TENANT}
+    run_rules = {
+        Rule.SOURCE_EMPTY, Rule.SOURCE_DROPPED, Rule.MANY_CREATES, Rule.WRONG_TENANT,
+        Rule.AMOUNTS_DROP, Rule.AMOUNTS_RISE,
+    }  # fmt: skip
     assert violation(rule).level is (Level.RUN if rule in run_rules else Level.MAPPING)
 
 

@@ -7,7 +7,8 @@ import pytest
 from reconciler.rules import Allowance, Rule
 
 LIFTABLE = {
-    "source-empty", "source-dropped", "many-creates", "wrong-tenant", "zero", "decrease", "increase",
+    "source-empty", "source-dropped", "many-creates", "wrong-tenant", "amounts-drop", "amounts-rise",
+    "zero", "decrease", "increase", "amount-decrease", "amount-increase",
     "customer-inactive", "name-mismatch", "same-name", "state-not-durable",
 }  # fmt: skip
 FIRM = {

@@ -462,8 +462,8 @@ def test_a_plan_in_order_stays_as_it_is() -> None:
 
 def test_every_rule_function_is_in_use() -> None:
     assert [rule.__name__ for rule in (*MAPPING_RULES, *RUN_RULES)] == [
-        "doubtful", "to_zero", "decreases", "increases", "state_that_dies",
-        "source_empty", "source_dropped", "many_creates", "wrong_tenant",
+        "doubtful", "to_zero", "decreases", "increases", "amount_decreases", "amount_increases", "state_that_dies",
+        "source_empty", "source_dropped", "many_creates", "wrong_tenant", "amounts_drop", "amounts_rise",
     ]  # fmt: skip
 
 

@@ -6,13 +6,14 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from reconciler.errors import PlanFileError
 from reconciler.plan_document import dump_document, plan_document
-from reconciler.run import Live, Wishes, make_plan, observe
+from reconciler.planning import Live, Wishes, make_plan, observe
 from reconciler.snapshot import Snapshot, dump_snapshot, read_snapshot
 from tests.stage import Stage, small_mappings, small_world
 
@@ -51,13 +52,35 @@ def test_the_end_of_a_term_is_kept(taken: tuple[Stage, Snapshot]) -> None:
     assert {s.last_day for s in again.observation.subscriptions} == {date(2026, 10, 31)}
 
 
-def test_no_user_no_price_and_no_other_member_is_kept(taken: tuple[Stage, Snapshot]) -> None:
+def test_the_unit_price_and_its_currency_are_kept_exactly(taken: tuple[Stage, Snapshot]) -> None:
+    seen = taken[1].observation
+    first, *others = seen.subscriptions
+    seen = replace(
+        seen,
+        customers=tuple(replace(one, currency="EUR") for one in seen.customers),
+        subscriptions=(replace(first, unit_price=Decimal("47.11")), *others),
+    )
+    snapshot = replace(taken[1], observation=seen)
+    again = read_snapshot(dump_snapshot(snapshot).encode())
+    assert again.observation == snapshot.observation
+    assert again.observation.subscriptions[0].unit_price == Decimal("47.11")
+    assert {c.currency for c in again.observation.customers} == {"EUR"}
+
+
+@pytest.mark.parametrize("price", ["NaN", "-1", "1e3", "", " 2", "Infinity"])
+def test_what_is_no_price_is_refused(taken: tuple[Stage, Snapshot], price: str) -> None:
+    document = json.loads(dump_snapshot(taken[1]))
+    document["subscriptions"][0][9] = price
+    with pytest.raises(PlanFileError):
+        read_snapshot(json.dumps(document).encode())
+
+
+def test_no_user_and_no_other_member_is_kept(taken: tuple[Stage, Snapshot]) -> None:
     stage, snapshot = taken
     stage.world.person_edits(9001, price=47.11, notes="call Jo")
     text = dump_snapshot(snapshot)
     assert "@" not in text
     assert "price" not in text
-    assert "47.11" not in text
     assert "call Jo" not in text
 
 

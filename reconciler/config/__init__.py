@@ -13,7 +13,7 @@ from pathlib import Path
 
 from reconciler.config.building import Entry, build_entries, build_ignored, build_limits, build_settings
 from reconciler.config.checking import check_schema
-from reconciler.config.consistency import Ignored, check_consistency
+from reconciler.config.consistency import Ignored, check_amount_limits, check_consistency
 from reconciler.config.diagnostics import (
     Diagnostic,
     annotation_lines,
@@ -76,6 +76,7 @@ def examine_mappings(text: bytes | str, *, file: str, today: date) -> Examinatio
         refused = check_schema(root, problems)
         entries, ignored = _build(root, refused, source, problems)
         check_consistency(entries, ignored, source, problems, today=today)
+        check_amount_limits(root, problems)
     mappings = None
     if root is not None and not problems.has_errors:
         raw = text.encode() if isinstance(text, str) else text

@@ -22,6 +22,7 @@ from reconciler.model import (
     Mapping,
     MappingKey,
     MarkerField,
+    Money,
     QuantityRule,
     RequestBudget,
     Settings,
@@ -140,13 +141,27 @@ def build_ignored(root: Table, source: Source) -> tuple[tuple[IgnoredClient, Tab
 
 
 def build_limits(root: Table) -> Limits:
-    """`limits`, with the defaults of the model for what is not there."""
+    """`limits`, with the defaults of the model for what is not there, and `settings.currency` for amounts without."""
     members = dict(_table(root, "limits"))
+    currency = _table(root, "settings").get("currency")
     for name in ("max_decrease", "max_increase"):
         default: ChangeLimit = getattr(Limits(), name)
         own = _table(members, name)
-        members[name] = ChangeLimit(users=own.get("users", default.users), percent=own.get("percent", default.percent))
+        members[name] = ChangeLimit(
+            users=own.get("users", default.users),
+            percent=own.get("percent", default.percent),
+            amount=_money(own, currency),
+        )
+    for name in ("max_total_decrease", "max_total_increase"):
+        members[name] = _money(_table(members, name), currency)
     return Limits(**members)
+
+
+def _money(table: MappingABC[str, Any], currency: str | None) -> Money | None:
+    """The amount of a limit; None where it states none. `check_consistency` sees to it that a currency is known."""
+    if "amount" not in table:
+        return None
+    return Money(amount=Decimal(table["amount"]), currency=table.get("currency") or currency or "")
 
 
 def build_settings(root: Table) -> Settings:

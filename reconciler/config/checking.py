@@ -150,6 +150,8 @@ def _example(name: str) -> str:
         "halo_customer": 'halo_customer: {id: 12, name: "Acme Dental Group"}',
         "id": "id: 101",
         "reason": 'reason: "internal"',
+        "amount": 'amount: "500.00"',
+        "currency": "currency: EUR",
     }
     return examples.get(name, f'{name}: "Acme Dental"')
 
@@ -159,6 +161,7 @@ def _tell_dependents(root: Table, path: _Path, needs: dict[str, list[str]], prob
     hints = {
         "reason": 'say why the number is fixed: `reason: "contract 2026"`',
         "fixed": "until is the last day of a fixed quantity: add `fixed`, or delete until",
+        "amount": 'currency is that of an amount: add, for example, `amount: "500.00"`, or delete currency',
     }
     for name, needed in needs.items():
         for other in needed:
@@ -201,6 +204,11 @@ def _about_pattern(name: str, value: str) -> tuple[str, str]:
             return f"key: {quoted(value)} cannot be a key", hint
         case "until":
             return f"until: {quoted(value)} is not a day", "write year-month-day, for example 2026-12-31"
+        case "amount":
+            hint = 'write a number in quotes with a point and at most four decimals, for example "500.00"'
+            return f"amount: {quoted(value)} is not an amount", hint
+        case "currency":
+            return f"currency: {quoted(value)} is not a currency", "write its three capital letters, for example EUR"
         case _:
             return f"{name} is only spaces", "write it out"
 

@@ -37,6 +37,24 @@ def check_consistency(
     _check_ignored(entries, ignored, source, problems)
 
 
+AMOUNT_LIMITS = ("max_decrease", "max_increase", "max_total_decrease", "max_total_increase")
+
+
+def check_amount_limits(root: Table, problems: Problems) -> None:
+    """Record each limit that is an amount of no known currency: nothing could be compared with it."""
+    limits, settings = root.get("limits"), root.get("settings")
+    if not isinstance(limits, Table) or (isinstance(settings, Table) and "currency" in settings):
+        return
+    for name in AMOUNT_LIMITS:
+        limit = limits.get(name)
+        if isinstance(limit, Table) and "amount" in limit and "currency" not in limit:
+            problems.error(
+                limit.spans["amount"][0],
+                f"the amount of {name} has no currency",
+                "add `currency: EUR` beside it, or `settings: {currency: EUR}` for the whole file",
+            )
+
+
 def _line(source: Source, offset: int) -> str:
     return f"line {source.line_number(offset)}"
 

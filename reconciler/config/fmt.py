@@ -24,7 +24,7 @@ from reconciler.errors import ConfigError
 
 _LINE_LENGTH = 120
 _KEY_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_PLAIN_MEMBERS = frozenset({"key", "count", "marker_field", "until"})
+_PLAIN_MEMBERS = frozenset({"key", "count", "marker_field", "until", "currency"})
 _BLANK_BETWEEN = frozenset({"", "mappings"})  # the top level and the list of mappings breathe, the rest is dense
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import types
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from functools import cache
 from typing import Annotated, Any, Literal, NotRequired, TypedDict, Union, get_args, get_origin, get_type_hints
 
 from reconciler.model import MAX_COUNT
+from reconciler.money import Amount
 
 FORMAT_VERSION = "1.0"
 """A reader accepts every minor version of the same major: minor versions only add members."""
@@ -29,6 +31,20 @@ Count = Annotated[int, Between(0, MAX_COUNT)]
 Id = Annotated[int, Between(0, MAX_COUNT)]
 Total = Annotated[int, Between(0, 2**53)]
 Figure = Annotated[int, Between(-(2**53), 2**53)]
+
+
+@dataclass(frozen=True)
+class Written:
+    """The form that a text must have, as a regular expression, and what it is called."""
+
+    form: str
+    name: str
+
+
+Decimals = Annotated[str, Written(r"-?[0-9]{1,15}(\.[0-9]{1,4})?", "an amount")]
+"""Amounts are texts: a JSON number would become a binary float in most readers."""
+
+Currency = Annotated[str, Written(r"[A-Z]{3}", "a currency of three capital letters")]
 
 
 class StateJson(TypedDict):
@@ -81,6 +97,43 @@ class QuantityJson(TypedDict):
     result: Count | None
 
 
+class AmountJson(TypedDict):
+    """What a mapping bills a month, an estimate; `source` is who says the unit price."""
+
+    unit_price: Decimals
+    currency: Currency
+    source: Literal["mappings.yaml", "HaloPSA"]
+    before: Decimals
+    after: Decimals
+    change: Decimals
+
+
+class MoneyJson(TypedDict):
+    """An amount a month in one currency."""
+
+    amount: Decimals
+    currency: Currency
+
+
+class SumJson(TypedDict):
+    """All known monthly amounts of one currency; held changes with what they bill now on both sides."""
+
+    currency: Currency
+    before: Decimals
+    after: Decimals
+    change: Decimals
+
+
+def sum_json(amount: Amount) -> SumJson:
+    """An amount as the document has it, digit for digit."""
+    return {
+        "currency": amount.currency,
+        "before": f"{amount.before:f}",
+        "after": f"{amount.after:f}",
+        "change": f"{amount.change:f}",
+    }
+
+
 class HoldJson(TypedDict):
     """Why a change is withheld, and what to do about it."""
 
@@ -109,6 +162,7 @@ class ChangeJson(TypedDict):
     infima_clients: list[ClientJson]
     halo_customer: CustomerJson
     quantity: QuantityJson
+    monthly_amount: AmountJson | None
     hold: HoldJson | None
     place: PlaceJson
     caused_by: NotRequired[str]
@@ -124,6 +178,8 @@ class ViolationJson(TypedDict):
     name: str
     measured: Figure | None
     limit: Figure | None
+    measured_amount: NotRequired[MoneyJson]
+    limit_amount: NotRequired[MoneyJson]
     message: str
     remedy: str
     allowed: str | None
@@ -165,6 +221,8 @@ class SummaryJson(TypedDict):
     held: Total
     users_before: Total
     users_after: Total
+    monthly_amounts: list[SumJson]
+    without_amount: Total
 
 
 class RunJson(TypedDict):
@@ -230,7 +288,8 @@ def checker(layout: Any, *, extra_members: bool) -> Check:
     if layout in _PLAIN:
         return _plain_check(layout)
     if origin is Annotated:
-        return _range_check(arguments[1])
+        bounds = arguments[1]
+        return _form_check(bounds) if isinstance(bounds, Written) else _range_check(bounds)
     if origin is Literal:
         return _literal_check(arguments)
     if origin is list:
@@ -254,6 +313,16 @@ def _range_check(bounds: Between) -> Check:
         # `type is int`, not isinstance: JSON's true must not pass as 1
         if type(value) is not int or not bounds.least <= value <= bounds.most:
             raise Mismatch(f"a whole number from {bounds.least} to {bounds.most} is expected")
+
+    return check
+
+
+def _form_check(written: Written) -> Check:
+    form = re.compile(written.form)
+
+    def check(value: object) -> None:
+        if type(value) is not str or form.fullmatch(value) is None:
+            raise Mismatch(f"{written.name} is expected")
 
     return check
 

@@ -11,19 +11,23 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import cast
 
 from reconciler.changes import Action, ActionReason
 from reconciler.errors import PlanFileError
 from reconciler.model import HaloCustomerId, MappingKey, SubscriptionId, Tenant
+from reconciler.money import Amount, add_up
 from reconciler.plan_document.layout import (
     FORMAT_VERSION,
     ChangeJson,
     Mismatch,
     PlanJson,
     StateJson,
+    SumJson,
     SummaryJson,
     checker,
+    sum_json,
 )
 from reconciler.rules import Level, Rule
 
@@ -218,14 +222,15 @@ def _require_consistency(plan: PlanJson, rows: tuple[SavedRow, ...]) -> None:
         _rule(allowance["rule"])
     if plan["applyable"] != (not refused and any(row.performs_write for row in rows)):
         raise _refusal("applyable contradicts its rows and violations")
-    if plan["summary"] != _summary(rows):
+    if plan["summary"] != _summary(rows, plan["resource_changes"]):
         raise _refusal("its summary contradicts its rows")
 
 
-def _summary(rows: Iterable[SavedRow]) -> SummaryJson:
+def _summary(rows: Iterable[SavedRow], changes: Iterable[ChangeJson]) -> SummaryJson:
     """The same sums as `changes.summarise`, from what the file shows."""
     tally = dict.fromkeys(Action, 0)
     held = before = after = 0
+    amounts, without = _amounts(changes)
     for row in rows:
         live = row.before or 0
         before += live
@@ -242,7 +247,24 @@ def _summary(rows: Iterable[SavedRow]) -> SummaryJson:
         "held": held,
         "users_before": before,
         "users_after": after,
+        "monthly_amounts": amounts,
+        "without_amount": without,
     }
+
+
+def _amounts(changes: Iterable[ChangeJson]) -> tuple[list[SumJson], int]:
+    """The sums of the rows' amounts in each currency, and how many rows that bill somebody have none."""
+    found, without = [], 0
+    for change in changes:
+        stated, sides = change["monthly_amount"], (change["change"]["before"], change["change"]["after"])
+        if stated is None:
+            without += any(side is not None and side["count"] for side in sides)
+            continue
+        amount = Amount(currency=stated["currency"], before=Decimal(stated["before"]), after=Decimal(stated["after"]))
+        if amount.change != Decimal(stated["change"]):
+            raise _refusal("a row's monthly amounts contradict each other")
+        found.append(amount if change["hold"] is None else amount.staying)
+    return [sum_json(one) for one in add_up(found)], without
 
 
 def _moment(text: str) -> datetime:

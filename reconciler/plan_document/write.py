@@ -9,16 +9,19 @@ from typing import Protocol, cast, runtime_checkable
 
 from reconciler.changes import Action, Change, Plan, SubscriptionState, Violation
 from reconciler.errors import ApiError, ConfigError, ReconcilerError
-from reconciler.model import Json, MappingKey, Place, SubscriptionId
+from reconciler.model import Json, MappingKey, Money, Place, SubscriptionId
 from reconciler.plan_document.layout import (
     FORMAT_VERSION,
     ActionsJson,
+    AmountJson,
     ChangeJson,
+    MoneyJson,
     PlaceJson,
     PlanJson,
     StateJson,
     UnknownJson,
     ViolationJson,
+    sum_json,
 )
 from reconciler.state.base import RunVerdict
 from reconciler.writes import Settled
@@ -75,6 +78,8 @@ def plan_document(
             "held": summary.held,
             "users_before": summary.users_before,
             "users_after": summary.users_after,
+            "monthly_amounts": [sum_json(one) for one in summary.amounts],
+            "without_amount": summary.unpriced,
         },
     }
     if run is not None:
@@ -111,6 +116,7 @@ def _change(change: Change, outcome: Settled | None) -> ChangeJson:
             "rule": change.quantity.rule,
             "result": change.quantity.result,
         },
+        "monthly_amount": _amount(change),
         "hold": None
         if change.hold is None
         else {"rule": change.hold.rule.value, "message": change.hold.message, "remedy": change.hold.remedy},
@@ -152,8 +158,19 @@ def _place(place: Place) -> PlaceJson:
     return {"file": place.file, "line": place.line, "column": place.column}
 
 
+def _amount(change: Change) -> AmountJson | None:
+    amount, price = change.amount, change.price
+    if amount is None or price is None:
+        return None
+    return {"unit_price": f"{price.amount:f}", "source": price.source.value, **sum_json(amount)}
+
+
+def _money(money: Money) -> MoneyJson:
+    return {"amount": f"{money.amount:f}", "currency": money.currency}
+
+
 def _violation(violation: Violation) -> ViolationJson:
-    return {
+    row: ViolationJson = {
         "rule": violation.rule.value,
         "level": violation.level.value,
         "name": violation.name,
@@ -163,6 +180,11 @@ def _violation(violation: Violation) -> ViolationJson:
         "remedy": violation.remedy,
         "allowed": violation.allowed,
     }
+    if violation.measured_amount is not None:
+        row["measured_amount"] = _money(violation.measured_amount)
+    if violation.limit_amount is not None:
+        row["limit_amount"] = _money(violation.limit_amount)
+    return row
 
 
 def _timestamp(moment: datetime) -> str:

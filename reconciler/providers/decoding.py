@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
+from decimal import Decimal
 from typing import Any, NoReturn
 
 from reconciler.model import MAX_COUNT, Json
@@ -48,10 +49,18 @@ def decode_json(body: bytes) -> Json:
     return value
 
 
+class WireNumber(float):
+    """A JSON number with a fraction or an exponent. `digits` is how it was written, for amounts that must be exact."""
+
+    __slots__ = ("digits",)
+    digits: str
+
+
 def _finite(digits: str) -> float:
-    number = float(digits)
+    number = WireNumber(digits)
     if number - number != 0:
         raise Undecodable("a number that is out of range")
+    number.digits = digits
     return number
 
 
@@ -98,11 +107,24 @@ def whole_number(value: object, *, least: int = 0) -> int | None:
 
     Strings, booleans and fractions are never coerced (FAULTS I23, H26). Halo may send 5.0 for 5 (halopsa.md 3.5).
     """
-    if type(value) is float and value.is_integer():
+    if isinstance(value, float) and value.is_integer():
         value = int(value)
     if type(value) is int and least <= value <= MAX_COUNT:
         return value
     return None
+
+
+def exact_number(value: object) -> Decimal | None:
+    """Return a JSON number as it was written, without a detour over binary floats; None for anything else."""
+    match value:
+        case bool():
+            return None
+        case int():
+            return Decimal(value)
+        case WireNumber():
+            return Decimal(value.digits)
+        case _:
+            return None
 
 
 def text_of(value: object) -> str:

@@ -30,6 +30,7 @@ from reconciler.providers.base import (
 from reconciler.providers.calls import Call, Route
 from reconciler.providers.credentials import HaloCredentials
 from reconciler.providers.decoding import text_of, whole_number
+from reconciler.providers.halo_price import currency_of, monthly_unit_price
 from reconciler.providers.halo_token import HaloToken
 from reconciler.providers.halo_writes import counts_body, create_body, judge, sent_rows
 from reconciler.providers.limiter import RateLimiter
@@ -46,12 +47,12 @@ _CONNECT_HINT = (
     "Check HALO_CLIENT_ID and HALO_CLIENT_SECRET, that the application is active and its login type is Agent, and "
     "HALO_TENANT where your HaloPSA is hosted."
 )
-_RIGHTS = {
 _SCOPES = {
     "/api/SoftwareLicence": "edit:softwarelicensing",
     "/api/Client": "read:customers",
     "/api/RecurringInvoice": "read:invoices",
 }
+_RIGHTS = {
     "/api/SoftwareLicence": "the scope edit:softwarelicensing, and on the Agent's role Software Licensing "
     '"Read and Modify"',
     "/api/Client": "the scope read:customers, and on the Agent's role Customers read",
@@ -276,15 +277,17 @@ class HaloTarget:
         deleted, active = row.get("deleted"), row.get("is_active")
         customer = whole_number(row.get("client_id"), least=1)
         marker = None if self._marker is MarkerField.NONE else text_of(row.get(self._marker.value)).strip()
+        count = whole_number(row.get("count"))
         return Subscription(
             id=SubscriptionId(row_id(row, system=SYSTEM, name="list of Subscriptions")),
             customer_id=None if customer is None else HaloCustomerId(customer),
             name=text_of(row.get("name")),
-            count=whole_number(row.get("count")),
+            count=count,
             type=SUBSCRIPTION_TYPE if kind is None else _type_code(kind),
             is_active=active is None or active is True or active == 1,
             deleted=not (deleted is None or deleted is False or deleted == 0),
             marker=marker or None,
+            unit_price=monthly_unit_price(row, count),
             last_day=None if row.get("autorenew") is True else _last_day(row.get("end_date")),
             raw=row,
         )
@@ -317,4 +320,5 @@ def _customer(row: Row) -> HaloCustomer:
         id=HaloCustomerId(row_id(row, system=SYSTEM, name="list of customers")),
         name=text_of(row.get("name")),
         inactive=not (inactive is None or inactive is False or inactive == 0),
+        currency=currency_of(row),
     )

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import IntEnum
 
 from reconciler.changes import Action, ActionReason
+from reconciler.money import written
 from reconciler.plan_document import ChangeJson, PlanJson, ViolationJson
-from reconciler.plan_document.layout import PlaceJson
+from reconciler.plan_document.layout import AmountJson, PlaceJson
 from reconciler.rules import Level, Rule
 from reconciler.writes import Outcome
 
@@ -47,7 +49,7 @@ MAPPINGS_EDIT = "mappings"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """A broken safety rule in words. `key` is empty at run level; `lift` is the option that lifts it, or empty."""
+    """A broken safety rule in words. `key` is empty at run level; the remedy names the option that lifts it."""
 
     rule: str
     level: Level
@@ -55,7 +57,6 @@ class Problem:
     message: str
     remedy: str
     measure: str
-    lift: str
     allowed: str | None
 
 
@@ -79,6 +80,7 @@ class Row:
     first_count: bool
     outcome: Outcome | None
     outcome_message: str
+    amount: AmountJson | None = None
 
     @property
     def delta(self) -> int | None:
@@ -130,6 +132,11 @@ class View:
         return tuple(row for row in self.rows if row.outcome in outcomes)
 
     @property
+    def priced(self) -> bool:
+        """True when the monthly amount of some mapping is known."""
+        return any(row.amount is not None for row in self.rows)
+
+    @property
     def compares_edit(self) -> bool:
         """True when the plan was made --against another version of mappings.yaml."""
         return any(row.caused_by is not None for row in self.rows)
@@ -156,16 +163,18 @@ def view(document: PlanJson) -> View:
 def _problem(violation: ViolationJson) -> Problem:
     rule, key = Rule(violation["rule"]), violation["name"]
     figures = [f"{word} {violation[word]}" for word in ("measured", "limit") if violation[word] is not None]
-    # a remedy that already names the option needs no second mention of it
-    lift = f"--allow {rule}{f':{key}' if key else ''}" if rule.liftable and "--allow" not in violation["remedy"] else ""
+    figures += [
+        f"{word} {written(Decimal(money['amount']), money['currency'])}"
+        for word, money in (("measured", violation.get("measured_amount")), ("limit", violation.get("limit_amount")))
+        if money is not None
+    ]
     return Problem(
         rule=rule.value,
         level=rule.level,
         key=key,
         message=sentence(violation["message"]),
         remedy=sentence(violation["remedy"]),
-        measure=sentence(", ".join(figures).capitalize()),
-        lift=lift,
+        measure=sentence(capital(", ".join(figures))),
         allowed=violation["allowed"],
     )
 
@@ -178,8 +187,17 @@ def _row(change: ChangeJson, problems: Mapping[str, list[Problem]], *, ran: bool
     held_by = tuple(problems.get(change["name"], ()))
     if hold is not None and not any(problem.rule == hold["rule"] for problem in held_by):
         # a hold is told even where the list of violations does not repeat it
-        bare: ViolationJson = {**hold, "level": "mapping", "name": "", "measured": None, "limit": None, "allowed": None}
-        held_by = (_problem({**bare, "name": change["name"]}), *held_by)
+        bare: ViolationJson = {
+            "rule": hold["rule"],
+            "message": hold["message"],
+            "remedy": hold["remedy"],
+            "level": "mapping",
+            "name": change["name"],
+            "measured": None,
+            "limit": None,
+            "allowed": None,
+        }
+        held_by = (_problem(bare), *held_by)
     kind = _KINDS[action] if hold is None else Kind.HELD
     return Row(
         key=change["name"],
@@ -198,6 +216,7 @@ def _row(change: ChangeJson, problems: Mapping[str, list[Problem]], *, ran: bool
         first_count=change["action_reason"] in {ActionReason.NEW_MAPPING, ActionReason.FIRST_COUNT},
         outcome=_outcome(change, kind) if ran else None,
         outcome_message=change.get("outcome_message", ""),
+        amount=change["monthly_amount"],
     )
 
 
@@ -228,6 +247,11 @@ def sentence(text: str) -> str:
     """Return the text with a full stop, unless it ends with a mark of its own or is empty."""
     text = text.strip()
     return text if not text or text[-1] in ".!?" else f"{text}."
+
+
+def capital(text: str) -> str:
+    """Return the text as a sentence begins."""
+    return text[:1].upper() + text[1:]
 
 
 def plural(number: int, noun: str) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from reconciler.changes import Action
 from reconciler.plan_document import PlanJson
+from reconciler.render.amounts import amount_in_words, amounts_sentence
 from reconciler.render.document import (
     Kind,
     Problem,
@@ -36,7 +37,8 @@ LIMIT = 60_000
 _PROSE = 2000
 """Characters of one message or remedy that are shown."""
 
-_HEADER = "| Action | Mapping | Customer | Before | After | Difference | Why |\n|---|---|---|---:|---:|---:|---|"
+_COLUMNS = ("Action", "Mapping", "Customer", "Before", "After", "Difference", "Monthly (estimate)", "Why")
+_NUMBERS = frozenset({"Before", "After", "Difference", "Monthly (estimate)"})
 
 _DONE = {
     Outcome.APPLIED: "updated",
@@ -104,7 +106,9 @@ def _top(shown: View, *, brief: bool) -> str:
     if shown.applied:
         before, after = users_after_apply(shown.rows)
         words, figures = outcome_verdict(shown), f"Users billed: {before} -> {after}."
-    lines = [f"### {words}", *(["", figures] if figures else [])]
+    lines = [f"### {words}"]
+    for told in filter(None, (figures, amounts_sentence(shown))):
+        lines += ["", told]
     if shown.refusals:
         lines += ["", "**Refused by a safety rule.** Nothing is written until a person has decided:", ""]
         for problem in shown.refusals:
@@ -141,8 +145,6 @@ def _problem(problem: Problem, *, indent: str, below: str = "") -> Iterator[str]
     yield f"{indent}- `{problem.rule}`: {markdown_safe(problem.message, _PROSE)} {problem.measure}".rstrip()
     if problem.remedy:
         yield f"{indent}{below}- To do: {markdown_safe(problem.remedy, _PROSE)}"
-    if problem.lift:
-        yield f'{indent}{below}- To let it through once: {markdown_code(problem.lift)} with `--reason "..."`'
 
 
 def _blocks(shown: View) -> Iterator[Block]:
@@ -152,7 +154,7 @@ def _blocks(shown: View) -> Iterator[Block]:
     yield from _notes(shown)
     unchanged = shown.with_outcome(Outcome.UNCHANGED) if shown.applied else shown.of_kind(Kind.UNCHANGED)
     if unchanged:
-        yield _folded(f"{plural(len(unchanged), 'mapping')} unchanged", "unchanged rows", unchanged)
+        yield _folded(f"{plural(len(unchanged), 'mapping')} unchanged", "unchanged rows", unchanged, shown)
 
 
 def _planned(shown: View) -> Iterator[Block]:
@@ -163,12 +165,14 @@ def _planned(shown: View) -> Iterator[Block]:
         title = "**What this edit changes:**" if shown.compares_edit else "**Changes:**"
         if shown.refusals:
             title = "**What the plan was before it was refused:**"
-        yield Block(what="changes", opening=f"{title}\n\n{_HEADER}", items=[_table_row(row) for row in here])
+        yield Block(
+            what="changes", opening=f"{title}\n\n{_header(shown)}", items=[_table_row(row, shown) for row in here]
+        )
     elif shown.compares_edit:
         yield Block(what="sentences", opening="", items=["This edit changes no quantity by itself."])
     if anyway:
         title = f"{plural(len(anyway), 'change')} that would happen tonight anyway, without this edit"
-        yield _folded(title, "changes that would happen anyway", anyway)
+        yield _folded(title, "changes that would happen anyway", anyway, shown)
 
 
 def _tried(shown: View) -> Iterator[Block]:
@@ -185,20 +189,27 @@ def _tried(shown: View) -> Iterator[Block]:
         return
     rows = [row for row in shown.rows if row.kind is not Kind.HELD and row.outcome is not Outcome.UNCHANGED]
     if rows:
-        opening = f"**What was tried:**\n\n{_HEADER}"
-        yield Block(what="tried changes", opening=opening, items=[_table_row(row) for row in rows])
+        opening = f"**What was tried:**\n\n{_header(shown)}"
+        yield Block(what="tried changes", opening=opening, items=[_table_row(row, shown) for row in rows])
 
 
-def _folded(title: str, what: str, rows: Iterable[Row]) -> Block:
+def _folded(title: str, what: str, rows: Iterable[Row], shown: View) -> Block:
     return Block(
         what=what,
-        opening=f"<details><summary>{title}</summary>\n\n{_HEADER}",
-        items=[_table_row(row) for row in rows],
+        opening=f"<details><summary>{title}</summary>\n\n{_header(shown)}",
+        items=[_table_row(row, shown) for row in rows],
         closing="\n</details>",
     )
 
 
-def _table_row(row: Row) -> str:
+def _header(shown: View) -> str:
+    """The table's head; it has a column for money only where some amount is known."""
+    columns = [name for name in _COLUMNS if shown.priced or name != "Monthly (estimate)"]
+    rules = ("---:" if name in _NUMBERS else "---" for name in columns)
+    return f"| {' | '.join(columns)} |\n|{'|'.join(rules)}|"
+
+
+def _table_row(row: Row, shown: View) -> str:
     action, why = row.action.replace("no-op", "none"), row.reason
     if row.outcome is not None:
         created = row.outcome is Outcome.APPLIED and row.action == Action.CREATE
@@ -211,6 +222,7 @@ def _table_row(row: Row) -> str:
         row.before_in_words,
         row.after_in_words,
         signed(row.delta),
+        *((amount_in_words(row),) if shown.priced else ()),
         markdown_safe(why, 300),
     )
     return f"| {' | '.join(cells)} |"

@@ -13,6 +13,7 @@ from enum import Enum
 
 from reconciler.changes import Action
 from reconciler.plan_document import PlanJson
+from reconciler.render.amounts import amount_in_words, amounts_sentence
 from reconciler.render.document import (
     Kind,
     Problem,
@@ -114,7 +115,10 @@ def render_plan(
         _unmapped(pen, document, verbose=verbose),
         _unmanaged(pen, document, verbose=verbose),
         _warnings(pen, document),
-        [pen.ink(" ".join(verdict(shown)).rstrip(), Ink.RED if shown.refusals else Ink.BOLD)],
+        [
+            pen.ink(" ".join(verdict(shown)).rstrip(), Ink.RED if shown.refusals else Ink.BOLD),
+            *filter(None, [amounts_sentence(shown)]),
+        ],
     ]
     return _joined(sections)
 
@@ -124,7 +128,8 @@ def render_outcome(
 ) -> str:
     """Return what `apply` did, with a line for each change that was tried or withheld and the next steps.
 
-    `verbose` draws the unchanged rows as well.
+    What a rule withheld was told in full by the plan, which `apply` draws first; here it has its one line. `verbose`
+    draws the unchanged rows as well.
     """
     pen, shown = Pen(colour=colour, width=width, encoding=encoding), view(document)
     quiet = () if verbose else (Outcome.UNCHANGED,)
@@ -135,10 +140,9 @@ def render_outcome(
     if shown.with_outcome(Outcome.UNKNOWN):
         closing += " Not counted: what has an unknown outcome."
     sections = [
-        _refusals(pen, shown.refusals),
         _outcomes(pen, rows),
         _next_steps(pen, shown),
-        [closing],
+        [closing, *filter(None, [amounts_sentence(shown)])],
     ]
     return _joined(sections)
 
@@ -181,9 +185,6 @@ def _problem(pen: Pen, problem: Problem, *, indent: str, mark: str = "") -> Iter
     yield from lines
     if problem.remedy:
         yield from pen.prose(problem.remedy, indent=body + "  ", first="To do: ")
-    if problem.lift:
-        # one line however narrow the terminal is: it is there to be copied
-        yield f'{body}  To let it through once: {pen.clean(problem.lift)} --reason "..."'
 
 
 def _held(pen: Pen, shown: View) -> list[str]:
@@ -243,11 +244,14 @@ def _outcome_mark(row: Row) -> tuple[str, str, Ink, str]:
     if row.outcome is Outcome.APPLIED and row.action == Action.CREATE:
         return "+", "created", Ink.GREEN, ""
     tail = "not written" if row.outcome in {Outcome.HELD, Outcome.STALE} else ""
+    if row.problems:
+        tail = f"not written: {', '.join(problem.rule for problem in row.problems)}"
     return *_OUTCOME_MARKS[row.outcome], "may or may not have been written" if row.outcome is Outcome.UNKNOWN else tail
 
 
 def _table(pen: Pen, rows: Sequence[Row], mark_of: Callable[[Row], tuple[str, str, Ink, str]]) -> list[str]:
-    """One line a row: symbol, word, key, customer, Subscription, before -> after, difference, reason."""
+    """One line a row: symbol, word, key, customer, Subscription, before -> after, difference, amount, reason."""
+    priced = any(row.amount is not None for row in rows)
     names = max(16, min(36, pen.width - 64))
     cells = [
         (
@@ -258,6 +262,7 @@ def _table(pen: Pen, rows: Sequence[Row], mark_of: Callable[[Row], tuple[str, st
             row.before_in_words,
             row.after_in_words,
             f"({signed(row.delta)})",
+            amount_in_words(row) if priced else "",
         )
         for row in rows
     ]
@@ -265,16 +270,17 @@ def _table(pen: Pen, rows: Sequence[Row], mark_of: Callable[[Row], tuple[str, st
     lines = []
     for row, row_cells in zip(rows, cells, strict=True):
         mark, _, ink, tail = mark_of(row)
-        word, key, customer, subscription, before, after, delta = (
+        word, key, customer, subscription, before, after, delta, amount = (
             pad(cell, width, right=index in _NUMBERS)
             for index, (cell, width) in enumerate(zip(row_cells, widths, strict=True))
         )
         line = f"  {pen.ink(f'{mark} {word}', ink)}  {key}  {customer}  {subscription}  {before} -> {after}  {delta}"
+        line += f"  {amount}" if priced else ""
         lines.append(f"{line}  {pen.clean(tail, 120)}".rstrip())
     return lines
 
 
-_NUMBERS = frozenset({4, 5, 6})
+_NUMBERS = frozenset({4, 5, 6, 7})
 """Columns of a row that are aligned to the right."""
 
 
@@ -319,9 +325,7 @@ def _outcomes(pen: Pen, rows: Sequence[Row]) -> list[str]:
     lines = []
     for row, drawn in zip(rows, _table(pen, rows, _outcome_mark), strict=True):
         lines.append(drawn)
-        if row.problems:
-            lines += [line for problem in row.problems for line in _problem(pen, problem, indent="      ")]
-        elif row.outcome_message:
+        if row.outcome_message and not row.problems:
             lines += pen.prose(sentence(row.outcome_message), indent="      ")
     return lines
 

@@ -217,6 +217,8 @@ def _customers(world: World, query: Query) -> httpx.Response:
     if words and world.switches.search != "ignored":
         exact = world.switches.search == "exact"
         rows = [row for row in rows if _matches(str(row["name"]).casefold(), words, exact=exact)]
+    if world.switches.customer_currency is not None:
+        rows = [{**row, "clientcurrency": world.switches.customer_currency} for row in rows]
     return paged(world, query, "clients", rows)
 
 

@@ -132,12 +132,35 @@ def _drawn(world: World, row: Row) -> Row:
             del shown["count"]
         case _:
             pass
+    _draw_prices(switches.prices, shown)
     if switches.marker == "unlisted":
         for name in switches.marker_fields:
             shown.pop(name, None)
     if switches.unknown_members:
         shown |= {"lcustom_region": "EMEA", "zz_added_in_a_later_version": {"nested": [1, 2]}}
     return shown
+
+
+def _draw_prices(prices: str, shown: Row) -> None:
+    """What the row says of its price: one of the ways that no published text settles."""
+    price = shown.get("price") or 0.0
+    match prices:
+        case "price_only":
+            del shown["monthly_price"]
+        case "yearly":
+            shown |= {"price": round(price * 12, 2), "billing_cycle": "Annual"}
+        case "contradicting":
+            shown["monthly_price"] = price + 1
+        case "zero":
+            shown |= {"price": 0.0, "monthly_price": 0.0}
+        case "null":
+            shown |= {"price": None, "monthly_price": None}
+        case "absent":
+            del shown["price"], shown["monthly_price"]
+        case "text":
+            shown["price"] = str(price)
+        case _:
+            pass
 
 
 def _encoded(world: World, row: Row) -> bytes:
@@ -152,7 +175,12 @@ def _encoded(world: World, row: Row) -> bytes:
 
 def _special(world: World) -> bool:
     switches = world.switches
-    return switches.count_shape != "int" or switches.marker == "unlisted" or switches.unknown_members
+    return (
+        switches.count_shape != "int"
+        or switches.prices != "given"
+        or switches.marker == "unlisted"
+        or switches.unknown_members
+    )
 
 
 # ---- writing --------------------------------------------------------------------------------------------------------

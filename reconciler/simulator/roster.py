@@ -221,6 +221,9 @@ limits: # a change beyond these is held until somebody allows it
   max_total_decrease_percent: 20
   max_creates: 20
 
+settings:
+  currency: EUR # of the prices in Halo, from which amounts are estimated
+
 mappings:
 """
 

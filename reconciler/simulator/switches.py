@@ -33,6 +33,10 @@ class Switches:
     count_fraction: Literal["refuse", "round", "keep"] = "refuse"
     count_negative: Literal["refuse", "keep"] = "refuse"
 
+    # Halo: what a row says of its price; other than "given" holds for every row
+    prices: Literal["given", "price_only", "yearly", "contradicting", "zero", "null", "absent", "text"] = "given"
+    customer_currency: str | None = None  # `clientcurrency` on each customer
+
     # Halo: meaning of an update (7, 8) and of equal creates (9)
     update_mode: Literal["merge", "reset"] = "merge"
     unknown_id: Literal["not_found", "bad_request", "create", "revive"] = "not_found"

@@ -77,7 +77,7 @@ def test_defaults_in_the_schema_are_those_of_the_model() -> None:
     assert settings["marker_field"]["enum"] == [field.value for field in MarkerField]
     assert settings["halo_budget"]["properties"]["requests"]["default"] == Settings().halo_budget.requests
     for name in ("max_decrease", "max_increase"):
-        default = {k: v["default"] for k, v in limits[name]["properties"].items()}
+        default = {k: v["default"] for k, v in limits[name]["properties"].items() if "default" in v}
         assert default == {"users": getattr(Limits(), name).users, "percent": getattr(Limits(), name).percent}
     assert limits["max_creates"]["default"] == Limits().max_creates
     assert limits["max_total_decrease_percent"]["default"] == Limits().max_total_decrease_percent
