@@ -16,6 +16,7 @@ from reconciler.providers.base import Accepted, CountSource, CountWrite, NewSubs
 from reconciler.providers.connect import Systems, connect
 from reconciler.providers.credentials import read_credentials
 from reconciler.simulator.app import HALO_URL, INFIMA_URL, halo_app, infima_app
+from reconciler.simulator.clock import VirtualClock
 from reconciler.simulator.world import World
 from tests.providers.wiring import API_KEY, ENVIRON, SECRET, Wiring
 
@@ -127,3 +128,19 @@ def test_the_real_network_is_the_default() -> None:
     )
     systems.close()
     assert systems.halo_url == "https://halo.example.com"
+
+
+def test_the_run_ends_when_it_is_told() -> None:
+    clock = VirtualClock()
+    systems = connect(
+        read_credentials(ENVIRON),
+        Settings(),
+        clock=clock,
+        observer=ignore_events,
+        rng=Random(1),  # noqa: S311
+        deadline=5.0,
+        transport_factory=lambda _origin: httpx.MockTransport(lambda _request: httpx.Response(200, json=None)),
+    )
+    clock.sleep(5)
+    with systems, pytest.raises(DeadlineExceeded, match="total time"):
+        systems.source.partner()

@@ -34,3 +34,11 @@ def test_no_date_is_no_difference(headers: dict[str, str]) -> None:
     dates = ServerDates(VirtualClock())
     ask(dates, **headers)
     assert dates.ahead is None
+
+
+def test_a_date_without_a_zone_is_utc() -> None:
+    clock = VirtualClock()
+    dates = ServerDates(clock)
+    ask(dates, date=format(clock.now(), "%a, %d %b %Y %H:%M:%S -0000"))
+    assert dates.ahead is not None
+    assert round(dates.ahead.total_seconds()) == 0

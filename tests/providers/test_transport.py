@@ -225,6 +225,7 @@ def test_a_rate_limit_without_retry_after_gets_more_patience() -> None:
         ("Sun, 22 Nov 2026 05:00:30 GMT", 30, 31),
         ("Sun, 22 Nov 2037 05:00:30 GMT", 60, 60),
         ("Sun, 22 Nov 2020 05:00:30 GMT", 0, 5),
+        ("Sun, 22 Nov 2026 05:00:30 -0000", 30, 31),
         ("0", 0, 5),
         ("-1", 0, 5),
         ("soon", 0, 5),
@@ -325,6 +326,17 @@ def test_an_endless_answer_is_cut_off() -> None:
 
     assert "bytes" in fail(endless)[0].message
     assert max(stream.given for stream in streams) <= MAX_ANSWER_BYTES + 1_000_000
+
+
+class Unread(httpx.AsyncByteStream):
+    """A body that only asynchronous code could read."""
+
+
+def test_a_body_that_cannot_be_read_is_a_lost_answer() -> None:
+    bench = Bench(lambda _request: httpx.Response(200, stream=Unread()))
+    with pytest.raises(ResponseLost):
+        bench.write()
+    assert len(bench.server.requests) == 1
 
 
 def test_the_servers_words_end_the_message_without_secrets_or_control_characters() -> None:
