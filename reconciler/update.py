@@ -126,7 +126,6 @@ def _live_count(ground: Ground, target: CountTarget) -> int | None:
 
 
 def _refused(ground: Ground, target: CountTarget, answer: Refused) -> None:
-    ground.written.pop(target.key, None)
     message = f"HaloPSA refused the quantity {target.after}: {answer.message}"
     ground.settle(target.key, Outcome.FAILED, message, at=target.subscription_id)
 

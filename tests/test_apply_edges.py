@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -11,8 +12,8 @@ from reconciler.changes import Action, Change
 from reconciler.model import MappingKey
 from reconciler.writes import Outcome, Settled
 from tests.builders import build_change, build_hold, build_mapping, build_plan, build_subscription
-from tests.core import build_binding, build_recorded
-from tests.fakes import Scene, message_of, outcomes
+from tests.core import build_attempt, build_binding, build_recorded
+from tests.fakes import Scene, creates, message_of, outcomes, posts, refused, silent, unclear
 
 
 def change(key: str = "a", subscription: int | None = 1, **how: object) -> Change:
@@ -66,3 +67,70 @@ def test_what_is_not_confirmed_keeps_nothing_behind_it_from_being_remembered(fir
     stage = Scene(*(build_subscription(n, count=10) for n in (1, 2)), recorded=build_recorded(build_binding(2, "b")))
     stage.apply(build_plan(first, change("b", 2)))
     assert stage.state.recorded.bindings[MappingKey("b")].last_counted == 15
+
+
+# --- what was never begun says why, whatever else breaks afterwards ---------------------------------------------------
+
+NO_RIGHT = "not attempted: HaloPSA refused a write for want of a right: no right"
+STOPPED = "not attempted: the run was interrupted before this write"
+
+
+def ending_badly(**settings: object) -> Scene:
+    """Rows 1 to 4, all bound; the count of `z`, in step at row 4, cannot be recorded at the end."""
+    keys = {1: "k1", 2: "k2", 3: "k3", 4: "z"}
+    recorded = build_recorded(*(build_binding(n, key) for n, key in keys.items()))
+    stage = Scene(*(build_subscription(n, count=10) for n in keys), recorded=recorded, **settings)
+    stage.state.failing = {("record_bindings", 1)}
+    return stage
+
+
+IN_STEP = change("z", 4, after=10)
+COUNTS = [change(f"k{n}", n) for n in (1, 2, 3)]
+
+
+def test_counts_behind_a_missing_right_name_the_right() -> None:
+    stage = ending_badly(batch=1)
+    stage.target.answers = [refused(403, message="no right")]
+    applied = stage.apply(build_plan(*COUNTS, IN_STEP))
+    assert applied.error is not None
+    assert [message_of(applied, key) for key in ("k2", "k3")] == [NO_RIGHT, NO_RIGHT]
+
+
+def test_counts_that_a_stop_meets_after_the_second_look_name_the_stop() -> None:
+    stage = ending_badly()
+    stage.stopping = lambda: stage.target.listings > 0
+    applied = stage.apply(build_plan(*COUNTS, IN_STEP), age=61)
+    assert applied.error is not None
+    assert stage.target.sent == []
+    assert {message_of(applied, key) for key in ("k1", "k2", "k3")} == {STOPPED}
+
+
+@pytest.mark.parametrize("batch", [1, 50], ids=["in later groups", "in the same group"])
+def test_creates_behind_a_missing_right_name_the_right(batch: int) -> None:
+    stage = ending_badly(batch=batch)
+    stage.target.answers = [refused(403, message="no right")]
+    applied = stage.apply(build_plan(*creates("a", "b", "c").changes, IN_STEP))
+    assert applied.error is not None
+    assert posts(stage.target) == ["a"]
+    assert [message_of(applied, key) for key in ("b", "c")] == [NO_RIGHT, NO_RIGHT]
+
+
+# --- looks and answers that contradict each other --------------------------------------------------------------------
+
+
+def test_what_any_look_shows_after_an_earlier_create_stops_the_next_one() -> None:
+    """The minute's second look sees the marker, the look right before the create does not: it is there all the same."""
+    stage = Scene()
+    row = build_subscription(9009, 21, marker="a")
+    stage.target.before_listing[1] = lambda: stage.target.rows.update({row.id: row})
+    stage.target.before_listing[2] = lambda: stage.target.rows.pop(row.id) and None
+    applied = stage.apply(creates("a", attempt=build_attempt("a", age=timedelta(hours=30))))
+    assert (posts(stage.target), outcomes(applied)) == ([], {"a": "stale"})
+
+
+def test_a_clear_yes_after_an_unclear_answer_is_what_counts() -> None:
+    stage = Scene(build_subscription(1, count=10))
+    stage.target.answers = [unclear(), silent]
+    applied = stage.apply(build_plan(change()))
+    assert outcomes(applied) == {"a": "failed"}
+    assert message_of(applied, "a") == "15 was written and accepted, HaloPSA shows 10"
