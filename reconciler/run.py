@@ -24,7 +24,7 @@ from reconciler.model import (
     UnreadableUsers,
     UserCount,
 )
-from reconciler.planning import Live, Surroundings, Wishes, make_plan, observe
+from reconciler.planning import FirstReads, Live, Surroundings, Wishes, make_plan, observe
 from reconciler.state.base import RunInfo, RunState, RunVerdict, StateStore
 from reconciler.verdict import EXIT_INCOMPLETE, cancelled, failed, verdict_of
 
@@ -48,7 +48,8 @@ class Applying:
     """Everything one apply needs. `confirm` is None when it was approved beforehand; `agreed` are a saved plan's rows.
 
     `check_fresh` sees the fresh plan before anything else happens and may raise. `writing` surrounds everything from
-    the first possible write to the last look at it.
+    the first possible write to the last look at it. `first` are reads that began before the lock was taken: no run
+    changes what they read. Subscriptions are always listed under the lock.
     """
 
     live: Live
@@ -62,6 +63,7 @@ class Applying:
     agreed: Mapping[MappingKey, PlannedRow] | None = None
     check_fresh: Callable[[Plan], None] | None = None
     writing: Callable[[], AbstractContextManager[None]] = nullcontext
+    first: FirstReads | None = None
 
 
 def run_apply(job: Applying) -> Finished:
@@ -97,7 +99,7 @@ def _failure_on_record(job: Applying, state: RunState, when: str) -> Iterator[No
 def _plan_afresh(job: Applying, state: RunState) -> tuple[Plan, Listing]:
     """Read, compare, judge, and show what comes of it."""
     listed_at = job.surroundings.clock.monotonic()  # the listing is among the first reads; counting users takes long
-    observation = observe(job.live, job.mappings, job.surroundings)
+    observation = observe(job.live, job.mappings, job.surroundings, job.first)
     plan = make_plan(job.mappings, observation, state.recorded, job.wishes)
     if job.check_fresh is not None:
         job.check_fresh(plan)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler import __version__
+from reconciler.cli.ahead import reading_ahead
 from reconciler.cli.options import (
     CommonOptions,
     allowance_options,
@@ -20,7 +21,7 @@ from reconciler.cli.options import (
     output_option,
     selection_options,
 )
-from reconciler.cli.output import draw_plan, say, tell, terminal_style
+from reconciler.cli.output import draw_plan, prepare_drawing, say, tell, terminal_style
 from reconciler.cli.planfile import load_plan_file
 from reconciler.cli.whoami import actor, commit
 from reconciler.cli.wiring import Wiring, live, wire, wishes
@@ -80,14 +81,16 @@ def apply(
             "apply asks before it writes, and there is no terminal to ask on.",
             hint="Add --auto-approve to perform the plan without a question; it lifts no safety rule.",
         )
-    from reconciler.run import Applying, run_apply  # noqa: PLC0415
-
     wiring = wire(options)
-    with wiring.stopper.listen():
+    with wiring.stopper.listen(), reading_ahead(wiring) as ahead:
+        from reconciler.run import Applying, run_apply  # noqa: PLC0415 - while the reads are on their way
+
+        prepare_drawing(options)
         mappings = wiring.load()
         wished = wishes(mappings, only, exclude, allow, reason)
         saved = load_plan_file(plan_file) if plan_file is not None else None
-        with wiring.connect(mappings.settings) as systems:
+        fitting = ahead if ahead is not None and ahead.fits(mappings) else None
+        with fitting.systems if fitting else wiring.connect(mappings.settings) as systems:
             drawing = _Drawing(options=options, wiring=wiring)
             finished = run_apply(
                 Applying(
@@ -102,6 +105,7 @@ def apply(
                     agreed=_agreed(saved),
                     check_fresh=_check_fits(saved),
                     writing=wiring.stopper.writing,
+                    first=fitting.first if fitting else None,
                 )
             )
     return _report(finished, options, output)
