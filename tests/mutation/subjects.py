@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-WRITING = ("update", "odd_answers", "create", "create_failures", "apply", "apply_edges", "writes")
+WRITING = ("update", "odd_answers", "freshen", "create", "create_failures", "apply", "apply_edges", "writes")
 SUBJECTS = {
     "quantity": ("quantity", "safety", "plan"),
     "identity": ("identity", "plan"),
