@@ -8,7 +8,7 @@ ROOT = Path(__file__).parents[2]
 WRITING = ("update", "odd_answers", "freshen", "create", "create_failures", "apply", "apply_edges", "writes")
 SUBJECTS = {
     "quantity": ("quantity", "safety", "plan"),
-    "identity": ("identity", "plan"),
+    "identity": ("identity", "identity_words", "plan"),
     "doubts": ("doubts", "plan"),
     "plan": ("plan", "plan_time", "doubts"),
     "changes": ("changes", "plan_values", "plan", "safety"),
