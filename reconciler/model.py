@@ -365,6 +365,7 @@ class Recorded:
     """What the state says at the start of a run. An empty one is legal: bindings are found again by their markers.
 
     `recreate` holds the keys for which a person said `resolve KEY --recreate`: their old Subscription is given up.
+    `damage` says in words what is wrong with the newest records of earlier runs.
     """
 
     tenant: Tenant | None = None
@@ -373,3 +374,4 @@ class Recorded:
     given_up: MappingABC[MappingKey, tuple[SubscriptionId, ...]] = field(default_factory=dict)
     last_good_run: datetime | None = None
     durable: bool = True
+    damage: tuple[str, ...] = ()

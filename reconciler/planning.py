@@ -144,7 +144,7 @@ def make_plan(mappings: Mappings, observation: Observation, recorded: Recorded, 
     """Compare, judge the whole, then keep what --only and --exclude ask for. Pure."""
     plan = check(diff(mappings, observation, recorded), mappings.limits, wishes.allowances)
     plan = select(plan, only=wishes.only, exclude=wishes.exclude)
-    told = (_overdue(recorded, observation.taken_at), takes_long(plan, mappings.settings))
+    told = (*recorded.damage, _overdue(recorded, observation.taken_at), takes_long(plan, mappings.settings))
     return replace(plan, warnings=(*filter(None, told), *plan.warnings))
 
 

@@ -22,7 +22,7 @@ from reconciler.state.document import STATE_FILE, StateDocument, decode, encode,
 from reconciler.state.files import PrivateDirectory, StateFiles, os_errors_as_state_errors
 from reconciler.state.history import History
 from reconciler.state.journal import Journal
-from reconciler.state.recording import Edit, Step, record_run
+from reconciler.state.recording import Edit, Step, record_run, recorded_in
 
 RUN_LOCK = "run.lock"
 HOLDER_FILE = "run.holder"
@@ -56,7 +56,7 @@ class DirectoryState:
         return History(self._directory)
 
     def read(self) -> Recorded:
-        return _read_document(self._directory).recorded(durable=self._durable)
+        return recorded_in(_read_document(self._directory), self._directory, durable=self._durable)
 
     def open_run(self, info: RunInfo) -> AbstractContextManager[RunState]:
         return self._open_run(info)

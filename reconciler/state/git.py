@@ -33,7 +33,7 @@ from reconciler.state.gitcommand import NETWORK_SECONDS, Git, GitAnswer, clean
 from reconciler.state.gitfiles import CommitFiles, Overlay, write_commit
 from reconciler.state.history import HISTORY_FOLDER, History
 from reconciler.state.journal import JOURNAL_FOLDER, Journal
-from reconciler.state.recording import Step, record_run
+from reconciler.state.recording import Step, record_run, recorded_in
 
 DEFAULT_BRANCH = "reconciler-state"
 PUSH_TRIES = 12
@@ -83,7 +83,8 @@ class GitState:
         return History(Overlay(CommitFiles(self._git, branch.tip), self._local()))
 
     def read(self) -> Recorded:
-        return self._fetched().document.recorded(durable=True)
+        branch = self._fetched()
+        return recorded_in(branch.document, Overlay(branch.files, self._local()), durable=True)
 
     def open_run(self, info: RunInfo) -> AbstractContextManager[RunState]:
         return self._open_run(info)

@@ -71,11 +71,14 @@ class Keeper(Protocol):
 class RecordedRun:
     """`RunState` over a keeper. Records are journaled on the local disk first; then the state changes."""
 
-    def __init__(self, keeper: Keeper, journal: Journal, info: RunInfo, *, durable: bool) -> None:
+    def __init__(
+        self, keeper: Keeper, journal: Journal, info: RunInfo, *, durable: bool, damage: tuple[str, ...] = ()
+    ) -> None:
         self._keeper = keeper
         self._journal = journal
         self._info = info
         self._durable = durable
+        self._damage = damage
         self._updated = False
         self._wrote = False
         self._one_at_a_time = threading.Lock()
@@ -83,7 +86,7 @@ class RecordedRun:
 
     @property
     def recorded(self) -> Recorded:
-        return self._keeper.document.recorded(durable=self._durable)
+        return replace(self._keeper.document.recorded(durable=self._durable), damage=self._damage)
 
     @property
     def worth_keeping(self) -> bool:
@@ -243,7 +246,7 @@ def record_run(keeper: Keeper, info: RunInfo, *, clock: Clock, durable: bool) ->
         for facts in findings:
             journal.append("previous-run", facts)
         keeper.started(journal)
-        run = RecordedRun(keeper, journal, info, durable=durable)
+        run = RecordedRun(keeper, journal, info, durable=durable, damage=_in_words(findings))
         try:
             yield run
         except BaseException as exc:
@@ -256,6 +259,29 @@ def record_run(keeper: Keeper, info: RunInfo, *, clock: Clock, durable: bool) ->
             run.abandon("")
     finally:
         journal.close()
+
+
+def recorded_in(document: StateDocument, files: StateFiles, *, durable: bool) -> Recorded:
+    """What is recorded, with what is wrong with the newest records; for a reader that opens no run."""
+    _, findings = _previous_journals(document.journal, files)
+    return replace(document.recorded(durable=durable), damage=_in_words(findings))
+
+
+def _in_words(findings: Sequence[Mapping[str, Json]]) -> tuple[str, ...]:
+    """Damage as a warning. The next run follows other records, so it is told once; a torn end is a crash, no damage."""
+    told = []
+    for row in findings:
+        lost, damage = row.get("lost"), row.get("damage")
+        if lost or damage not in {None, _TORN}:
+            what = f"{lost} is lost" if lost else damage
+            told.append(
+                f"the journal of an earlier run is not what was written: {row['file']}, {what}; no quantity hangs on "
+                "it. See what is lost with: reconciler history --verify"
+            )
+    return tuple(told)
+
+
+_TORN = "the last line has no end"
 
 
 def _previous_journals(head: ChainHead | None, files: StateFiles) -> tuple[str, list[dict[str, Json]]]:
@@ -275,7 +301,7 @@ def _previous_journals(head: ChainHead | None, files: StateFiles) -> tuple[str, 
             else:
                 facts["lost"] = f"record {head.seq}"
         if reading.problem or reading.torn:
-            facts["damage"] = reading.problem or "the last line has no end"
+            facts["damage"] = reading.problem or _TORN
         if reading.unknown_intents:
             facts["unknown_intents"] = list(reading.unknown_intents)
         if facts:

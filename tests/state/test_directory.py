@@ -273,3 +273,33 @@ def test_lock_bypassed_two_runs_share_one_grant(tmp_path: Path, clock: StillCloc
         one.record_bindings([binding("acme", 9001)])
         with pytest.raises(StateConflict):
             two.record_bindings([binding("acme", 9002)])
+
+
+@pytest.mark.parametrize("torn", [False, True])
+def test_an_edited_journal_is_told_once_and_a_torn_end_is_no_damage(store: DirectoryState, *, torn: bool) -> None:
+    with store.open_run(run_info("r1")) as run:
+        run.note("x", {"n": 1})
+    path = store_root(store) / journal_name(run_info("r1"))
+    content = path.read_bytes()
+    path.write_bytes(content + b'{"seq"' if torn else content.replace(b'"n": 1', b'"n": 2'))
+
+    told = store.read().damage
+    later = run_info("r2", started_at=START + timedelta(hours=1))
+    with store.open_run(later) as run:
+        told_again = run.recorded.damage
+
+    assert told == told_again
+    assert [journal_name(run_info("r1")) in words for words in told] == ([] if torn else [True])
+    assert store.read().damage == ()
+
+
+def test_a_lost_journal_is_told(store: DirectoryState) -> None:
+    with store.open_run(run_info("r1")) as run:
+        run.note("x", {"n": 1})
+    (store_root(store) / journal_name(run_info("r1"))).unlink()
+    [words] = store.read().damage
+    assert "is lost" in words
+
+
+def store_root(store: DirectoryState) -> Path:
+    return Path(store.location.removeprefix("directory "))

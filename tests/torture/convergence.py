@@ -48,7 +48,7 @@ def not_converged(e: Evidence) -> Iterator[str]:
     held = note.get("holds", {})
     for c in e.contracts:
         touched = _touched(e, c)
-        rows = [e.world.licences[i] for i in sorted(e.own(c)) if i in e.world.licences]
+        rows = [e.world.licences[i] for i in sorted(e.own(c) - e.copies()) if i in e.world.licences]
         live = [row for row in rows if not row.get("deleted") and row.get("is_active") is not False]
         wanted = _wanted(e, c)
         counts = [row["count"] for row in live]
@@ -59,6 +59,7 @@ def not_converged(e: Evidence) -> Iterator[str]:
         excused = (
             _for_a_person(e, held.get(c.key, ""), counts)
             or (c.key in held and moved)
+            or (c.retired and touched and not e.trusted_marker)
             or (_source_fell(e) and "source-dropped" in note.get("refused_by", ()))
             or (e.foreign and "wrong-tenant" in note.get("refused_by", ()))
             or (note.get("refused_by") and any(_touched(e, each) or _guarded_now(e, each) for each in e.contracts))

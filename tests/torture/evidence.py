@@ -138,6 +138,11 @@ class Evidence:
         }
         return {i for i in ids if i is not None} | self.created(contract)
 
+    def copies(self) -> set[int]:
+        """Rows that people made; where Halo shows no markers, nobody can tell that one of them carries ours."""
+        made = {m.object_id for m in self.mutations if m.actor is Actor.PERSON and m.action == "create"}
+        return set() if self.trusted_marker else made
+
     def created(self, contract: Contract) -> set[int]:
         """Ids that requests created for the mapping."""
         return {m.object_id for m in self.api_mutations() if m.action == "create" and self.creates_for(m, contract)}

@@ -413,7 +413,7 @@ def p5_no_false_green(e: Evidence) -> Iterator[str]:
                 yield f"run {run.number} says all is well; its write changed {sorted(m.changes)} of row {m.object_id}"
         for c in e.contracts if not e.nameless else ():
             here = {i for i in e.own(c) if lists and lists[0].row(i)} | e.created(c)  # not a copy made meanwhile
-            here = here if e.trusted_marker else e.own(c)
+            here = here if e.trusted_marker else e.own(c) - e.copies()
             shown = [n for one in lists[-1:] for i in here if (n := one.count(i)) is not None and _live(one.row(i))]
             if not e.trusted_marker and len(shown) > 1:  # nobody can tell whose the other row is
                 shown = [n for n in shown if n in e.quantities(run.number, c)][:1]
