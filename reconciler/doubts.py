@@ -79,7 +79,10 @@ def customer_doubts(mapping: Mapping, action: Action, customer: HaloCustomer | N
             Doubt(
                 rule=Rule.CUSTOMER_INACTIVE,
                 message=f"customer {wanted.id} ({wanted.name}) {state}",
-                remedy="activate the customer in HaloPSA, or set retired: true to bring the quantity to 0",
+                remedy=(
+                    "activate the customer in HaloPSA, or set retired: true to bring the quantity to 0; if it is to be "
+                    f"billed all the same, run with --allow customer-inactive:{mapping.key} --reason '...'"
+                ),
             )
         )
     if action is not Action.CREATE:

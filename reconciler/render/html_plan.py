@@ -165,8 +165,7 @@ def _about(row: Row, tone: Tone, what: str, step: str, numbers: dict[str, int]) 
 
 
 def _step(problem: Problem) -> str:
-    lift = f" Or run with {problem.lift} --reason '...'." if problem.lift else ""
-    return capital(f"{problem.remedy}{lift}")
+    return capital(problem.remedy)
 
 
 def _what(problem: Problem) -> str:

@@ -6,6 +6,7 @@ alone: each line says it in a word too. The program's own words are ASCII, so th
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -38,6 +39,9 @@ LISTED = 20
 
 _PROSE = 2000
 """Characters of one message or remedy that are shown."""
+
+_TO_COPY = re.compile(r"(?:reconciler [a-z]+ |--allow )[^;,.]{1,120}?--reason '\.\.\.'(?: --yes)?")
+_GLUE = "\x1f"  # a control character, so no cleaned text holds it
 
 
 class Ink(Enum):
@@ -87,15 +91,20 @@ class Pen:
         return f"\x1b[{ink.value}m{text}\x1b[0m" if self.colour and ink is not Ink.PLAIN else text
 
     def prose(self, text: str, *, indent: str, first: str = "") -> Iterator[str]:
-        """Text wrapped into lines; `first` is our own opening, which keeps foreign text off the line's start."""
-        yield from textwrap.wrap(
-            first + self.clean(text, _PROSE),
+        """Text wrapped into lines; `first` is our own opening, which keeps foreign text off the line's start.
+
+        What is there to be copied stays on one line, however narrow the terminal is.
+        """
+        words = _TO_COPY.sub(lambda command: command[0].replace(" ", _GLUE), self.clean(text, _PROSE))
+        lines = textwrap.wrap(
+            first + words,
             width=max(self.width, 40),
             initial_indent=indent,
             subsequent_indent=indent + "  ",
             break_long_words=False,
             break_on_hyphens=False,
         )
+        yield from (line.replace(_GLUE, " ") for line in lines)
 
 
 def render_plan(

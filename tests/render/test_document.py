@@ -19,7 +19,7 @@ from reconciler.render.document import (
 )
 from reconciler.rules import Rule
 from reconciler.writes import Outcome, Settled
-from tests.builders import build_change, build_hold, build_mapping, build_plan, build_violation
+from tests.builders import build_change, build_hold, build_mapping, build_plan
 from tests.render import stories
 
 
@@ -61,20 +61,6 @@ def test_lifted_violation_holds_nothing() -> None:
     shown = view(stories.document(stories.lifted_plan()))
     assert [problem.allowed for problem in shown.lifted] == ["all left"]
     assert all(row.problems == () for row in shown.rows)
-
-
-def test_remedy_that_names_the_option_is_not_followed_by_it() -> None:
-    hold = build_hold(remedy="run with --allow zero:infima-101 --reason '...'")
-    (row,) = view(stories.document(build_plan(build_change(hold=hold)))).rows
-    assert row.problems[0].lift == ""
-
-
-@pytest.mark.parametrize("rule", Rule)
-def test_only_liftable_rules_offer_a_way_through(rule: Rule) -> None:
-    violation = build_violation(build_hold(rule), "infima-101")
-    shown = view(stories.document(build_plan(build_change(hold=build_hold(rule)), violations=(violation,))))
-    problems = shown.refusals or shown.rows[0].problems
-    assert bool(problems[0].lift) is rule.liftable
 
 
 @pytest.mark.parametrize(

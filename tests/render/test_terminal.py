@@ -101,9 +101,30 @@ def test_rule_that_cannot_be_lifted_offers_no_way_through() -> None:
     assert "--allow" not in text
 
 
-def test_remedy_of_a_held_row_is_told_again_after_apply() -> None:
-    text = render_outcome(OUTCOMES["held"])
-    assert "Activate the customer in HaloPSA" in text
+@pytest.mark.parametrize("name", ["held", "refused"])
+def test_what_the_plan_has_told_in_full_is_a_line_after_apply(name: str) -> None:
+    text = render_outcome(OUTCOMES[name])
+    assert "To do:" not in text
+    assert [line for line in text.splitlines() if "infima-108" in line and "customer-inactive" not in line] == []
+
+
+@pytest.mark.parametrize("width", [40, 60, 100])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "--allow customer-inactive:infima-108 --reason '...'",
+        "reconciler resolve infima-108 --adopt 9051 --reason '...' --yes",
+    ],
+)
+def test_what_is_there_to_be_copied_stays_on_one_line(command: str, width: int) -> None:
+    remedy = f"look into HaloPSA, and when it is right all the same, for this one night, run with {command}; else wait"
+    hold = build_hold(Rule.CUSTOMER_INACTIVE, "is inactive", remedy)
+    text = render_plan(stories.document(build_plan(build_change(before=12, after=12, hold=hold))), width=width)
+    assert any(command in line for line in text.splitlines())
+
+
+def test_a_held_row_names_its_rule_after_apply() -> None:
+    assert "not written: customer-inactive" in render_outcome(OUTCOMES["held"])
 
 
 def test_complete_is_said_when_everything_was_written() -> None:
