@@ -382,7 +382,7 @@ def test_a_second_read_that_fails_is_told() -> None:
 def test_a_client_that_vanished_before_the_second_read_is_no_zero() -> None:
     night = zero_night(build_count(101, 0))
     night.apply(check_fresh=lambda _plan: setattr(night.source, "listed", ()))
-    assert night.target.sent == []
+    assert (night.target.sent, night.source.asked) == ([], [(101,), ()])
 
 
 @pytest.mark.parametrize(("second", "result"), [(0, "applied"), (3, "held"), (None, "held")])

@@ -24,7 +24,7 @@ import pytest
 
 from tests.mutation.mutants import Mutant
 
-PROCESSOR_SECONDS, SECONDS = 20, 300
+PROCESSOR_SECONDS, SECONDS = 10, 300
 """A mutant that never ends is taken for killed after so much time of the processor, or of the clock."""
 
 QUIET = ["-x", "--assert=plain", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", "-o", "timeout=0"]

@@ -6,20 +6,24 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 WRITING = ("update", "odd_answers", "freshen", "create", "create_failures", "apply", "apply_edges", "writes")
+SAFETY = ("safety", "safety_edges", "source_steep", "amount_limits")
 SUBJECTS = {
     "quantity": ("quantity", "safety", "plan"),
     "identity": ("identity", "identity_words", "plan"),
     "doubts": ("doubts", "plan"),
-    "plan": ("plan", "plan_time", "doubts"),
-    "changes": ("changes", "plan_values", "plan", "safety"),
-    "safety": ("safety", "safety_edges", "source_steep"),
+    "money": ("money", "amount_limits", "plan"),
+    "changes": ("changes", "plan_values", "plan", "safety", "money"),
+    "plan": ("plan", "plan_time", "doubts", "money"),
+    "ground": SAFETY,
+    "amount_limits": ("amount_limits", "safety"),
+    "safety": SAFETY,
     "writes": WRITING,
     "update": WRITING,
     "create": WRITING,
     "apply": WRITING,
     "verdict": ("verdict",),
+    "planning": ("run", "planning"),
     "run": ("run",),
-    "planning": ("run",),
 }
 """Each module of the core with the test files that answer for it, those that notice most first."""
 
