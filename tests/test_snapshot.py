@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from reconciler import snapshot as snapshots
 from reconciler.errors import PlanFileError
+from reconciler.model import UnreadableUsers
 from reconciler.plan_document import dump_document, plan_document
 from reconciler.planning import Live, Wishes, make_plan, observe
 from reconciler.snapshot import Snapshot, dump_snapshot, read_snapshot
@@ -119,3 +121,42 @@ def test_a_damaged_snapshot_is_refused(
 def test_what_is_no_snapshot_at_all_is_refused(data: bytes) -> None:
     with pytest.raises(PlanFileError):
         read_snapshot(data)
+
+
+def test_a_client_that_could_not_be_read_keeps_its_reason(taken: tuple[Stage, Snapshot]) -> None:
+    seen = taken[1].observation
+    unread = UnreadableUsers(client_id=seen.user_counts[0].client_id, reason="page 2 was refused")
+    snapshot = replace(taken[1], observation=replace(seen, user_counts=(unread, *seen.user_counts[1:])))
+    assert read_snapshot(dump_snapshot(snapshot).encode()).observation.user_counts[0] == unread
+
+
+def test_what_is_too_large_is_not_even_parsed(taken: tuple[Stage, Snapshot], monkeypatch: pytest.MonkeyPatch) -> None:
+    data = dump_snapshot(taken[1]).encode()
+    monkeypatch.setattr(snapshots, "MAX_SNAPSHOT_BYTES", len(data))
+    assert read_snapshot(data)
+    monkeypatch.setattr(snapshots, "MAX_SNAPSHOT_BYTES", len(data) - 1)
+    with pytest.raises(PlanFileError, match="too large"):
+        read_snapshot(data)
+
+
+@pytest.mark.parametrize(
+    ("member", "row"),
+    [
+        ("clients", [1, 5, None, None]),
+        ("customers", [12, None, False]),
+        ("customers", [12, "x", 0]),
+        ("customers", [True, "x", False]),
+        ("customers", [-1, "x", False]),
+        ("user_counts", [1, 2, None]),
+        ("subscriptions", [1, -2, "x", 12, 1, True, False, None]),
+        ("subscriptions", [1, 2, "x", 12, 1, None, False, None]),
+        ("subscriptions", [1, 2, "x", 12, 1, True, False, 7]),
+    ],
+)
+def test_a_row_with_a_value_of_the_wrong_kind_is_refused(
+    taken: tuple[Stage, Snapshot], member: str, row: list[object]
+) -> None:
+    document = json.loads(dump_snapshot(taken[1]))
+    document[member].append(row)
+    with pytest.raises(PlanFileError, match="cannot be read"):
+        read_snapshot(json.dumps(document).encode())

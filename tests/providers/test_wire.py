@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import re
 import shutil
 import socket
@@ -337,6 +338,30 @@ def test_a_backend_without_allowance_sends_nothing() -> None:
     thread = threading.Thread(target=connect)
     thread.start()
     thread.join()
+
+
+class Untouched(httpcore.NetworkStream):
+    """A connection that nobody may use any more: every method of the base class raises `NotImplementedError`."""
+
+
+@pytest.mark.parametrize(
+    ("use", "error"),
+    [
+        (lambda stream: stream.read(1), httpcore.ReadTimeout),
+        (lambda stream: stream.write(b"x"), httpcore.WriteTimeout),
+        (lambda stream: stream.start_tls(ssl.create_default_context()), httpcore.ConnectTimeout),
+    ],
+    ids=["read", "write", "TLS"],
+)
+def test_when_the_requests_time_is_over_its_connection_is_left_alone(
+    use: Callable[[wire.DeadlineStream], object], error: type[Exception]
+) -> None:
+    def spend_and_use() -> None:
+        wire.ALLOWANCE.set(wire.Allowance(deadline=1.0, clock=lambda: 1.0, stopped=lambda: False))
+        with pytest.raises(error, match="time is over"):
+            use(wire.DeadlineStream(Untouched()))
+
+    contextvars.copy_context().run(spend_and_use)
 
 
 # -- TLS ----------------------------------------------------------------------------------------------------------
