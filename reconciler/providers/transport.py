@@ -8,7 +8,6 @@ interface is, so that tests put the simulator's callables in the place of the ne
 
 from __future__ import annotations
 
-import itertools
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, nullcontext
@@ -100,7 +99,9 @@ class Transport:
         """
         patience = self._patience
         give_up = patience.clock.monotonic() + READ_SECONDS
-        for attempt in itertools.count(1):
+        attempt = 0
+        while True:
+            attempt += 1
             retry_after = None
             try:
                 reply = self._exchange(call, stoppable=True)
@@ -117,7 +118,6 @@ class Transport:
             if pause is None or pause >= min(patience.remaining, give_up - patience.clock.monotonic()):
                 raise error
             patience.wait(pause, f"{error.message} Trying again.")
-        raise AssertionError("unreachable: the loop above ends by returning or raising")
 
     def write(self, call: Call) -> Reply:
         """Send a call exactly once and return the answer, whatever its status.
