@@ -208,9 +208,12 @@ def parse_time(text: str) -> datetime:
     return moment.astimezone(UTC)
 
 
+_SPELLING = json.JSONEncoder(ensure_ascii=True, allow_nan=False, sort_keys=True, separators=(", ", ": "))
+
+
 def to_line(value: Json) -> str:
     """JSON on one line, members sorted, ASCII only; NaN and infinities raise `ValueError`."""
-    return json.dumps(value, ensure_ascii=True, allow_nan=False, sort_keys=True, separators=(", ", ": "))
+    return _SPELLING.encode(value)
 
 
 def _damaged(place: str) -> StateError:
@@ -231,15 +234,15 @@ def _body(document: StateDocument) -> str:
         "last_good_run": to_line(None if last is None else format_time(last)),
         "journal": to_line(_encode_head(document.journal)),
         "history": to_line(_encode_head(document.history)),
-        "bindings": _section({key: _encode_binding(value) for key, value in document.bindings.items()}),
-        "attempts": _section({key: _encode_attempt(value) for key, value in document.attempts.items()}),
-        "given_up": _section({key: list(value) for key, value in document.given_up.items()}),
+        "bindings": _section({key: _spell_binding(value) for key, value in document.bindings.items()}),
+        "attempts": _section({key: to_line(_encode_attempt(value)) for key, value in document.attempts.items()}),
+        "given_up": _section({key: to_line(list(value)) for key, value in document.given_up.items()}),
     }
     return "{\n" + ",\n".join(f'"{name}": {value}' for name, value in members.items())
 
 
-def _section(rows: Mapping[MappingKey, Json]) -> str:
-    lines = [f"{to_line(str(key))}: {to_line(rows[key])}" for key in sorted(rows)]
+def _section(rows: Mapping[MappingKey, str]) -> str:
+    lines = [f"{to_line(str(key))}: {rows[key]}" for key in sorted(rows)]
     return "{\n" + ",\n".join(lines) + "\n}" if lines else "{}"
 
 
@@ -253,15 +256,15 @@ def _encode_tenant(tenant: Tenant | None) -> Json:
     return {"halo_url": tenant.halo_url, "infima_partner": tenant.infima_partner}
 
 
-def _encode_binding(binding: Binding) -> Json:
-    return {
-        "subscription_id": binding.subscription_id,
-        "customer_id": binding.customer_id,
-        "origin": binding.origin.value,
-        "bound_at": format_time(binding.bound_at),
-        "awaiting_first_count": binding.awaiting_first_count,
-        "last_counted": binding.last_counted,
-    }
+def _spell_binding(binding: Binding) -> str:
+    """As `to_line` would: there is one for each mapping, and the state is spelled several times a run."""
+    counted = "null" if binding.last_counted is None else binding.last_counted
+    return (
+        f'{{"awaiting_first_count": {"true" if binding.awaiting_first_count else "false"}, '
+        f'"bound_at": "{format_time(binding.bound_at)}", "customer_id": {binding.customer_id}, '
+        f'"last_counted": {counted}, "origin": "{binding.origin.value}", '
+        f'"subscription_id": {binding.subscription_id}}}'
+    )
 
 
 def _encode_attempt(attempt: Attempt) -> Json:
