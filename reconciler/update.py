@@ -173,7 +173,10 @@ def _judge(ground: Ground, target: CountTarget) -> None:
             message += ": somebody else changed it during the run"
         ground.settle(target.key, Outcome.FAILED, message, at=number)
     elif touched := changed_besides_count(ground.frames[number], live):
-        message = f"the quantity is right, but more than the quantity changed during the run: {touched}"
+        message = (
+            f"the quantity is right, but more than the quantity changed during the run: {touched}; if nobody did that "
+            "by hand, set it back in HaloPSA"
+        )
         ground.settle(target.key, Outcome.FAILED, message, at=number)
     elif warning := ground.warnings.get(target.key):
         ground.settle(target.key, Outcome.FAILED, f"the quantity is right, but HaloPSA warns: {warning}", at=number)

@@ -121,6 +121,8 @@ def _quantity_after(change: Change, settled: Settled | None) -> int | None:
     """What HaloPSA bills after the run, as far as the run has seen it."""
     if settled is not None and settled.outcome is Outcome.APPLIED:
         return change.after.count
+    if settled is not None and settled.live_count is not None:
+        return settled.live_count
     return change.billed
 
 

@@ -37,11 +37,15 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
-    """The outcome of one change, with a sentence where it is not plainly good, and the object it ended on."""
+    """The outcome of one change, with a sentence where it is not plainly good, and the object it ended on.
+
+    `live_count` is the quantity that the last listing shows on that object, where there is one.
+    """
 
     outcome: Outcome
     message: str = ""
     subscription_id: SubscriptionId | None = None
+    live_count: int | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -79,7 +83,10 @@ class Ground:
 
     def settle(self, key: MappingKey, outcome: Outcome, message: str = "", *, at: SubscriptionId | None = None) -> None:
         """Write down what became of a change and tell the observer."""
-        self.outcomes[key] = Settled(outcome=outcome, message=message, subscription_id=at)
+        live = self.listing.get(at) if at is not None else None
+        self.outcomes[key] = Settled(
+            outcome=outcome, message=message, subscription_id=at, live_count=live.count if live else None
+        )
         self.observe(WriteSettled(key=key, outcome=outcome, message=message))
 
     def may_write(self) -> bool:

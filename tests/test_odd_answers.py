@@ -43,6 +43,7 @@ def test_a_row_that_halo_warns_of_is_not_called_good() -> None:
     assert outcomes(applied) == {"k1": "failed", "k2": "applied"}
     assert message_of(applied, "k1") == "the quantity is right, but HaloPSA warns: over the contract"
     assert applied.outcomes["k1"].subscription_id == 1  # type: ignore[index]
+    assert applied.outcomes["k1"].live_count == 15  # type: ignore[index]
     assert stage.counts() == {1: 15, 2: 15}
     assert len(stage.target.sent) == 1
 

@@ -167,6 +167,15 @@ def test_a_create_that_is_not_verified_bills_nobody_yet(outcome: Outcome) -> Non
     assert (made.users_before, made.users_after, made.snapshot) == (0, 0, {})
 
 
+@pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.STALE, Outcome.UNKNOWN])
+def test_what_a_run_saw_last_is_what_is_billed(outcome: Outcome) -> None:
+    """E.g. a right quantity beside a price that moved: the run failed there, and yet HaloPSA bills fifteen."""
+    row = change()
+    made = verdict((row, Settled(outcome=outcome, subscription_id=SubscriptionId(1), live_count=15)))
+    assert (made.users_before, made.users_after) == (10, 15)
+    assert made.snapshot == {row.key: 15}
+
+
 def test_an_unknown_live_count_is_not_in_the_snapshot() -> None:
     made = verdict((change(before=None, after=None, action=Action.NO_OP), Settled(outcome=Outcome.HELD)))
     assert made.snapshot == {}

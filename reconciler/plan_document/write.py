@@ -24,7 +24,7 @@ from reconciler.plan_document.layout import (
     sum_json,
 )
 from reconciler.state.base import RunVerdict
-from reconciler.writes import Settled
+from reconciler.writes import Outcome, Settled
 
 
 def plan_document(
@@ -127,6 +127,8 @@ def _change(change: Change, outcome: Settled | None) -> ChangeJson:
     if outcome is not None:
         row["outcome"] = outcome.outcome.value
         row["outcome_message"] = outcome.message
+        if outcome.live_count is not None and outcome.outcome not in {Outcome.APPLIED, Outcome.UNCHANGED}:
+            row["outcome_count"] = outcome.live_count
     return row
 
 

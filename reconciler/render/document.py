@@ -80,6 +80,7 @@ class Row:
     first_count: bool
     outcome: Outcome | None
     outcome_message: str
+    outcome_count: int | None = None
     amount: AmountJson | None = None
 
     @property
@@ -216,6 +217,7 @@ def _row(change: ChangeJson, problems: Mapping[str, list[Problem]], *, ran: bool
         first_count=change["action_reason"] in {ActionReason.NEW_MAPPING, ActionReason.FIRST_COUNT},
         outcome=_outcome(change, kind) if ran else None,
         outcome_message=change.get("outcome_message", ""),
+        outcome_count=change.get("outcome_count"),
         amount=change["monthly_amount"],
     )
 
@@ -308,11 +310,14 @@ def attach(created: int) -> str:
 
 
 def users_after_apply(rows: Iterable[Row]) -> tuple[int, int]:
-    """Return the users billed before and after `apply`, as far as known: only what was read back counts as changed."""
+    """Return the users billed before and after `apply`, as far as known: only what was read back counts."""
     before = after = 0
     for row in rows:
         live = row.billed_now
         before += live
         settled = row.outcome in {Outcome.APPLIED, Outcome.UNCHANGED}
-        after += row.after if settled and row.after is not None else live
+        if settled and row.after is not None:
+            after += row.after
+        else:
+            after += live if row.outcome_count is None else row.outcome_count
     return before, after

@@ -127,3 +127,12 @@ def test_next_step_after_creates_counts_them() -> None:
 
 def test_plural() -> None:
     assert (plural(1, "user"), plural(2, "user")) == ("1 user", "2 users")
+
+
+def test_a_failed_row_bills_what_was_seen_last() -> None:
+    """A right quantity beside a price that moved: not called good, and yet it is what HaloPSA bills."""
+    seen = Settled(outcome=Outcome.FAILED, message="the quantity is right, but ...", live_count=15)
+    change = build_change(before=12, after=15)
+    document = plan_document(build_plan(change), version="0.1.0", outcomes={change.key: seen})
+    assert document["resource_changes"][0]["outcome_count"] == 15
+    assert users_after_apply(view(document).rows) == (12, 15)
