@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from reconciler.changes import Action, Change, Plan
+from reconciler.changes import Action, Change, Plan, PlannedRow
 from reconciler.clock import Clock
 from reconciler.create import Creator
 from reconciler.errors import ReconcilerError
@@ -17,7 +17,6 @@ from reconciler.events import Observer, PhaseFinished, PhaseStarted
 from reconciler.model import (
     Binding,
     BindingOrigin,
-    HaloCustomerId,
     MappingKey,
     RunId,
     Settings,
@@ -32,18 +31,6 @@ from reconciler.writes import CountTarget, Ground, Outcome, Settled, what_moved
 
 Recount = Callable[[Sequence[Change]], Mapping[MappingKey, int | None]]
 """Reads the counts of these mappings once more, completely; None where that failed."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlannedRow:
-    """One row of a saved plan: what a person has seen and agreed to."""
-
-    action: str
-    subscription_id: SubscriptionId | None
-    before: int | None
-    after: int | None
-    customer_id: HaloCustomerId | None
-    held: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,11 +139,11 @@ def _moved_since(row: PlannedRow | None, change: Change) -> str:
     """What differs between the saved row and today's change, in words; empty when nothing does."""
     if row is None:
         return "the saved plan has no such row"
-    if row.held:
+    if row.hold is not None:
         return "the saved plan holds it"
     return what_moved(
         {
-            "action": row.action,
+            "action": str(row.action),
             "subscription": row.subscription_id,
             "live quantity": row.before,
             "new quantity": row.after,

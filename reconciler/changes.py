@@ -136,6 +136,28 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedRow:
+    """One change as a saved plan shows it: what a person has seen and agreed to.
+
+    `subscription_id` and `before` are None where no Subscription existed, `after` where no number was known, and
+    all of them where nothing exists and nothing was going to. `customer_id` is the Subscription's.
+    """
+
+    key: MappingKey
+    action: Action
+    subscription_id: SubscriptionId | None
+    before: int | None
+    after: int | None
+    customer_id: HaloCustomerId | None
+    hold: Rule | None = None
+
+    @property
+    def performs_write(self) -> bool:
+        """True when the saved plan would have sent something for it."""
+        return self.hold is None and self.action is not Action.NO_OP
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Violation:
     """A safety rule that was broken: measured value, limit, what to do. `allowed` holds the reason of an allowance.
 

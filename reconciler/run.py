@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 
-from reconciler.apply import Applied, Listing, PlannedRow, Tools, apply
-from reconciler.changes import Change, Plan
+from reconciler.apply import Applied, Listing, Tools, apply
+from reconciler.changes import Change, Plan, PlannedRow
 from reconciler.errors import ApiError, ReconcilerError, StateError
 from reconciler.events import Noticed
 from reconciler.model import (

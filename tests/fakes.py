@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from reconciler.apply import Applied, Listing, PlannedRow, Tools, apply
-from reconciler.changes import Change, Plan
+from reconciler.apply import Applied, Listing, Tools, apply
+from reconciler.changes import Change, Plan, PlannedRow
 from reconciler.errors import ApiError, Interrupted, StateError
 from reconciler.events import Event
 from reconciler.model import (

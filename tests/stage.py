@@ -9,12 +9,10 @@ from random import Random
 
 import httpx
 
-from reconciler.apply import PlannedRow
-from reconciler.changes import Plan
+from reconciler.changes import Plan, PlannedRow
 from reconciler.config import parse_mappings
 from reconciler.events import Event, ignore_events
 from reconciler.model import MappingKey, Mappings, RunId
-from reconciler.plan_document import SavedPlan
 from reconciler.planning import Live, Surroundings, Wishes, make_plan, observe
 from reconciler.providers.connect import Systems, connect
 from reconciler.providers.credentials import read_credentials
@@ -124,21 +122,6 @@ def _live(systems: Systems) -> Live:
 def allow(rule: Rule, key: str | None = None) -> Wishes:
     """The wish to lift one rule."""
     return Wishes(allowances=(Allowance(rule=rule, reason="test", key=key),))
-
-
-def rows_of(saved: SavedPlan) -> dict[MappingKey, PlannedRow]:
-    """A saved plan's rows as `apply` takes them."""
-    return {
-        key: PlannedRow(
-            action=str(row.action),
-            subscription_id=row.subscription_id,
-            before=row.before,
-            after=row.after,
-            customer_id=row.customer_id,
-            held=False,
-        )
-        for key, row in saved.permitted.items()
-    }
 
 
 def small_world() -> World:

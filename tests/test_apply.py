@@ -6,8 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.apply import PlannedRow
-from reconciler.changes import Action, Change, Plan, Violation
+from reconciler.changes import Action, Change, Plan, PlannedRow, Violation
 from reconciler.errors import ApiError, Interrupted, RequestForbidden, StateError
 from reconciler.events import PhaseFinished, PhaseStarted, WriteSettled
 from reconciler.identity import Doubt
@@ -146,8 +145,8 @@ def test_what_needed_no_write_and_moved_meanwhile_is_stale() -> None:
 
 def row(**instead: object) -> PlannedRow:
     members: dict[str, object] = {
-        "action": "update", "subscription_id": SubscriptionId(1), "before": 10, "after": 15,
-        "customer_id": HaloCustomerId(12), "held": False,
+        "key": A, "action": Action.UPDATE, "subscription_id": SubscriptionId(1), "before": 10, "after": 15,
+        "customer_id": HaloCustomerId(12),
     }  # fmt: skip
     return PlannedRow(**(members | instead))  # type: ignore[arg-type]
 
@@ -161,12 +160,12 @@ def test_what_stands_in_both_is_performed() -> None:
     ("agreed", "words"),
     [
         ({}, "the saved plan has no such row"),
-        ({A: row(held=True)}, "the saved plan holds it"),
+        ({A: row(hold=Rule.ZERO)}, "the saved plan holds it"),
         ({A: row(after=14)}, "new quantity 14 -> 15"),
         ({A: row(before=9)}, "live quantity 9 -> 10"),
         ({A: row(subscription_id=SubscriptionId(2))}, "subscription 2 -> 1"),
         ({A: row(customer_id=HaloCustomerId(13))}, "customer 13 -> 12"),
-        ({A: row(action="create", subscription_id=None, before=None)}, "action create -> update"),
+        ({A: row(action=Action.CREATE, subscription_id=None, before=None)}, "action create -> update"),
     ],
 )
 def test_what_moved_since_is_stale_and_said(agreed: dict[MappingKey, PlannedRow], words: str) -> None:
@@ -179,7 +178,7 @@ def test_what_moved_since_is_stale_and_said(agreed: dict[MappingKey, PlannedRow]
 
 
 def test_a_saved_create_is_performed() -> None:
-    agreed = {A: row(action="create", subscription_id=None, before=None, after=7, customer_id=HaloCustomerId(21))}
+    agreed = {A: row(action=Action.CREATE, subscription_id=None, before=None, after=7, customer_id=HaloCustomerId(21))}
     assert outcomes(scene(1).apply(creates("a"), agreed=agreed)) == {"a": "applied"}
 
 

@@ -14,7 +14,7 @@ from reconciler.rules import Rule
 from reconciler.run import Finished
 from reconciler.simulator.faults import Fault, FaultKind
 from reconciler.simulator.switches import Switches
-from tests.stage import Stage, allow, rows_of, small_mappings, small_world
+from tests.stage import Stage, allow, small_mappings, small_world
 
 HOUR = 3600
 
@@ -150,7 +150,7 @@ def test_a_saved_plan_takes_away_and_adds_nothing(stage: Stage) -> None:
     saved = dump_document(plan_document(stage.plan(), version="0.1.0")).encode()
     stage.world.users_join(101, 1)
     stage.world.users_join(102, 1)
-    night = stage.apply(agreed=rows_of(read_plan_file(saved)))
+    night = stage.apply(agreed=read_plan_file(saved).permitted)
     assert {key: ended(night)[key] for key in ("101", "102", "105")} == {
         "101": "stale", "102": "stale", "105": "applied",
     }  # fmt: skip

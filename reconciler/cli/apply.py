@@ -26,10 +26,9 @@ from reconciler.cli.planfile import load_plan_file
 from reconciler.cli.whoami import actor, commit
 from reconciler.cli.wiring import Wiring, live, wire, wishes
 from reconciler.errors import PlanFileError, UsageError
-from reconciler.model import MappingKey, Mappings, RunId
+from reconciler.model import Mappings, RunId
 
 if TYPE_CHECKING:
-    from reconciler.apply import PlannedRow
     from reconciler.changes import Plan
     from reconciler.plan_document import SavedPlan
     from reconciler.planning import Wishes
@@ -102,7 +101,7 @@ def apply(
                     surroundings=wiring.surroundings(),
                     show=drawing.show,
                     confirm=None if auto_approve else drawing.confirm,
-                    agreed=_agreed(saved),
+                    agreed=saved.permitted if saved is not None else None,
                     check_fresh=_check_fits(saved),
                     writing=wiring.stopper.writing,
                     first=fitting.first if fitting else None,
@@ -150,24 +149,6 @@ def _run_info(wiring: Wiring, mappings: Mappings, wished: Wishes) -> RunInfo:
         mappings_sha256=mappings.sha256,
         version=__version__,
     )
-
-
-def _agreed(saved: SavedPlan | None) -> dict[MappingKey, PlannedRow] | None:
-    if saved is None:
-        return None
-    from reconciler.apply import PlannedRow  # noqa: PLC0415
-
-    return {
-        key: PlannedRow(
-            action=str(row.action),
-            subscription_id=row.subscription_id,
-            before=row.before,
-            after=row.after,
-            customer_id=row.customer_id,
-            held=False,
-        )
-        for key, row in saved.permitted.items()
-    }
 
 
 def _check_fits(saved: SavedPlan | None) -> Callable[[Plan], None] | None:

@@ -1,7 +1,7 @@
 """The plan as a JSON document: Terraform's layout, written from a `Plan` and read back strictly (DESIGN 9)."""
 
 from reconciler.plan_document.layout import FORMAT_VERSION, ChangeJson, PlanJson, ViolationJson
-from reconciler.plan_document.read import MAX_PLAN_BYTES, SavedPlan, SavedRow, read_plan_file
+from reconciler.plan_document.read import MAX_PLAN_BYTES, SavedPlan, read_plan_file
 from reconciler.plan_document.write import dump_document, error_document, plan_document
 
 __all__ = [
@@ -10,7 +10,6 @@ __all__ = [
     "ChangeJson",
     "PlanJson",
     "SavedPlan",
-    "SavedRow",
     "ViolationJson",
     "dump_document",
     "error_document",

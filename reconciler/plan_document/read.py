@@ -14,7 +14,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import cast
 
-from reconciler.changes import Action, ActionReason
+from reconciler.changes import Action, ActionReason, PlannedRow
 from reconciler.errors import PlanFileError
 from reconciler.model import HaloCustomerId, MappingKey, SubscriptionId, Tenant
 from reconciler.money import Amount, add_up
@@ -38,28 +38,6 @@ MAKE_ANOTHER = "Make a new one with: reconciler plan --out FILE"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SavedRow:
-    """One change as the saved plan shows it; `customer_id` is the Subscription's.
-
-    `subscription_id` and `before` are None where no Subscription existed, `after` where no number was known, and
-    all of them where nothing exists and nothing was going to.
-    """
-
-    key: MappingKey
-    action: Action
-    subscription_id: SubscriptionId | None
-    before: int | None
-    after: int | None
-    customer_id: HaloCustomerId | None
-    hold: Rule | None
-
-    @property
-    def performs_write(self) -> bool:
-        """True when the saved plan would have sent something for it."""
-        return self.hold is None and self.action is not Action.NO_OP
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SavedPlan:
     """A plan that was saved and may have been reviewed. `document` is the whole of it, for drawing.
 
@@ -70,11 +48,11 @@ class SavedPlan:
     tenant: Tenant
     taken_at: datetime
     applyable: bool
-    rows: tuple[SavedRow, ...]
+    rows: tuple[PlannedRow, ...]
     document: PlanJson = field(compare=False, repr=False)
 
     @property
-    def permitted(self) -> dict[MappingKey, SavedRow]:
+    def permitted(self) -> dict[MappingKey, PlannedRow]:
         """The rows that `apply` may perform, by key."""
         return {row.key: row for row in self.rows if row.performs_write} if self.applyable else {}
 
@@ -164,7 +142,7 @@ def _is_newer(document: dict[str, object]) -> bool:
     return int(minor) > int(our_minor)
 
 
-def _row(change: ChangeJson) -> SavedRow:
+def _row(change: ChangeJson) -> PlannedRow:
     name, side = change["name"], change["change"]
     if change["address"] != f"halo_subscription.{name}":
         raise _refusal("a row's address and name differ")
@@ -179,7 +157,7 @@ def _row(change: ChangeJson) -> SavedRow:
         raise _refusal(f"a row's before and after do not fit its action ({action})")
     subscription_id = None if before is None else before.get("id")
     customer_id = None if after is None else after["customer_id"]
-    return SavedRow(
+    return PlannedRow(
         key=MappingKey(name),
         action=action,
         subscription_id=None if subscription_id is None else SubscriptionId(subscription_id),
@@ -208,7 +186,7 @@ def _rule(name: str) -> Rule:
         raise _refusal("it names a safety rule that this version does not know") from None
 
 
-def _require_consistency(plan: PlanJson, rows: tuple[SavedRow, ...]) -> None:
+def _require_consistency(plan: PlanJson, rows: tuple[PlannedRow, ...]) -> None:
     """Refuse a document whose parts contradict each other: what a person read must be what counts."""
     if len({row.key for row in rows}) != len(rows):
         raise _refusal("it has two rows for one mapping")
@@ -226,7 +204,7 @@ def _require_consistency(plan: PlanJson, rows: tuple[SavedRow, ...]) -> None:
         raise _refusal("its summary contradicts its rows")
 
 
-def _summary(rows: Iterable[SavedRow], changes: Iterable[ChangeJson]) -> SummaryJson:
+def _summary(rows: Iterable[PlannedRow], changes: Iterable[ChangeJson]) -> SummaryJson:
     """The same sums as `changes.summarise`, from what the file shows."""
     tally = dict.fromkeys(Action, 0)
     held = before = after = 0

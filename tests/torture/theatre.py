@@ -22,8 +22,7 @@ from unittest.mock import patch
 
 import httpx
 
-from reconciler.apply import PlannedRow
-from reconciler.changes import Plan
+from reconciler.changes import Plan, PlannedRow
 from reconciler.config import parse_mappings
 from reconciler.errors import Interrupted, ReconcilerError
 from reconciler.events import Event
@@ -398,17 +397,17 @@ def deterministic(theatre: Theatre) -> Iterator[Theatre]:
 
 
 def planned_rows(plan: Plan) -> dict[MappingKey, PlannedRow]:
-    """A plan's rows as a saved plan gives them to `apply`."""
+    """What a saved plan permits `apply` to perform."""
     return {
         c.key: PlannedRow(
-            action=str(c.action),
+            key=c.key,
+            action=c.action,
             subscription_id=c.after.id,
             before=c.before.count if c.before else None,
             after=c.after.count,
             customer_id=c.after.customer_id,
-            held=c.hold is not None or plan.refused,
         )
-        for c in plan.changes
+        for c in plan.writes
     }
 
 
