@@ -24,6 +24,12 @@ def test_all_who_claim_one_subscription_are_named_in_order() -> None:
     assert doubt.message == f"Subscription 9001 is claimed by infima-101 and by {', '.join(KEYS)}"
 
 
+def test_only_who_names_an_id_is_quoted() -> None:
+    recorded = build_recorded(build_binding(9002))
+    doubt = doubt_of(build_mapping(), build_subscription(9001, marker=KEY), recorded=recorded)
+    assert doubt.message == ("it cannot be told which Subscription is meant: the state says 9002, the marker says 9001")
+
+
 def test_all_keys_that_namesakes_were_billed_under_are_named_in_order() -> None:
     numbers = range(9001, 9001 + len(KEYS))
     bound = [build_binding(number, key) for number, key in zip(numbers, reversed(KEYS), strict=True)]

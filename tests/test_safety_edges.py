@@ -41,6 +41,11 @@ def test_what_was_not_counted_hides_nothing_of_the_source_behind_it() -> None:
     assert broken(unread, *rows) == [(Rule.SOURCE_DROPPED, "")]
 
 
+def test_a_row_that_bills_nobody_hides_nothing_of_the_source_behind_it() -> None:
+    rows = [update(f"k{n}", 10, 7) for n in range(10)]
+    assert broken(update("a", 0, 10), *rows) == [(Rule.SOURCE_DROPPED, "")]
+
+
 def test_nobody_counted_where_the_minimum_is_billed_already_is_nothing_new() -> None:
     mapping = build_mapping(rule=QuantityRule(minimum=10))
     assert broken(build_change(mapping, before=10, after=10, counted=0)) == []

@@ -18,6 +18,7 @@ from typing import Any
 from tests.mutation.equivalent import excused, named
 from tests.mutation.judging import survivors
 from tests.mutation.mutants import mutants_of
+from tests.mutation.published import percent
 from tests.mutation.subjects import SUBJECTS, files_of, source_of
 
 GOAL_PERCENT = 90
@@ -40,11 +41,6 @@ def judge(module: str, *, sample: int | None, seed: int) -> dict[str, Any]:
         "survivors": [f"{m.line}: {m.function}: {m.what}" for m in missed],
         "wrong": sorted(name for name in excuses if name in judged and name not in alive),
     }
-
-
-def percent(row: dict[str, Any]) -> float:
-    """The killed among those that can be told from the code as it is, rounded down to a tenth."""
-    return row["killed"] * 1000 // max(row["mutants"] - row["equivalent"], 1) / 10
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

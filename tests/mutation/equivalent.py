@@ -25,7 +25,93 @@ class Equivalent:
         return f"{self.function}: {self.what} #{self.nth}"
 
 
-EQUIVALENT: tuple[Equivalent, ...] = ()
+EQUIVALENT: tuple[Equivalent, ...] = (
+    Equivalent(
+        module="identity",
+        function="_conflict",
+        what="True  ->  False",
+        why="`strict` guards against lists of different lengths; both are written out with three members",
+    ),
+    Equivalent(
+        module="money",
+        function="_decimals",
+        what="0  ->  1",
+        why="only NaN and infinity have no exponent, and neither is ever an amount",
+    ),
+    Equivalent(
+        module="safety",
+        function="decreases",
+        what="without the operand result is None",
+        why="`counted_updates` gives no change without a new quantity; the words are for the type checker",
+    ),
+    Equivalent(
+        module="safety",
+        function="increases",
+        what="0  ->  1",
+        why="a new quantity of 0 rises by 1 at most, from a live 0, and that is no update",
+    ),
+    Equivalent(
+        module="amount_limits",
+        function="_moves",
+        what="(result - live) * direction.sign <= 0  ->  (result - live) * direction.sign < 0",
+        why="an update whose new quantity is the live one is no update",
+    ),
+    Equivalent(
+        module="amount_limits",
+        function="_moves",
+        what="(result - live) * direction.sign  ->  (result - live) // direction.sign",
+        why="the sign is 1 or -1: to multiply by it is to divide by it",
+    ),
+    Equivalent(
+        module="apply",
+        function="_perform",
+        what="ground.halted or problem.message  ->  ground.halted and problem.message",
+        why="after an error nothing more is written and every leftover names the error; the mark is a second lock",
+    ),
+    Equivalent(
+        module="apply",
+        function="_unchanged",
+        what="without the operand c.before.id is not None",
+        why="what a listing showed has an id",
+    ),
+    Equivalent(
+        module="apply",
+        function="_unchanged",
+        what="without the operand c.before.count is not None",
+        why="a row without a whole number is held by a rule that nobody can lift, so it never counts as unchanged",
+    ),
+    Equivalent(
+        module="apply",
+        function="_found_bindings",
+        what="without the operand c.before.id is not None",
+        why="what a listing showed has an id",
+    ),
+    Equivalent(
+        module="run",
+        function="run_apply",
+        what="without the operand job.confirm is not None",
+        why="`asked` says already that there is somebody to confirm",
+    ),
+    Equivalent(
+        module="planning",
+        function="observe",
+        what="4  ->  5",
+        why="there are four reads: a fifth reader has nothing to read",
+    ),
+    Equivalent(
+        module="planning",
+        function="observe",
+        what="True  ->  False",
+        why="four reads on four threads: none of them is still waiting to begin",
+    ),
+    Equivalent(module="create", function="", what="0  ->  1", why="`total` is set before anything reads it", nth=2),
+    Equivalent(
+        module="create",
+        function="Creator._named_by",
+        what="without the operand answer.subscription_id is None",
+        why="no listing has a row without an id",
+    ),
+)
 
 
 def excused(module: str) -> dict[str, str]:
