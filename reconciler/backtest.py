@@ -7,6 +7,7 @@ clients, people's edits in HaloPSA) cannot be replayed.
 
 from __future__ import annotations
 
+from collections.abc import Mapping as MappingABC
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -25,6 +26,7 @@ from reconciler.model import (
     Subscription,
     SubscriptionId,
     Tenant,
+    UnitPrice,
     UserCount,
 )
 from reconciler.plan import diff
@@ -113,8 +115,20 @@ class _Replay:
         return Recorded(tenant=_TENANT, bindings=bound)
 
 
-def backtest(mappings: Mappings, runs: Sequence[PastRun], timeline: Timeline, *, since: datetime) -> Backtest:
-    """Replay every complete night from `since` on. It begins with what was billed before the first of them."""
+def backtest(
+    mappings: Mappings,
+    runs: Sequence[PastRun],
+    timeline: Timeline,
+    *,
+    since: datetime,
+    prices: MappingABC[MappingKey, UnitPrice] | None = None,
+) -> Backtest:
+    """Replay every complete night from `since` on. It begins with what was billed before the first of them.
+
+    Limits given as amounts use the price of the mapping, else the newest that runs have read (`prices`).
+    """
+    priced = (m if m.price or not prices else replace(m, price=prices.get(m.key)) for m in mappings.mappings)
+    mappings = replace(mappings, mappings=tuple(priced))
     nights = [run for run in runs if run.verdict.finished_at >= since and is_whole(run)]
     replay = _Replay(mappings=mappings, timeline=timeline, quantities={}, confirmed={})
     if nights:

@@ -8,9 +8,8 @@ from datetime import UTC, datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 
 from reconciler.model import HaloCustomerId, MappingKey, Mappings, Recorded, SubscriptionId, UnitPrice
+from reconciler.money import CENT, estimate
 from reconciler.timeline import Month, Point, Timeline, month_of
-
-CENT = Decimal("0.01")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +46,7 @@ class StatementRow:
 
     @property
     def amount(self) -> Decimal | None:
-        """The month's amount by the price in mappings.yaml, an estimate; None without a price or a quantity."""
+        """The month's amount, an estimate; None without a price or a quantity."""
         return None if self.invoiced is None or self.whom.price is None else estimate(self.invoiced, self.whom.price)
 
 
@@ -80,14 +79,19 @@ class Statement:
         """How many rows have no known quantity at the invoice day."""
         return sum(row.invoiced is None for row in self.rows)
 
+    @property
+    def unpriced(self) -> int:
+        """How many rows bill somebody and have no amount, because no price is known."""
+        return sum(bool(row.invoiced) and row.amount is None for row in self.rows)
 
-def estimate(users: int, price: UnitPrice) -> Decimal:
-    """What so many users cost a month, to the cent."""
-    return (users * price.amount).quantize(CENT, rounding=ROUND_HALF_UP)
 
+def whom_billed(
+    mappings: Mappings | None, recorded: Recorded, prices: Mapping[MappingKey, UnitPrice] | None = None
+) -> dict[MappingKey, Billed]:
+    """Customer, Subscription and price of every key that the file or the state knows.
 
-def whom_billed(mappings: Mappings | None, recorded: Recorded) -> dict[MappingKey, Billed]:
-    """Customer and Subscription of every key that the file or the state knows."""
+    `prices` are those that runs have read from HaloPSA; the one in the file wins.
+    """
     known = {m.key: m for m in mappings.mappings} if mappings else {}
     found = {}
     for key in known.keys() | recorded.bindings.keys():
@@ -96,7 +100,7 @@ def whom_billed(mappings: Mappings | None, recorded: Recorded) -> dict[MappingKe
             customer_id=mapping.halo_customer.id if mapping else binding.customer_id if binding else None,
             customer=mapping.halo_customer.name if mapping else "",
             subscription_id=binding.subscription_id if binding else mapping.subscription_id if mapping else None,
-            price=mapping.price if mapping else None,
+            price=(mapping.price if mapping else None) or (prices or {}).get(key),
         )
     return found
 

@@ -14,9 +14,9 @@ from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 
 from reconciler.errors import UsageError
-from reconciler.model import MappingKey
+from reconciler.model import MappingKey, UnitPrice
 from reconciler.state.base import HistoryChange, RunVerdict
-from reconciler.state.history import PastChange, PastRun, Snapshot
+from reconciler.state.history import PastChange, PastRun, Snapshot, recorded_price
 from reconciler.writes import Outcome
 
 
@@ -191,6 +191,21 @@ def parse_month(text: str) -> Month:
     except ValueError:
         raise UsageError(f"{text!r} is no month.", hint="Write year and month, for example 2026-11.") from None
     return Month(year=day.year, number=day.month)
+
+
+def recorded_prices(
+    runs: Iterable[PastRun], snapshots: Iterable[Snapshot], until: datetime
+) -> dict[MappingKey, UnitPrice]:
+    """HaloPSA's newest recorded unit prices at a moment. A line without one says that none was known any more."""
+    told: list[tuple[datetime, MappingKey, UnitPrice | None]] = [
+        (full.taken_at, key, price) for full in snapshots for key, price in full.prices.items()
+    ]
+    for run in runs:
+        for change in () if run.verdict.decision else run.verdict.changes:
+            price = recorded_price(change.unit_price, change.currency) if change.unit_price else None
+            told.append((run.verdict.finished_at, change.key, price))
+    newest = {key: price for at, key, price in sorted(told, key=lambda one: one[0]) if at <= until}
+    return {key: price for key, price in newest.items() if price is not None}
 
 
 def changes_by_key(runs: Sequence[PastRun]) -> dict[MappingKey, list[PastChange]]:

@@ -8,7 +8,7 @@ from datetime import datetime
 from reconciler.apply import Applied
 from reconciler.changes import Change, Plan
 from reconciler.errors import Interrupted, ReconcilerError
-from reconciler.model import MappingKey, RunId
+from reconciler.model import MappingKey, PriceSource, RunId, UnitPrice
 from reconciler.state.base import HistoryChange, RunVerdict
 from reconciler.writes import Outcome, Settled
 
@@ -91,7 +91,7 @@ def _verdict(
     finished_at: datetime,
 ) -> RunVerdict:
     lines = tuple(
-        _history_line(change, settled)
+        _history_line(change, settled, _withheld_by(plan, change, settled))
         for change in plan.changes
         if (settled := outcomes.get(change.key)) is not None
         and (settled.outcome is not Outcome.UNCHANGED or _count_moved(change))
@@ -108,6 +108,7 @@ def _verdict(
         changes=lines,
         snapshot=known if plan.complete else {},  # a month's full record is never made of a part
         whole=plan.complete and not plan.refused,
+        prices={c.key: price for c in plan.changes if (price := _live_price(c)) is not None} if plan.complete else {},
     )
 
 
@@ -126,7 +127,21 @@ def _quantity_after(change: Change, settled: Settled | None) -> int | None:
     return change.billed
 
 
-def _history_line(change: Change, settled: Settled) -> HistoryChange:
+def _live_price(change: Change) -> UnitPrice | None:
+    """HaloPSA's price: what mappings.yaml says stands in git, and needs no second record."""
+    return change.price if change.price is not None and change.price.source is PriceSource.HALO else None
+
+
+def _withheld_by(plan: Plan, change: Change, settled: Settled) -> str:
+    """The mapping's own rule, else the one that refused the whole run."""
+    if settled.outcome is not Outcome.HELD:
+        return ""
+    rules = [change.hold] if change.hold is not None else plan.refusals
+    return next((str(one.rule) for one in rules), "")
+
+
+def _history_line(change: Change, settled: Settled, held_by: str) -> HistoryChange:
+    price = _live_price(change)
     return HistoryChange(
         key=change.key,
         subscription_id=settled.subscription_id,
@@ -137,4 +152,7 @@ def _history_line(change: Change, settled: Settled) -> HistoryChange:
         rule=change.quantity.rule,
         outcome=str(settled.outcome),
         message=settled.message,
+        unit_price=f"{price.amount:f}" if price else "",
+        currency=price.currency if price else "",
+        held_by=held_by,
     )

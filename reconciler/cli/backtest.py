@@ -37,14 +37,15 @@ def backtest(options: CommonOptions, *, since: str, output: str) -> int:
       reconciler backtest --mappings stricter.yaml --since 2026-09-01 -o csv > nights.csv
     """
     from reconciler.backtest import backtest as replay  # noqa: PLC0415
-    from reconciler.timeline import draw_timeline  # noqa: PLC0415
+    from reconciler.timeline import draw_timeline, recorded_prices  # noqa: PLC0415
 
     wiring = wire(options)
     start = parse_date(since, "--since")
     mappings = wiring.load()
     history = wiring.store().history
-    runs = history.runs()
-    made = replay(mappings, runs, draw_timeline(runs, history.snapshots()), since=start)
+    runs, snapshots = history.runs(), history.snapshots()
+    prices = recorded_prices(runs, snapshots, wiring.clock.now())
+    made = replay(mappings, runs, draw_timeline(runs, snapshots), since=start, prices=prices)
     if output == "json":
         show_json(_json(made))
     elif made.nights:

@@ -15,6 +15,8 @@ from reconciler.cli.wiring import wire
 from reconciler.errors import UsageError
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from reconciler.model import MappingKey
     from reconciler.render.html_page import Name
 
@@ -65,7 +67,7 @@ def report(options: CommonOptions, *, plan_file: Path | None, month: str | None,
         month=wanted,
         runs=past.runs,
         timeline=draw_timeline(past.runs, past.snapshots),
-        names=_names(past),
+        names=_names(past, min(wanted.end, now)),
         by_key=changes_by_key(past.runs),
     )
     text = draw_page(make_page(around, document))
@@ -76,17 +78,19 @@ def report(options: CommonOptions, *, plan_file: Path | None, month: str | None,
     return 0
 
 
-def _names(past: Past) -> dict[MappingKey, Name]:
+def _names(past: Past, until: datetime) -> dict[MappingKey, Name]:
     from reconciler.render.html_page import Name  # noqa: PLC0415
+    from reconciler.timeline import recorded_prices  # noqa: PLC0415
 
     mapped = past.mappings.mappings if past.mappings else ()
     bindings = past.recorded.bindings
+    prices = recorded_prices(past.runs, past.snapshots, until)
     return {
         m.key: Name(
             customer=m.halo_customer.name,
             customer_id=m.halo_customer.id,
             clients=tuple(f"{client.name} ({client.id})" for client in m.infima_clients),
-            price=m.price,
+            price=m.price or prices.get(m.key),
             subscription_id=bindings[m.key].subscription_id if m.key in bindings else m.subscription_id,
         )
         for m in mapped

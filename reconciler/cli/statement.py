@@ -43,7 +43,7 @@ def statement(options: CommonOptions, *, month: str | None, invoice_day: int, ou
       reconciler statement --month 2026-11 --invoice-day 31 -o csv > november.csv
     """
     from reconciler.statement import make_statement, whom_billed  # noqa: PLC0415
-    from reconciler.timeline import draw_timeline, month_of, parse_month  # noqa: PLC0415
+    from reconciler.timeline import draw_timeline, month_of, parse_month, recorded_prices  # noqa: PLC0415
 
     wiring = wire(options)
     now = wiring.clock.now()
@@ -53,7 +53,7 @@ def statement(options: CommonOptions, *, month: str | None, invoice_day: int, ou
     past = load_past(wiring)
     made = make_statement(
         draw_timeline(past.runs, past.snapshots),
-        whom_billed(past.mappings, past.recorded),
+        whom_billed(past.mappings, past.recorded, recorded_prices(past.runs, past.snapshots, min(wanted.end, now))),
         wanted,
         invoice_day=invoice_day,
         now=now,
@@ -69,7 +69,9 @@ def statement(options: CommonOptions, *, month: str | None, invoice_day: int, ou
     day = made.invoice_at.isoformat(timespec="minutes")
     tell(f"{wanted}: {made.invoiced} users billed by {len(made.rows)} Subscriptions as of {day}{missing}.")
     for currency, amount in made.amounts.items():
-        tell(f"Estimated by the prices in mappings.yaml: {currency} {amount:,}.")
+        tell(f"Estimated amount of {wanted}: {currency} {amount:,}.")
+    if made.amounts and made.unpriced:
+        tell(f"Without a known price, in none of these: {made.unpriced} of the {len(made.rows)} Subscriptions.")
     return 0
 
 
@@ -90,7 +92,12 @@ def _draw(output: str, made: Statement) -> None:
         Column(title="Difference", number=True),
     )
     if made.amounts:
-        columns += (Column(title="Amount (estimate)", number=True), Column(title="Currency"))
+        columns += (
+            Column(title="Amount (estimate)", number=True),
+            Column(title="Currency"),
+            Column(title="Unit price", number=True),
+            Column(title="Price from"),
+        )
     show_table(output, columns, [_cells(row)[: len(columns)] for row in made.rows])
 
 
@@ -109,6 +116,8 @@ def _cells(row: StatementRow) -> tuple[Cell, ...]:
         row.difference,
         None if row.amount is None else str(row.amount),
         row.whom.price.currency if row.whom.price else None,
+        str(row.whom.price.amount) if row.whom.price else None,
+        str(row.whom.price.source) if row.whom.price else None,
     )
 
 
@@ -119,6 +128,7 @@ def _json(made: Statement) -> dict[str, Json]:
         "until": made.until.isoformat(),
         "users_invoiced": made.invoiced,
         "not_known": made.unknown,
+        "without_amount": made.unpriced,
         "estimated_amounts": {currency: str(amount) for currency, amount in made.amounts.items()},
         "rows": [
             {
@@ -135,6 +145,7 @@ def _json(made: Statement) -> dict[str, Json]:
                 "estimated_amount": None if row.amount is None else str(row.amount),
                 "unit_price": None if row.whom.price is None else str(row.whom.price.amount),
                 "currency": None if row.whom.price is None else row.whom.price.currency,
+                "price_source": None if row.whom.price is None else row.whom.price.source.value,
             }
             for row in made.rows
         ],

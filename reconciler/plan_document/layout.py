@@ -168,7 +168,7 @@ class ChangeJson(TypedDict):
     caused_by: NotRequired[str]
     outcome: NotRequired[Literal["applied", "unchanged", "held", "stale", "failed", "unknown"]]
     outcome_message: NotRequired[str]
-    outcome_count: NotRequired[int]
+    outcome_count: NotRequired[Count]
 
 
 class ViolationJson(TypedDict):

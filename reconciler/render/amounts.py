@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
-from reconciler.money import Amount, add_up, written
+from reconciler.model import UnitPrice
+from reconciler.money import Amount, add_up, estimate, written
 from reconciler.plan_document.layout import AmountJson, SumJson
 from reconciler.render.document import Row, View, plural
 from reconciler.writes import Outcome
@@ -26,8 +28,18 @@ def monthly_amounts(shown: View) -> tuple[tuple[Amount, ...], int]:
     summary = shown.document["summary"]
     if not shown.applied:
         return tuple(map(amount_from, summary["monthly_amounts"])), summary["without_amount"]
-    known = [(row.outcome, amount_from(row.amount)) for row in shown.rows if row.amount is not None]
-    return add_up(one if outcome in SETTLED else one.staying for outcome, one in known), summary["without_amount"]
+    return add_up(_outcome(row, row.amount) for row in shown.rows if row.amount is not None), summary["without_amount"]
+
+
+def _outcome(row: Row, stated: AmountJson) -> Amount:
+    """The row's amount by what the run saw last in HaloPSA."""
+    amount = amount_from(stated)
+    if row.outcome in SETTLED:
+        return amount
+    if row.outcome_count is None:
+        return amount.staying
+    price = UnitPrice(amount=Decimal(stated["unit_price"]), currency=stated["currency"])
+    return replace(amount, after=estimate(row.outcome_count, price))
 
 
 def amounts_sentence(shown: View, arrow: str = "->") -> str:

@@ -17,14 +17,15 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from reconciler import __version__
+from reconciler.money import Amount, add_up
 from reconciler.plan_document import PlanJson
+from reconciler.render.amounts import monthly_amounts, moved
 from reconciler.render.document import View, signed, users_after_apply, view
 from reconciler.render.html_page import Background, Headline, Need, Page, PageRow
 from reconciler.render.html_past import past_headline, past_needs, past_rows
 from reconciler.render.html_plan import plan_headline, plan_needs, plan_rows
 from reconciler.render.html_time import audit_trail, movements, over_time
 from reconciler.render.text import cut, visible
-from reconciler.statement import estimate
 from reconciler.timeline import month_of
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -50,11 +51,13 @@ def make_page(around: Background, document: PlanJson | None = None) -> Page:
     if document is None:
         rows = past_rows(around)
         needs = past_needs(around, rows)
-        return _page(around, past_headline(around, people=len(needs)), needs, rows, _figures(rows))
+        figures = (*_figures(rows), *_row_amounts(rows))
+        return _page(around, past_headline(around, people=len(needs)), needs, rows, figures)
     shown = view(document)
     rows = plan_rows(shown, around)
     needs = plan_needs(shown, rows)
-    return _page(around, plan_headline(shown, around, people=len(needs)), needs, rows, _plan_figures(shown))
+    figures = (*_plan_figures(shown), *_plan_amounts(shown))
+    return _page(around, plan_headline(shown, around, people=len(needs)), needs, rows, figures)
 
 
 def _page(
@@ -73,7 +76,7 @@ def _page(
         month=around.month,
         headline=headline,
         needs=needs,
-        figures=(*figures, *_amounts(rows)),
+        figures=figures,
         charts=charts,
         monthly=monthly,
         movements_of=of,
@@ -111,22 +114,31 @@ def _figures(rows: tuple[PageRow, ...]) -> tuple[tuple[str, str], ...]:
     return (("Mappings", str(len(rows))), *((word.capitalize(), str(number)) for word, number in words.items()))
 
 
-def _amounts(rows: tuple[PageRow, ...]) -> tuple[tuple[str, str], ...]:
-    """The monthly amount now and how the changes move it, in each currency: by mappings.yaml's prices, so estimates."""
-    now: dict[str, Decimal] = {}
-    moved: dict[str, Decimal] = {}
-    for row in rows:
-        if row.price is None or (row.before is None and row.after is None):
-            continue
-        before = estimate(row.before or 0, row.price)
-        written = row.status.word != "held" and row.after is not None
-        after = estimate(row.after, row.price) if written and row.after is not None else before
-        now[row.price.currency] = now.get(row.price.currency, Decimal(0)) + after
-        moved[row.price.currency] = moved.get(row.price.currency, Decimal(0)) + after - before
-    return tuple(
-        (f"Monthly amount, {currency} (estimate)", f"{now[currency]:,} ({moved[currency]:+,})")
-        for currency in sorted(now)
-    )
+def _plan_amounts(shown: View) -> tuple[tuple[str, str], ...]:
+    """The plan's monthly amounts; after a run, by what was read back."""
+    return _amount_figures(*monthly_amounts(shown))
+
+
+def _row_amounts(rows: tuple[PageRow, ...]) -> tuple[tuple[str, str], ...]:
+    """The monthly amounts of what the newest run left, and how it moved them."""
+    known = [row.amount for row in rows if row.amount is not None]
+    return _amount_figures(add_up(known), sum(row.amount is None and bool(row.before or row.after) for row in rows))
+
+
+def _amount_figures(amounts: tuple[Amount, ...], without: int) -> tuple[tuple[str, str], ...]:
+    """One figure for each currency, and how many mappings are in none of them."""
+    figures = [
+        (f"Monthly amount, {one.currency} (estimate)", f"{one.after:,} ({_signed_amount(one.change)})")
+        for one in amounts
+    ]
+    if amounts and without:
+        figures.append(("Without a known amount", str(without)))
+    return tuple(figures)
+
+
+def _signed_amount(amount: Decimal) -> str:
+    """A difference with a real minus sign."""
+    return moved(amount).replace("-", "\u2212")
 
 
 def draw_page(page: Page) -> str:
@@ -167,6 +179,7 @@ def _environment() -> Environment:
     )
     environment.filters["signed"] = _signed
     environment.filters["short"] = _short
+    environment.filters["moved"] = _signed_amount
     return environment
 
 

@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from reconciler.model import MappingKey, UnitPrice
+from reconciler.money import Amount
 from reconciler.render.html_charts import Chart, Sparkline
 from reconciler.state.history import PastChange, PastRun
 from reconciler.timeline import Month, Timeline
@@ -86,7 +87,7 @@ class PageRow:
     story: tuple[str, ...]
     spark: Sparkline | None = None
     past: tuple[PastChange, ...] = ()
-    price: UnitPrice | None = None
+    amount: Amount | None = None
 
     @property
     def delta(self) -> int | None:
@@ -166,6 +167,11 @@ class Page:
     audit: tuple[AuditRun, ...]
     audit_left_out: int
     version: str
+
+    @property
+    def priced(self) -> bool:
+        """True when the monthly amount of some mapping is known."""
+        return any(row.amount is not None for row in self.rows)
 
     @property
     def changed(self) -> int:

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciler.model import MappingKey
-from reconciler.render.document import plural, sentence
+from reconciler.money import Amount, amount_of
+from reconciler.render.document import capital, plural, sentence
 from reconciler.render.html_charts import draw_sparkline
 from reconciler.render.html_page import Background, Headline, Name, Need, PageRow, Status, Tone
-from reconciler.render.html_plan import OUTCOMES, SAME, STEPS, capital, ending_title
+from reconciler.render.html_plan import OUTCOMES, SAME, STEPS, ending_title, price_story
 from reconciler.render.html_time import moment_in_words, overdue
+from reconciler.rules import RUN_RULES
 from reconciler.state.base import HistoryChange
 from reconciler.state.history import PastRun
 from reconciler.timeline import Ending, ending_of
+from reconciler.topics import find_topic
 from reconciler.writes import Outcome
 
 NOT_READ = Status(sign="?", word="not looked at", tone=Tone.PLAIN, same=True)
@@ -84,8 +87,14 @@ def _row(number: int, key: MappingKey, line: HistoryChange | None, quiet: Status
             around.timeline.between(key, around.drawn_from, around.until), start=around.drawn_from, end=around.until
         ),
         past=past,
-        price=name.price,
+        amount=_amount(name, line, quantity),
     )
+
+
+def _amount(name: Name, line: HistoryChange | None, quantity: int | None) -> Amount | None:
+    """What the mapping bills a month, from what stood before the newest run to what stands since."""
+    before = quantity if line is None or line.outcome != Outcome.APPLIED else line.before or 0
+    return amount_of(name.price, before, quantity)
 
 
 def _story(name: Name, line: HistoryChange | None, quantity: int | None, newest: HistoryChange | None) -> Iterator[str]:
@@ -99,10 +108,25 @@ def _story(name: Name, line: HistoryChange | None, quantity: int | None, newest:
     by = f" by Subscription {number}" if number else ""
     if quantity is not None:
         yield f"HaloPSA bills {quantity}{by}."
+    amount = _amount(name, None, quantity)
+    if name.price and amount:
+        yield price_story(name.price.amount, name.price.source, amount)
     if line is None:
         yield "The last run changed nothing here."
     elif line.message:
         yield capital(sentence(f"{line.outcome}: {line.message}"))
+
+
+def _whole_run(tone: Tone, what: str, step: str) -> Need:
+    return Need(tone=tone, who="The whole run", key="", what=capital(sentence(what)), step=step)
+
+
+def _lesson(change: HistoryChange) -> str:
+    """The next step for what a rule withheld, in the words of the rule's topic."""
+    topic = find_topic(change.held_by) if change.held_by else None
+    if topic is None:
+        return f"The next run looks again. If it stays: reconciler explain {change.key}"
+    return topic.do.replace("KEY_OR_NAME", change.key).replace("KEY", change.key)
 
 
 def past_needs(around: Background, rows: tuple[PageRow, ...]) -> tuple[Need, ...]:
@@ -115,19 +139,20 @@ def _needs(around: Background, rows: dict[MappingKey, PageRow]) -> Iterator[Need
     if run is None:
         return
     if ending_of(run.verdict) in {Ending.FAILED, Ending.INTERRUPTED}:
-        yield Need(
-            tone=Tone.BAD,
-            who="The whole run",
-            key="",
-            what=sentence(run.verdict.sentence),
-            step="Quantities in HaloPSA stay as they were. Ask whoever runs reconciler to start it again.",
-        )
+        step = "Quantities in HaloPSA stay as they were. Ask whoever runs reconciler to start it again."
+        yield _whole_run(Tone.BAD, run.verdict.sentence, step)
+    refused: set[str] = set()
     for change in run.verdict.changes:
         row, outcome = rows.get(change.key), Outcome(change.outcome)
         who, number = (row.customer, row.number) if row else ("", None)
-        if outcome in _NEEDS:
-            step = STEPS.get(outcome, f"Ask for it with reconciler explain {change.key}, or look at the plan.")
-            what = capital(sentence(f"{outcome}: {change.message}"))
+        if change.held_by in RUN_RULES:
+            if change.held_by not in refused:
+                yield _whole_run(Tone.BAD, change.message, _lesson(change))
+            refused.add(change.held_by)
+        elif outcome in _NEEDS:
+            rule = f" (Rule: {change.held_by}.)" if change.held_by else ""
+            what = f"{capital(sentence(change.message or str(outcome)))}{rule}"
+            step = STEPS.get(outcome) or _lesson(change)
             yield Need(tone=OUTCOMES[outcome].tone, who=who, key=change.key, what=what, step=step, row=number)
         elif outcome is Outcome.APPLIED and change.action == "create":
             what = f"Its Subscription {change.subscription_id} is new."

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
+from decimal import Decimal
 
+from reconciler.money import Amount, written
 from reconciler.plan_document import ChangeJson
+from reconciler.render.amounts import amount_from
 from reconciler.render.document import (
     Kind,
     Problem,
     Row,
     View,
+    capital,
     outcome_verdict,
     plural,
     sentence,
@@ -172,11 +176,6 @@ def _what(problem: Problem) -> str:
     return f"{capital(problem.message)} (Rule: {problem.rule}.)"
 
 
-def capital(text: str) -> str:
-    """The text as a sentence begins."""
-    return text[:1].upper() + text[1:]
-
-
 def plan_rows(shown: View, around: Background) -> tuple[PageRow, ...]:
     """Every mapping of the plan, with its story."""
     changes = {change["name"]: change for change in shown.document["resource_changes"]}
@@ -201,7 +200,16 @@ def _row(number: int, row: Row, change: ChangeJson, around: Background) -> PageR
         story=tuple(_story(row, change)),
         spark=draw_sparkline(points, start=around.drawn_from, end=around.until),
         past=tuple(around.by_key.get(key, ())),
-        price=name.price if (name := around.names.get(key)) else None,
+        amount=amount_from(row.amount) if row.amount else None,
+    )
+
+
+def price_story(unit_price: Decimal, source: str, amount: Amount) -> str:
+    """What the users come to in money, and who says the price."""
+    moves = f" before and {amount.after:,} after the change" if amount.change else ""
+    return (
+        f"Estimate: {written(unit_price, amount.currency)} a user and month (price from {source}), so "
+        f"{written(amount.before, amount.currency)} a month{moves}. Taxes and discounts are not in it."
     )
 
 
@@ -229,6 +237,8 @@ def _story(row: Row, change: ChangeJson) -> Iterator[str]:
     else:
         number = f"Subscription {row.subscription_id} ({row.subscription_name})"
         yield f"HaloPSA bills {row.before} by {number} of customer {row.customer} ({row.customer_id})."
+    if row.amount:
+        yield price_story(Decimal(row.amount["unit_price"]), row.amount["source"], amount_from(row.amount))
     for problem in row.problems:
         yield f"Held: {_what(problem)} {_step(problem)}"
     if row.outcome_message and row.outcome is not Outcome.HELD:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
@@ -22,6 +22,7 @@ from reconciler.model import (
     RunId,
     SubscriptionId,
     Tenant,
+    UnitPrice,
 )
 
 
@@ -72,7 +73,11 @@ class IntentResult(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryChange:
-    """One mapping's line in the history of a run. `outcome` is a word of DESIGN 9; counts are whole users."""
+    """One mapping's line in the history of a run. `outcome` is a word of DESIGN 9; counts are whole users.
+
+    `unit_price` and `currency` are HaloPSA's price a user and month, as text; empty where none was known or where
+    mappings.yaml has its own. `held_by` is the safety rule that withheld the change, empty where none did.
+    """
 
     key: MappingKey
     subscription_id: SubscriptionId | None
@@ -83,6 +88,9 @@ class HistoryChange:
     rule: str
     outcome: str
     message: str = ""
+    unit_price: str = ""
+    currency: str = ""
+    held_by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,9 +99,9 @@ class RunVerdict:
 
     `changes` holds every mapping whose outcome is not "unchanged", and those whose count moved without moving the
     quantity; `snapshot` every mapping's (key -> live quantity) for the month's full record, empty where the run was
-    about some of them only. `decision` marks a person's word about one binding (adopt, resolve): it read no
-    counts, so its sums of users are 0 and it never counts as a good run. `whole` is false for a run that was refused,
-    or that --only or --exclude kept to a part.
+    about some of them only, and `prices` HaloPSA's unit prices for the same record. `decision` marks a person's word
+    about one binding (adopt, resolve): it read no counts, so its sums of users are 0 and it never counts as a good
+    run. `whole` is false for a run that was refused, or that --only or --exclude kept to a part.
     """
 
     run: RunId
@@ -106,6 +114,7 @@ class RunVerdict:
     snapshot: Mapping[MappingKey, int]
     decision: bool = False
     whole: bool = True
+    prices: Mapping[MappingKey, UnitPrice] = field(default_factory=dict)
 
     @property
     def good(self) -> bool:

@@ -7,11 +7,12 @@ a network. What is damaged is left out of answers and named by `verify`.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, cast
 
-from reconciler.model import Json, MappingKey, RunId, SubscriptionId
+from reconciler.model import Json, MappingKey, PriceSource, RunId, SubscriptionId, UnitPrice
 from reconciler.state.base import HistoryChange, RunInfo, RunVerdict
 from reconciler.state.document import STATE_FILE, ChainHead, decode, format_time, parse_time
 from reconciler.state.files import StateFiles
@@ -38,11 +39,12 @@ class PastChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """Every mapping's live quantity at the end of a month's first complete run."""
+    """Every mapping's live quantity, and HaloPSA's unit prices, at the end of a month's first complete run."""
 
     taken_at: datetime
     run: RunId
     quantities: Mapping[MappingKey, int]
+    prices: Mapping[MappingKey, UnitPrice] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +96,7 @@ class History:
                 taken_at=record.time,
                 run=record.run,
                 quantities=cast("Mapping[MappingKey, int]", record.facts["quantities"]),
+                prices=_prices(cast("Mapping[str, list[str]]", record.facts.get("prices", {}))),
             )
             for record in self._records()
             if record.kind == "snapshot"
@@ -147,7 +150,8 @@ def append_history(
     additions = [("run", _run_facts(info, verdict))]
     if verdict.snapshot and not any(record.kind == "snapshot" for record in here):
         quantities: dict[str, Json] = {str(key): count for key, count in verdict.snapshot.items()}
-        additions.append(("snapshot", {"quantities": quantities}))
+        prices: dict[str, Json] = {str(key): [f"{p.amount:f}", p.currency] for key, p in verdict.prices.items()}
+        additions.append(("snapshot", {"quantities": quantities, "prices": prices}))
     if content and not content.endswith(b"\n"):
         content += b"\n"
     for kind, facts in additions:
@@ -229,7 +233,7 @@ def info_facts(info: RunInfo) -> dict[str, Json]:
     }
 
 
-_CHANGE_FACTS = tuple(field.name for field in fields(HistoryChange))
+_CHANGE_FACTS = tuple(each.name for each in fields(HistoryChange))
 
 
 def _run_facts(info: RunInfo, verdict: RunVerdict) -> dict[str, Json]:
@@ -274,6 +278,15 @@ def _past_run(record: Record) -> PastRun:
         whole=facts.get("whole", True),
     )
     return PastRun(info=info, verdict=verdict)
+
+
+def _prices(facts: Mapping[str, list[str]]) -> dict[MappingKey, UnitPrice]:
+    return {MappingKey(key): recorded_price(amount, currency) for key, (amount, currency) in facts.items()}
+
+
+def recorded_price(amount: str, currency: str) -> UnitPrice:
+    """HaloPSA's unit price as a record keeps it."""
+    return UnitPrice(amount=Decimal(amount), currency=currency, source=PriceSource.HALO)
 
 
 def _changes(rows: list[dict[str, Any]]) -> Iterator[HistoryChange]:

@@ -1,4 +1,4 @@
-"""Amounts: from prices in mappings.yaml, exact, per currency, labelled estimates, never sent to HaloPSA."""
+"""Amounts over time: from prices in mappings.yaml or HaloPSA, exact, per currency, estimates, never sent to HaloPSA."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from reconciler.config import parse_mappings
 from reconciler.errors import ConfigError
 from reconciler.model import UnitPrice
-from reconciler.statement import estimate
+from reconciler.money import estimate
 from tests.history.conftest import Command
 from tests.render.htmlpage import parse
 from tests.stage import Stage, small_mappings
@@ -73,7 +73,7 @@ def test_the_statement_has_amounts_per_currency(autumn: Stage, command: Command)
     assert document["estimated_amounts"] == {"EUR": str(Decimal("2.75") * (12 + 12 + 13 + 14 + 15)), "USD": "1.20"}
     rows = list(csv.DictReader(io.StringIO(command(*words, "-o", "csv").out)))
     assert [(row["Amount (estimate)"], row["Currency"]) for row in rows[:2]] == [("33.00", "EUR"), ("1.20", "USD")]
-    assert "Estimated by the prices in mappings.yaml: EUR 181.50." in command(*words).err
+    assert "Estimated amount of 2026-10: EUR 181.50." in command(*words).err
 
 
 def test_without_prices_no_amount_is_shown(autumn: Stage, command: Command) -> None:
@@ -96,3 +96,72 @@ def test_no_price_is_ever_sent_to_halo(autumn: Stage) -> None:
     autumn.apply()
     assert autumn.writes()
     assert not any("2.75" in body or "price" in body for body in autumn.writes())
+
+
+# ---- HaloPSA's own prices, as runs have read them --------------------------------------------------------------------
+
+LIVE = "settings: {currency: EUR}\n"
+
+
+@pytest.fixture
+def live_prices(stage: Stage) -> Stage:
+    """Prices stand in HaloPSA alone; one changes after the first night, and so does a count."""
+    stage.text = priced(LIVE)
+    (stage.folder / "mappings.yaml").write_text(stage.text, encoding="utf-8")
+    for number in list(stage.world.licences):
+        stage.world.person_edits(number, price=2.75, monthly_price=2.75)
+    stage.apply()
+    stage.world.person_edits(9001, price=3.0, monthly_price=3.0)
+    stage.world.users_join(101, 1)
+    stage.clock.sleep(86_400)
+    stage.apply()
+    return stage
+
+
+def test_the_statement_knows_the_prices_that_runs_have_read(live_prices: Stage, command: Command) -> None:
+    day = live_prices.clock.now().day
+    found = command("statement", "--invoice-day", str(day), "-o", "json")
+    rows = {row["key"]: row for row in json.loads(found.out)["rows"]}
+    first = rows["infima-101"]
+    assert (first["unit_price"], first["price_source"], first["currency"]) == ("3.0", "HaloPSA", "EUR")
+    assert first["estimated_amount"] == str(first["invoice_day"] * Decimal("3.00"))
+    assert rows["infima-102"]["unit_price"] == "2.75"
+
+
+def test_the_file_s_price_wins_in_the_statement_too(live_prices: Stage, command: Command) -> None:
+    (live_prices.folder / "mappings.yaml").write_text(priced(DEFAULT + LIVE), encoding="utf-8")
+    rows = json.loads(command("statement", "--invoice-day", "31", "-o", "json").out)["rows"]
+    assert {row["price_source"] for row in rows} == {"mappings.yaml"}
+
+
+def test_what_has_no_price_is_counted_not_added(live_prices: Stage, command: Command) -> None:
+    (live_prices.folder / "mappings.yaml").write_text(small_mappings(), encoding="utf-8")
+    live_prices.text = small_mappings()
+    live_prices.world.users_join(102, 1)
+    live_prices.clock.sleep(86_400)
+    live_prices.apply()  # no currency any more: this night's line says that no price is known
+    document = json.loads(command("statement", "--invoice-day", "31", "-o", "json").out)
+    rows = {row["key"]: row for row in document["rows"]}
+    assert rows["infima-102"]["estimated_amount"] is None
+    assert document["without_amount"] >= 1
+
+
+def test_a_price_that_halo_does_not_know_makes_no_amount(stage: Stage, command: Command) -> None:
+    stage.text = priced(LIVE)
+    (stage.folder / "mappings.yaml").write_text(stage.text, encoding="utf-8")
+    for number in list(stage.world.licences):
+        stage.world.person_edits(number, price=0.0, monthly_price=0.0)
+    stage.apply()
+    assert json.loads(command("statement", "--invoice-day", "31", "-o", "json").out)["estimated_amounts"] == {}
+
+
+def test_backtest_judges_amounts_by_the_recorded_prices(live_prices: Stage, command: Command) -> None:
+    strict = 'settings: {currency: EUR}\nlimits: {max_increase: {amount: "2.99"}}\n'
+    (live_prices.folder / "stricter.yaml").write_text(priced(strict), encoding="utf-8")
+    words = ("backtest", "--mappings", str(live_prices.folder / "stricter.yaml"), "--since", "2026-09-01", "-o", "json")
+    *_, night = json.loads(command(*words).out)["nights"]
+    assert night["held"] == [{"key": "infima-101", "rule": "amount-increase"}]
+    lax = strict.replace("2.99", "3.00")
+    (live_prices.folder / "stricter.yaml").write_text(priced(lax), encoding="utf-8")
+    *_, night = json.loads(command(*words).out)["nights"]
+    assert night["held"] == []

@@ -24,8 +24,29 @@ def test_from_history_alone_it_tells_who_needs_a_call_and_why(autumn: Stage, com
     command("report")
     html = (autumn.folder / "report.html").read_text(encoding="utf-8")
     assert "The last run was fine, but 1 thing needs a person." in html
-    assert "Held: INFIMA counts nobody; HaloPSA bills 12." in html
+    assert "INFIMA counts nobody; HaloPSA bills 12." in html
     assert "Corvid Labs" in html
+
+
+def test_from_history_alone_each_hold_has_its_rule_and_next_step(autumn: Stage, command: Command) -> None:
+    command("report")
+    html = (autumn.folder / "report.html").read_text(encoding="utf-8")
+    assert "INFIMA counts nobody; HaloPSA bills 12. (Rule: zero.)" in html
+    assert "</b> Ask the client. If it is true: quantity: {allow_zero: true} in mappings.yaml" in html
+    assert "--allow zero:infima-103 --reason &#39;...&#39;" in html
+
+
+def test_from_history_alone_a_refusal_is_one_need_not_one_for_each_change(autumn: Stage, command: Command) -> None:
+    sleep_until(autumn, moment_of(11, 22))
+    autumn.text = autumn.text.replace("version: 1", "version: 1\nlimits: {max_total_decrease_percent: 0}")
+    for client in (101, 102, 104, 105):
+        autumn.world.users_leave(client, 6)
+    assert autumn.apply().verdict.exit_code == 3
+    command("report")
+    html = (autumn.folder / "report.html").read_text(encoding="utf-8")
+    assert html.count("The whole run") == 1
+    assert "The run is refused: " in html
+    assert "</b> Look at a few clients in INFIMA." in html
 
 
 def test_about_an_outcome_it_tells_that_runs_numbers(autumn: Stage, command: Command) -> None:
