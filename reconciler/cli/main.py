@@ -13,7 +13,7 @@ import click
 
 from reconciler import __version__
 from reconciler.cli.options import CommonOptions, common_options
-from reconciler.cli.output import close_streams, prepare_streams, report_error, say, tell
+from reconciler.cli.output import clear_terminal, close_streams, prepare_streams, report_error, say, tell
 from reconciler.cli.suggest import closest
 from reconciler.errors import Interrupted, ReconcilerError, UsageError
 
@@ -146,6 +146,7 @@ def main(arguments: Sequence[str] | None = None) -> int:  # noqa: PLR0911 - one 
         report_error(error, options)
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
+        clear_terminal()
         tell("")  # the terminal has just printed ^C
         stopped = Interrupted("Interrupted before the first write: nothing was changed.", hint="Run it again.")
         report_error(stopped, options)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -38,8 +38,24 @@ _unheard: list[str] = []
 """Why something could not be written to stdout, in this process."""
 
 
+_standing: list[Callable[[], None]] = []
+
+
+def stands_on_terminal(take_down: Callable[[], None]) -> None:
+    """Something is, or is going to be, drawn at the foot of the terminal; `take_down` ends that for good."""
+    _standing.append(take_down)
+
+
+def clear_terminal() -> None:
+    """Take down what a run left standing, before its error is told or the process ends."""
+    while _standing:
+        with suppress(Exception):  # a terminal that has gone needs no clearing
+            _standing.pop()()
+
+
 def close_streams(code: int) -> int:
     """Flush both streams; a result that did not reach stdout turns a good exit code into 1."""
+    clear_terminal()
     try:
         sys.stdout.flush()
     except (OSError, ValueError) as error:
@@ -145,6 +161,7 @@ def report_error(error: ReconcilerError, options: CommonOptions) -> None:
     """Draw an error: with its next step on stderr, and as a valid document on stdout where -o json was asked for."""
     from reconciler.errors import ConfigError  # noqa: PLC0415
 
+    clear_terminal()
     if options.output == "json":
         from reconciler.plan_document import dump_document, error_document  # noqa: PLC0415
 

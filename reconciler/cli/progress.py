@@ -6,7 +6,6 @@ wrong here silences it.
 
 from __future__ import annotations
 
-import atexit
 import os
 import sys
 import threading
@@ -14,6 +13,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol, TextIO
 
+from reconciler.cli.output import stands_on_terminal
 from reconciler.events import (
     Event,
     Noticed,
@@ -65,7 +65,9 @@ def progress_observer(
     if quiet:
         return ProgressObserver(QuietDisplay(stream))
     if _is_terminal(stream):
-        return ProgressObserver(LiveDisplay(stream, monotonic))
+        observer = ProgressObserver(LiveDisplay(stream, monotonic))
+        stands_on_terminal(observer.close)  # a run that dies in a phase would leave its terminal without a cursor
+        return observer
     return ProgressObserver(LineDisplay(stream, monotonic))
 
 
@@ -86,7 +88,7 @@ class ProgressObserver:
         self._try(lambda display: display.show(event))
 
     def close(self) -> None:
-        """Take down what a run that failed left on the terminal, before the error is told; never raises."""
+        """Take down what a run that failed left on the terminal; from then on only notes are told; never raises."""
         self._try(lambda display: display.close())
 
     def _try(self, step: Callable[[Display], None]) -> None:
@@ -163,9 +165,14 @@ class LiveDisplay:
         self._monotonic = monotonic
         self._bars: Progress | None = None
         self._open: dict[str, tuple[TaskID, float]] = {}
+        self._over = False
 
     def show(self, event: Event) -> None:
         match event:
+            case Noticed():
+                self._say(_note(event, self._stream))
+            case _ if self._over:
+                return  # reads that are still on their way have nothing to tell any more
             case PhaseStarted():
                 self._open_phase(event)
             case PhaseAdvanced():
@@ -174,8 +181,6 @@ class LiveDisplay:
                 self._close_phase(event)
             case Waiting() if event.seconds >= SHORTEST_WAIT:
                 self._say(_waiting(event, self._stream))
-            case Noticed():
-                self._say(_note(event, self._stream))
             case WriteSettled() if event.outcome not in _EXPECTED:
                 self._say(_settled(event, self._stream))
 
@@ -183,8 +188,6 @@ class LiveDisplay:
         if self._bars is None:
             self._bars = _make_bars(self._stream)
             self._bars.start()
-            # a run that dies leaves a phase open: without this its terminal would stay without a cursor
-            atexit.register(self.close)
         task = self._bars.add_task(_clean(event.phase, self._stream), total=event.total)
         self._open[event.phase] = task, self._monotonic()
 
@@ -198,16 +201,19 @@ class LiveDisplay:
         if self._bars is not None and task is not None:
             self._bars.remove_task(task)
             if not self._open:
-                self.close()
+                self._take_down()
         self._say(_finished(event, self._monotonic() - started, self._stream))
 
     def close(self) -> None:
-        """Take the bars down and forget the phases that never ended."""
+        """Take the bars down, forget the phases that never ended, and draw none any more."""
+        self._over = True
+        self._take_down()
+
+    def _take_down(self) -> None:
         bars, self._bars = self._bars, None
         self._open.clear()
         if bars is not None:
             bars.stop()
-            atexit.unregister(self.close)
 
     def _say(self, line: str) -> None:
         if self._bars is None:
