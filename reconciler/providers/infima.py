@@ -145,7 +145,7 @@ class InfimaSource:
         def identify(row: Row) -> Hashable:
             return _user_id(row, name)
 
-        rows = PagedList(system=SYSTEM, name=name, fetch=fetch, identify=identify, ask=PAGE_ROWS).read()
+        rows = PagedList(system=SYSTEM, name=name, fetch=fetch, identify=identify, ask=PAGE_ROWS, twice=True).read()
         statuses = [row.get("status") for row in rows]
         if rows and not any(isinstance(status, str) for status in statuses):
             return UnreadableUsers(

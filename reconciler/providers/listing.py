@@ -32,7 +32,9 @@ class PagedList:
 
     `fetch(start, size)` reads the page that begins at row `start` of pages of `size` rows; `identify` gives a row's id
     or raises `UnreadableAnswer`. `ask` is the page size to try first: the size of the page that comes back is what the
-    server grants, and is used from then on. `parallel` reads several pages; it returns them in order.
+    server grants, and is used from then on. `parallel` reads several pages; it returns them in order. Without a total
+    an empty or short page may be the end or a bad answer; with `twice` such a list is believed only when two reads in
+    a row give the same ids.
     """
 
     system: str
@@ -43,23 +45,30 @@ class PagedList:
     parallel: Callable[[Callable[[int], Page], Iterable[int]], list[Page]] = lambda read, starts: [
         read(start) for start in starts
     ]
+    twice: bool = False
 
     def read(self) -> list[Row]:
         """Return all rows. Raises `IncompleteRead` when they cannot be had all, each once and from a still list."""
-        what = ""
+        what, earlier = "", None
         for _ in range(1 + REREADS):
             try:
-                return self._read_once()
+                rows, proven = self._read_once()
             except _Shifted as exc:
-                what = str(exc)
+                what, earlier = str(exc), None
+                continue
+            found = {self.identify(row) for row in rows}
+            if proven or not self.twice or found == earlier:
+                return rows
+            what, earlier = "it says no total, and no two reads in a row agree", found
         raise self._incomplete(f"{what}; read {1 + REREADS} times")
 
-    def _read_once(self) -> list[Row]:
+    def _read_once(self) -> tuple[list[Row], bool]:
+        """All rows, and whether a total proves them to be all."""
         first = self.fetch(0, self.ask)
         rows = _Rows(identify=self.identify)
         rows.add(first)
         if first.total is None:
-            return self._until_empty(rows, len(first.rows))
+            return self._until_empty(rows, len(first.rows)), False
         total, size = first.total, len(first.rows)
         if total > MAX_ROWS or (size and total / size > MAX_PAGES):
             raise self._incomplete(f"it says {total} rows in pages of {size}, more than is believable")
@@ -70,7 +79,7 @@ class PagedList:
                 rows.add(page)
         if len(rows.seen) != total:
             raise _Shifted(f"it says {total} rows and gave {len(rows.seen)}")
-        return rows.all()
+        return rows.all(), True
 
     def _until_empty(self, rows: _Rows, size: int) -> list[Row]:
         """Read on until an empty page: without a total nothing else tells the end from a short page."""

@@ -158,6 +158,12 @@ def test_all_pages_of_users_are_counted_in_the_order_asked(wiring: Wiring) -> No
     assert len(wiring.infima.requests) == 3 + 1 + 2
 
 
+def test_without_a_total_users_are_counted_twice(wiring: Wiring) -> None:
+    half, whole, end = (httpx.Response(200, json={"items": users(*["active"] * number)}) for number in (1, 2, 0))
+    wiring.infima.answer(users_path(7), half, end, whole, end, whole, end)
+    assert wiring.source.user_counts([7]) == (UserCount(client_id=7, active=2, listed=2),)  # type: ignore[list-item,arg-type]
+
+
 @pytest.mark.parametrize("status", [{}, {"status": None}, {"status": 1}])
 def test_users_without_any_status_cannot_be_counted(wiring: Wiring, status: dict[str, Any]) -> None:
     wiring.infima.answer(users_path(7), infima_list([{"id": 1, **status}, {"id": 2, **status}]))

@@ -36,13 +36,14 @@ class Moving:
         return Page(rows=rows, total=len(self.rows) if self.says_total else None)
 
 
-def listing(fetch: Any, ask: int = 10) -> PagedList:
+def listing(fetch: Any, ask: int = 10, *, twice: bool = False) -> PagedList:
     return PagedList(
         system="INFIMA",
         name="list",
         fetch=fetch,
         identify=lambda row: row_id(row, system="INFIMA", name="list"),
         ask=ask,
+        twice=twice,
     )
 
 
@@ -146,3 +147,32 @@ def test_a_row_on_two_pages_is_a_moving_list_even_when_the_rows_add_up() -> None
 
     with pytest.raises(IncompleteRead, match="twice"):
         listing(fetch, ask=2).read()
+
+
+class Blinking:
+    """Twelve rows without a total; `blanks` are the numbers of the requests that are answered with an empty page."""
+
+    def __init__(self, *blanks: int) -> None:
+        self.blanks, self.requests = blanks, 0
+
+    def fetch(self, start: int, size: int) -> Page:
+        self.requests += 1
+        rows: list[dict[str, Any]] = [{"id": number} for number in range(1, 13)][start : start + size]
+        return Page(rows=[] if self.requests in self.blanks else rows, total=None)
+
+
+@pytest.mark.parametrize("blanks", [(), (1,), (2,), (3,), (1, 4)])
+def test_without_a_total_a_blank_page_is_not_taken_for_the_end(blanks: tuple[int, ...]) -> None:
+    """A page of the middle that comes empty once would make a smaller list of it, and a wrong quantity."""
+    assert len(listing(Blinking(*blanks).fetch, twice=True).read()) == 12
+
+
+def test_a_list_without_a_total_that_never_agrees_is_refused() -> None:
+    with pytest.raises(IncompleteRead, match="no two reads in a row agree; read 4 times"):
+        listing(Blinking(2, 7).fetch, twice=True).read()
+
+
+def test_a_total_needs_no_second_read() -> None:
+    still = Moving(12, [], cap=10, says_total=True)
+    assert len(listing(still.fetch, twice=True).read()) == 12
+    assert still.reads == 2
