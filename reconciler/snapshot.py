@@ -78,11 +78,9 @@ def dump_snapshot(snapshot: Snapshot) -> str:
 
 
 def _count_row(counted: UserCount | UnreadableUsers) -> list[Json]:
-    match counted:
-        case UserCount():
-            return [counted.client_id, counted.active, counted.listed]
-        case UnreadableUsers():
-            return [counted.client_id, counted.reason]
+    if isinstance(counted, UserCount):
+        return [counted.client_id, counted.active, counted.listed]
+    return [counted.client_id, counted.reason]
 
 
 def read_snapshot(data: bytes) -> Snapshot:
