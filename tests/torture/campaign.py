@@ -19,6 +19,7 @@ from typing import Any
 from tests.torture import backtest, processes, window
 from tests.torture.bugs import ALL
 from tests.torture.hunt import hunt
+from tests.torture.plans import play_plan
 from tests.torture.schedules import play_schedule
 from tests.torture.sweep import Result, play, sampled_pairs, single_faults
 
@@ -74,6 +75,12 @@ def singles(c: Campaign) -> None:
 def pairs(c: Campaign) -> None:
     """Sampled pairs of faults."""
     c.play("pairs of faults", _play_list, sampled_pairs(c.number(5_000), c.seed))
+
+
+def plans(c: Campaign) -> None:
+    """Plans of one world under other orders, pages, shapes and files."""
+    first = c.seed * 1_000_000
+    c.play("plans held together", play_plan, range(first, first + c.number(1_000)))
 
 
 def schedules(c: Campaign) -> None:
@@ -173,8 +180,8 @@ def edit_window(c: Campaign) -> None:
 
 
 PARTS: dict[str, Part] = {
-    "singles": singles, "pairs": pairs, "schedules": schedules, "bugs": bugs, "kills": kills, "moments": moments,
-    "disks": disks, "signals": signals, "races": races, "source": source, "window": edit_window,
+    "singles": singles, "pairs": pairs, "plans": plans, "schedules": schedules, "bugs": bugs, "kills": kills,
+    "moments": moments, "disks": disks, "signals": signals, "races": races, "source": source, "window": edit_window,
 }  # fmt: skip
 
 

@@ -6,17 +6,20 @@ from collections.abc import Iterator
 from random import Random
 
 from tests.torture.bugs import Bug, planted
+from tests.torture.plans import play_plan
 from tests.torture.schedules import play_schedule
 from tests.torture.sweep import Result, play, single_faults
 
 
 def schedules(seed: int, most: int) -> Iterator[Result]:
-    """Random schedules, and every third time a single fault out of the sweep, in a drawn order."""
+    """Random schedules, and now and then a single fault out of the sweep, or plans held together."""
     rng = Random(seed)  # noqa: S311 - has to repeat
     faults = list(single_faults())
     rng.shuffle(faults)
     for number in range(most):
-        if number % 3 == 2:
+        if number % 6 == 5:
+            yield play_plan(seed * 1_000_000 + number)
+        elif number % 6 == 2:
             yield play([faults[number % len(faults)]])
         else:
             yield play_schedule(seed * 1_000_000 + number)

@@ -141,6 +141,9 @@ def _held(e: Evidence, w: Write, owner: Contract) -> str:  # noqa: PLR0911 - one
         return f"its row belongs to customer {seen.get('client_id')}"
     if seen is not None and not _live(seen):
         return "its row is deleted or inactive"
+    ended = str((seen or {}).get("end_date") or "")[:10]
+    if "2000" < ended < w.record.time.date().isoformat() and not owner.retired and not (seen or {}).get("autorenew"):
+        return f"its row ended on {ended}"
     if not owner.counts:
         return ""
     lists = e.listings(w.run, w.record.number)
@@ -413,7 +416,7 @@ def p5_no_false_green(e: Evidence) -> Iterator[str]:
                 yield f"run {run.number} says all is well; its write changed {sorted(m.changes)} of row {m.object_id}"
         for c in e.contracts if not e.nameless else ():
             here = {i for i in e.own(c) if lists and lists[0].row(i)} | e.created(c)  # not a copy made meanwhile
-            here = here if e.trusted_marker else e.own(c) - e.copies()
+            here = here if e.trusted_marker else e.own(c) - (e.copies() if c.retired else set())
             shown = [n for one in lists[-1:] for i in here if (n := one.count(i)) is not None and _live(one.row(i))]
             if not e.trusted_marker and len(shown) > 1:  # nobody can tell whose the other row is
                 shown = [n for n in shown if n in e.quantities(run.number, c)][:1]

@@ -123,10 +123,6 @@ BUGS: dict[str, Edits] = {
     "one too many": ((COUNTS, COUNT_ELEMENT, '"count": write.count + 1}'),),
     "a stale row is written": ((f"{UPDATE}_still_as_planned", "if not moved:", "if True:"),),
     "an old listing is good enough": ((f"{WRITES}Ground.freshen", "> FRESH_SECONDS", "> 1e9"),),
-    "a listing ages while its write waits for its turn": (
-        (f"{WRITES}Ground.freshen", "self.target.await_budget(requests)", "return"),
-        (f"{WRITES}Ground.freshen", "self.target.await_budget(room)\n    while", "while"),
-    ),
     "no request waits for its turn": (("providers.limiter:RateLimiter._await", "elif wait <= 0:", "else:"),),
     "another partner's clients are billed": (("safety:wrong_tenant", "known != tenant", "False"),),
     "a damaged state is read as far as it goes": (
@@ -176,6 +172,11 @@ BUGS: dict[str, Edits] = {
             "except ApiError as exc:\n        raise",
         ),
     ),
+    "the plan is in the order of the file": (
+        ("plan:diff", "sorted(mappings.mappings, key=lambda m: m.key)", "mappings.mappings"),
+    ),
+    "the plan is in the order of memory": (("plan:diff", "key=lambda m: m.key", "key=lambda m: hash((m.key, id(m)))"),),
+    "only the first three mappings are planned": (("plan:diff", "key=lambda m: m.key):", "key=lambda m: m.key)[:3]:"),),
     # ---- guards ---------------------------------------------------------------------------------------------------
     "the zero guard is skipped": (("safety:to_zero", "if not nobody or", "if True or"),),
     "the decrease guard is off by a factor": (
@@ -200,10 +201,11 @@ BUGS: dict[str, Edits] = {
         ),
     ),
     "a Subscription that is not live is written": (
-        ("identity:_doubt_about", "if not found.live:", "if False:"),
+        ("identity:_over", "if not found.live:", "if False:"),
         (f"{UPDATE}_as_planned", '"active": True', '"active": None'),
         (f"{UPDATE}_as_listed", '"active": live.live', '"active": None'),
     ),
+    "a Subscription past its end date is written": (("identity:_over", "found.last_day < today", "False"),),
     "an inactive customer is billed": (("doubts:customer_doubts", "customer is None or customer.inactive", "False"),),
     # ---- verdict --------------------------------------------------------------------------------------------------
     "what was sent counts as done": (
