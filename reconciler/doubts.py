@@ -124,7 +124,7 @@ def warnings_about(mapping: Mapping, action: Action, live: Live, now: datetime) 
         customer = live.customers.get(mapping.halo_customer.id)
         found += [
             f"{mapping.key}: {what} {number} is now named {real!r}, mappings.yaml says {said!r}; ids decide, "
-            "so nothing is held"
+            "so this holds nothing"
             for what, number, said, real in _names(mapping, customer, live)
             if not same_name(said, real)
         ]

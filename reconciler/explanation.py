@@ -16,7 +16,9 @@ from reconciler.model import (
     Limits,
     Subscription,
 )
+from reconciler.money import in_words, written
 from reconciler.overview import invoice_note
+from reconciler.rules import Rule
 from reconciler.state.base import HistoryChange
 
 LAST_CHANGES = 10
@@ -91,7 +93,8 @@ def answer(story: Story) -> str:
         bills = f"HaloPSA keeps billing {live}" if live else "nothing is billed"
         if change.before is not None and live is None:
             bills = "HaloPSA keeps billing what it bills, and gives no whole number for it"
-        return f"Held by {change.hold.rule}: {bills} until somebody decides."
+        until = "its create is settled" if change.hold.rule is Rule.ATTEMPT_OPEN else "somebody decides"
+        return f"Held by {change.hold.rule}: {bills} until {until}."
     if change.before is None and change.action is Action.NO_OP:
         return "Retired, and there is no Subscription: nothing is billed."
     match change.action:
@@ -168,6 +171,18 @@ def _rule(story: Story) -> Iterator[str]:
         f"Held when it falls by more than {fall.users} users and {fall.percent} %, or rises by more than "
         f"{rise.users} users and {rise.percent} %"
     )
+    yield from _money(change, story.limits)
+
+
+def _money(change: Change, limits: Limits) -> Iterator[str]:
+    for word, limit in (("falls", limits.max_decrease.amount), ("rises", limits.max_increase.amount)):
+        if limit is not None:
+            yield f"Held when its monthly amount {word} by more than {in_words(limit)}, or {word} and is not known"
+    amount, price = change.amount, change.price
+    if price is not None:
+        yield f"Price: {in_words(price)} a user and month, from {price.source}; for estimates, never sent"
+    if amount is not None:
+        yield f"Estimate: {written(amount.before, amount.currency)} a month now, {amount.after:,} by the plan"
 
 
 def _subscription(story: Story) -> Iterator[str]:

@@ -293,8 +293,8 @@ def _attempt_open(mapping: Mapping, attempt: Attempt, namesakes: list[Subscripti
             f"a second one could bill twice{seen}"
         ),
         remedy=(
-            f"nothing to do: it is decided after {settle / timedelta(hours=1):g} hours. Sooner, after a look into "
-            f"HaloPSA, {took}if it made nothing: {abandon_command(mapping.key)}"
+            f"nothing to do: the first run after {attempt.recorded_at + settle:%Y-%m-%d %H:%M} UTC decides it. Sooner, "
+            f"after a look into HaloPSA, {took}if it made nothing: {abandon_command(mapping.key)}"
         ),
     )
 

@@ -10,6 +10,7 @@ from reconciler.attachment import Attached, Attachment
 from reconciler.changes import Change
 from reconciler.explanation import Past, Story, answer, chapters, next_step
 from reconciler.model import CountSource, Limits, QuantityRule
+from reconciler.rules import Rule
 from reconciler.state.base import HistoryChange
 from tests.builders import NOW, build_change, build_hold, build_mapping, build_subscription
 
@@ -36,6 +37,11 @@ def test_in_step_has_nothing_to_do() -> None:
 
 def test_a_create_says_the_quantity_it_will_have() -> None:
     assert "creates one with quantity 15" in answer(story(build_change(subscription=None, before=None, after=15)))
+
+
+def test_an_open_attempt_waits_for_no_person() -> None:
+    one = story(build_change(subscription=None, before=None, after=15, hold=build_hold(Rule.ATTEMPT_OPEN)))
+    assert answer(one) == "Held by attempt-open: nothing is billed until its create is settled."
 
 
 def test_a_hold_says_what_goes_on_being_billed_and_its_remedy() -> None:

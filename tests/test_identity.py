@@ -368,7 +368,7 @@ def test_an_open_attempt_holds() -> None:
     [doubt] = found.doubts
     assert doubt.rule is Rule.ATTEMPT_OPEN
     assert "a create was begun at 2026-11-22 02:47 UTC and its outcome is not known" in doubt.message
-    assert "it is decided after 20 hours" in doubt.remedy
+    assert "the first run after 2026-11-22 22:47 UTC decides it" in doubt.remedy
     assert "if it made nothing: reconciler resolve infima-101 --abandon --reason '...' --yes" in doubt.remedy
     assert "--adopt" not in doubt.remedy
     assert found.settled_attempt is None
