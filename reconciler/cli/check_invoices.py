@@ -10,12 +10,12 @@ from reconciler.cli.options import CommonOptions, common_options, complete_keys,
 from reconciler.cli.output import tell
 from reconciler.cli.status import read_invoices
 from reconciler.cli.table import show_json, show_table
-from reconciler.cli.wiring import live, wire, wishes
+from reconciler.cli.wiring import Wiring, live, wire, wishes
 
 if TYPE_CHECKING:
     from reconciler.attachment import Attachment
-    from reconciler.changes import Change
-    from reconciler.model import Json
+    from reconciler.changes import Change, Plan
+    from reconciler.model import Json, SubscriptionId
 
 
 @click.command("check-invoices")
@@ -45,24 +45,10 @@ def check_invoices(options: CommonOptions, *, only: tuple[str, ...], output: str
       reconciler check-invoices
       reconciler check-invoices --only infima-113 -o json
     """
-    from dataclasses import replace  # noqa: PLC0415
-
     from reconciler.attachment import Attached  # noqa: PLC0415
-    from reconciler.changes import select  # noqa: PLC0415
-    from reconciler.plan import diff  # noqa: PLC0415
-    from reconciler.planning import observe  # noqa: PLC0415
     from reconciler.render.document import plural  # noqa: PLC0415
 
-    wiring = wire(options)
-    with wiring.stopper.listen():
-        mappings = wiring.load()
-        wished = wishes(mappings, only, (), (), None)
-        with wiring.connect(mappings.settings) as systems:
-            recorded = wiring.store().read()
-            # without mappings nobody's users are counted: which Subscription is whose does not hang on numbers
-            observation = observe(live(systems), replace(mappings, mappings=()), wiring.surroundings())
-            plan = select(diff(mappings, observation, recorded), only=wished.only)
-            found = read_invoices(wiring, systems, plan)
+    plan, found = look_at_invoices(wire(options), only)
     order = list(Attached)
     rows = [
         (change, found[change.before.id])
@@ -90,6 +76,25 @@ def check_invoices(options: CommonOptions, *, only: tuple[str, ...], output: str
             "Subscription, and save it. reconciler never touches invoices."
         )
     return 0
+
+
+def look_at_invoices(wiring: Wiring, only: tuple[str, ...] = ()) -> tuple[Plan, dict[SubscriptionId, Attachment]]:
+    """Read HaloPSA: whose Subscription is which, and where each stands on recurring invoices. Counts nobody's users."""
+    from dataclasses import replace  # noqa: PLC0415
+
+    from reconciler.changes import select  # noqa: PLC0415
+    from reconciler.plan import diff  # noqa: PLC0415
+    from reconciler.planning import observe  # noqa: PLC0415
+
+    with wiring.stopper.listen():
+        mappings = wiring.load()
+        wished = wishes(mappings, only, (), (), None)
+        with wiring.connect(mappings.settings) as systems:
+            recorded = wiring.store().read()
+            # without mappings nobody's users are counted: which Subscription is whose does not hang on numbers
+            observation = observe(live(systems), replace(mappings, mappings=()), wiring.surroundings())
+            plan = select(diff(mappings, observation, recorded), only=wished.only)
+            return plan, read_invoices(wiring, systems, plan)
 
 
 def _draw(output: str, rows: list[tuple[Change, Attachment]]) -> None:

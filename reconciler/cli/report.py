@@ -11,12 +11,13 @@ from reconciler.cli.options import CommonOptions, common_options
 from reconciler.cli.output import tell
 from reconciler.cli.past import Past, load_past
 from reconciler.cli.planfile import load_plan_file, save_plan_file
-from reconciler.cli.wiring import wire
+from reconciler.cli.wiring import Wiring, wire
 from reconciler.errors import UsageError
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from reconciler.attachment import Attachment
     from reconciler.model import MappingKey
     from reconciler.render.html_page import Name
 
@@ -38,12 +39,19 @@ if TYPE_CHECKING:
     show_default=True,
     help="The file to write.",
 )
+@click.option(
+    "--check-invoices",
+    "invoices",
+    is_flag=True,
+    help="Read HaloPSA's recurring invoices now, and name the Subscriptions that are on none.",
+)
 @common_options
 @click.pass_obj
-def report(options: CommonOptions, *, plan_file: Path | None, month: str | None, out: Path) -> int:
+def report(options: CommonOptions, *, plan_file: Path | None, month: str | None, out: Path, invoices: bool) -> int:
     """Write one offline HTML file: was last night fine, who needs a person, what changed, and why each number.
 
-    It is made from the recorded history and, with --plan, from a plan. Nothing is read from INFIMA or HaloPSA.
+    It is made from the recorded history and, with --plan, from a plan. Nothing is read from INFIMA or HaloPSA, but
+    for --check-invoices, which needs the same environment and rights as the command check-invoices.
 
     \b
     Examples:
@@ -69,6 +77,7 @@ def report(options: CommonOptions, *, plan_file: Path | None, month: str | None,
         timeline=draw_timeline(past.runs, past.snapshots),
         names=_names(past, min(wanted.end, now)),
         by_key=changes_by_key(past.runs),
+        invoices=_invoices(wiring) if invoices else None,
     )
     text = draw_page(make_page(around, document))
     save_plan_file(out, text, what="report")
@@ -76,6 +85,17 @@ def report(options: CommonOptions, *, plan_file: Path | None, month: str | None,
         f"Saved the report to {out} ({len(text.encode()) // 1000 + 1} kB). Open it in any browser; it needs no network."
     )
     return 0
+
+
+def _invoices(wiring: Wiring) -> dict[MappingKey, Attachment]:
+    from reconciler.cli.check_invoices import look_at_invoices  # noqa: PLC0415
+
+    plan, found = look_at_invoices(wiring)
+    return {
+        change.key: found[change.before.id]
+        for change in plan.changes
+        if change.before is not None and change.before.id in found
+    }
 
 
 def _names(past: Past, until: datetime) -> dict[MappingKey, Name]:

@@ -21,6 +21,7 @@ from reconciler.money import Amount, add_up
 from reconciler.plan_document import PlanJson
 from reconciler.render.amounts import monthly_amounts, moved
 from reconciler.render.document import View, signed, users_after_apply, view
+from reconciler.render.html_invoices import with_invoices
 from reconciler.render.html_page import Background, Headline, Need, Page, PageRow
 from reconciler.render.html_past import past_headline, past_needs, past_rows
 from reconciler.render.html_plan import plan_headline, plan_needs, plan_rows
@@ -50,12 +51,12 @@ def make_page(around: Background, document: PlanJson | None = None) -> Page:
     """The report about a plan, whose numbers are then the plan's, or about the newest recorded run."""
     if document is None:
         rows = past_rows(around)
-        needs = past_needs(around, rows)
+        needs = with_invoices(past_needs(around, rows), around, rows)
         figures = (*_figures(rows), *_row_amounts(rows))
         return _page(around, past_headline(around, people=len(needs)), needs, rows, figures)
     shown = view(document)
     rows = plan_rows(shown, around)
-    needs = plan_needs(shown, rows)
+    needs = with_invoices(plan_needs(shown, rows), around, rows)
     figures = (*_plan_figures(shown), *_plan_amounts(shown))
     return _page(around, plan_headline(shown, around, people=len(needs)), needs, rows, figures)
 

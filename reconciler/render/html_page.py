@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from reconciler.attachment import Attachment
 from reconciler.model import MappingKey, UnitPrice
 from reconciler.money import Amount
 from reconciler.render.html_charts import Chart, Sparkline
@@ -122,7 +123,10 @@ class AuditRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Background:
-    """What is known beside the plan: the records, names, and the span that is drawn."""
+    """What is known beside the plan: the records, names, and the span that is drawn.
+
+    `invoices` is where each mapping's Subscription stands on recurring invoices, None where nobody has looked.
+    """
 
     now: datetime
     month: Month
@@ -130,6 +134,7 @@ class Background:
     timeline: Timeline = field(default_factory=lambda: Timeline(points={}))
     names: Mapping[MappingKey, Name] = field(default_factory=dict)
     by_key: Mapping[MappingKey, Sequence[PastChange]] = field(default_factory=dict)
+    invoices: Mapping[MappingKey, Attachment] | None = None
 
     @property
     def until(self) -> datetime:

@@ -9,7 +9,7 @@ from reconciler.money import Amount, amount_of
 from reconciler.render.document import capital, plural, sentence
 from reconciler.render.html_charts import draw_sparkline
 from reconciler.render.html_page import Background, Headline, Name, Need, PageRow, Status, Tone
-from reconciler.render.html_plan import OUTCOMES, SAME, STEPS, ending_title, price_story
+from reconciler.render.html_plan import ATTACH, OUTCOMES, SAME, STEPS, ending_title, price_story
 from reconciler.render.html_time import moment_in_words, overdue
 from reconciler.rules import RUN_RULES
 from reconciler.state.base import HistoryChange
@@ -156,5 +156,4 @@ def _needs(around: Background, rows: dict[MappingKey, PageRow]) -> Iterator[Need
             yield Need(tone=OUTCOMES[outcome].tone, who=who, key=change.key, what=what, step=step, row=number)
         elif outcome is Outcome.APPLIED and change.action == "create":
             what = f"Its Subscription {change.subscription_id} is new."
-            step = "Attach it to a recurring invoice: until then it bills nothing."
-            yield Need(tone=Tone.CALL, who=who, key=change.key, what=what, step=step, row=number)
+            yield Need(tone=Tone.CALL, who=who, key=change.key, what=what, step=ATTACH, row=number)

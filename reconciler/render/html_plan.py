@@ -44,6 +44,7 @@ OUTCOMES = {
     Outcome.FAILED: Status(sign="\u2715", word="failed", tone=Tone.BAD),
     Outcome.UNKNOWN: Status(sign="?", word="unknown", tone=Tone.BAD),
 }
+ATTACH = "Attach it to a recurring invoice: until then it bills nothing."
 STEPS = {
     Outcome.STALE: "Somebody changed it meanwhile. The next run looks again; nothing is overwritten.",
     Outcome.FAILED: "The next run tries again. If it fails again, ask whoever runs reconciler.",
@@ -144,7 +145,7 @@ def _needs(shown: View, numbers: dict[str, int]) -> Iterator[Need]:
             yield _about(row, OUTCOMES[row.outcome].tone, what, STEPS[row.outcome], numbers)
     for row in to_attach(shown):
         what = f"Its Subscription {row.subscription_id or ''} is new."
-        yield _about(row, Tone.CALL, what, "Attach it to a recurring invoice: until then it bills nothing.", numbers)
+        yield _about(row, Tone.CALL, what, ATTACH, numbers)
     for client in shown.document["unmapped_clients"]:
         users = "" if client["user_count"] is None else f" ({plural(client['user_count'], 'user')})"
         yield Need(

@@ -111,6 +111,30 @@ def test_check_invoices_without_the_right_says_which_is_missing(bench: Bench) ->
     assert (answer.code, "read:invoices" in answer.err) == (1, True)
 
 
+def test_the_report_names_who_is_on_no_recurring_invoice(bench: Bench) -> None:
+    bench.world.add_invoice(11, "Monthly", [invoice_line(1, 9001, "training")])
+    bench.world.add_invoice(12, "Monthly", [invoice_line(1, 9002, "training")], disabled=True)
+    bench.world.add_invoice(13, "Monthly", [invoice_line(1, 0, "all", by_criteria=True)])
+    assert bench.run("plan", "--out", "plan.json").code == 0
+    assert bench.run("report", "--plan", "plan.json", "--check-invoices").code == 0
+    html = (bench.folder / "report.html").read_text(encoding="utf-8")
+    needs = html.split('id="needs"')[1].split("</section>")[0]
+    assert "Perhaps on recurring invoice 1" not in html
+    assert "where it is switched off or has ended: it bills nothing." in needs
+    assert "perhaps on recurring invoice" in needs.casefold()
+    assert needs.count("infima-101") == 0
+    assert bench.writes() == 0
+
+
+def test_the_report_without_the_right_to_read_invoices_is_an_error_not_an_all_clear(bench: Bench) -> None:
+    bench.world.switches = bench.world.switches.from_json(
+        bench.world.switches.to_json() | {"agent_lacks": ["read:invoices"]}
+    )
+    answer = bench.run("report", "--check-invoices")
+    assert (answer.code, "read:invoices" in answer.err) == (1, True)
+    assert not (bench.folder / "report.html").exists()
+
+
 def test_nothing_here_writes(bench: Bench) -> None:
     for command in (["clients"], ["customers", "acme"], ["status", "--check-invoices"], ["check-invoices"]):
         assert bench.run(*command).code == 0
