@@ -6,6 +6,7 @@ Prints every figure with what reproduces it, and ends with 1 where anything was 
 from __future__ import annotations
 
 import argparse
+import compileall
 import json
 import statistics
 import sys
@@ -16,6 +17,7 @@ from multiprocessing import Pool
 from pathlib import Path
 from typing import Any
 
+import reconciler
 from tests.torture import backtest, processes, window
 from tests.torture.bugs import ALL
 from tests.torture.hunt import hunt
@@ -208,6 +210,7 @@ def main() -> int:
     words.add_argument("--workers", type=int, default=2)
     words.add_argument("--json", type=Path, help="write the figures to this file")
     asked = words.parse_args()
+    compileall.compile_dir(Path(reconciler.__file__).parent, quiet=1)  # else every process of ours compiles it anew
     campaign = Campaign(seed=asked.seed, scale=asked.scale, workers=asked.workers)
     for name in asked.parts or PARTS:
         campaign.part = name

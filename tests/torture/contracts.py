@@ -61,7 +61,7 @@ class Tuning:
     marker_wait_seconds: int = 60
 
 
-def mappings_text(contracts: Iterable[Contract], tuning: Tuning, *, settle_hours: int = 20) -> str:
+def mappings_text(contracts: Iterable[Contract], tuning: Tuning = Tuning(), *, settle_hours: int = 20) -> str:
     """mappings.yaml for these contracts."""
     settings = (
         f"marker_field: {tuning.marker}, settle_hours: {settle_hours}, batch: {tuning.batch}, "

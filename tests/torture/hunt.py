@@ -25,7 +25,7 @@ def schedules(seed: int, most: int) -> Iterator[Result]:
             yield play_schedule(seed * 1_000_000 + number)
 
 
-def hunt(bug: Bug, seed: int, most: int = 3000) -> tuple[int | None, set[str]]:
+def hunt(bug: Bug, seed: int, most: int = 2000) -> tuple[int | None, set[str]]:
     """The number of schedules until the bug was found, None where it was not, and the oracles that spoke."""
     hidden = schedules(seed, most)
     faultless = next(hidden)  # the recorded run that names the faults is made before the bug is planted
