@@ -369,7 +369,9 @@ def test_error_document_has_code_message_and_hint() -> None:
 def test_error_document_names_system_and_request() -> None:
     error = NotFound("Not there.", system="HaloPSA", request="GET /SoftwareLicence")
     assert error_document(error, version="0.1.0")["error"] == {
-        "code": "not-found", "message": "Not there.", "hint": "",
+        "code": "not-found",
+        "message": "Not there.",
+        "hint": "Check the address: something else answers there, or the object is gone.",
         "system": "HaloPSA", "request": "GET /SoftwareLicence",
     }  # fmt: skip
 
