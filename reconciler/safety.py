@@ -229,7 +229,10 @@ def source_dropped(ground: Ground) -> Iterator[Violation]:
         yield Violation(
             rule=Rule.SOURCE_DROPPED,
             name="",
-            message=f"INFIMA counts {counted} active users where {expected} were expected: {share} % fewer",
+            message=(
+                f"INFIMA counts {counted} active users where {expected} were expected, new mappings left out: "
+                f"{share} % fewer"
+            ),
             remedy=(
                 "this looks like a source that answers badly; look into INFIMA. If it is right, run with "
                 "--allow source-dropped --reason '...'"

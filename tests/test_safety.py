@@ -288,7 +288,9 @@ def test_source_dropped(changes: list[Change], *, refused: bool) -> None:
 def test_source_dropped_says_what_was_expected() -> None:
     violation = judge(*many(10, 10, 7)).violations[0]
     assert (violation.rule, violation.name, violation.measured, violation.limit) == (Rule.SOURCE_DROPPED, "", 30, 20)
-    assert violation.message == "INFIMA counts 70 active users where 100 were expected: 30 % fewer"
+    assert (
+        violation.message == "INFIMA counts 70 active users where 100 were expected, new mappings left out: 30 % fewer"
+    )
     assert "--allow source-dropped --reason '...'" in violation.remedy
 
 

@@ -95,7 +95,9 @@ def test_all_of_a_few_are_all_of_them() -> None:
 def test_a_great_fall_is_said_once_and_as_the_sum() -> None:
     [violation] = judge(fallen(9)).refusals
     assert "27 % fewer" not in violation.message
-    assert violation.message == "INFIMA counts 54 active users where 81 were expected: 34 % fewer"
+    assert (
+        violation.message == "INFIMA counts 54 active users where 81 were expected, new mappings left out: 34 % fewer"
+    )
 
 
 def test_small_falls_do_not_hide_behind_a_generous_percentage_of_the_sum() -> None:
