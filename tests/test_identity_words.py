@@ -28,6 +28,7 @@ def test_only_who_names_an_id_is_quoted() -> None:
     recorded = build_recorded(build_binding(9002))
     doubt = doubt_of(build_mapping(), build_subscription(9001, marker=KEY), recorded=recorded)
     assert doubt.message == ("it cannot be told which Subscription is meant: the state says 9002, the marker says 9001")
+    assert "for 9002: reconciler adopt infima-101 9002" in doubt.remedy
 
 
 def test_all_keys_that_namesakes_were_billed_under_are_named_in_order() -> None:

@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("modules", nargs="*", choices=[*SUBJECTS, []], metavar="MODULE", help="default: all")
     parser.add_argument("--sample", type=int, help="judge only that many mutants of each module")
     parser.add_argument("--seed", type=int, default=1, help="which ones")
-    parser.add_argument("--json", type=Path, help="write the figures there")
+    parser.add_argument("--json", type=Path, help="keep the figures there, beside those of other modules")
     options = parser.parse_args(arguments)
     figures = {}
     for module in options.modules or SUBJECTS:
@@ -60,9 +60,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for name in row["wrong"]:
             print(f"  is not equivalent, a test fails: {name}")  # noqa: T201
         sys.stdout.flush()
-    if options.json:
-        options.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+        if options.json:
+            _keep(options.json, module, row)
     return int(any(percent(row) < GOAL_PERCENT or row["wrong"] for row in figures.values()))
+
+
+def _keep(path: Path, module: str, row: dict[str, Any]) -> None:
+    """Put one module's figures beside those of earlier runs, at once: a long run may be cut short."""
+    kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    kept[module] = row
+    ordered = {name: kept[name] for name in SUBJECTS if name in kept}
+    path.write_text(json.dumps(ordered, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
