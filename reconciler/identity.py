@@ -285,17 +285,18 @@ def _claimed_twice(mapping: Mapping, number: SubscriptionId, others: frozenset[M
 def _attempt_open(mapping: Mapping, attempt: Attempt, namesakes: list[Subscription], *, settle: timedelta) -> Doubt:
     """A namesake may well be what the create made; whether it is, only a person can tell."""
     seen = f"; {mapping.halo_customer.name} has one of that name: {_with_quantities(namesakes)}" if namesakes else ""
-    took = f"if it is what the create made: {resolved_by(mapping.key, namesakes[0].id)}; " if namesakes else ""
+    decided = f"{attempt.recorded_at + settle:%Y-%m-%d %H:%M} UTC"
+    if namesakes:
+        look = f"look into HaloPSA; if it is what the create made: {resolved_by(mapping.key, namesakes[0].id)}; "
+    else:
+        look = f"nothing to do: the first run after {decided} decides it. Sooner, after a look into HaloPSA, "
     return Doubt(
         rule=Rule.ATTEMPT_OPEN,
         message=(
             f"a create was begun at {attempt.recorded_at:%Y-%m-%d %H:%M} UTC and its outcome is not known; "
             f"a second one could bill twice{seen}"
         ),
-        remedy=(
-            f"nothing to do: the first run after {attempt.recorded_at + settle:%Y-%m-%d %H:%M} UTC decides it. Sooner, "
-            f"after a look into HaloPSA, {took}if it made nothing: {abandon_command(mapping.key)}"
-        ),
+        remedy=f"{look}if it made nothing: {abandon_command(mapping.key)}",
     )
 
 

@@ -382,6 +382,7 @@ def test_an_open_attempt_names_what_it_may_have_made() -> None:
     assert (
         "if it is what the create made: reconciler resolve infima-101 --adopt 9002 --reason '...' --yes" in doubt.remedy
     )
+    assert "nothing to do" not in doubt.remedy  # with one of that name the settle time decides nothing
 
 
 @pytest.mark.parametrize(("age", "is_open"), [(SETTLE - SECOND, True), (SETTLE, False), (SETTLE + SECOND, False)])
