@@ -562,6 +562,17 @@ def s2_s3_wire(e: Evidence) -> Iterator[str]:
             yield f"request {r.number} is a {r.method} of {r.path}"
 
 
+def w17_stops(e: Evidence) -> Iterator[str]:
+    """A run to whose writes the server has failed three times in a row, or five times in all, sends no more."""
+    for run in e.runs:
+        statuses = {w.record.number: w.record.status for w in e.writes() if w.run == run.number}
+        failed = [(status or 0) >= 500 for _, status in sorted(statuses.items())]
+        for place in range(len(failed)):
+            if sum(failed[:place]) >= 5 or (place >= 3 and all(failed[place - 3 : place])):
+                yield f"run {run.number} went on writing after {sum(failed[:place])} server errors"
+                break
+
+
 def w9_known_ids(e: Evidence) -> Iterator[str]:
     """An update names an id above 0, a whole number, that a read of this run returned."""
     for w in e.writes():
@@ -578,7 +589,7 @@ ORACLES: tuple[Oracle, ...] = (
     m1_exact_value, m2_single, m3_frame, m4_ownership, m5_guards, m6_no_removal, m7_missing_is_not_zero,
     m8_person_wins, c0_no_candidate, c1_c2_attempts, c3_body, c4_bound_before_counted, c5_two_hits,
     c6_one_request_per_intent, p3_bounded, p5_no_false_green, pf5_no_exception, j1_intent_first, j2_one_outcome,
-    j3_chain, j4_no_lost_records, j5_private, k1_one_writer, k3_right_tenant, s2_s3_wire, w9_known_ids,
+    j3_chain, j4_no_lost_records, j5_private, k1_one_writer, k3_right_tenant, s2_s3_wire, w9_known_ids, w17_stops,
 )  # fmt: skip
 
 

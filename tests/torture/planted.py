@@ -142,6 +142,13 @@ BUGS: dict[str, Edits] = {
         ),
         ("providers.transport:Transport._request", "if not as_meant or not any(", "if False and not any("),
     ),
+    "nothing stops a run whose writes all fail": (
+        (
+            f"{WRITES}Ground._count_failure",
+            "if self.failures_in_a_row >= FAILURES_IN_A_ROW or self.failures >= FAILURES_IN_ALL:",
+            "if False:",
+        ),
+    ),
     # ---- reading --------------------------------------------------------------------------------------------------
     "a list that is too short is taken as it is": (
         (f"{LISTING}._read_once", "if len(rows.seen) != total:", "if False:"),

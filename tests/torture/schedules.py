@@ -111,7 +111,7 @@ def _one_act(theatre: Theatre, rng: Random, temper: Temper) -> set[str]:
         with suppress(ApiError):  # a revoked key: then there is no plan to save
             saved = theatre.plan()
         _people(theatre, rng)
-    theatre.faults = Faults(_faults(theatre, rng))
+    theatre.faults = Faults([*_faults(theatre, rng), *theatre.lasting])
     fates = [_fate(rng)]
     words: set[str] = set()
     if saved is None and rng.random() < 0.35:

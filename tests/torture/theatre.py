@@ -32,7 +32,7 @@ from reconciler.providers.connect import Systems, connect
 from reconciler.providers.credentials import read_credentials
 from reconciler.run import Applying, run_apply
 from reconciler.simulator.app import HALO_URL, INFIMA_URL, App, halo_app, infima_app
-from reconciler.simulator.faults import FaultKind, Faults
+from reconciler.simulator.faults import Fault, FaultKind, Faults
 from reconciler.simulator.inject import as_httpx
 from reconciler.state.base import RunInfo
 from reconciler.state.directory import DirectoryState
@@ -111,6 +111,7 @@ class Theatre:
         self.rng = Random(seed)  # noqa: S311 - has to repeat
         self.disk = Disk()
         self.faults = Faults()
+        self.lasting: tuple[Fault, ...] = ()
         self.lock_runs = True
         self.reach: dict[str, int] = {}
         self.events: list[Event] = []

@@ -14,7 +14,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from reconciler.simulator.records import Actor
+from reconciler.simulator.faults import Fault, FaultKind
+from reconciler.simulator.records import Actor, Endpoint
 from reconciler.simulator.switches import Switches
 from tests.torture.contracts import Tuning
 from tests.torture.theatre import Theatre
@@ -59,6 +60,12 @@ BAD = ("rate_limit", "count_shape", "count_zero", "update_mode",
        "order", "agent_lacks", "user_count", "total", "lag_reads", "includeinactive_honoured")  # fmt: skip
 """Those under which a run may rightly never come to its end: they end when the faults do."""
 
+OUTAGES = (
+    FaultKind.SERVER_ERROR, FaultKind.UNAVAILABLE, FaultKind.RATE_LIMITED, FaultKind.READ_TIMEOUT, FaultKind.HTML,
+    FaultKind.FORBIDDEN,
+)  # fmt: skip
+"""What a system answers while it is down."""
+
 OTHER_PARTNER = "Another Partner"
 
 
@@ -98,7 +105,7 @@ class Fortune:
     def strike(self) -> set[str]:
         """One thing, or most often none; says what it was."""
         theatre, more = self.theatre, self.more
-        theatre.world.partner = theatre.home
+        theatre.world.partner, theatre.lasting = theatre.home, ()
         if theatre.folder.exists() and more.random() < 0.3:
             self._back_up()
         if more.random() < 0.7 or not theatre.folder.exists():
@@ -111,6 +118,8 @@ class Fortune:
             "a journal damaged": self._damage_journal,
             "another partner's key": self._change_key,
             "a Subscription ended": self._end_one,
+            "a client left or renamed": self._change_client,
+            "an outage that lasts": self._outage,
         }
         what = more.choice(sorted(choices))
         choices[what]()
@@ -172,6 +181,21 @@ class Fortune:
         if rows:
             yesterday = (theatre.clock.now() - timedelta(days=1)).strftime("%Y-%m-%dT00:00:00")
             theatre.world.change_licence(self.more.choice(rows), {"end_date": yesterday}, actor=Actor.PERSON)
+
+    def _change_client(self) -> None:
+        """INFIMA deletes a client, or gives it another name."""
+        world, evidence = self.theatre.world, self.theatre.evidence
+        numbers = sorted(n for c in evidence.contracts for n in c.clients if n in world.infima_clients)
+        if numbers and self.more.random() < 0.5:
+            world.remove_client(self.more.choice(numbers))
+        elif numbers:
+            world.change_client(self.more.choice(numbers), {"name": "Renamed in INFIMA"})
+
+    def _outage(self) -> None:
+        """From some request of the next act on, an endpoint fails again and again."""
+        kind, nth = self.more.choice(OUTAGES), self.more.randint(1, 4)
+        at = self.more.choice((Endpoint.WRITE, Endpoint.WRITE, Endpoint.LICENCES, Endpoint.USERS, Endpoint.TOKEN))
+        self.theatre.lasting = (Fault(kind=kind, at=at, nth=nth, times=200),)
 
     def _forgotten(self, *, journals: bool) -> None:
         """What was recorded is not known any more (assumption A4 broken), and maybe not what was journaled."""
