@@ -41,13 +41,17 @@ class Name:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Headline:
-    """The verdict: one word of judgement, the sentence, and how fresh it is."""
+    """The verdict: one word of judgement, the sentence, and how fresh it is.
+
+    `warnings` are about the runs, and always in sight; `notes` are the plan's own, folded away where they are many.
+    """
 
     tone: Tone
     title: str
     sentence: str
     freshness: str
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

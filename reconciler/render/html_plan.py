@@ -55,7 +55,7 @@ STEPS = {
 def plan_headline(shown: View, around: Background, *, people: int) -> Headline:
     """The plan's verdict, or the run's, with how fresh it is."""
     document = shown.document
-    warnings = tuple(sentence(text) for text in document["warnings"])
+    notes = tuple(sentence(text) for text in document["warnings"])
     run = document.get("run")
     if run is None or not shown.applied:
         words, figures = verdict(shown)
@@ -67,7 +67,7 @@ def plan_headline(shown: View, around: Background, *, people: int) -> Headline:
             title=_preview_title(shown),
             sentence=f"{words} {figures}".strip(),
             freshness=fresh,
-            warnings=warnings,
+            notes=notes,
         )
     before, after = users_after_apply(shown.rows)
     finished = datetime.fromisoformat(run["finished_at"])
@@ -78,7 +78,8 @@ def plan_headline(shown: View, around: Background, *, people: int) -> Headline:
         title=ending_title(run["exit_code"], people),
         sentence=f"{outcome_verdict(shown)} Users billed: {before} \u2192 {after}.",
         freshness=f"Run {run['id']}{by} ended {moment_in_words(finished, around.now)}.",
-        warnings=(*overdue(around.runs, around.now), *warnings),
+        warnings=overdue(around.runs, around.now),
+        notes=notes,
     )
 
 
