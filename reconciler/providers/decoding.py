@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from decimal import Decimal
 from typing import Any, NoReturn
 
 from reconciler.model import MAX_COUNT, Json
@@ -112,19 +111,6 @@ def whole_number(value: object, *, least: int = 0) -> int | None:
     if type(value) is int and least <= value <= MAX_COUNT:
         return value
     return None
-
-
-def exact_number(value: object) -> Decimal | None:
-    """Return a JSON number as it was written, without a detour over binary floats; None for anything else."""
-    match value:
-        case bool():
-            return None
-        case int():
-            return Decimal(value)
-        case WireNumber():
-            return Decimal(value.digits)
-        case _:
-            return None
 
 
 def text_of(value: object) -> str:

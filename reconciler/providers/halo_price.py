@@ -15,9 +15,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from decimal import ROUND_HALF_UP, Decimal
+from functools import lru_cache
 
 from reconciler.model import Json
-from reconciler.providers.decoding import exact_number
+from reconciler.providers.decoding import WireNumber
 
 FINEST = Decimal("0.0001")
 """Unit prices are kept to four decimals, as in mappings.yaml."""
@@ -37,16 +38,20 @@ _MONTHS = {
 
 def monthly_unit_price(row: Mapping[str, Json], count: int | None) -> Decimal | None:
     """What one user costs a month, to four decimals; None where the row does not say it beyond doubt."""
-    price = _known(row.get("price"))
-    if price is None:
+    price, monthly, cycle = _digits(row.get("price")), _digits(row.get("monthly_price")), row.get("billing_cycle")
+    if price is None or not (cycle is None or isinstance(cycle, str)):
         return None
-    cycle = row.get("billing_cycle")
-    months = _MONTHS.get(cycle.strip().casefold()) if isinstance(cycle, str) else 1 if cycle is None else None
-    if months is None:
+    return _unit_price(price, monthly, cycle or "", None if monthly == price else count)
+
+
+@lru_cache(maxsize=4096)
+def _unit_price(price: str, monthly: str | None, cycle: str, count: int | None) -> Decimal | None:
+    """The same for rows that say the same, which most do: a listing has thousands of rows and few prices."""
+    stated, witness, months = _known(price), _known(monthly), _MONTHS.get(cycle.strip().casefold())
+    if stated is None or months is None:
         return None
-    unit = price if months == 1 else price / months
-    monthly = _known(row.get("monthly_price"))
-    if monthly is not None and not any(abs(monthly - unit * units) < _CENT for units in (1, count or 1)):
+    unit = stated if months == 1 else stated / months
+    if witness is not None and not any(abs(witness - unit * users) < _CENT for users in (1, count or 1)):
         return None
     return unit if _is_fine(unit) else unit.quantize(FINEST, rounding=ROUND_HALF_UP) or None
 
@@ -59,8 +64,15 @@ def currency_of(row: Mapping[str, Json]) -> str | None:
     return None
 
 
-def _known(value: Json) -> Decimal | None:
-    number = exact_number(value)
+def _digits(value: Json) -> str | None:
+    """A JSON number as it was written; None for anything else."""
+    if isinstance(value, WireNumber):
+        return value.digits
+    return str(value) if type(value) is int else None
+
+
+def _known(digits: str | None) -> Decimal | None:
+    number = None if digits is None else Decimal(digits)
     return number if number is not None and 0 < number < _TOO_MUCH else None
 
 

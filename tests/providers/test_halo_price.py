@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from reconciler.model import Json
-from reconciler.providers.decoding import decode_json, exact_number, whole_number
+from reconciler.providers.decoding import decode_json, whole_number
 from reconciler.providers.halo_price import currency_of, monthly_unit_price
 
 
@@ -29,7 +29,9 @@ def test_a_price_is_what_was_written_digit_for_digit(digits: str) -> None:
 
 def test_a_price_does_not_pass_through_a_binary_float() -> None:
     digits = "1234567.1000000000000000000001"
-    assert exact_number(row(f'{{"price": {digits}}}')["price"]) == Decimal(digits)
+    assert price(f'{{"price": {digits}}}') == Decimal("1234567.1000")
+    assert price('{"price": 0.00005000000000000000000000001}') == Decimal("0.0001")
+    assert price('{"price": 0.00004999999999999999999999999}') is None
 
 
 @pytest.mark.parametrize(
