@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -10,12 +11,12 @@ import pytest
 from reconciler.apply import Applied
 from reconciler.changes import Action, Change, Plan, Violation
 from reconciler.errors import Interrupted, ReconcilerError, ServerFailed, StateError
-from reconciler.model import MappingKey, RunId, SubscriptionId
+from reconciler.model import MappingKey, PriceSource, RunId, SubscriptionId, UnitPrice
 from reconciler.rules import Rule
 from reconciler.state.base import HistoryChange, RunVerdict
 from reconciler.verdict import cancelled, exit_code, failed, sentence, verdict_of
 from reconciler.writes import Outcome, Settled
-from tests.builders import NOW, build_change, build_mapping, build_plan
+from tests.builders import NOW, build_change, build_hold, build_mapping, build_plan
 
 RUN = RunId("run-1")
 EMPTY = build_plan()
@@ -238,3 +239,35 @@ def test_a_run_of_some_mappings_gives_no_snapshot_of_all() -> None:
 def test_a_good_night_is_a_whole_run_that_came_to_its_end(special: dict[str, Any], *, good: bool) -> None:
     verdict = failed(RunId("r"), Interrupted("x"), when="w", finished_at=NOW)
     assert replace(verdict, **special).good is good
+
+
+# --- prices and holds that the history keeps -------------------------------------------------------------------------
+
+
+def price(source: PriceSource) -> UnitPrice:
+    return UnitPrice(amount=Decimal("2.75"), currency="EUR", source=source)
+
+
+@pytest.mark.parametrize(("complete", "keys"), [(True, ["halo"]), (False, [])])
+def test_only_halos_prices_are_kept_and_only_of_a_whole_run(*, complete: bool, keys: list[str]) -> None:
+    rows = [
+        replace(change("halo"), price=price(PriceSource.HALO)),
+        replace(change("file"), price=price(PriceSource.FILE)),
+        change("none"),
+    ]
+    made = verdict(*((row, Settled(outcome=Outcome.APPLIED)) for row in rows), complete=complete)
+    assert dict(made.prices) == {MappingKey(key): price(PriceSource.HALO) for key in keys}
+
+
+def test_a_line_names_the_rule_that_withheld_it() -> None:
+    held = replace(change("a"), hold=build_hold(Rule.ZERO))
+    plan = build_plan(held, change("b"), change("c"), violations=REFUSED.violations)
+    ended = {"a": Outcome.HELD, "b": Outcome.HELD, "c": Outcome.FAILED}
+    done = Applied(outcomes={MappingKey(key): Settled(outcome=outcome) for key, outcome in ended.items()})
+    made = verdict_of(RUN, plan, done, stopped=False, finished_at=NOW)
+    assert {line.key: line.held_by for line in made.changes} == {"a": "zero", "b": "source-empty", "c": ""}
+
+
+def test_a_second_read_that_withholds_a_change_is_no_rule() -> None:
+    [line] = verdict((change("a"), Settled(outcome=Outcome.HELD))).changes
+    assert line.held_by == ""

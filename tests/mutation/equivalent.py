@@ -91,6 +91,7 @@ EQUIVALENT: tuple[Equivalent, ...] = (
         function="run_apply",
         what="without the operand job.confirm is not None",
         why="`asked` says already that there is somebody to confirm",
+        nth=2,
     ),
     Equivalent(
         module="planning",
