@@ -147,18 +147,18 @@ def _without_subscription(
     mapping: Mapping, index: Index, recorded: Recorded, *, now: datetime, settle: timedelta
 ) -> Identity:
     attempt = recorded.attempts.get(mapping.key)
-    namesakes = _namesakes(mapping, index, recorded)
+    found = namesakes(mapping, index, recorded)
     if attempt is not None and now - attempt.recorded_at < settle:
-        return Identity(subscription=None, doubts=(_attempt_open(mapping, attempt, namesakes, settle=settle),))
+        return Identity(subscription=None, doubts=(_attempt_open(mapping, attempt, found, settle=settle),))
     if mapping.retired:
         return Identity(subscription=None)
-    if namesakes:
-        former = {key for s in namesakes for key in index.claims.get(s.id, ())}
-        return Identity(subscription=None, doubts=(_same_name(mapping, namesakes, former),), settled_attempt=attempt)
+    if found:
+        former = {key for s in found for key in index.claims.get(s.id, ())}
+        return Identity(subscription=None, doubts=(_same_name(mapping, found, former),), settled_attempt=attempt)
     return Identity(subscription=None, settled_attempt=attempt)
 
 
-def _namesakes(mapping: Mapping, index: Index, recorded: Recorded) -> list[Subscription]:
+def namesakes(mapping: Mapping, index: Index, recorded: Recorded) -> list[Subscription]:
     """The customer's Subscriptions of the same name that no mapping of the file has."""
     given_up = recorded.given_up.get(mapping.key, ())
     return [

@@ -15,6 +15,7 @@ from reconciler.changes import Plan, select
 from reconciler.clock import Clock
 from reconciler.errors import NotAuthorised
 from reconciler.events import Observer, PhaseFinished, PhaseStarted
+from reconciler.hidden_markers import reveal_markers
 from reconciler.model import (
     CountSource as CountRule,
 )
@@ -81,10 +82,17 @@ class Surroundings:
     nonce: Callable[[], str]
 
 
-def observe(live: Live, mappings: Mappings, surroundings: Surroundings, first: FirstReads | None = None) -> Observation:
+def observe(
+    live: Live,
+    mappings: Mappings,
+    surroundings: Surroundings,
+    first: FirstReads | None = None,
+    *,
+    recorded: Recorded | None = None,
+) -> Observation:
     """Read everything a plan needs from both systems, side by side; complete or not at all. Raises `ApiError`.
 
-    `first` are reads that may have begun already.
+    `first` are reads that may have begun already; `recorded` spares looking for Subscriptions that the state knows.
 
     Counting users takes long where there are many clients. Subscriptions are then listed last, so that what a person
     edits in HaloPSA meanwhile is seen and not overwritten.
@@ -113,13 +121,14 @@ def observe(live: Live, mappings: Mappings, surroundings: Surroundings, first: F
     counts: tuple[UserCount | UnreadableUsers, ...] = ()
     if wanted:
         counts = live.source.user_counts(wanted)  # tells of its own progress, client by client
+    listing = early[0].result() if early else list_subscriptions()
     return Observation(
         taken_at=first.begun_at,
         tenant=Tenant(halo_url=live.halo_url, infima_partner=partner.result()),
         clients=clients.result(),
         user_counts=counts,
         customers=customers.result(),
-        subscriptions=early[0].result() if early else list_subscriptions(),
+        subscriptions=reveal_markers(live.target, mappings, listing, recorded or Recorded()),
     )
 
 

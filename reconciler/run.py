@@ -99,7 +99,7 @@ def _failure_on_record(job: Applying, state: RunState, when: str) -> Iterator[No
 def _plan_afresh(job: Applying, state: RunState) -> tuple[Plan, Listing]:
     """Read, compare, judge, and show what comes of it."""
     listed_at = job.surroundings.clock.monotonic()  # the listing is among the first reads; counting users takes long
-    observation = observe(job.live, job.mappings, job.surroundings, job.first)
+    observation = observe(job.live, job.mappings, job.surroundings, job.first, recorded=state.recorded)
     plan = make_plan(job.mappings, observation, state.recorded, job.wishes)
     if job.check_fresh is not None:
         job.check_fresh(plan)

@@ -128,6 +128,9 @@ class FakeTarget:
         self.before_listing.get(self.listings, lambda: None)()
         return tuple(row for number, row in sorted(self.rows.items()) if self._hidden.get(number, 0) < self.listings)
 
+    def subscription(self, subscription_id: SubscriptionId) -> Subscription:
+        return self.rows[subscription_id]
+
     def prepare_create(self, new: NewSubscription) -> WriteRequest:
         return _encoded([{"client_id": new.customer_id, "name": new.name, "key": new.key, "count": 0}])
 

@@ -80,8 +80,9 @@ class Stage:
     def plan(self, wishes: Wishes | None = None) -> Plan:
         mappings = self.mappings()
         with self.systems(mappings) as systems:
-            observation = observe(_live(systems), mappings, self.surroundings())
-        return make_plan(mappings, observation, self.store().read(), wishes or Wishes())
+            recorded = self.store().read()
+            observation = observe(_live(systems), mappings, self.surroundings(), recorded=recorded)
+        return make_plan(mappings, observation, recorded, wishes or Wishes())
 
     def apply(
         self,

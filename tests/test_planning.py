@@ -65,7 +65,7 @@ class Systems:
         return (build_subscription(),)
 
     def subscription(self, number: int) -> Subscription:
-        return build_subscription(id=number)
+        return build_subscription(number)
 
 
 def watch(systems: Systems) -> Any:

@@ -168,7 +168,8 @@ def _tell(wiring: Wiring, mappings: Mappings, mapping: Mapping, systems: Systems
 
     store = wiring.store()
     recorded = store.read()
-    observation = observe(live(systems), replace(mappings, mappings=(mapping,)), wiring.surroundings())
+    only = replace(mappings, mappings=(mapping,))
+    observation = observe(live(systems), only, wiring.surroundings(), recorded=recorded)
     history = tuple(
         Past(at=p.run.verdict.finished_at, run=p.run.info.id, actor=p.run.info.actor, change=p.change)
         for p in store.history.changes_of(mapping.key)

@@ -35,7 +35,7 @@ def observe_live(
     with fitting.systems if fitting else wiring.connect(mappings.settings) as systems:
         recorded = wiring.store().read()
         first = fitting.first if fitting else None
-        seen = observe(live(systems), mappings, wiring.surroundings(), first)
+        seen = observe(live(systems), mappings, wiring.surroundings(), first, recorded=recorded)
         wanted = set(clients_to_count(base, seen.clients)) if base is not None else set()
         if every_client:
             ignored = {i.client.id for i in mappings.ignored}

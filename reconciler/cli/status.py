@@ -60,7 +60,7 @@ def status(options: CommonOptions, *, only: tuple[str, ...], invoices: bool, out
         with wiring.connect(mappings.settings) as systems:
             store = wiring.store()
             recorded = store.read()
-            observation = observe(live(systems), mappings, wiring.surroundings())
+            observation = observe(live(systems), mappings, wiring.surroundings(), recorded=recorded)
             plan = make_plan(mappings, observation, recorded, wished)
             attachments = read_invoices(wiring, systems, plan) if invoices else None
         rows = status_rows(plan, newest_changes(wiring), attachments)

@@ -101,7 +101,8 @@ def _read(wiring: Wiring, mappings: Mappings) -> tuple[Observation, Recorded]:
     from reconciler.planning import observe  # noqa: PLC0415
 
     with wiring.connect(mappings.settings) as systems:
-        return observe(live(systems), mappings, wiring.surroundings()), wiring.store().read()
+        recorded = wiring.store().read()
+        return observe(live(systems), mappings, wiring.surroundings(), recorded=recorded), recorded
 
 
 def _plan(mappings: Mappings, observation: Observation, recorded: Recorded, *, keys: Any = ()) -> Plan:

@@ -120,6 +120,10 @@ class SubscriptionTarget(Protocol):
         """One complete listing of `SoftwareLicence` (licences and inactive rows included), sorted by id."""
         ...
 
+    def subscription(self, subscription_id: SubscriptionId) -> Subscription:
+        """One Subscription by its id. Raises `NotFound` where HaloPSA does not know it."""
+        ...
+
     def prepare_create(self, new: NewSubscription) -> WriteRequest:
         """The one POST that creates a Subscription: array of one, count 0, marker inside."""
         ...

@@ -59,7 +59,7 @@ def read_licence(world: World, query: Query, text: str) -> httpx.Response:
     row = _seen(world, licence_id) if world.switches.lag_on_single_read else world.licences.get(licence_id)
     if row is None or row.get("deleted"):
         return empty(404)
-    return raw(200, encode(_drawn(world, row)))
+    return raw(200, encode(_drawn(world, row, listed=False)))
 
 
 def _visible(world: World) -> list[Row]:
@@ -115,7 +115,7 @@ def _ordered(world: World, query: Query, rows: list[Row]) -> list[Row]:
     return rows[::-1] if query.flag("orderdesc", default=False) else rows
 
 
-def _drawn(world: World, row: Row) -> Row:
+def _drawn(world: World, row: Row, *, listed: bool = True) -> Row:
     """The row as it goes over the wire under the switches."""
     switches = world.switches
     shown = dict(row)
@@ -133,7 +133,7 @@ def _drawn(world: World, row: Row) -> Row:
         case _:
             pass
     _draw_prices(switches.prices, shown)
-    if switches.marker == "unlisted":
+    if switches.marker == "unlisted" and listed:
         for name in switches.marker_fields:
             shown.pop(name, None)
     if switches.unknown_members:

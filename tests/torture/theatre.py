@@ -211,8 +211,8 @@ class Theatre:
         around = Surroundings(clock=clock, observe=self.events.append, stop=lambda: False, nonce=lambda: "none")
         with self._systems(mappings, clock, control) as systems:
             live = Live(source=systems.source, target=systems.target, halo_url=systems.halo_url)
-            observation = observe(live, mappings, around)
-        recorded = DirectoryState(self.folder, clock=clock).read()
+            recorded = DirectoryState(self.folder, clock=clock).read()
+            observation = observe(live, mappings, around, recorded=recorded)
         return make_plan(mappings, observation, recorded, Wishes())
 
     def _systems(self, mappings: Mappings, clock: RunClock, control: Control) -> Systems:

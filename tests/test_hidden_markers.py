@@ -1,0 +1,128 @@
+"""An instance that shows the marker in the detail only: whole runs, judged by what the world was asked and told."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from reconciler import hidden_markers
+from reconciler.changes import Plan
+from reconciler.model import BindingOrigin
+from reconciler.simulator.clock import VirtualClock
+from reconciler.simulator.demo import scaled_mappings_yaml, scaled_world
+from reconciler.simulator.faults import Fault, FaultKind
+from reconciler.simulator.records import Endpoint
+from tests.stage import TEMPLATE, Stage, small_mappings, small_world
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Stage:
+    made = Stage(small_world(), tmp_path, small_mappings())
+    made.world.switches = replace(made.world.switches, marker="unlisted")
+    return made
+
+
+def details(stage: Stage) -> list[int]:
+    """The ids that were asked for one by one."""
+    return [int(r.path.rpartition("/")[2]) for r in stage.world.requests if r.endpoint is Endpoint.LICENCE]
+
+
+def held_by(plan: Plan) -> dict[str, str]:
+    return {c.key.removeprefix("infima-"): str(c.hold.rule) for c in plan.changes if c.hold}
+
+
+def found(plan: Plan) -> dict[str, int]:
+    return {
+        c.key.removeprefix("infima-"): int(c.before.id)
+        for c in plan.changes
+        if c.before is not None and c.before.id is not None and c.origin is BindingOrigin.MARKER
+    }
+
+
+def lose_state(stage: Stage) -> None:
+    shutil.rmtree(stage.folder / ".reconciler")
+
+
+def test_a_plan_reads_the_details_of_the_candidates_and_of_nothing_else(stage: Stage) -> None:
+    assert found(stage.plan()) == {"101": 9001, "102": 9002, "103": 9003}
+    assert details(stage) == [9001, 9002, 9003]
+
+
+def test_where_lists_show_the_marker_no_detail_is_read(stage: Stage) -> None:
+    """Even of a row without a marker and with the name: the member on another row says that this one has none."""
+    stage.world.switches = replace(stage.world.switches, marker="kept")
+    stage.world.add_licence(15, TEMPLATE, 4, licence_id=9020)
+    assert (held_by(stage.plan()), details(stage)) == ({"105": "same-name"}, [])
+
+
+def test_a_namesake_without_our_marker_stays_in_doubt(stage: Stage) -> None:
+    stage.world.add_licence(15, TEMPLATE, 4, licence_id=9020, snowid="from-the-distributor")
+    assert held_by(stage.plan()) == {"105": "same-name"}
+
+
+def test_an_apply_after_a_lost_state_finds_all_again_and_then_asks_no_more(stage: Stage) -> None:
+    assert stage.apply().verdict.exit_code == 0
+    lose_state(stage)
+    stage.world.users_join(101, 5)
+    again = stage.apply()
+    assert (again.verdict.exit_code, again.applied.created, len(stage.world.licences)) == (0, 0, 7)
+    assert stage.count_of(9001) == 15
+    asked = details(stage)
+    assert not stage.plan().writes
+    assert details(stage) == asked
+
+
+def test_a_retired_mapping_is_found_again_and_brought_to_nobody(stage: Stage) -> None:
+    stage.text = small_mappings(c101="    retired: true")
+    assert stage.apply().verdict.exit_code == 0
+    assert stage.count_of(9001) == 0
+
+
+def test_a_create_whose_answer_was_lost_is_adopted_by_the_next_run(stage: Stage) -> None:
+    stage.faults.script = (Fault(kind=FaultKind.READ_TIMEOUT, at="halo.write", after=True),)
+    assert stage.apply().verdict.exit_code == 4
+    first = {row["snowid"]: number for number, row in stage.world.licences.items() if row.get("snowid")}
+    stage.faults.script = ()
+    assert stage.apply().verdict.exit_code == 0
+    assert stage.count_of(first["infima-105"]) == 14
+    assert sorted(row.get("snowid") for row in stage.world.licences.values() if row.get("snowid")) == sorted(first)
+
+
+def test_one_marker_on_two_subscriptions_is_still_seen(stage: Stage) -> None:
+    stage.world.add_licence(11, TEMPLATE, 4, licence_id=9020, snowid="infima-101")
+    assert held_by(stage.plan()) == {"101": "duplicate-marker"}
+
+
+def test_candidates_are_read_all_or_not_at_all(stage: Stage) -> None:
+    """One of two that cannot be read: the marker on the other may not be the only one."""
+    stage.world.add_licence(11, TEMPLATE, 4, licence_id=9020, snowid="infima-101")
+    stage.faults.script = (Fault(kind=FaultKind.NOT_FOUND, at="halo.licence", nth=2),)
+    plan = stage.plan()
+    assert (held_by(plan), found(plan)) == ({"101": "same-name"}, {"102": 9002, "103": 9003})
+
+
+def test_a_server_that_gives_no_details_is_asked_once_and_everything_else_goes_on(stage: Stage) -> None:
+    stage.faults.script = (Fault(kind=FaultKind.FORBIDDEN, at="halo.licence", times=99),)
+    plan = stage.plan()
+    assert held_by(plan) == dict.fromkeys(("101", "102", "103"), "same-name")
+    assert details(stage) == [9001]
+
+
+def test_without_a_marker_field_nothing_is_looked_for(stage: Stage) -> None:
+    stage.text += "settings: {marker_field: none}\n"
+    assert set(held_by(stage.plan()).values()) == {"same-name"}
+    assert details(stage) == []
+
+
+def test_a_run_reads_a_bounded_number_and_the_next_run_goes_on(tmp_path: Path) -> None:
+    world = scaled_world(2 * hidden_markers.MOST_READS, clock=VirtualClock())
+    world.switches = replace(world.switches, marker="unlisted")
+    stage = Stage(world, tmp_path, scaled_mappings_yaml(world, count="client_record"))
+    first = stage.apply()
+    assert len(details(stage)) == len(found(first.plan)) == hidden_markers.MOST_READS
+    assert (first.verdict.exit_code, len(world.licences)) == (3, 2 * hidden_markers.MOST_READS)
+    assert stage.apply().verdict.exit_code == 0
+    assert len(details(stage)) == 2 * hidden_markers.MOST_READS
