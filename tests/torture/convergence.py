@@ -107,6 +107,8 @@ def _guarded(c: Contract, live: list[Row], wanted: int | None) -> bool:
 
 
 def _wanted(e: Evidence, c: Contract) -> int | None:
+    if not c.counts:
+        return c.quantity(None)
     clients = [e.world.infima_clients.get(number) for number in c.clients]
     if any(client is None for client in clients):
         return None
