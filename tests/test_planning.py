@@ -91,6 +91,7 @@ def test_a_read_that_fails_leaves_no_thread_behind() -> None:
 def test_whoever_interrupts_a_read_does_not_wait_for_it() -> None:
     systems = Systems()
     systems.answer.clear()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background process may ignore it
     stop = threading.Timer(0.1, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT))
     fuse = threading.Timer(20, systems.answer.set)
     stop.start()
@@ -101,6 +102,7 @@ def test_whoever_interrupts_a_read_does_not_wait_for_it() -> None:
         assert not systems.answer.is_set()
     finally:
         stop.join()
+        signal.signal(signal.SIGINT, before)
         fuse.cancel()
         systems.answer.set()
         for thread in readers():
