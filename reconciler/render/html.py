@@ -36,7 +36,7 @@ LONGEST = 2000
 NAME = 120
 """Characters of one name that are shown."""
 
-STORY_LINES = 10
+STORY_LINES = 7
 """The newest recorded changes of a mapping that its story shows."""
 
 

@@ -211,7 +211,7 @@ def price_story(unit_price: Decimal, source: str, amount: Amount) -> str:
     moves = f" before and {amount.after:,} after the change" if amount.change else ""
     return (
         f"Estimate: {written(unit_price, amount.currency)} a user and month (price from {source}), so "
-        f"{written(amount.before, amount.currency)} a month{moves}. Taxes and discounts are not in it."
+        f"{written(amount.before, amount.currency)} a month{moves}."
     )
 
 

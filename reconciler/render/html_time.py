@@ -14,7 +14,7 @@ from reconciler.writes import Outcome
 
 OVERDUE = timedelta(hours=36)
 TOP = 5
-AUDIT_LINES = 1200
+AUDIT_LINES = 600
 """Lines of the audit trail that are shown: what keeps the file small. `reconciler history` has all."""
 
 _ON_RECORD = {Outcome.APPLIED, Outcome.FAILED, Outcome.UNKNOWN}

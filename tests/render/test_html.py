@@ -5,9 +5,12 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
+from reconciler.model import UnitPrice
 from reconciler.plan_document import PlanJson
 from reconciler.render.document import Kind, view
 from reconciler.render.html import TEMPLATES, render_html
@@ -255,7 +258,11 @@ def test_nothing_in_it_leads_anywhere_else() -> None:
 
 def test_five_hundred_mappings_and_thirteen_months_stay_under_a_megabyte() -> None:
     names = {f"infima-{number}": f"A customer with a rather long name {number} Ltd" for number in range(1000, 1500)}
-    html = page_of(None, background(nights(names, months=13, every=12), names))
+    around = background(nights(names, months=13, every=12), names)
+    price = UnitPrice(amount=Decimal("2.75"), currency="EUR")
+    around = replace(around, names={key: replace(name, price=price) for key, name in around.names.items()})
+    html = page_of(None, around)
+    assert html.count("Estimate: ") == 500
     assert len(html.encode()) < 1_000_000
     assert len(rows_of(html)) == 500
 
