@@ -182,11 +182,7 @@ def _doubt_about(
             remedy=f"find out who removed it; for a new one run: {recreate_command(mapping.key)}",
         )
     if not found.is_subscription:
-        return Doubt(
-            rule=Rule.IDENTITY_CONFLICT,
-            message=f"{number} ({found.name}) is a plain licence, not a Subscription",
-            remedy="name a Subscription's id in mappings.yaml, or leave subscription_id out",
-        )
+        return _plain_licence(mapping, found, recorded)
     if (over := _over(mapping, found, today=today)) is not None:
         return over
     if found.customer_id != mapping.halo_customer.id:
@@ -198,6 +194,27 @@ def _doubt_about(
             remedy="correct the quantity in HaloPSA by hand, once; the next run goes on from there",
         )
     return None
+
+
+def _plain_licence(mapping: Mapping, found: Subscription, recorded: Recorded) -> Doubt:
+    """What to do depends on who says that this row is meant: a person, our own memory, or the row itself."""
+    if mapping.subscription_id is not None:
+        remedy = "name a Subscription's id in mappings.yaml, or leave subscription_id out"
+    elif mapping.key in recorded.bindings:
+        remedy = (
+            "the state has it for this mapping: make it a Subscription again in HaloPSA, or bind the right one with "
+            f"`reconciler adopt {mapping.key} SUBSCRIPTION_ID`"
+        )
+    else:
+        remedy = (
+            f"it carries the marker {mapping.key}: if somebody turned the Subscription into a licence, turn it back in "
+            "HaloPSA; if the marker was copied there, clear it there"
+        )
+    return Doubt(
+        rule=Rule.IDENTITY_CONFLICT,
+        message=f"{found.id} ({found.name}) is a plain licence, not a Subscription",
+        remedy=remedy,
+    )
 
 
 def _over(mapping: Mapping, found: Subscription, *, today: date) -> Doubt | None:

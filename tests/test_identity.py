@@ -224,6 +224,18 @@ def test_a_plain_licence_is_no_subscription() -> None:
     assert "subscription_id" in doubt.remedy
 
 
+def test_a_licence_with_our_marker_is_mended_in_halopsa() -> None:
+    doubt = doubt_of(replace(build_subscription(9001, marker=KEY), type=0))
+    assert doubt.rule is Rule.IDENTITY_CONFLICT
+    assert f"carries the marker {KEY}" in doubt.remedy
+    assert "subscription_id" not in doubt.remedy
+
+
+def test_a_licence_that_the_state_has_is_mended_or_replaced_by_adopt() -> None:
+    doubt = doubt_of(replace(build_subscription(9001), type=0), recorded=build_recorded(build_binding(9001)))
+    assert f"reconciler adopt {KEY} SUBSCRIPTION_ID" in doubt.remedy
+
+
 @pytest.mark.parametrize(("left", "held"), [(-1, True), (0, False), (1, False)])
 def test_a_subscription_past_its_last_day(left: int, held: bool) -> None:  # noqa: FBT001 - a table's column
     last_day = NOW.date() + timedelta(days=left)

@@ -9,6 +9,7 @@ import click
 from reconciler.cli.options import CommonOptions, common_options, output_option
 from reconciler.cli.output import say, tell
 from reconciler.clock import SystemClock
+from reconciler.errors import ConfigError
 
 
 @click.command()
@@ -24,6 +25,7 @@ def validate(options: CommonOptions, output: str) -> int:
       reconciler --mappings acme.yaml validate -o json
     """
     from reconciler.config import (  # noqa: PLC0415 - jsonschema is slow to import
+        Diagnostic,
         annotation_lines,
         diagnostics_document,
         draw_diagnostics,
@@ -31,9 +33,15 @@ def validate(options: CommonOptions, output: str) -> int:
     )
     from reconciler.config.source import read_bytes  # noqa: PLC0415
 
-    examination = examine_mappings(
-        read_bytes(options.mappings), file=str(options.mappings), today=SystemClock().now().date()
-    )
+    try:
+        examination = examine_mappings(
+            read_bytes(options.mappings), file=str(options.mappings), today=SystemClock().now().date()
+        )
+    except ConfigError as error:  # what is no text has a place as well, and a pull request shows it there
+        if output == "github":
+            for line in annotation_lines(d for d in error.diagnostics if isinstance(d, Diagnostic)):
+                say(line)
+        raise
     found = examination.diagnostics
     match output:
         case "json":

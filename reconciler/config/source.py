@@ -130,7 +130,7 @@ class Problems:
 
 
 def refusal(file: str, message: str, hint: str, *, place: Place | None = None, source_line: str = "") -> ConfigError:
-    """A ConfigError about a file that cannot be read at all; it stands at the file's beginning unless `place` says."""
+    """A ConfigError about a file that cannot be read at all: of the file as such, or of the `place` that is wrong."""
     diagnostic = Diagnostic(
         place=place or Place(file=file, line=1, column=1),
         severity="error",
@@ -138,7 +138,7 @@ def refusal(file: str, message: str, hint: str, *, place: Place | None = None, s
         hint=hint,
         source_line=source_line,
     )
-    return ConfigError(printable(f"{file}: {message}"), diagnostics=(diagnostic,), hint=hint)
+    return ConfigError(printable(f"{place or file}: {message}"), diagnostics=(diagnostic,), hint=hint)
 
 
 def read_bytes(path: Path) -> bytes:
@@ -181,7 +181,7 @@ def decode(content: bytes | str, *, file: str) -> str:
     raw = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
     if len(raw) > MAX_BYTES:
         hint = "split the customers over several files, one per Halo instance"
-        raise refusal(file, "the file is over 5 MB", hint)
+        raise refusal(file, "the file is over 5 MB", hint, place=Place(file=file, line=1, column=1))
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as exc:

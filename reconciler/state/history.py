@@ -125,7 +125,7 @@ class History:
         return (*verify_journals(self._files, document.journal), *verify_history(self._files, document.history))
 
     def _records(self) -> tuple[Record, ...]:
-        return _history_records(self._files)[0]
+        return tuple(line.record for line in _history_lines(self._files)[0])
 
 
 def append_history(
@@ -139,9 +139,9 @@ def append_history(
     month = verdict.finished_at.astimezone(UTC).strftime("%Y-%m")
     name = f"{HISTORY_FOLDER}/{month}.jsonl"
     content = files.read(name) or b""
-    records, _ = _history_records(files, only={name, *files.names(HISTORY_FOLDER)[-1:]})
+    lines, _ = _history_lines(files, only={name, *files.names(HISTORY_FOLDER)[-1:]})
     here = [record for _, record in read_lines(content)[0] if record is not None]
-    newest = max(records, key=lambda record: record.seq, default=None)
+    newest = max((line.record for line in lines), key=lambda record: record.seq, default=None)
     seq, prev = (newest.seq, newest.hash) if newest else (0, GENESIS)
     if head is not None and head.seq > seq:
         seq, prev = head.seq, head.hash
@@ -165,20 +165,18 @@ def append_history(
 
 def verify_history(files: StateFiles, head: ChainHead | None) -> tuple[Finding, ...]:
     """What is wrong with the history: damaged lines, and gaps in the one chain that runs through all its files."""
-    records, findings = _history_records(files)
+    lines, findings = _history_lines(files)
     seq, prev = 0, GENESIS
-    for record in records:
+    for line in lines:
+        record = line.record
         if (record.seq, record.prev) != (seq + 1, prev):
-            findings.append(
-                Finding(
-                    file=_file_of(record),
-                    line=0,
-                    message=f"record {record.seq} does not follow record {seq}: something between them is lost",
-                )
-            )
+            message = f"record {record.seq} does not follow record {seq}: something between them is lost"
+            findings.append(Finding(file=line.file, line=line.number, message=message))
         seq, prev = record.seq, record.hash
-    if head is not None and head.hash not in {record.hash for record in records}:
-        findings.append(Finding(file=head.file, line=0, message=f"record {head.seq}, the newest one known, is lost"))
+    if head is not None and head.hash not in {line.record.hash for line in lines}:
+        behind = 1 + max((line.number for line in lines if line.file == head.file), default=0)
+        message = f"record {head.seq}, the newest one known, is lost"
+        findings.append(Finding(file=head.file, line=behind, message=message))
     return tuple(findings)
 
 
@@ -201,24 +199,29 @@ def verify_journals(files: StateFiles, head: ChainHead | None) -> tuple[Finding,
     return tuple(findings)
 
 
-def _history_records(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Line:
+    """A record of the history and where it stands; lines count from 1."""
+
+    record: Record
+    file: str
+    number: int
+
+
+def _history_lines(
     files: StateFiles, *, only: Collection[str] | None = None
-) -> tuple[tuple[Record, ...], list[Finding]]:
+) -> tuple[tuple[_Line, ...], list[Finding]]:
     """All readable lines (of all files, or `only` those) in the order of the chain, and the lines that are not."""
-    records: list[Record] = []
+    found: list[_Line] = []
     findings: list[Finding] = []
     for name in files.names(HISTORY_FOLDER) if only is None else only:
         lines, torn = read_lines(files.read(name) or b"")
-        records += [record for _, record in lines if record is not None]
+        found += [_Line(record=record, file=name, number=number) for number, record in lines if record is not None]
         damaged = [number for number, record in lines if record is None]
         if torn:
             damaged.append(len(lines) + 1)
         findings += [Finding(file=name, line=line, message="the line is damaged or was edited") for line in damaged]
-    return tuple(sorted(records, key=lambda record: record.seq)), findings
-
-
-def _file_of(record: Record) -> str:
-    return f"{HISTORY_FOLDER}/{record.time.astimezone(UTC).strftime('%Y-%m')}.jsonl"
+    return tuple(sorted(found, key=lambda line: line.record.seq)), findings
 
 
 def info_facts(info: RunInfo) -> dict[str, Json]:

@@ -83,6 +83,23 @@ def test_validate_gives_the_same_as_json_and_as_annotations(bench: Bench) -> Non
     assert lines[0].startswith("::error file=mappings.yaml,line=3,col=25")
 
 
+@pytest.mark.parametrize(
+    ("content", "place", "what"),
+    [
+        (b"version: 1\nname: \xff\n", (2, 7), "byte 0xff is not UTF-8"),
+        (b"#" * 5_000_001, (1, 1), "the file is over 5 MB"),
+    ],
+)
+def test_what_is_no_text_is_told_with_its_place(
+    bench: Bench, content: bytes, place: tuple[int, int], what: str
+) -> None:
+    bench.file.write_bytes(content)
+    answer = bench.run("validate", "-o", "github")
+    line, column = place
+    assert f"Error: mappings.yaml:{line}:{column}: {what}" in answer.err
+    assert answer.out.startswith(f"::error file=mappings.yaml,line={line},col={column}")
+
+
 def test_a_missing_file_names_the_next_step(bench: Bench) -> None:
     bench.file.unlink()
     answer = bench.run("validate")

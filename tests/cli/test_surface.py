@@ -113,7 +113,7 @@ WRONG: list[tuple[list[str], int, str]] = [
     (["--mappings", "bad.yaml", "status"], ERROR, "bad.yaml:3:5"),
     (["--mappings", "bad.yaml", "explain", "acme"], ERROR, "bad.yaml:3:5"),
     (["--mappings", "bad.yaml", "adopt", "x", "1", "--reason", "r", "--yes"], ERROR, "bad.yaml:3:5"),
-    (["--mappings", "latin.yaml", "validate"], ERROR, "is not UTF-8"),
+    (["--mappings", "latin.yaml", "validate"], ERROR, "latin.yaml:2:6: byte 0xe9 is not UTF-8"),
     (["show", "nowhere.json"], ERROR, "is not a file"),
     (["show", "bad.yaml"], ERROR, "it is not JSON"),
     (["apply", "bad.yaml", "--auto-approve"], ERROR, "it is not JSON"),

@@ -174,7 +174,19 @@ def test_chain_goes_on_behind_a_lost_month(root: Path, store: DirectoryState) ->
 
     night(store, "r4", 16 * DAY)
 
-    assert ["record 6 does not follow record 3" in one.message for one in store.history.verify()] == [True]
+    assert [str(one) for one in store.history.verify()] == [
+        "history/2026-12.jsonl:1: record 6 does not follow record 3: something between them is lost"
+    ]
+
+
+def test_a_lost_end_is_missed_behind_the_last_line_there_is(root: Path, store: DirectoryState) -> None:
+    month = root / "history" / "2026-12.jsonl"
+    lines = month.read_bytes().splitlines(keepends=True)
+    month.write_bytes(b"".join(lines[:-1]))
+    name = f"history/2026-12.jsonl:{len(lines)}"
+    assert [str(one) for one in store.history.verify()] == [f"{name}: record 5, the newest one known, is lost"]
+    month.unlink()
+    assert [str(one).partition(": ")[0] for one in store.history.verify()] == ["history/2026-12.jsonl:1"]
 
 
 def test_verdict_given_twice_is_one_line(store: DirectoryState) -> None:
