@@ -22,6 +22,13 @@ EDITS_OF_MARKERS = frozenset({FaultKind.PERSON_EDITS_MARKER})
 UNPARTED = frozenset({FaultKind.UNAUTHORIZED, FaultKind.KEY_REVOKED})
 """Faults of one client's users that stop the whole run on purpose."""
 
+LASTING = tuple(
+    Fault(kind=kind, at=at, times=200)
+    for at in ("POST /api/SoftwareLicence", "GET /api/SoftwareLicence", "POST /auth/token")
+    for kind in (FaultKind.SERVER_ERROR, FaultKind.UNAVAILABLE, FaultKind.RATE_LIMITED, FaultKind.FORBIDDEN)
+)
+"""What does not end within the run (FAULTS I4, H4, W11, W17)."""
+
 
 @dataclass(slots=True, kw_only=True)
 class Result:
@@ -48,8 +55,8 @@ def recorded_run() -> list[RequestRecord]:
 
 
 def single_faults() -> tuple[Fault, ...]:
-    """Every fault at every request of a run that creates, updates, adopts and leaves alone."""
-    return enumerate_single_faults(recorded_run())
+    """Outages that last, and every fault at every request of a run that creates, updates, adopts and leaves alone."""
+    return (*LASTING, *enumerate_single_faults(recorded_run()))
 
 
 def sampled_pairs(number: int, seed: int) -> list[tuple[Fault, Fault]]:
