@@ -40,15 +40,10 @@ EQUIVALENT: tuple[Equivalent, ...] = (
     ),
     Equivalent(
         module="safety",
-        function="decreases",
-        what="without the operand result is None",
-        why="`counted_updates` gives no change without a new quantity; the words are for the type checker",
-    ),
-    Equivalent(
-        module="safety",
         function="increases",
         what="0  ->  1",
         why="a new quantity of 0 rises by 1 at most, from a live 0, and that is no update",
+        nth=2,
     ),
     Equivalent(
         module="amount_limits",
