@@ -148,12 +148,17 @@ def test_json_gives_one_document_with_an_outcome_for_each_change(bench: Bench) -
     assert document["run"]["exit_code"] == answer.code == 3
 
 
-def test_creates_in_ci_are_held_unless_the_state_is_named(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("option", [("--state", "directory:kept"), ()])
+def test_creates_in_ci_are_held_unless_the_state_is_named(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, option: tuple[str, ...]
+) -> None:
     monkeypatch.setenv("CI", "true")
     held = bench.run("apply", "--auto-approve", *READY)
     assert (held.code, bench.writes()) == (3, 0)
     assert "state-not-durable" in held.out
-    kept = bench.run("--state", "directory:kept", "apply", "--auto-approve", *READY)
+    if not option:
+        monkeypatch.setenv("RECONCILER_STATE", "kept")
+    kept = bench.run(*option, "apply", "--auto-approve", *READY)
     assert (kept.code, "2 created" in kept.out) == (0, True)
 
 
