@@ -86,9 +86,7 @@ def completion(options: CommonOptions, *, shell: str) -> int:  # noqa: ARG001 - 
     kind = get_completion_class(shell)
     if kind is None:
         raise click.UsageError(f"No completion for {shell}.")
-    from reconciler.cli.main import cli  # noqa: PLC0415 - it imports this module by name
-
-    made = kind(cli, {}, "reconciler", VARIABLE)
+    made = kind(click.get_current_context().find_root().command, {}, "reconciler", VARIABLE)
     say(made.source_template % made.source_vars())
     tell(_INSTALL[shell])
     return 0
