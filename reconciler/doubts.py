@@ -51,7 +51,25 @@ def reading_doubts(mapping: Mapping, live: Live) -> tuple[Doubt, ...]:
                 doubts.append(_unreadable(ref, "its record carries no usable user_count"))
         elif not isinstance(users, UserCount):
             doubts.append(_unreadable(ref, users.reason if users else "its users were not read"))
+        elif users.without_status and users.active != client.user_count:
+            doubts.append(_without_status(ref, users, client.user_count))
     return tuple(doubts)
+
+
+def _without_status(ref: ClientRef, users: UserCount, said: int | None) -> Doubt:
+    """Somebody without a status may be active. Where INFIMA's own count agrees without them, nobody is left out."""
+    listed = "gives no number" if said is None else f"says {said}"
+    return Doubt(
+        rule=Rule.CLIENT_UNREADABLE,
+        message=(
+            f"users of INFIMA client {ref.id} ({ref.name}) without a status: {users.without_status} of {users.listed}; "
+            f"{users.active} are active without them, and INFIMA's client list {listed}"
+        ),
+        remedy=(
+            "give these users a status in INFIMA; or, where the client list has the right number, write "
+            "quantity: {count: client_record}"
+        ),
+    )
 
 
 def _unreadable(ref: ClientRef, why: str) -> Doubt:

@@ -233,11 +233,15 @@ class InfimaClient:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UserCount:
-    """A complete read of one client's users: `active` of the `listed` users have the status active."""
+    """A complete read of one client's users: `active` of the `listed` users have the status active.
+
+    `without_status` of them have none at all, so that nobody can tell whether they are active.
+    """
 
     client_id: InfimaClientId
     active: int
     listed: int
+    without_status: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -108,13 +108,17 @@ def to_zero(ground: Ground) -> Iterator[Violation]:
 
 
 def decreases(ground: Ground) -> Iterator[Violation]:
-    """A fall beyond both the number and the percentage of `max_decrease`. A fall to nobody is `zero`'s business."""
+    """A fall beyond both the number and the percentage of `max_decrease`; one to nobody as well.
+
+    Only the file can say beforehand that a client may fall to nobody (`allow_zero`): lifting `zero` for one run lifts
+    `zero` alone.
+    """
     limit = ground.limits.max_decrease
     for change, live in counted_updates(ground):
-        result = change.quantity.result
-        if result == 0 or change.quantity.counted == 0 or result is None:
+        emptied = change.quantity.counted == 0 or change.quantity.result == 0
+        if emptied and change.mapping.quantity.allow_zero:
             continue
-        fall = live - result
+        fall = live - (change.quantity.result or 0)
         if _beyond(fall, live, limit):
             yield _beyond_limit(Rule.DECREASE, change, live, fall, limit=limit, name="max_decrease")
 

@@ -79,7 +79,8 @@ def dump_snapshot(snapshot: Snapshot) -> str:
 
 def _count_row(counted: UserCount | UnreadableUsers) -> list[Json]:
     if isinstance(counted, UserCount):
-        return [counted.client_id, counted.active, counted.listed]
+        known: list[Json] = [counted.client_id, counted.active, counted.listed]
+        return [*known, counted.without_status] if counted.without_status else known
     return [counted.client_id, counted.reason]
 
 
@@ -126,7 +127,8 @@ def _user_count(row: list[Any]) -> UserCount | UnreadableUsers:
     client = InfimaClientId(_whole(row[0]))
     if isinstance(row[1], str):
         return UnreadableUsers(client_id=client, reason=row[1])
-    return UserCount(client_id=client, active=_whole(row[1]), listed=_whole(row[2]))
+    without = _whole(row[3]) if len(row) > 3 else 0  # noqa: PLR2004 - written only where there is something to say
+    return UserCount(client_id=client, active=_whole(row[1]), listed=_whole(row[2]), without_status=without)
 
 
 def _subscription(  # noqa: PLR0917 - one row of the file, in its order

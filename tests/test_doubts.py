@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reconciler.identity import Doubt
-from reconciler.model import CountSource, Mapping, QuantityRule, UserCount
+from reconciler.model import CountSource, InfimaClientId, Mapping, QuantityRule, UserCount
 from reconciler.rules import Rule
 from tests.builders import build_mapping, build_subscription
 from tests.core import KEY, build_client, build_customer, change_for, unreadable
@@ -37,6 +37,21 @@ def test_a_client_whose_users_could_not_be_read() -> None:
         "the users of INFIMA client 101 (Acme Dental) could not be read completely: page 2 was refused"
     )
     assert doubt.remedy.startswith("run again")
+
+
+@pytest.mark.parametrize(
+    ("without", "said", "held"),
+    [(0, 16, False), (1, 15, False), (1, 16, True), (1, 14, True), (1, None, True)],
+)
+def test_users_without_a_status_hold_where_the_client_list_counts_others(
+    without: int, said: int | None, *, held: bool
+) -> None:
+    count = UserCount(client_id=InfimaClientId(101), active=15, listed=20, without_status=without)
+    found = doubts(build_mapping(), MARKED, counts=(count,), clients=(build_client(user_count=said),))
+    assert [doubt.rule for doubt in found] == [Rule.CLIENT_UNREADABLE] * held
+    assert all(f"without a status: {without} of 20; 15 are active without them" in doubt.message for doubt in found)
+    assert all(doubt.message.endswith("gives no number" if said is None else f"says {said}") for doubt in found)
+    assert all("client_record" in doubt.remedy for doubt in found)
 
 
 def test_a_client_whose_users_nobody_read() -> None:

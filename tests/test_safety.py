@@ -55,17 +55,17 @@ def allowance(rule: Rule, key: str | None = None) -> tuple[Allowance, ...]:
     ("change", "found"),
     [
         (update(1, 0), True),
-        (update(12, 0), True),
+        (update(10, 0), True),
         (update(2, 1), False),
-        (update(12, 0, allow_zero=True), False),
-        (update(12, 10, counted=0, minimum=10), True),
-        (update(12, 10, counted=0, minimum=10, allow_zero=True), False),
-        (update(12, 10, counted=1, minimum=10), False),
-        (update(12, 0, counted=5, included=5), True),
+        (update(10, 0, allow_zero=True), False),
+        (update(19, 10, counted=0, minimum=10), True),
+        (update(19, 10, counted=0, minimum=10, allow_zero=True), False),
+        (update(19, 10, counted=1, minimum=10), False),
+        (update(10, 0, counted=5, included=5), True),
         (update(11, 1, counted=6, included=5), False),
         (update(0, 10, counted=0, minimum=10), False),
-        (update(12, 0, fixed=0), False),
-        (replace(update(12, 0), mapping=build_mapping(retired=True)), False),
+        (update(10, 0, fixed=0), False),
+        (replace(update(10, 0), mapping=build_mapping(retired=True)), False),
     ],
 )
 def test_zero(change: Change, *, found: bool) -> None:
@@ -73,9 +73,9 @@ def test_zero(change: Change, *, found: bool) -> None:
 
 
 def test_zero_says_what_was_seen_and_what_helps() -> None:
-    violation = only_violation(update(12, 0, counted=4, included=5))
+    violation = only_violation(update(10, 0, counted=4, included=5))
     assert (violation.name, violation.measured, violation.limit, violation.level) == ("a", 0, 1, Level.MAPPING)
-    assert violation.message == "INFIMA counts 4 active users, which comes to 0 (active_users); HaloPSA bills 12"
+    assert violation.message == "INFIMA counts 4 active users, which comes to 0 (active_users); HaloPSA bills 10"
     assert "quantity: {allow_zero: true}" in violation.remedy
     assert "retired: true" in violation.remedy
     assert "--allow zero:a --reason '...'" in violation.remedy
@@ -129,8 +129,13 @@ def test_both_limits_are_those_of_the_file() -> None:
     assert broken(update(10, 11), limits=limits) == []
 
 
-def test_a_fall_to_nobody_is_zeros_business() -> None:
-    assert broken(update(20, 0)) == [Rule.ZERO]
+def test_a_large_fall_to_nobody_is_a_decrease_as_well() -> None:
+    """Lifting `zero` for a run lifts no second rule; only the reviewed file lets a client fall to nobody."""
+    assert broken(update(20, 0)) == [Rule.ZERO, Rule.DECREASE]
+    assert broken(update(200, 10, counted=0, minimum=10), limits=SOURCE_TRUSTED) == [Rule.ZERO, Rule.DECREASE]
+    lifted = judge(update(20, 0), allow=allowance(Rule.ZERO)).changes[0]
+    assert lifted.hold is not None
+    assert lifted.hold.rule is Rule.DECREASE
     assert broken(update(20, 0, allow_zero=True)) == []
     assert broken(update(200, 10, counted=0, minimum=10, allow_zero=True), limits=SOURCE_TRUSTED) == []
 
@@ -226,7 +231,7 @@ def test_an_allowance_lifts_one_rule_only() -> None:
 
 
 def test_an_earlier_hold_is_judged_anew() -> None:
-    held = judge(update(20, 0)).changes[0]
+    held = judge(update(10, 0)).changes[0]
     assert judge(held, allow=allowance(Rule.ZERO)).changes[0].hold is None
 
 
@@ -481,7 +486,7 @@ def test_the_mapping_keeps_all_else() -> None:
 
 
 def test_a_count_of_nobody_is_said_in_words() -> None:
-    assert only_violation(update(12, 0)).message.startswith("INFIMA counts nobody")
-    assert only_violation(update(12, 0, counted=1, included=5)).message.startswith(
+    assert only_violation(update(10, 0)).message.startswith("INFIMA counts nobody")
+    assert only_violation(update(10, 0, counted=1, included=5)).message.startswith(
         "INFIMA counts 1 active users, which"
     )

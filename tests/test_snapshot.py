@@ -13,7 +13,7 @@ import pytest
 
 from reconciler import snapshot as snapshots
 from reconciler.errors import PlanFileError
-from reconciler.model import UnreadableUsers
+from reconciler.model import UnreadableUsers, UserCount
 from reconciler.plan_document import dump_document, plan_document
 from reconciler.planning import Live, Wishes, make_plan, observe
 from reconciler.snapshot import Snapshot, dump_snapshot, read_snapshot
@@ -128,6 +128,14 @@ def test_a_client_that_could_not_be_read_keeps_its_reason(taken: tuple[Stage, Sn
     unread = UnreadableUsers(client_id=seen.user_counts[0].client_id, reason="page 2 was refused")
     snapshot = replace(taken[1], observation=replace(seen, user_counts=(unread, *seen.user_counts[1:])))
     assert read_snapshot(dump_snapshot(snapshot).encode()).observation.user_counts[0] == unread
+
+
+def test_users_without_a_status_are_kept(taken: tuple[Stage, Snapshot]) -> None:
+    _, snapshot = taken
+    counts = tuple(replace(u, without_status=2) for u in snapshot.observation.user_counts if isinstance(u, UserCount))
+    assert counts
+    changed = replace(snapshot, observation=replace(snapshot.observation, user_counts=counts))
+    assert read_snapshot(dump_snapshot(changed)) == changed
 
 
 def test_what_is_too_large_is_not_even_parsed(taken: tuple[Stage, Snapshot], monkeypatch: pytest.MonkeyPatch) -> None:

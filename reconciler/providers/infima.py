@@ -147,12 +147,13 @@ class InfimaSource:
 
         rows = PagedList(system=SYSTEM, name=name, fetch=fetch, identify=identify, ask=PAGE_ROWS, twice=True).read()
         statuses = [row.get("status") for row in rows]
-        if rows and not any(isinstance(status, str) for status in statuses):
+        without = sum(not isinstance(status, str) or not status.strip() for status in statuses)
+        if rows and without == len(rows):
             return UnreadableUsers(
                 client_id=client_id, reason=f"None of the {len(rows)} users of INFIMA client {client_id} has a status."
             )
         active = sum(isinstance(status, str) and status.strip().lower() == "active" for status in statuses)
-        return UserCount(client_id=client_id, active=active, listed=len(rows))
+        return UserCount(client_id=client_id, active=active, listed=len(rows), without_status=without)
 
     def _read_users(self, client_id: InfimaClientId, paging: tuple[tuple[str, str], ...]) -> Json:
         """Ask for users of every status; where INFIMA refuses the parameter, ask without it from then on.

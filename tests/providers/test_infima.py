@@ -142,8 +142,15 @@ def test_a_missing_name_costs_only_the_name(wiring: Wiring) -> None:
 
 def test_active_users_are_counted_whatever_the_spelling(wiring: Wiring) -> None:
     wiring.infima.answer(users_path(7), infima_list(users("active", "Active", "ACTIVE", "inactive", "pending", None)))
-    assert wiring.source.user_counts([7]) == (UserCount(client_id=7, active=3, listed=6),)
+    assert wiring.source.user_counts([7]) == (UserCount(client_id=7, active=3, listed=6, without_status=1),)
     assert wiring.infima.requests[0].url.params["status"] == "all"
+
+
+@pytest.mark.parametrize("status", [None, "", " ", 1, True, []])
+def test_users_without_a_status_are_counted_apart(wiring: Wiring, status: object) -> None:
+    wiring.infima.answer(users_path(7), infima_list(users("active", status, "inactive")))
+    [count] = wiring.source.user_counts([7])
+    assert count == UserCount(client_id=7, active=1, listed=3, without_status=1)
 
 
 def test_a_client_without_users_has_none(wiring: Wiring) -> None:
