@@ -7,13 +7,14 @@ the ids are recorded; only then are the counts set. A create is never repeated i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from reconciler.changes import Change
 from reconciler.errors import Interrupted
 from reconciler.events import Noticed, PhaseAdvanced, PhaseFinished, PhaseStarted, Waiting
+from reconciler.hidden_markers import Details
 from reconciler.identity import same_name
 from reconciler.model import (
     Attempt,
@@ -219,8 +220,12 @@ class Creator:
         """Read listings until every create that may have worked shows exactly once, or the wait is over."""
         deadline = self.ground.clock.monotonic() + self.ground.settings.marker_wait_seconds
         pause = 1.0
+        details = Details(target=self.ground.target, marker_field=self.ground.settings.marker_field)
         while True:
             self.ground.relist()
+            listed = tuple(self.ground.listing.values())
+            shown = details.reveal(listed, self._unexplained(sent, answers, known))
+            self.ground.listing = {row.id: row for row in shown}
             found = {c.key: s for c in sent if (s := self._new_object(c, answers[c.key], known))}
             missing = [
                 c
@@ -233,6 +238,16 @@ class Creator:
             if not self.ground.pause(min(pause, left)):
                 return found
             pause = min(pause * 2, 15.0)
+
+    def _unexplained(
+        self, sent: Sequence[Change], answers: dict[MappingKey, WriteAnswer], known: frozenset[SubscriptionId]
+    ) -> Iterator[list[SubscriptionId]]:
+        """For each create whose answer names no row: the new rows that it may have made."""
+        new = [row for row in self.ground.listing.values() if row.id not in known]
+        for change in sent:
+            answer = answers[change.key]
+            if not isinstance(answer, Refused) and self._named_by(answer, known) is None:
+                yield [row.id for row in new if _is_what_was_sent(row, change)]
 
     def _new_object(self, change: Change, answer: WriteAnswer, known: frozenset[SubscriptionId]) -> Subscription | None:
         hits = self._hits(change.key)

@@ -13,8 +13,8 @@ from reconciler.changes import Plan
 from reconciler.model import BindingOrigin
 from reconciler.simulator.clock import VirtualClock
 from reconciler.simulator.demo import scaled_mappings_yaml, scaled_world
-from reconciler.simulator.faults import Fault, FaultKind
-from reconciler.simulator.records import Endpoint
+from reconciler.simulator.faults import Fault, FaultKind, Faults
+from reconciler.simulator.records import Endpoint, RequestRecord
 from tests.stage import TEMPLATE, Stage, small_mappings, small_world
 
 
@@ -81,9 +81,34 @@ def test_a_retired_mapping_is_found_again_and_brought_to_nobody(stage: Stage) ->
     assert stage.count_of(9001) == 0
 
 
-def test_a_create_whose_answer_was_lost_is_adopted_by_the_next_run(stage: Stage) -> None:
+def test_a_create_whose_answer_is_lost_is_found_in_the_same_run(stage: Stage) -> None:
+    stage.faults.script = (Fault(kind=FaultKind.READ_TIMEOUT, at="halo.write", after=True),)
+    assert stage.apply().verdict.exit_code == 0
+    made = next(number for number, row in stage.world.licences.items() if row.get("snowid") == "infima-105")
+    assert (stage.count_of(made), details(stage)) == (14, [9001, 9002, 9003, made])
+
+
+def test_a_stranger_that_appears_meanwhile_is_asked_once_and_not_taken(stage: Stage) -> None:
+    """The create came to nothing, and somebody made one of the same name: its marker is not ours."""
+
+    class Intruding(Faults):
+        def take(self, record: RequestRecord) -> tuple[Fault, ...]:
+            struck = super().take(record)
+            if struck:
+                stage.world.add_licence(15, TEMPLATE, 4, licence_id=9030, snowid="somebody-else")
+            return struck
+
+    stage.faults = Intruding([Fault(kind=FaultKind.READ_TIMEOUT, at="halo.write")])
+    finished = stage.apply()
+    assert (finished.verdict.exit_code, stage.count_of(9030)) == (4, 4)
+    assert details(stage).count(9030) == 1
+
+
+def test_a_create_that_shows_only_after_the_run_is_adopted_by_the_next(stage: Stage) -> None:
+    stage.world.switches = replace(stage.world.switches, lag_seconds=120, lag_of="creates")
     stage.faults.script = (Fault(kind=FaultKind.READ_TIMEOUT, at="halo.write", after=True),)
     assert stage.apply().verdict.exit_code == 4
+    stage.clock.sleep(600)
     first = {row["snowid"]: number for number, row in stage.world.licences.items() if row.get("snowid")}
     stage.faults.script = ()
     assert stage.apply().verdict.exit_code == 0
