@@ -102,11 +102,11 @@ BUGS: dict[str, Edits] = {
     "a Subscription is adopted by its name": (
         (
             "identity:_without_subscription",
-            "if namesakes:",
-            "if namesakes: return Identity(subscription=namesakes[0], origin=BindingOrigin.MARKER)\n    if namesakes:",
+            "if found:",
+            "if found: return Identity(subscription=found[0], origin=BindingOrigin.MARKER)\n    if found:",
         ),
     ),
-    "the same name is no reason to ask": (("identity:_without_subscription", "if namesakes:", "if False:"),),
+    "the same name is no reason to ask": (("identity:_without_subscription", "if found:", "if False:"),),
     # ---- update ---------------------------------------------------------------------------------------------------
     "the name is sent in an update": (
         (COUNTS, COUNT_ELEMENT, '"count": write.count, "name": "Training"}'),
