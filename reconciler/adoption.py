@@ -6,7 +6,6 @@ wrong customer, bill twice, or leave a mapping in doubt.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from reconciler.errors import DecisionRefused
@@ -22,6 +21,7 @@ from reconciler.model import (
     SubscriptionId,
 )
 from reconciler.remedies import abandon_command, resolved_by
+from reconciler.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,6 @@ whose price is not known in the limit's currency is held, so that the sums of a 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from decimal import Decimal
 
 from reconciler.changes import Change, Violation
@@ -17,6 +16,7 @@ from reconciler.ground import Ground, allow, counted_updates
 from reconciler.model import Limits, Money
 from reconciler.money import in_words, written
 from reconciler.rules import Rule
+from reconciler.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ that the plan does not hold: a saved plan can only take writes away.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from reconciler.changes import Action, Change, Plan, PlannedRow
 from reconciler.clock import Clock
@@ -27,6 +27,7 @@ from reconciler.providers.base import SubscriptionTarget
 from reconciler.rules import Rule
 from reconciler.state.base import RunState
 from reconciler.update import set_counts, settle_moved, verify
+from reconciler.values import dataclass
 from reconciler.writes import CountTarget, Ground, Outcome, Settled, what_moved
 
 Recount = Callable[[Sequence[Change]], Mapping[MappingKey, int | None]]

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from collections.abc import Mapping as MappingABC
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date
 from enum import StrEnum
 from typing import Protocol
 
 from reconciler.events import Observer, PhaseAdvanced, PhaseFinished, PhaseStarted
 from reconciler.model import MAX_COUNT, HaloCustomerId, Json, SubscriptionId
+from reconciler.values import dataclass
 
 PHASE = "Reading recurring invoices"
 _FIRST_REAL_YEAR = 1902

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping as MappingABC
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from reconciler.changes import Plan
@@ -33,6 +33,7 @@ from reconciler.plan import diff
 from reconciler.safety import check
 from reconciler.state.history import PastRun
 from reconciler.timeline import Timeline, is_whole
+from reconciler.values import dataclass
 
 _TENANT = Tenant(halo_url="https://replay.example", infima_partner="replay")
 _FIRST_ID = 1_000_000_000

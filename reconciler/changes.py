@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -27,6 +27,7 @@ from reconciler.model import (
 from reconciler.money import Amount, add_up, amount_of
 from reconciler.quantity import Quantity
 from reconciler.rules import Allowance, Level, Rule
+from reconciler.values import dataclass
 
 
 class Action(StrEnum):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -19,6 +18,7 @@ from reconciler.model import (
     UnreadableUsers,
     UserCount,
 )
+from reconciler.values import dataclass
 
 SAMPLE = 10
 """So many clients' users are counted to see whether INFIMA's client list tells the same number."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from reconciler.changes import Action
@@ -19,6 +18,7 @@ from reconciler.model import (
     UserCount,
 )
 from reconciler.rules import Rule
+from reconciler.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

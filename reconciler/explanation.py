@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from reconciler.attachment import Attached, Attachment
@@ -20,6 +19,7 @@ from reconciler.money import in_words, written
 from reconciler.overview import invoice_note
 from reconciler.rules import Rule
 from reconciler.state.base import HistoryChange
+from reconciler.values import dataclass
 
 LAST_CHANGES = 10
 

@@ -11,7 +11,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
 from collections.abc import Mapping as MappingABC
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date, datetime, timedelta
 
 from reconciler.model import (
@@ -25,6 +25,7 @@ from reconciler.model import (
 )
 from reconciler.remedies import abandon_command, adopt_command, recreate_command, resolved_by
 from reconciler.rules import Rule
+from reconciler.values import dataclass
 
 DEFAULT_KEY = re.compile(r"infima-[0-9]+")
 """Shape of a default key. A marker of that shape is ours even when no state remembers it; another may be anybody's."""

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 from reconciler.model import HaloCustomer
+from reconciler.values import dataclass
 
 LIKELY = 85
 """From this score on a proposal is worth calling likely, if the runner-up is well behind."""

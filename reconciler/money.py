@@ -7,10 +7,10 @@ may be given as amounts; nothing of them is ever sent. Currencies are never adde
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 
 from reconciler.model import HaloCustomer, Mapping, Money, PriceSource, Subscription, UnitPrice
+from reconciler.values import dataclass
 
 CENT = Decimal("0.01")
 

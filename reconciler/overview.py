@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from collections.abc import Mapping as MappingABC
-from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum, StrEnum
 
@@ -12,6 +11,7 @@ from reconciler.attachment import Attached, Attachment
 from reconciler.changes import Action, Change, Plan
 from reconciler.model import InfimaClient, MappingKey, Mappings, SubscriptionId
 from reconciler.state.base import HistoryChange
+from reconciler.values import dataclass
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Clients

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from reconciler.apply import Applied, Listing, Tools, apply
 from reconciler.changes import Change, Plan, PlannedRow
@@ -26,6 +26,7 @@ from reconciler.model import (
 )
 from reconciler.planning import FirstReads, Live, Surroundings, Wishes, make_plan, observe
 from reconciler.state.base import RunInfo, RunState, RunVerdict, StateStore
+from reconciler.values import dataclass
 from reconciler.verdict import EXIT_INCOMPLETE, cancelled, failed, verdict_of
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -31,6 +30,7 @@ from reconciler.model import (
 from reconciler.state.document import StateDocument
 from reconciler.state.document import decode as decode_state
 from reconciler.state.document import encode as encode_state
+from reconciler.values import dataclass
 
 FORMAT = "reconciler-snapshot/1"
 MAX_SNAPSHOT_BYTES = 100_000_000

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 
 from reconciler.model import HaloCustomerId, MappingKey, Mappings, Recorded, SubscriptionId, UnitPrice
 from reconciler.money import CENT, estimate
 from reconciler.timeline import Month, Point, Timeline, month_of
+from reconciler.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

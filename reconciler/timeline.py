@@ -9,7 +9,6 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 
@@ -17,6 +16,7 @@ from reconciler.errors import UsageError
 from reconciler.model import MappingKey, UnitPrice
 from reconciler.state.base import HistoryChange, RunVerdict
 from reconciler.state.history import PastChange, PastRun, Snapshot, recorded_price
+from reconciler.values import dataclass
 from reconciler.writes import Outcome
 
 

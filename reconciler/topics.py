@@ -6,10 +6,10 @@ Read by `explain` without any network. A rule or an error code without a topic i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 
 from reconciler.rules import Rule
+from reconciler.values import dataclass
 
 
 class TopicKind(StrEnum):

@@ -7,12 +7,11 @@ do.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from reconciler.changes import Action, Change, Plan
 from reconciler.model import MappingKey, SubscriptionId
 from reconciler.state.base import HistoryChange
 from reconciler.state.history import PastRun
+from reconciler.values import dataclass
 from reconciler.writes import Outcome
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import assert_never
 
@@ -15,6 +15,7 @@ from reconciler.events import Observer, WriteSettled
 from reconciler.model import MappingKey, Settings, Subscription, SubscriptionId
 from reconciler.providers.base import Accepted, Refused, SubscriptionTarget, Unclear, WriteAnswer, WriteRequest
 from reconciler.state.base import Intent, IntentEntry, IntentResult, RunState
+from reconciler.values import dataclass
 
 FRESH_SECONDS = 60.0
 """A listing older than this is read again before the next write (DESIGN 7), and an attempt older is not sent."""

@@ -12,7 +12,6 @@ import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, TypeVar
 from reconciler.cli.wiring import Wiring
 from reconciler.errors import ConfigError, ReconcilerError
 from reconciler.model import Mappings, Settings
+from reconciler.values import dataclass
 
 if TYPE_CHECKING:
     from reconciler.planning import FirstReads

@@ -6,7 +6,6 @@ import os
 import secrets
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +26,7 @@ from reconciler.cli.whoami import actor, commit
 from reconciler.cli.wiring import Wiring, live, wire, wishes
 from reconciler.errors import PlanFileError, UsageError
 from reconciler.model import Mappings, RunId
+from reconciler.values import dataclass
 
 if TYPE_CHECKING:
     from reconciler.changes import Plan

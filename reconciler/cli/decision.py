@@ -6,7 +6,6 @@ import os
 import secrets
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,7 @@ from reconciler.cli.whoami import actor, commit
 from reconciler.cli.wiring import Wiring, wire
 from reconciler.errors import DecisionRefused, UsageError
 from reconciler.model import Mapping, MappingKey, Mappings, Recorded, RunId
+from reconciler.values import dataclass
 
 if TYPE_CHECKING:
     from reconciler.adoption import Decision, Ground

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
@@ -26,6 +25,7 @@ from reconciler.model import (
     Subscription,
 )
 from reconciler.remedies import adopt_command
+from reconciler.values import dataclass
 
 if TYPE_CHECKING:
     from reconciler.cli.mapdialog import Ignore, Pick

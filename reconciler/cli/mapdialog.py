@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import click
 
@@ -11,6 +11,7 @@ from reconciler.cli.customers import NOT_FOUND
 from reconciler.cli.output import safe, tell
 from reconciler.matching import Proposal, likely, propose
 from reconciler.model import HaloCustomer, InfimaClient, Subscription
+from reconciler.values import dataclass
 
 LETTERS = "abcdefghij"
 HELP = (

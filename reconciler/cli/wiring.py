@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
 from random import SystemRandom
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from reconciler.errors import UsageError
 from reconciler.events import Observer
 from reconciler.model import MappingKey, Mappings, Settings
 from reconciler.rules import Allowance, Rule
+from reconciler.values import dataclass
 
 if TYPE_CHECKING:
     from reconciler.planning import Live, Surroundings, Wishes

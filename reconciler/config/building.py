@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping as MappingABC
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -29,6 +28,7 @@ from reconciler.model import (
     SubscriptionId,
     UnitPrice,
 )
+from reconciler.values import dataclass
 
 DEFAULT_SUBSCRIPTION_NAME = "INFIMA Security Awareness Training"
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
 from typing import Any
@@ -36,6 +35,7 @@ from reconciler.providers.patience import Patience
 from reconciler.providers.redaction import Redactor
 from reconciler.providers.retry import retry_after_seconds
 from reconciler.providers.transport import Transport, TransportFactory
+from reconciler.values import dataclass
 
 DEFAULT_API = "https://api.github.com"
 OWN_LOGIN = "github-actions[bot]"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from enum import StrEnum
 
 from reconciler.errors import PlanFileError
 from reconciler.plan_document import PlanJson, read_plan_file
 from reconciler.render.document import Kind, View, pending_writes, view
+from reconciler.values import dataclass
 from reconciler.writes import Outcome
 
 _INTERRUPTED = 130

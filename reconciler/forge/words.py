@@ -6,7 +6,6 @@ Written to be read aloud to somebody who knows billing and neither git nor this 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -14,6 +13,7 @@ from reconciler.forge.result import Result, Told, Verdict
 from reconciler.render.document import Kind, View, pending_writes, plural, users_after_apply, view
 from reconciler.render.markdown import render_markdown
 from reconciler.render.text import markdown_safe
+from reconciler.values import dataclass
 from reconciler.writes import Outcome
 
 COMMENT_LIMIT = 65_000

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from decimal import Decimal
 from typing import cast
@@ -30,6 +30,7 @@ from reconciler.plan_document.layout import (
     sum_json,
 )
 from reconciler.rules import Level, Rule
+from reconciler.values import dataclass
 
 MAX_PLAN_BYTES = 50_000_000
 """Largest plan file that is read; ten thousand mappings take about a sixth of it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from random import Random
 from types import TracebackType
 from typing import Self
@@ -20,6 +20,7 @@ from reconciler.providers.patience import Patience
 from reconciler.providers.pool import ReadPool
 from reconciler.providers.redaction import Redactor
 from reconciler.providers.transport import Transport, TransportFactory, pooled_transports
+from reconciler.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

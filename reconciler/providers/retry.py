@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import ssl
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from random import Random
@@ -22,6 +21,7 @@ from reconciler.errors import (
     ServerFailed,
     UnreadableAnswer,
 )
+from reconciler.values import dataclass
 
 LONGEST_WAIT = 60.0
 """Seconds: no Retry-After and no back-off makes one wait longer than this."""

@@ -12,7 +12,6 @@ import ssl
 import sys
 from collections.abc import Callable, Iterable
 from contextvars import ContextVar
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -20,6 +19,7 @@ import httpcore
 import truststore
 
 from reconciler.errors import Interrupted
+from reconciler.values import dataclass
 
 CONNECT_SECONDS = 15.0
 _SLICE_SECONDS = 0.5

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from enum import IntEnum
 
@@ -17,6 +16,7 @@ from reconciler.money import written
 from reconciler.plan_document import ChangeJson, PlanJson, ViolationJson
 from reconciler.plan_document.layout import AmountJson, PlaceJson
 from reconciler.rules import Level, Rule
+from reconciler.values import dataclass
 from reconciler.writes import Outcome
 
 

@@ -7,7 +7,7 @@ everything at its one exit.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 
@@ -17,6 +17,7 @@ from reconciler.money import Amount
 from reconciler.render.html_charts import Chart, Sparkline
 from reconciler.state.history import PastChange, PastRun
 from reconciler.timeline import Month, Timeline
+from reconciler.values import dataclass
 
 
 class Tone(StrEnum):

@@ -7,7 +7,6 @@ what needs a person, then what changes, then the rest folded away.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from reconciler.changes import Action
 from reconciler.plan_document import PlanJson
@@ -29,6 +28,7 @@ from reconciler.render.document import (
     view,
 )
 from reconciler.render.text import markdown_code, markdown_safe
+from reconciler.values import dataclass
 from reconciler.writes import Outcome
 
 LIMIT = 60_000

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -26,6 +26,7 @@ from reconciler.model import (
     SubscriptionId,
     Tenant,
 )
+from reconciler.values import dataclass
 
 FORMAT = 1
 STATE_FILE = "state.json"

@@ -11,7 +11,6 @@ import json
 import re
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from reconciler.model import Json, RunId
 from reconciler.state.base import Intent, IntentResult, RunInfo
 from reconciler.state.document import ChainHead, format_time, parse_time, to_line
 from reconciler.state.files import AppendOnlyFile, PrivateDirectory
+from reconciler.values import dataclass
 
 GENESIS = "0" * 64
 """What the first record of all names as the hash before it."""

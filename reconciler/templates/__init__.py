@@ -6,11 +6,11 @@ carries under `shipped/`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
 from reconciler.schemas import schema_text
+from reconciler.values import dataclass
 
 WORKFLOWS = {
     "plan.yml": "each pull request shows its plan",
