@@ -23,7 +23,7 @@ from reconciler.model import (
     Subscription,
     SubscriptionId,
 )
-from reconciler.remedies import abandon_command, adopt_command, recreate_command, resolved_by
+from reconciler.remedies import abandon_command, adopt_another, adopt_command, recreate_command, resolved_by
 from reconciler.rules import Rule
 from reconciler.values import dataclass
 
@@ -203,8 +203,8 @@ def _plain_licence(mapping: Mapping, found: Subscription, recorded: Recorded) ->
         remedy = "name a Subscription's id in mappings.yaml, or leave subscription_id out"
     elif mapping.key in recorded.bindings:
         remedy = (
-            "the state has it for this mapping: make it a Subscription again in HaloPSA, or bind the right one with "
-            f"`reconciler adopt {mapping.key} SUBSCRIPTION_ID`"
+            "the state has it for this mapping: make it a Subscription again in HaloPSA, or bind the right one: "
+            f"{adopt_another(mapping.key)}"
         )
     else:
         remedy = (

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -36,6 +36,7 @@ from reconciler.plan import diff, takes_long
 from reconciler.providers.base import CountSource, SubscriptionTarget
 from reconciler.rules import Allowance
 from reconciler.safety import check
+from reconciler.values import dataclass
 
 STALE_AFTER = timedelta(hours=36)
 """From this age on, the last good run is old enough that every plan and apply says so."""

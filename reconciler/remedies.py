@@ -10,6 +10,11 @@ def adopt_command(key: MappingKey, number: SubscriptionId) -> str:
     return f"reconciler adopt {key} {number} --reason '...' --yes"
 
 
+def adopt_another(key: MappingKey) -> str:
+    """The same where a person has to say which one: ID stands for its number."""
+    return f"reconciler adopt {key} ID --reason '...' --yes"
+
+
 def resolved_by(key: MappingKey, number: SubscriptionId) -> str:
     """The command that says what a create without an answer has made."""
     return f"reconciler resolve {key} --adopt {number} --reason '...' --yes"

@@ -233,7 +233,7 @@ def test_a_licence_with_our_marker_is_mended_in_halopsa() -> None:
 
 def test_a_licence_that_the_state_has_is_mended_or_replaced_by_adopt() -> None:
     doubt = doubt_of(replace(build_subscription(9001), type=0), recorded=build_recorded(build_binding(9001)))
-    assert f"reconciler adopt {KEY} SUBSCRIPTION_ID" in doubt.remedy
+    assert f"reconciler adopt {KEY} ID --reason" in doubt.remedy
 
 
 @pytest.mark.parametrize(("left", "held"), [(-1, True), (0, False), (1, False)])
