@@ -99,8 +99,8 @@ def to_zero(ground: Ground) -> Iterator[Violation]:
             name=change.key,
             message=f"{nobody_counted}{becomes}; HaloPSA bills {live}",
             remedy=(
-                "if that is right, write quantity: {allow_zero: true} (may drop to nobody) or retired: true (has left) "
-                f"into the mapping, or run with {allow(Rule.ZERO, change.key)}"
+                "ask the client; if it is right, write quantity: {allow_zero: true} (may drop to nobody) or "
+                f"retired: true (has left) into the mapping, or run with {allow(Rule.ZERO, change.key)}"
             ),
             measured=0,
             limit=1,

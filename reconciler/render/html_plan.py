@@ -139,8 +139,9 @@ def _needs(shown: View, numbers: dict[str, int]) -> Iterator[Need]:
             step=_step(refusal),
         )
     for row in needing(shown):
-        for problem in row.problems:
-            yield _about(row, Tone.CALL, _what(problem), _step(problem), numbers)
+        if row.problems:  # one customer is one call, however many rules speak
+            what, step = " ".join(map(_what, row.problems)), ". ".join(map(_step, row.problems))
+            yield _about(row, Tone.CALL, what, step, numbers)
         if row.outcome in STEPS:
             what = sentence(f"{OUTCOMES[row.outcome].word}: {row.outcome_message}")
             yield _about(row, OUTCOMES[row.outcome].tone, what, STEPS[row.outcome], numbers)
