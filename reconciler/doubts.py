@@ -43,7 +43,10 @@ def reading_doubts(mapping: Mapping, live: Live) -> tuple[Doubt, ...]:
                 Doubt(
                     rule=Rule.CLIENT_MISSING,
                     message=f"INFIMA does not list client {ref.id} ({ref.name}); missing is not zero",
-                    remedy="if the client has left, set retired: true; if it was archived by mistake, restore it",
+                    remedy=(
+                        "look into INFIMA first: an outage looks like this too; if the client has left, set retired: "
+                        "true; if it was archived by mistake, restore it"
+                    ),
                 )
             )
         elif mapping.quantity.count is CountSource.CLIENT_RECORD:

@@ -297,6 +297,14 @@ def outcome_verdict(shown: View) -> str:
     return shown.document["run"]["verdict"] if "run" in shown.document else "This document tells of no run."
 
 
+AFTERWARDS = {
+    Outcome.STALE: "It moved since the plan was made; nothing was overwritten. Plan again, or let the next run look.",
+    Outcome.FAILED: "The next run tries again. If it fails again, mend what the message names.",
+    Outcome.UNKNOWN: "Look at this Subscription in HaloPSA; the next run looks as well and heals it where it can.",
+}
+"""What comes after an outcome that is not plainly good."""
+
+
 def to_attach(shown: View) -> tuple[Row, ...]:
     """Return the rows whose Subscription got its first quantity: a new one, or one that an earlier run created."""
     return tuple(row for row in shown.with_outcome(Outcome.APPLIED) if row.first_count)

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from reconciler.model import MappingKey
 from reconciler.money import Amount, amount_of
-from reconciler.render.document import capital, plural, sentence
+from reconciler.render.document import AFTERWARDS, capital, plural, sentence
 from reconciler.render.html_charts import draw_sparkline
 from reconciler.render.html_page import Background, Headline, Name, Need, PageRow, Status, Tone
-from reconciler.render.html_plan import ATTACH, OUTCOMES, SAME, STEPS, ending_title, price_story
+from reconciler.render.html_plan import ATTACH, OUTCOMES, SAME, ending_title, price_story
 from reconciler.render.html_time import moment_in_words, overdue
 from reconciler.rules import RUN_RULES
 from reconciler.state.base import HistoryChange
@@ -152,7 +152,7 @@ def _needs(around: Background, rows: dict[MappingKey, PageRow]) -> Iterator[Need
         elif outcome in _NEEDS:
             rule = f" (Rule: {change.held_by}.)" if change.held_by else ""
             what = f"{capital(sentence(change.message or str(outcome)))}{rule}"
-            step = STEPS.get(outcome) or _lesson(change)
+            step = AFTERWARDS.get(outcome) or _lesson(change)
             yield Need(tone=OUTCOMES[outcome].tone, who=who, key=change.key, what=what, step=step, row=number)
         elif outcome is Outcome.APPLIED and change.action == "create":
             what = f"Its Subscription {change.subscription_id} is new."

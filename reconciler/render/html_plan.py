@@ -10,6 +10,7 @@ from reconciler.money import Amount, written
 from reconciler.plan_document import ChangeJson
 from reconciler.render.amounts import amount_from
 from reconciler.render.document import (
+    AFTERWARDS,
     Kind,
     Problem,
     Row,
@@ -45,11 +46,6 @@ OUTCOMES = {
     Outcome.UNKNOWN: Status(sign="?", word="unknown", tone=Tone.BAD),
 }
 ATTACH = "Attach it to a recurring invoice: until then it bills nothing."
-STEPS = {
-    Outcome.STALE: "Somebody changed it meanwhile. The next run looks again; nothing is overwritten.",
-    Outcome.FAILED: "The next run tries again. If it fails again, ask whoever runs reconciler.",
-    Outcome.UNKNOWN: "Look at this Subscription in HaloPSA; the next run looks as well and heals it where it can.",
-}
 
 
 def plan_headline(shown: View, around: Background, *, people: int) -> Headline:
@@ -142,9 +138,9 @@ def _needs(shown: View, numbers: dict[str, int]) -> Iterator[Need]:
         if row.problems:  # one customer is one call, however many rules speak
             what, step = " ".join(map(_what, row.problems)), ". ".join(map(_step, row.problems))
             yield _about(row, Tone.CALL, what, step, numbers)
-        if row.outcome in STEPS:
+        if row.outcome in AFTERWARDS:
             what = sentence(f"{OUTCOMES[row.outcome].word}: {row.outcome_message}")
-            yield _about(row, OUTCOMES[row.outcome].tone, what, STEPS[row.outcome], numbers)
+            yield _about(row, OUTCOMES[row.outcome].tone, what, AFTERWARDS[row.outcome], numbers)
     for row in to_attach(shown):
         what = f"Its Subscription {row.subscription_id or ''} is new."
         yield _about(row, Tone.CALL, what, ATTACH, numbers)

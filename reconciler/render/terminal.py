@@ -12,6 +12,7 @@ from reconciler.changes import Action
 from reconciler.plan_document import PlanJson
 from reconciler.render.amounts import amount_in_words, amounts_sentence
 from reconciler.render.document import (
+    AFTERWARDS,
     Kind,
     Problem,
     Row,
@@ -287,12 +288,15 @@ def _outcomes(pen: Pen, rows: Sequence[Row]) -> list[str]:
 
 
 def _next_steps(pen: Pen, shown: View) -> list[str]:
-    created = to_attach(shown)
-    if not created:
-        return []
-    lines = [pen.ink(f"Next step, by hand in HaloPSA: {attach(len(created))}", Ink.BOLD)]
-    return lines + [
-        f"  Subscription #{row.subscription_id} {pen.clean(row.subscription_name, 48)}"
-        f" for customer {pen.clean(row.customer, 48)} ({row.customer_id})"
-        for row in created
-    ]
+    created, lines = to_attach(shown), []
+    if created:
+        lines = [pen.ink(f"Next step, by hand in HaloPSA: {attach(len(created))}", Ink.BOLD)]
+        lines += [
+            f"  Subscription #{row.subscription_id} {pen.clean(row.subscription_name, 48)}"
+            f" for customer {pen.clean(row.customer, 48)} ({row.customer_id})"
+            for row in created
+        ]
+    for outcome, step in AFTERWARDS.items():
+        if shown.with_outcome(outcome):
+            lines += pen.prose(f"{outcome.capitalize()}: {step}", indent="")
+    return lines
