@@ -97,7 +97,11 @@ def _moved(ground: Ground, target: CountTarget) -> str:
     if twins:
         return f"Subscription {twins[0]} with the same marker has appeared"
     live = ground.listing.get(target.subscription_id)
-    return what_moved(_as_planned(target), _as_listed(live)) if live else "HaloPSA does not list it any more"
+    if live is None:
+        return "HaloPSA does not list it any more"
+    if live.last_day is not None and live.last_day < ground.clock.now().date() and not target.change.mapping.retired:
+        return f"somebody ended it on {live.last_day.isoformat()}"
+    return what_moved(_as_planned(target), _as_listed(live))
 
 
 def settle_moved(ground: Ground, targets: Iterable[CountTarget]) -> None:

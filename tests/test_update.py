@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import date, timedelta
+
 import pytest
 
 from reconciler.changes import Plan
@@ -282,6 +285,23 @@ def test_a_row_that_moved_is_stale(edit: dict[str, object], words: str) -> None:
     assert outcomes(applied) == {"k1": "stale", "k2": "applied"}
     assert words in message_of(applied, "k1")
     assert ids_sent(stage.target) == [[2]]
+
+
+@pytest.mark.parametrize(("left", "outcome"), [(-1, "stale"), (0, "applied"), (1, "applied")])
+def test_a_row_that_somebody_ended_is_stale_from_the_day_after(left: int, outcome: str) -> None:
+    stage = scene(1)
+    last_day = stage.clock.now().date() + timedelta(days=left)
+    stage.target.before_listing[1] = lambda: stage.target.edit(1, last_day=last_day)
+    applied = stage.apply(raises(1), confirmed=True)
+    assert outcomes(applied) == {"k1": outcome}
+    assert (f"somebody ended it on {last_day.isoformat()}" in message_of(applied, "k1")) is (left < 0)
+
+
+def test_what_is_retired_is_brought_to_nothing_though_somebody_ended_it() -> None:
+    stage = scene(1)
+    retired = replace(raises(1, to=0).changes[0], mapping=build_mapping(key="k1", retired=True))
+    stage.target.before_listing[1] = lambda: stage.target.edit(1, last_day=date(2020, 1, 1))
+    assert outcomes(stage.apply(build_plan(retired), confirmed=True)) == {"k1": "applied"}
 
 
 def test_a_row_that_vanished_is_stale() -> None:
