@@ -184,9 +184,10 @@ def _refused(e: Evidence, run: RunReport) -> str:
         if now is None:
             continue
         first = e.listings(run.number)[:1]
-        mine = {
-            i for i in e.own(c) if e.trusted_marker or i in {c.pinned, bound.get(c.key)}
-        }  # as far as a run can know
+        marked = {r.get("id") for one in first for r in one.rows if r.get(e.marker) == c.key}
+        mine = {  # as far as a run can know
+            i for i in e.own(c) if e.trusted_marker or i in {c.pinned, bound.get(c.key)} | marked
+        }
         rows = [n for one in first for i in mine if (n := one.count(i)) is not None and _live(one.row(i))]
         row = rows[0] if len(rows) == 1 else 0  # in doubt no fall
         live, counted = live + row, counted + now
