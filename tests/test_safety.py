@@ -131,7 +131,10 @@ def test_both_limits_are_those_of_the_file() -> None:
 
 def test_a_large_fall_to_nobody_is_a_decrease_as_well() -> None:
     """Lifting `zero` for a run lifts no second rule; only the reviewed file lets a client fall to nobody."""
-    assert broken(update(20, 0)) == [Rule.ZERO, Rule.DECREASE]
+    assert broken(update(10, 0)) == [Rule.ZERO]
+    assert broken(update(11, 0)) == [Rule.ZERO, Rule.DECREASE]
+    emptied, other = update(20, 0, allow_zero=True), replace(update(20, 1), mapping=build_mapping(key="b"))
+    assert broken(emptied, other, limits=SOURCE_TRUSTED) == [Rule.DECREASE]
     assert broken(update(200, 10, counted=0, minimum=10), limits=SOURCE_TRUSTED) == [Rule.ZERO, Rule.DECREASE]
     lifted = judge(update(20, 0), allow=allowance(Rule.ZERO)).changes[0]
     assert lifted.hold is not None
