@@ -165,10 +165,13 @@ class Ground:
             case Unclear():
                 self.failures_in_a_row += 1
                 self.failures += 1
-                if self.failures_in_a_row >= FAILURES_IN_A_ROW or self.failures >= FAILURES_IN_ALL:
-                    self.halted = f"too many writes without a clear answer; the last one: {answer.message}"
+                self._stop_after_too_many(answer)
             case never:
                 assert_never(never)
+
+    def _stop_after_too_many(self, answer: Unclear) -> None:
+        if self.failures_in_a_row >= FAILURES_IN_A_ROW or self.failures >= FAILURES_IN_ALL:
+            self.halted = f"too many writes without a clear answer; the last one: {answer.message}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -144,7 +144,7 @@ BUGS: dict[str, Edits] = {
     ),
     "nothing stops a run whose writes all fail": (
         (
-            f"{WRITES}Ground._count_failure",
+            f"{WRITES}Ground._stop_after_too_many",
             "if self.failures_in_a_row >= FAILURES_IN_A_ROW or self.failures >= FAILURES_IN_ALL:",
             "if False:",
         ),
