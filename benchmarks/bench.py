@@ -188,8 +188,8 @@ def table(results: Sequence[Result], started: Mapping[str, Figures], rounds: int
     """The measured part of docs/performance.md."""
     bare = started["python -c pass"]
     lines = [
-        f"Made by `make bench` ({rounds} rounds a row, Python {platform.python_version()}, {os.cpu_count()} cores, a",
-        "machine that others used at the same time: trust the ratios more than the seconds).",
+        f"Made by `make bench` ({rounds} rounds a row, Python {platform.python_version()}, {os.cpu_count()} cores;",
+        "trust the ratios more than the seconds).",
         "",
         "| start | CPU | times `python -c pass` |",
         "|---|---:|---:|",
