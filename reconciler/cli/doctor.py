@@ -174,8 +174,8 @@ class _Visit:
 
     def _connect(self, dates: ServerDates, environ: Mapping[str, str]) -> Systems:
         from reconciler.providers.connect import connect  # noqa: PLC0415
+        from reconciler.providers.connections import kept_connections  # noqa: PLC0415
         from reconciler.providers.credentials import read_credentials  # noqa: PLC0415
-        from reconciler.providers.transport import pooled_transports  # noqa: PLC0415
 
         settings = self.mappings.settings if self.mappings else Settings()
         return connect(
@@ -184,7 +184,7 @@ class _Visit:
             clock=self.wiring.clock,
             observer=self.wiring.observe,
             rng=SystemRandom(),
-            transport_factory=dates.noting(pooled_transports(settings.concurrency + 1)),
+            transport_factory=dates.noting(kept_connections(settings.concurrency + 1)),
         )
 
     def _halo(self, dates: ServerDates, *, infima: bool) -> None:

@@ -75,14 +75,14 @@ def with_patience(options: CommonOptions, act: Callable[[dict[str, Any]], None])
     from random import SystemRandom  # noqa: PLC0415
 
     from reconciler.cli.wiring import wire  # noqa: PLC0415
+    from reconciler.providers.connections import kept_connections  # noqa: PLC0415
     from reconciler.providers.patience import Patience  # noqa: PLC0415
-    from reconciler.providers.transport import pooled_transports  # noqa: PLC0415
 
     wiring = wire(options)
     deadline = wiring.clock.monotonic() + FORGE_SECONDS
     patience = Patience(clock=wiring.clock, observer=wiring.observe, deadline=deadline)
     with wiring.stopper.listen():
-        act({"patience": patience, "factory": pooled_transports(1), "rng": SystemRandom()})
+        act({"patience": patience, "factory": kept_connections(1), "rng": SystemRandom()})
 
 
 def annotate(level: str, title: str, message: str) -> None:

@@ -11,6 +11,7 @@ from typing import Self
 from reconciler.clock import Clock
 from reconciler.events import Observer
 from reconciler.model import Settings
+from reconciler.providers.connections import kept_connections
 from reconciler.providers.credentials import Credentials
 from reconciler.providers.halo_token import HaloToken
 from reconciler.providers.halopsa import HaloTarget, halo_hint, halo_routes
@@ -19,7 +20,7 @@ from reconciler.providers.limiter import RateLimiter
 from reconciler.providers.patience import Patience
 from reconciler.providers.pool import ReadPool
 from reconciler.providers.redaction import Redactor
-from reconciler.providers.transport import Transport, TransportFactory, pooled_transports
+from reconciler.providers.transport import Transport, TransportFactory
 from reconciler.values import dataclass
 
 
@@ -67,7 +68,7 @@ def connect(
         redactor.learn(secret.reveal())
     pool = ReadPool(settings.concurrency, patience)
     limiter = RateLimiter(settings.halo_budget, patience)
-    factory = transport_factory or pooled_transports(settings.concurrency + 1)
+    factory = transport_factory or kept_connections(settings.concurrency + 1)
     timeout = float(settings.request_timeout_seconds)
     to_infima = Transport(
         system="INFIMA", routes=infima_routes(infima), factory=factory, patience=patience, rng=rng, timeout=timeout,

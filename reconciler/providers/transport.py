@@ -9,12 +9,10 @@ interface is, so that tests put the simulator's callables in the place of the ne
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from random import Random
 from urllib.parse import urlencode
-
-import httpcore
 
 import reconciler
 from reconciler.errors import (
@@ -39,7 +37,7 @@ from reconciler.providers.limiter import RateLimiter
 from reconciler.providers.patience import Patience
 from reconciler.providers.redaction import Redactor
 from reconciler.providers.retry import READ_SECONDS, pause_before_retry, retry_after_seconds
-from reconciler.providers.wire import ALLOWANCE, CONNECT_SECONDS, Allowance, connection_pool
+from reconciler.providers.wire import ALLOWANCE, CONNECT_SECONDS, Allowance
 
 MAX_ANSWER_BYTES = 10 * 1024 * 1024
 """A page of 1,000 Subscriptions with every member fits three times."""
@@ -293,56 +291,3 @@ def _host_of(location: str) -> str:
         return clean(httpx.URL(location).host, 100) or "another page of the same host"
     except (httpx.InvalidURL, ValueError):
         return "an unreadable address"
-
-
-class PooledTransport(httpx.BaseTransport):
-    """The real network for one origin: kept connections, and every step bounded by the request's allowance."""
-
-    def __init__(self, origin: str, *, connections: int) -> None:
-        self._pool = connection_pool(connections=connections, secure=origin.startswith("https://"))
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        url = request.url
-        with _as_httpx():
-            response = self._pool.handle_request(
-                httpcore.Request(
-                    method=request.method,
-                    url=httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
-                    headers=request.headers.raw,
-                    content=request.stream,
-                    extensions=request.extensions,
-                )
-            )
-        return httpx.Response(response.status, headers=response.headers, stream=_Body(response))
-
-    def close(self) -> None:
-        self._pool.close()
-
-
-class _Body(httpx.SyncByteStream):
-    def __init__(self, response: httpcore.Response) -> None:
-        self._response = response
-
-    def __iter__(self) -> Iterator[bytes]:
-        with _as_httpx():
-            yield from self._response.iter_stream()
-
-    def close(self) -> None:
-        self._response.close()
-
-
-class _as_httpx:  # noqa: N801 - reads as the statement it is
-    """Turn httpcore's exceptions into those of the same name in httpx, as httpx's own transport does."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, _trace: object) -> None:
-        if isinstance(exc, Exception) and type(exc).__module__.partition(".")[0] == "httpcore":
-            named = getattr(httpx, type(exc).__name__, httpx.TransportError)
-            raise named(str(exc)) from exc
-
-
-def pooled_transports(connections: int) -> TransportFactory:
-    """The factory for the real network."""
-    return lambda origin: PooledTransport(origin, connections=connections)

@@ -16,7 +16,6 @@ from functools import lru_cache
 from typing import Any
 
 import httpcore
-import truststore
 
 from reconciler.errors import Interrupted
 from reconciler.values import dataclass
@@ -135,6 +134,8 @@ def tls_context() -> ssl.SSLContext:
     paths = ssl.get_default_verify_paths()
     if sys.platform not in {"win32", "darwin"} and paths.cafile:
         return _openssl_context(paths.cafile, paths.capath)
+    import truststore  # noqa: PLC0415 - most machines never need it
+
     return _hardened(truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
 
 
@@ -150,17 +151,3 @@ def _hardened(context: ssl.SSLContext) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
     return context
-
-
-def connection_pool(*, connections: int, secure: bool) -> httpcore.ConnectionPool:
-    """Keep a few HTTP/1.1 connections to one origin; httpcore's own retries are off."""
-    return httpcore.ConnectionPool(
-        ssl_context=tls_context() if secure else None,
-        max_connections=connections,
-        max_keepalive_connections=connections,
-        keepalive_expiry=15.0,
-        http1=True,
-        http2=False,
-        retries=0,
-        network_backend=DeadlineBackend(),
-    )

@@ -26,9 +26,10 @@ from reconciler.errors import ApiError, ConnectFailed, DeadlineExceeded, Interru
 from reconciler.events import ignore_events
 from reconciler.providers import wire
 from reconciler.providers.calls import Call, Route
+from reconciler.providers.connections import kept_connections
 from reconciler.providers.patience import Patience
 from reconciler.providers.redaction import Redactor
-from reconciler.providers.transport import Transport, pooled_transports
+from reconciler.providers.transport import Transport
 
 OK = b'HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n{"ok":true}'
 OPENSSL = shutil.which("openssl")
@@ -129,7 +130,7 @@ class Bench:
         self.transport = Transport(
             system="HaloPSA",
             routes=[Route(method=method, origin=origin, path=path) for method in ("GET", "POST")],
-            factory=pooled_transports(4),
+            factory=kept_connections(4),
             patience=self.patience,
             rng=Random(1),  # noqa: S311 - jitter, not a secret
             timeout=timeout,
