@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from reconciler.errors import ApiError, NotFound, UnreadableAnswer
 from reconciler.identity import index_subscriptions, namesakes
 from reconciler.model import Mappings, MarkerField, Recorded, Subscription, SubscriptionId
 from reconciler.providers.base import SubscriptionTarget
+from reconciler.values import dataclass
 
 MOST_READS = 50
 """So many details are read at most for one plan, and for one group of creates; what is left over keeps its doubt."""

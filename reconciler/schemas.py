@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from importlib import resources
 from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parent
 
 
 def schema_text(name: str) -> str:
     """Text of `name`, e.g. "mappings.schema.json". FileNotFoundError means a broken installation."""
-    shipped = resources.files("reconciler").joinpath("schema", name)
-    if shipped.is_file():
-        return shipped.read_text(encoding="utf-8")
-    return (Path(__file__).resolve().parent.parent / "schema" / name).read_text(encoding="utf-8")
+    shipped = _PACKAGE / "schema" / name
+    return (shipped if shipped.is_file() else _PACKAGE.parent / "schema" / name).read_text(encoding="utf-8")

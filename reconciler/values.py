@@ -1,8 +1,9 @@
 """`dataclass` of the standard library, made in a third of the time where a class is a frozen value.
 
 The standard library compiles six methods for each frozen class, one by one: with a hundred of them that was a seventh
-of a whole `plan`. Here a value gets a compiled `__init__` and shares the rest. It behaves in the same way
-(tests/test_values.py holds every value of the package against its twin), and for the type checker it is the same thing.
+of a whole `plan`. Here a value's `__init__` is compiled once it is needed, and the rest is shared. It behaves in the
+same way (tests/test_values.py holds every value of the package against its twin), and for the type checker it is the
+same thing.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ else:
                 put(self, value)
 
         made_of = (__eq__, __hash__, __repr__, __setattr__, __delattr__, __getstate__, __setstate__)
-        yield "__init__", _init(made, fields, setters)
+        yield "__init__", _Init(made, fields, setters)
         for method in made_of:
             method.__qualname__ = f"{made.__qualname__}.{method.__name__}"
             yield method.__name__, method
@@ -71,6 +72,16 @@ else:
         if len(names) > 1:
             return attrgetter(*names)
         return (lambda self: (getattr(self, names[0]),)) if names else (lambda _self: ())
+
+    class _Init:
+        """An `__init__` that is compiled when somebody first asks for it: most values are never made in one run."""
+
+        def __init__(self, *made_of):
+            self.made_of = made_of
+
+        def __get__(self, instance, owner=None):
+            init = self.made_of[0].__init__ = _init(*self.made_of)
+            return init.__get__(instance, owner)
 
     def _init(made, fields, setters):
         scope, parameters, body = {"MISSING": MISSING}, [], []

@@ -9,7 +9,7 @@ import click
 
 from reconciler import __version__
 from reconciler.cli.ahead import reading_ahead
-from reconciler.cli.observing import load_base, load_snapshot, observe_live
+from reconciler.cli.observing import load_snapshot, observe_live
 from reconciler.cli.options import (
     CommonOptions,
     allowance_options,
@@ -19,12 +19,13 @@ from reconciler.cli.options import (
 )
 from reconciler.cli.output import draw_plan, prepare_drawing, say, tell
 from reconciler.cli.planfile import save_plan_file
-from reconciler.cli.wiring import wire, wishes
+from reconciler.cli.wiring import Wiring, wire, wishes
 from reconciler.errors import UsageError
 from reconciler.rules import Level
 
 if TYPE_CHECKING:
     from reconciler.changes import Plan
+    from reconciler.model import Mappings
     from reconciler.snapshot import Snapshot
 
 EXIT_CHANGES = 2
@@ -88,20 +89,21 @@ def plan(
         raise UsageError("--save-snapshot and --snapshot contradict each other.", hint="Give one of them.")
     wiring = wire(options)
     with wiring.stopper.listen(), reading_ahead(wiring, wanted=snapshot is None) as ahead:
-        from reconciler.causes import attribute  # noqa: PLC0415 - while the reads are on their way
-        from reconciler.plan_document import dump_document, plan_document  # noqa: PLC0415
+        from reconciler.plan_document import dump_document, plan_document  # noqa: PLC0415 - while the reads are on their way
         from reconciler.planning import make_plan  # noqa: PLC0415
 
         prepare_drawing(options)
         mappings = wiring.load()
         wished = wishes(mappings, only, exclude, allow, reason)
-        base = load_base(wiring, against) if against is not None else None
+        base = _base(wiring, against)
         if snapshot is not None:
             seen = load_snapshot(snapshot)
         else:
             seen = observe_live(wiring, mappings, base, every_client=save_snapshot is not None, ahead=ahead)
     made = make_plan(mappings, seen.observation, seen.recorded, wished)
     if against is not None:
+        from reconciler.causes import attribute  # noqa: PLC0415 - only a review asks
+
         made = attribute(made, make_plan(base, seen.observation, seen.recorded, wished) if base else None)
     if save_snapshot is not None:
         _keep(save_snapshot, seen)
@@ -111,6 +113,14 @@ def plan(
         tell(f"Saved the plan to {out}. To perform exactly this and nothing more: reconciler apply {out}")
     say(draw_plan(document, options))
     return exit_code(made, detailed=detailed_exitcode)
+
+
+def _base(wiring: Wiring, against: str | None) -> Mappings | None:
+    if against is None:
+        return None
+    from reconciler.cli.against import load_base  # noqa: PLC0415 - only a review asks
+
+    return load_base(wiring, against)
 
 
 def _keep(path: Path, seen: Snapshot) -> None:

@@ -6,7 +6,6 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 from functools import cache
 from typing import Any
 
@@ -114,6 +113,8 @@ def _at(root: Table, path: _Path) -> Table:
 
 def _tell_unknown_keys(root: Table, path: _Path, known: dict[str, Any], problems: Problems) -> set[str]:
     """Report the unknown keys of a table; returns the known ones that were probably meant."""
+    from difflib import get_close_matches  # noqa: PLC0415 - only a file with a mistake waits for it
+
     meant = set()
     table = _at(root, path)
     for name in table:
@@ -178,6 +179,8 @@ def _about(error: Any, path: _Path) -> tuple[str, str]:  # noqa: PLR0911 - a tab
         case "const":
             return f"{name}: {wanted} is wanted, {_found(value)} was found", f"write `{name}: {wanted}`"
         case "enum":
+            from difflib import get_close_matches  # noqa: PLC0415
+
             close = get_close_matches(str(value), wanted, n=1, cutoff=0.6)
             hint = f"did you mean {close[0]}?" if close else f"one of: {', '.join(wanted)}"
             return f"{name}: {quoted(value)} is not known", hint

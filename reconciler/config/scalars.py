@@ -19,21 +19,21 @@ _WHOLE = re.compile(r"-?(?:0|[1-9][0-9]*)", re.ASCII)
 _DATE = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt \t]+[0-9]{1,2}:[0-9]{2}.*)?", re.ASCII)
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 
-_FRACTION = re.compile(r"[-+]?(?:\.[0-9][0-9_]*|[0-9][0-9_]*\.[0-9_]*)(?:[eE][-+]?[0-9]+)?")
+_FRACTION = r"[-+]?(?:\.[0-9][0-9_]*|[0-9][0-9_]*\.[0-9_]*)(?:[eE][-+]?[0-9]+)?"
 
 _SWITCHES = {"true": True, "yes": True, "on": True, "y": True, "false": False, "no": False, "off": False, "n": False}
-_SURPRISES: tuple[tuple[re.Pattern[str], str, str], ...] = (
-    (re.compile(r"[-+]?0[0-9_]+"), "a number with a leading zero, which YAML 1.1 reads as octal", "leave the zero out"),
-    (re.compile(r"[-+]?0[oO][0-7_]+"), "an octal number", "write it in decimal"),
-    (re.compile(r"[-+]?0[xX][0-9a-fA-F_]+"), "a hexadecimal number", "write it in decimal"),
-    (re.compile(r"[-+]?0[bB][01_]+"), "a binary number", "write it in decimal"),
-    (re.compile(r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?"), "a base-60 number in YAML 1.1", "use decimal"),
-    (re.compile(r"[-+]?[0-9][0-9_]*_[0-9_]*"), "a number with underscores", "write the digits only"),
-    (re.compile(r"\+[0-9]+"), "a number with a plus sign", "leave the sign out"),
-    (re.compile(r"-0+"), "minus zero", "write 0"),
+_SURPRISES: tuple[tuple[str, str, str], ...] = (
+    (r"[-+]?0[0-9_]+", "a number with a leading zero, which YAML 1.1 reads as octal", "leave the zero out"),
+    (r"[-+]?0[oO][0-7_]+", "an octal number", "write it in decimal"),
+    (r"[-+]?0[xX][0-9a-fA-F_]+", "a hexadecimal number", "write it in decimal"),
+    (r"[-+]?0[bB][01_]+", "a binary number", "write it in decimal"),
+    (r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?", "a base-60 number in YAML 1.1", "use decimal"),
+    (r"[-+]?[0-9][0-9_]*_[0-9_]*", "a number with underscores", "write the digits only"),
+    (r"\+[0-9]+", "a number with a plus sign", "leave the sign out"),
+    (r"-0+", "minus zero", "write 0"),
     (_FRACTION, "a number with a fraction", "write a whole number"),
-    (re.compile(r"[-+]?[0-9][0-9_]*[eE][-+]?[0-9]+"), "a number in exponent form", "write the digits out"),
-    (re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)"), "not a countable number", "write a whole number"),
+    (r"[-+]?[0-9][0-9_]*[eE][-+]?[0-9]+", "a number in exponent form", "write the digits out"),
+    (r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)", "not a countable number", "write a whole number"),
 )  # fmt: skip
 
 
@@ -87,7 +87,7 @@ def _resolve_word(text: str, *, day_allowed: bool) -> Scalar:
     if _DATE.fullmatch(text) and not (day_allowed and DAY.fullmatch(text)):
         raise SurprisingScalar(*_about_date(text, day_allowed=day_allowed))
     for pattern, what, way_out in _SURPRISES:
-        if pattern.fullmatch(text):
+        if re.fullmatch(pattern, text):  # compiled when the first odd word comes: most files have none
             raise SurprisingScalar(f"{_cut(text)} is {what}", f'{way_out}, or quote it if it is text: "{_cut(text)}"')
     return text
 
