@@ -23,12 +23,13 @@ from reconciler.model import (
     Subscription,
     SubscriptionId,
 )
+from reconciler.outcomes import Outcome, Settled
 from reconciler.providers.base import SubscriptionTarget
 from reconciler.rules import Rule
 from reconciler.state.base import RunState
 from reconciler.update import set_counts, settle_moved, verify
 from reconciler.values import dataclass
-from reconciler.writes import CountTarget, Ground, Outcome, Settled, what_moved
+from reconciler.writes import CountTarget, Ground, what_moved
 
 Recount = Callable[[Sequence[Change]], Mapping[MappingKey, int | None]]
 """Reads the counts of these mappings once more, completely; None where that failed."""

@@ -25,10 +25,11 @@ from reconciler.model import (
     Subscription,
     SubscriptionId,
 )
+from reconciler.outcomes import Outcome
 from reconciler.providers.base import Accepted, NewSubscription, Refused, Unclear, WriteAnswer
 from reconciler.state.base import IntentEntry
 from reconciler.update import set_counts
-from reconciler.writes import FRESH_SECONDS, CountTarget, Ground, Outcome, bare
+from reconciler.writes import FRESH_SECONDS, CountTarget, Ground, bare
 
 PHASE = "Creating Subscriptions"
 

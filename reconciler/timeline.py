@@ -14,10 +14,10 @@ from enum import StrEnum
 
 from reconciler.errors import UsageError
 from reconciler.model import MappingKey, UnitPrice
+from reconciler.outcomes import Outcome
 from reconciler.state.base import HistoryChange, RunVerdict
 from reconciler.state.history import PastChange, PastRun, Snapshot, recorded_price
 from reconciler.values import dataclass
-from reconciler.writes import Outcome
 
 
 class Ending(StrEnum):

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from reconciler.changes import Action, Change, Plan
 from reconciler.model import MappingKey, SubscriptionId
+from reconciler.outcomes import Outcome
 from reconciler.state.base import HistoryChange
 from reconciler.state.history import PastRun
 from reconciler.values import dataclass
-from reconciler.writes import Outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

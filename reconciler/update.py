@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from reconciler.model import Subscription
+from reconciler.outcomes import Outcome
 from reconciler.providers.base import Accepted, CountWrite, Refused, Unclear, WriteAnswer
-from reconciler.writes import CountTarget, Ground, Outcome, bare, what_moved
+from reconciler.writes import CountTarget, Ground, bare, what_moved
 
 
 def set_counts(ground: Ground, targets: Sequence[CountTarget]) -> None:

@@ -9,8 +9,8 @@ from reconciler.apply import Applied
 from reconciler.changes import Change, Plan
 from reconciler.errors import Interrupted, ReconcilerError
 from reconciler.model import MappingKey, PriceSource, RunId, UnitPrice
+from reconciler.outcomes import Outcome, Settled
 from reconciler.state.base import HistoryChange, RunVerdict
-from reconciler.writes import Outcome, Settled
 
 EXIT_FAILED = 1
 EXIT_HELD = 3

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import field
-from enum import StrEnum
 from typing import assert_never
 
 from reconciler.changes import Change
@@ -13,6 +12,7 @@ from reconciler.clock import Clock
 from reconciler.errors import Interrupted, StateError
 from reconciler.events import Observer, WriteSettled
 from reconciler.model import MappingKey, Settings, Subscription, SubscriptionId
+from reconciler.outcomes import Outcome, Settled
 from reconciler.providers.base import Accepted, Refused, SubscriptionTarget, Unclear, WriteAnswer, WriteRequest
 from reconciler.state.base import Intent, IntentEntry, IntentResult, RunState
 from reconciler.values import dataclass
@@ -23,30 +23,6 @@ FRESH_SECONDS = 60.0
 FAILURES_IN_A_ROW = 3
 FAILURES_IN_ALL = 5
 """So many writes without a clear answer, and no further write is started (FAULTS W17)."""
-
-
-class Outcome(StrEnum):
-    """What became of one change; the words of DESIGN 9."""
-
-    APPLIED = "applied"
-    UNCHANGED = "unchanged"
-    HELD = "held"
-    STALE = "stale"
-    FAILED = "failed"
-    UNKNOWN = "unknown"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settled:
-    """The outcome of one change, with a sentence where it is not plainly good, and the object it ended on.
-
-    `live_count` is the quantity that the last listing shows on that object, where there is one.
-    """
-
-    outcome: Outcome
-    message: str = ""
-    subscription_id: SubscriptionId | None = None
-    live_count: int | None = None
 
 
 @dataclass(slots=True, kw_only=True)

@@ -11,8 +11,8 @@ from reconciler.errors import ApiError, Interrupted, RequestForbidden, StateErro
 from reconciler.events import PhaseFinished, PhaseStarted, WriteSettled
 from reconciler.identity import Doubt
 from reconciler.model import BindingOrigin, HaloCustomerId, MappingKey, QuantityRule, SubscriptionId
+from reconciler.outcomes import Outcome
 from reconciler.rules import Rule
-from reconciler.writes import Outcome
 from tests.builders import (
     TENANT,
     build_change,

@@ -18,11 +18,12 @@ from jsonschema import Draft202012Validator
 from reconciler.changes import Action, Plan
 from reconciler.errors import ConfigError, NotFound, PlanFileError, UsageError
 from reconciler.model import MappingKey, Place, SubscriptionId
-from reconciler.plan_document import dump_document, error_document, plan_document, read_plan_file
+from reconciler.outcomes import Outcome, Settled
+from reconciler.plan_document import dump_document, error_document, plan_document
 from reconciler.plan_document.layout import Mismatch, PlanJson, checker
+from reconciler.plan_document.read import read_plan_file
 from reconciler.rules import Rule
 from reconciler.schemas import schema_text
-from reconciler.writes import Outcome, Settled
 from tests.builders import build_change, build_hold, build_mapping, build_plan, build_violation
 from tests.render import stories
 from tests.render.hostile import plans

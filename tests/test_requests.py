@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.outcomes import Outcome
 from reconciler.plan import writing_time
 from reconciler.simulator.clock import VirtualClock
 from reconciler.simulator.demo import scaled_mappings_yaml, scaled_world
 from reconciler.simulator.records import Endpoint
 from reconciler.simulator.world import World
 from reconciler.state.directory import DirectoryState
-from reconciler.writes import Outcome
 from tests.stage import Stage
 
 MANY = 1_000

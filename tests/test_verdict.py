@@ -12,10 +12,10 @@ from reconciler.apply import Applied
 from reconciler.changes import Action, Change, Plan, Violation
 from reconciler.errors import Interrupted, ReconcilerError, ServerFailed, StateError
 from reconciler.model import MappingKey, PriceSource, RunId, SubscriptionId, UnitPrice
+from reconciler.outcomes import Outcome, Settled
 from reconciler.rules import Rule
 from reconciler.state.base import HistoryChange, RunVerdict
 from reconciler.verdict import cancelled, exit_code, failed, sentence, verdict_of
-from reconciler.writes import Outcome, Settled
 from tests.builders import NOW, build_change, build_hold, build_mapping, build_plan
 
 RUN = RunId("run-1")

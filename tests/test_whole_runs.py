@@ -9,7 +9,8 @@ import pytest
 
 from reconciler.errors import Forbidden
 from reconciler.model import MappingKey
-from reconciler.plan_document import dump_document, plan_document, read_plan_file
+from reconciler.plan_document import dump_document, plan_document
+from reconciler.plan_document.read import read_plan_file
 from reconciler.rules import Rule
 from reconciler.run import Finished
 from reconciler.simulator.faults import Fault, FaultKind

@@ -7,10 +7,11 @@ import pytest
 from reconciler.errors import Interrupted, StateError
 from reconciler.events import Event, WriteSettled
 from reconciler.model import MappingKey, Settings, Subscription
+from reconciler.outcomes import Outcome
 from reconciler.providers.base import Accepted, Refused, Unclear, WriteAnswer, WriteRequest
 from reconciler.simulator.clock import VirtualClock
 from reconciler.state.base import IntentEntry, IntentResult
-from reconciler.writes import Ground, Outcome, what_moved
+from reconciler.writes import Ground, what_moved
 from tests.builders import build_subscription
 from tests.fakes import FakeState, FakeTarget, fail, interrupted
 

@@ -30,7 +30,7 @@ from reconciler.values import dataclass
 
 if TYPE_CHECKING:
     from reconciler.changes import Plan
-    from reconciler.plan_document import SavedPlan
+    from reconciler.plan_document.read import SavedPlan
     from reconciler.planning import Wishes
     from reconciler.run import Finished
     from reconciler.state.base import RunInfo

@@ -16,7 +16,7 @@ from reconciler.cli.options import CommonOptions
 
 if TYPE_CHECKING:
     from reconciler.errors import ReconcilerError
-    from reconciler.plan_document import PlanJson
+    from reconciler.plan_document.layout import PlanJson
 
 
 def prepare_streams() -> bool:

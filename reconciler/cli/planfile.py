@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from reconciler.errors import PlanFileError
 
 if TYPE_CHECKING:
-    from reconciler.plan_document import SavedPlan
+    from reconciler.plan_document.read import SavedPlan
 
 
 def load_plan_file(path: Path) -> SavedPlan:
     """Read a saved plan. Raises `PlanFileError` for everything that is not exactly one."""
-    from reconciler.plan_document import MAX_PLAN_BYTES, read_plan_file  # noqa: PLC0415
+    from reconciler.plan_document.read import MAX_PLAN_BYTES, read_plan_file  # noqa: PLC0415
 
     hint = "Make one with: reconciler plan --out FILE"
     try:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from reconciler.errors import PlanFileError
-from reconciler.plan_document import PlanJson, read_plan_file
+from reconciler.outcomes import Outcome
+from reconciler.plan_document.read import read_plan_file
 from reconciler.render.document import Kind, View, pending_writes, view
 from reconciler.values import dataclass
-from reconciler.writes import Outcome
+
+if TYPE_CHECKING:
+    from reconciler.plan_document.layout import PlanJson
 
 _INTERRUPTED = 130
 

@@ -10,11 +10,11 @@ from datetime import datetime
 from enum import StrEnum
 
 from reconciler.forge.result import Result, Told, Verdict
+from reconciler.outcomes import Outcome
 from reconciler.render.document import Kind, View, pending_writes, plural, users_after_apply, view
 from reconciler.render.markdown import render_markdown
 from reconciler.render.text import markdown_safe
 from reconciler.values import dataclass
-from reconciler.writes import Outcome
 
 COMMENT_LIMIT = 65_000
 """Characters; GitHub takes 65,536 in a comment and in an issue."""

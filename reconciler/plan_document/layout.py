@@ -13,10 +13,6 @@ from functools import cache
 from typing import Annotated, Any, Literal, NotRequired, TypedDict, Union, get_args, get_origin, get_type_hints
 
 from reconciler.model import MAX_COUNT
-from reconciler.money import Amount
-
-FORMAT_VERSION = "1.0"
-"""A reader accepts every minor version of the same major: minor versions only add members."""
 
 
 @dataclass(frozen=True)
@@ -122,16 +118,6 @@ class SumJson(TypedDict):
     before: Decimals
     after: Decimals
     change: Decimals
-
-
-def sum_json(amount: Amount) -> SumJson:
-    """An amount as the document has it, digit for digit."""
-    return {
-        "currency": amount.currency,
-        "before": f"{amount.before:f}",
-        "after": f"{amount.after:f}",
-        "change": f"{amount.change:f}",
-    }
 
 
 class HoldJson(TypedDict):

@@ -19,7 +19,6 @@ from reconciler.errors import PlanFileError
 from reconciler.model import HaloCustomerId, MappingKey, SubscriptionId, Tenant
 from reconciler.money import Amount, add_up
 from reconciler.plan_document.layout import (
-    FORMAT_VERSION,
     ChangeJson,
     Mismatch,
     PlanJson,
@@ -27,8 +26,8 @@ from reconciler.plan_document.layout import (
     SumJson,
     SummaryJson,
     checker,
-    sum_json,
 )
+from reconciler.plan_document.write import FORMAT_VERSION, sum_json
 from reconciler.rules import Level, Rule
 from reconciler.values import dataclass
 

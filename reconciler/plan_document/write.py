@@ -5,26 +5,31 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 from reconciler.changes import Action, Change, Plan, SubscriptionState, Violation
 from reconciler.errors import ApiError, ConfigError, ReconcilerError
 from reconciler.model import Json, MappingKey, Money, Place, SubscriptionId
-from reconciler.plan_document.layout import (
-    FORMAT_VERSION,
-    ActionsJson,
-    AmountJson,
-    ChangeJson,
-    MoneyJson,
-    PlaceJson,
-    PlanJson,
-    StateJson,
-    UnknownJson,
-    ViolationJson,
-    sum_json,
-)
-from reconciler.state.base import RunVerdict
-from reconciler.writes import Outcome, Settled
+from reconciler.money import Amount
+from reconciler.outcomes import Outcome, Settled
+
+if TYPE_CHECKING:  # the layout is for readers: making its types takes longer than writing a small plan
+    from reconciler.plan_document.layout import (
+        ActionsJson,
+        AmountJson,
+        ChangeJson,
+        MoneyJson,
+        PlaceJson,
+        PlanJson,
+        StateJson,
+        SumJson,
+        UnknownJson,
+        ViolationJson,
+    )
+    from reconciler.state.base import RunVerdict
+
+FORMAT_VERSION = "1.0"
+"""A reader accepts every minor version of the same major: minor versions only add members."""
 
 
 def plan_document(
@@ -165,6 +170,16 @@ def _amount(change: Change) -> AmountJson | None:
     if amount is None or price is None:
         return None
     return {"unit_price": f"{price.amount:f}", "source": price.source.value, **sum_json(amount)}
+
+
+def sum_json(amount: Amount) -> SumJson:
+    """An amount as the document has it, digit for digit."""
+    return {
+        "currency": amount.currency,
+        "before": f"{amount.before:f}",
+        "after": f"{amount.after:f}",
+        "change": f"{amount.change:f}",
+    }
 
 
 def _money(money: Money) -> MoneyJson:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from reconciler.model import UnitPrice
 from reconciler.money import Amount, add_up, estimate, written
-from reconciler.plan_document.layout import AmountJson, SumJson
+from reconciler.outcomes import Outcome
 from reconciler.render.document import Row, View, plural
-from reconciler.writes import Outcome
+
+if TYPE_CHECKING:
+    from reconciler.plan_document.layout import AmountJson, SumJson
 
 SETTLED = frozenset({Outcome.APPLIED, Outcome.UNCHANGED})
 """Outcomes after which a row's new amount is what is billed."""

@@ -10,14 +10,16 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
 from reconciler.changes import Action, ActionReason
 from reconciler.money import written
-from reconciler.plan_document import ChangeJson, PlanJson, ViolationJson
-from reconciler.plan_document.layout import AmountJson, PlaceJson
+from reconciler.outcomes import Outcome
 from reconciler.rules import Level, Rule
 from reconciler.values import dataclass
-from reconciler.writes import Outcome
+
+if TYPE_CHECKING:
+    from reconciler.plan_document.layout import AmountJson, ChangeJson, PlaceJson, PlanJson, ViolationJson
 
 
 class Kind(IntEnum):

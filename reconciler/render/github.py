@@ -7,12 +7,14 @@ and the last line says how many are missing.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from reconciler.plan_document import PlanJson
-from reconciler.plan_document.layout import PlaceJson
 from reconciler.render.document import Kind, Problem, Row, View, pending_writes, plural, signed, view
 from reconciler.render.text import annotation_data, annotation_property
 from reconciler.values import dataclass
+
+if TYPE_CHECKING:
+    from reconciler.plan_document.layout import PlaceJson, PlanJson
 
 MOST = 10
 """Annotations that GitHub shows for one step."""

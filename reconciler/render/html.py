@@ -12,13 +12,13 @@ import hashlib
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from reconciler import __version__
 from reconciler.money import Amount, add_up
-from reconciler.plan_document import PlanJson
 from reconciler.render.amounts import monthly_amounts, moved
 from reconciler.render.document import View, signed, users_after_apply, view
 from reconciler.render.html_invoices import with_invoices
@@ -28,6 +28,9 @@ from reconciler.render.html_plan import plan_headline, plan_needs, plan_rows
 from reconciler.render.html_time import audit_trail, movements, over_time
 from reconciler.render.text import cut, visible
 from reconciler.timeline import month_of
+
+if TYPE_CHECKING:
+    from reconciler.plan_document.layout import PlanJson
 
 TEMPLATES = Path(__file__).parent / "templates"
 LONGEST = 2000

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from reconciler.model import MappingKey
 from reconciler.money import Amount, amount_of
+from reconciler.outcomes import Outcome
 from reconciler.render.document import AFTERWARDS, capital, plural, sentence
 from reconciler.render.html_charts import draw_sparkline
 from reconciler.render.html_page import Background, Headline, Name, Need, PageRow, Status, Tone
@@ -16,7 +17,6 @@ from reconciler.state.base import HistoryChange
 from reconciler.state.history import PastRun
 from reconciler.timeline import Ending, ending_of
 from reconciler.topics import find_topic
-from reconciler.writes import Outcome
 
 NOT_READ = Status(sign="?", word="not looked at", tone=Tone.PLAIN, same=True)
 _NEEDS = {Outcome.HELD, Outcome.STALE, Outcome.FAILED, Outcome.UNKNOWN}

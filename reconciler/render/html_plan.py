@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from reconciler.money import Amount, written
-from reconciler.plan_document import ChangeJson
+from reconciler.outcomes import Outcome
 from reconciler.render.amounts import amount_from
 from reconciler.render.document import (
     AFTERWARDS,
@@ -26,7 +27,9 @@ from reconciler.render.document import (
 from reconciler.render.html_charts import draw_sparkline
 from reconciler.render.html_page import Background, Headline, Need, PageRow, Status, Tone
 from reconciler.render.html_time import moment_in_words, overdue
-from reconciler.writes import Outcome
+
+if TYPE_CHECKING:
+    from reconciler.plan_document.layout import ChangeJson
 
 HELD = Status(sign="!", word="held", tone=Tone.CALL)
 SAME = Status(sign="=", word="unchanged", tone=Tone.PLAIN, same=True)

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 from reconciler.model import MappingKey
+from reconciler.outcomes import Outcome
 from reconciler.render.html_charts import Chart, Event, draw_chart
 from reconciler.render.html_page import AuditRun, Background, Movement, PageRow
 from reconciler.state.history import PastChange, PastRun
 from reconciler.timeline import Ending, Month, ending_of, is_whole, month_of
-from reconciler.writes import Outcome
 
 OVERDUE = timedelta(hours=36)
 TOP = 5

@@ -7,9 +7,10 @@ what needs a person, then what changes, then the rest folded away.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from reconciler.changes import Action
-from reconciler.plan_document import PlanJson
+from reconciler.outcomes import Outcome
 from reconciler.render.amounts import amount_in_words, amounts_sentence
 from reconciler.render.document import (
     Kind,
@@ -29,7 +30,9 @@ from reconciler.render.document import (
 )
 from reconciler.render.text import markdown_code, markdown_safe
 from reconciler.values import dataclass
-from reconciler.writes import Outcome
+
+if TYPE_CHECKING:
+    from reconciler.plan_document.layout import PlanJson
 
 LIMIT = 60_000
 """Characters; a comment on GitHub may have 65,536."""

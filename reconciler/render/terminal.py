@@ -7,9 +7,10 @@ alone: each line says it in a word too. The program's own words are ASCII, so th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from reconciler.changes import Action
-from reconciler.plan_document import PlanJson
+from reconciler.outcomes import Outcome
 from reconciler.render.amounts import amount_in_words, amounts_sentence
 from reconciler.render.document import (
     AFTERWARDS,
@@ -30,7 +31,9 @@ from reconciler.render.document import (
 )
 from reconciler.render.pen import Ink, Pen
 from reconciler.render.text import display_width, pad
-from reconciler.writes import Outcome
+
+if TYPE_CHECKING:
+    from reconciler.plan_document.layout import PlanJson
 
 LISTED = 20
 """Unmapped clients and unmanaged Subscriptions that are listed without `verbose`."""

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from reconciler.cli.main import main
-from reconciler.plan_document import PlanJson, dump_document
+from reconciler.plan_document import dump_document
+from reconciler.plan_document.layout import PlanJson
 from tests.builders import build_plan
 from tests.render import stories
 

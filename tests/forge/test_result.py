@@ -8,8 +8,9 @@ import pytest
 
 from reconciler.errors import ConnectFailed, ReconcilerError, StateLocked, UsageError
 from reconciler.forge.result import NO_RESULT, Reason, Result, Verdict, read_result
-from reconciler.plan_document import PlanJson, dump_document, error_document
-from reconciler.writes import Outcome, Settled
+from reconciler.outcomes import Outcome, Settled
+from reconciler.plan_document import dump_document, error_document
+from reconciler.plan_document.layout import PlanJson
 from tests.builders import build_plan
 from tests.render import stories
 

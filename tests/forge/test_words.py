@@ -7,7 +7,8 @@ import pytest
 from reconciler.errors import ConnectFailed
 from reconciler.forge.result import NO_RESULT, Result, read_result
 from reconciler.forge.words import COMMENT_LIMIT, Occasion, Origin, body, fitted, origin
-from reconciler.plan_document import PlanJson, dump_document, error_document
+from reconciler.plan_document import dump_document, error_document
+from reconciler.plan_document.layout import PlanJson
 from tests.builders import NOW, build_change, build_mapping, build_plan
 from tests.render import stories
 

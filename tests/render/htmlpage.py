@@ -7,7 +7,7 @@ from datetime import timedelta
 from html.parser import HTMLParser
 
 from reconciler.model import MappingKey
-from reconciler.plan_document import PlanJson
+from reconciler.plan_document.layout import PlanJson
 from reconciler.render.html import draw_page, make_page
 from reconciler.render.html_page import Background, Name
 from reconciler.state.base import HistoryChange, RunInfo, RunVerdict

@@ -8,10 +8,11 @@ from datetime import timedelta
 from reconciler.apply import Applied
 from reconciler.changes import Action, ActionReason, Change, Plan, UnmanagedSubscription, UnmappedClient, Violation
 from reconciler.model import HaloCustomerId, InfimaClientId, MappingKey, QuantityRule, RunId, SubscriptionId
-from reconciler.plan_document import PlanJson, plan_document
+from reconciler.outcomes import Outcome, Settled
+from reconciler.plan_document import plan_document
+from reconciler.plan_document.layout import PlanJson
 from reconciler.rules import Allowance, Rule
 from reconciler.verdict import verdict_of
-from reconciler.writes import Outcome, Settled
 from tests.builders import NOW, TEMPLATE, build_change, build_hold, build_mapping, build_plan, build_violation
 
 VERSION = "0.1.0"

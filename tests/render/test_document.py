@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reconciler.changes import Action, ActionReason
+from reconciler.outcomes import Outcome, Settled
 from reconciler.plan_document import plan_document
 from reconciler.render.document import (
     Kind,
@@ -18,7 +19,6 @@ from reconciler.render.document import (
     view,
 )
 from reconciler.rules import Rule
-from reconciler.writes import Outcome, Settled
 from tests.builders import build_change, build_hold, build_mapping, build_plan
 from tests.render import stories
 

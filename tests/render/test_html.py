@@ -11,7 +11,7 @@ from decimal import Decimal
 import pytest
 
 from reconciler.model import UnitPrice
-from reconciler.plan_document import PlanJson
+from reconciler.plan_document.layout import PlanJson
 from reconciler.render.document import Kind, view
 from reconciler.render.html import TEMPLATES, render_html
 from tests.builders import build_change, build_mapping, build_plan

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from reconciler.changes import Action, Plan
-from reconciler.plan_document import PlanJson, plan_document
+from reconciler.outcomes import Outcome, Settled
+from reconciler.plan_document import plan_document
+from reconciler.plan_document.layout import PlanJson
 from reconciler.render.terminal import render_outcome, render_plan
 from reconciler.rules import Rule
-from reconciler.writes import Outcome, Settled
 from tests.builders import build_change, build_hold, build_mapping, build_plan
 from tests.render import stories
 from tests.render.golden import assert_golden
