@@ -26,6 +26,7 @@ from reconciler.model import (
     SubscriptionId,
 )
 from reconciler.outcomes import Outcome
+from reconciler.plan import waiting_time
 from reconciler.providers.base import Accepted, NewSubscription, Refused, Unclear, WriteAnswer
 from reconciler.state.base import IntentEntry
 from reconciler.update import set_counts
@@ -59,7 +60,7 @@ class Creator:
         if not changes:
             return
         self.total = len(changes)
-        self.ground.observe(PhaseStarted(phase=PHASE, total=self.total))
+        self.ground.observe(PhaseStarted(phase=PHASE, total=self.total, at_least=self._seconds_at_least()))
         waiting = self._look_twice(list(changes))
         while waiting:
             size = self._group_size(len(waiting))
@@ -72,6 +73,11 @@ class Creator:
             unsent = self._create_group(self._without_candidate(group))
             waiting = unsent + waiting
         self.ground.observe(PhaseFinished(phase=PHASE))
+
+    def _seconds_at_least(self) -> float:
+        """What the request budget makes of this many creates."""
+        rows, settings = len(self.ground.listing), self.ground.settings
+        return waiting_time(self.total, 0, rows=rows, settings=settings).total_seconds()
 
     def _group_size(self, left: int) -> int:
         """As many as one batch of counts takes, and as the request budget lets through without a pause."""

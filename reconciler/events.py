@@ -11,10 +11,14 @@ from reconciler.values import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhaseStarted:
-    """A phase of the run began, e.g. "Reading INFIMA clients". `total` is the number of steps, where it is known."""
+    """A phase of the run began, e.g. "Reading INFIMA clients". `total` is the number of steps, where it is known.
+
+    `at_least` is the time in seconds that the request budget alone needs for them.
+    """
 
     phase: str
     total: int | None = None
+    at_least: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

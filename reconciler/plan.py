@@ -65,6 +65,7 @@ __all__ = [
     "select",
     "summarise",
     "takes_long",
+    "waiting_time",
     "writing_time",
 ]
 
@@ -106,11 +107,16 @@ def writing_time(plan: Plan, settings: Settings) -> timedelta:
 
     Counted are one post for each create, one for each batch of quantities, and the listings around each group.
     """
-    if not plan.writes:
-        return timedelta()
     creates = sum(c.action is Action.CREATE for c in plan.writes)
-    groups, batches = (math.ceil(n / settings.batch) for n in (creates, len(plan.writes) - creates))
-    listing = math.ceil(len(plan.changes) / _ROWS_A_PAGE)
+    return waiting_time(creates, len(plan.writes) - creates, rows=len(plan.changes), settings=settings)
+
+
+def waiting_time(creates: int, updates: int, *, rows: int, settings: Settings) -> timedelta:
+    """The same for so many creates and updates where a listing has that many rows."""
+    if not creates and not updates:
+        return timedelta()
+    groups, batches = (math.ceil(n / settings.batch) for n in (creates, updates))
+    listing = max(1, math.ceil(rows / _ROWS_A_PAGE))
     requests = creates + groups + batches + listing * (_LISTINGS_PER_GROUP * groups + 1)
     windows = (requests - 1) // settings.halo_budget.requests
     return timedelta(seconds=windows * settings.halo_budget.seconds)

@@ -110,6 +110,13 @@ def test_a_new_subscription_without_a_whole_number_gets_no_count() -> None:
     assert len(stage.target.sent) == 1
 
 
+def test_how_long_the_budget_makes_it_last_is_told_beforehand() -> None:
+    stage = Scene(halo_budget=RequestBudget(requests=5, seconds=300))
+    stage.apply(creates(*"abcdef"))
+    [begun] = [e for e in stage.events if isinstance(e, PhaseStarted) and e.phase == "Creating Subscriptions"]
+    assert begun.at_least == 300  # six posts, their counts, two listings, one at the end: ten requests
+
+
 def test_progress_is_told() -> None:
     stage = Scene()
     stage.apply(creates("a", "b"))

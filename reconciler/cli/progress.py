@@ -6,6 +6,7 @@ wrong here silences it.
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import threading
@@ -27,6 +28,8 @@ from reconciler.render.text import terminal_safe
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
+
+MINUTE = 60.0
 
 INTERVAL = 10.0
 """Seconds between two lines about the same phase, or about waiting, where there is no terminal."""
@@ -121,7 +124,7 @@ class LineDisplay:
     def __init__(self, stream: TextIO, monotonic: Callable[[], float]) -> None:
         self._stream = stream
         self._monotonic = monotonic
-        self._started: dict[str, float] = {}
+        self._started: dict[str, _Pace] = {}
         self._told: dict[str, float] = {}
         self._waited = float("-inf")
 
@@ -137,13 +140,15 @@ class LineDisplay:
     def _line(self, event: Event, now: float) -> str:
         match event:
             case PhaseStarted():
-                self._started[event.phase] = self._told[event.phase] = now
+                self._started[event.phase] = _Pace(event, now)
+                self._told[event.phase] = now
             case PhaseAdvanced() if now - self._told.get(event.phase, now) >= INTERVAL:
                 self._told[event.phase] = now
-                return f"{_clean(event.phase, self._stream)} ... {_share(event)}"
+                left = self._started[event.phase].left(event, now)
+                return f"{_clean(event.phase, self._stream)} ... {_share(event)}{left and ', '}{left}"
             case PhaseFinished():
-                seconds = now - self._started.pop(event.phase, now)
-                return _finished(event, seconds, self._stream)
+                pace = self._started.pop(event.phase, None)
+                return _finished(event, now - pace.started if pace else 0.0, self._stream)
             case Waiting() if event.seconds >= SHORTEST_WAIT and now - self._waited >= INTERVAL:
                 self._waited = now
                 return _waiting(event, self._stream)
@@ -164,7 +169,7 @@ class LiveDisplay:
         self._stream = stream
         self._monotonic = monotonic
         self._bars: Progress | None = None
-        self._open: dict[str, tuple[TaskID, float]] = {}
+        self._open: dict[str, tuple[TaskID, _Pace]] = {}
         self._over = False
 
     def show(self, event: Event) -> None:
@@ -188,21 +193,23 @@ class LiveDisplay:
         if self._bars is None:
             self._bars = _make_bars(self._stream)
             self._bars.start()
-        task = self._bars.add_task(_clean(event.phase, self._stream), total=event.total)
-        self._open[event.phase] = task, self._monotonic()
+        task = self._bars.add_task(_clean(event.phase, self._stream), total=event.total, left="")
+        self._open[event.phase] = task, _Pace(event, self._monotonic())
 
     def _advance(self, event: PhaseAdvanced) -> None:
         if self._bars is not None and event.phase in self._open:
-            task, _ = self._open[event.phase]
-            self._bars.update(task, completed=event.done, total=event.total)
+            task, pace = self._open[event.phase]
+            left = pace.left(event, self._monotonic())
+            self._bars.update(task, completed=event.done, total=event.total, left=left)
 
     def _close_phase(self, event: PhaseFinished) -> None:
-        task, started = self._open.pop(event.phase, (None, self._monotonic()))
+        now = self._monotonic()
+        task, pace = self._open.pop(event.phase, (None, None))
         if self._bars is not None and task is not None:
             self._bars.remove_task(task)
             if not self._open:
                 self._take_down()
-        self._say(_finished(event, self._monotonic() - started, self._stream))
+        self._say(_finished(event, now - pace.started if pace else 0.0, self._stream))
 
     def close(self) -> None:
         """Take the bars down, forget the phases that never ended, and draw none any more."""
@@ -222,6 +229,28 @@ class LiveDisplay:
             self._bars.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
+class _Pace:
+    """When a phase began and how long it takes at least: what is left of it, in words, follows from that.
+
+    Time per step alone would promise a night of creates in a minute, until the request budget is used up the first
+    time; the time that the budget needs alone would know nothing of a slow server.
+    """
+
+    def __init__(self, event: PhaseStarted, now: float) -> None:
+        self.started = now
+        self._at_least = event.at_least
+
+    def left(self, event: PhaseAdvanced, now: float) -> str:
+        """E.g. "about 35 min left"; empty while nothing can be said."""
+        if event.total is None or not 0 < event.done < event.total:
+            return ""
+        elapsed = now - self.started
+        seconds = max(self._at_least - elapsed, elapsed / event.done * (event.total - event.done))
+        if seconds < MINUTE:
+            return f"about {max(1, math.ceil(seconds))} s left"
+        return f"about {math.ceil(seconds / MINUTE)} min left"
+
+
 def _make_bars(stream: TextIO) -> Progress:
     from rich.console import Console  # noqa: PLC0415 - slow to import, and needed on a terminal only
     from rich.progress import (  # noqa: PLC0415
@@ -231,7 +260,6 @@ def _make_bars(stream: TextIO) -> Progress:
         SpinnerColumn,
         TextColumn,
         TimeElapsedColumn,
-        TimeRemainingColumn,
     )
 
     class SilencedConsole(Console):
@@ -246,7 +274,7 @@ def _make_bars(stream: TextIO) -> Progress:
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        TimeRemainingColumn(),
+        TextColumn("{task.fields[left]}", markup=False),
         console=SilencedConsole(file=stream),
         transient=True,
         redirect_stdout=False,

@@ -90,7 +90,36 @@ def test_long_phase_says_how_far_it_is_every_ten_seconds(
     for done in range(1, 26):
         clock.now += 1
         observe(PhaseAdvanced(phase="Counting", done=done, total=412))
-    assert stream.getvalue() == "Counting ... 10 of 412\nCounting ... 20 of 412\n"
+    assert stream.getvalue() == ("Counting ... 10 of 412, about 7 min left\nCounting ... 20 of 412, about 7 min left\n")
+
+
+def told_after(elapsed: float, done: int, total: int | None, *, at_least: float = 0.0) -> str:
+    """The line about a phase that has been going on for `elapsed` seconds."""
+    stream, clock = io.StringIO(), Monotonic()
+    observe = progress_observer(stream=stream, monotonic=clock)
+    observe(PhaseStarted(phase="Creating", total=total, at_least=at_least))
+    clock.now += elapsed
+    observe(PhaseAdvanced(phase="Creating", done=done, total=total))
+    return stream.getvalue().strip()
+
+
+def test_what_is_left_follows_from_the_pace() -> None:
+    assert told_after(20, 100, 400) == "Creating ... 100 of 400, about 1 min left"
+    assert told_after(20, 100, 390) == "Creating ... 100 of 390, about 58 s left"
+    assert told_after(20, 389, 390) == "Creating ... 389 of 390, about 1 s left"
+
+
+def test_what_is_left_is_never_less_than_the_request_budget_permits() -> None:
+    """240 posts go out in seconds, and the next wait is minutes away: pace alone would promise a minute."""
+    assert told_after(12, 240, 2_000, at_least=2_400) == "Creating ... 240 of 2000, about 40 min left"
+    assert told_after(1_500, 1_200, 2_000, at_least=2_400) == "Creating ... 1200 of 2000, about 17 min left"
+
+
+@pytest.mark.parametrize(
+    ("done", "total", "words"), [(0, 5, "0 of 5"), (5, 5, "5 of 5"), (6, 5, "6 of 5"), (3, None, "3")]
+)
+def test_nothing_is_promised_without_a_pace_or_an_end(done: int, total: int | None, words: str) -> None:
+    assert told_after(20, done, total) == f"Creating ... {words}"
 
 
 def test_phases_side_by_side_keep_their_own_time(
@@ -203,6 +232,17 @@ def test_terminal_keeps_a_line_for_each_finished_phase(terminal: Terminal) -> No
     observe(PhaseFinished(phase="Other", detail="[bold]1[/bold] row"))
     assert "Reading INFIMA clients ... 412 clients (1.2 s)\n" in terminal.getvalue()
     assert "Other ... [bold]1[/bold] row (1.2 s)\n" in terminal.getvalue()
+
+
+def test_terminal_says_how_much_time_is_left(terminal: Terminal) -> None:
+    clock = Monotonic()
+    observe = progress_observer(stream=terminal, monotonic=clock)
+    observe(PhaseStarted(phase="Creating", total=2_000, at_least=2_400))
+    clock.now += 12
+    observe(PhaseAdvanced(phase="Creating", done=240, total=2_000))
+    observe.close()
+    assert "240/2000" in terminal.getvalue()
+    assert "about 40 min left" in terminal.getvalue()
 
 
 def test_cursor_is_shown_again_when_no_phase_is_open(terminal: Terminal) -> None:
