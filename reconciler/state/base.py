@@ -127,7 +127,11 @@ class RunVerdict:
 
 
 class RunState(Protocol):
-    """A store opened for one run. Each method returns only when what it records is durable, or raises `StateError`."""
+    """A store opened for one run. Each method raises `StateError`, or returns when what it records is durable.
+
+    Two need not wait for the disk: an outcome that a power loss takes away is one that nobody knows, which is what a
+    crash a moment earlier would have left, and the next record makes it durable.
+    """
 
     @property
     def recorded(self) -> Recorded:
@@ -190,11 +194,11 @@ class RunState(Protocol):
         ...
 
     def conclude(self, number: int, result: IntentResult, message: str = "") -> None:
-        """Journal what became of the intent with that number (J2)."""
+        """Journal what became of the intent with that number (J2); durable with the next record."""
         ...
 
     def note(self, kind: str, facts: Mapping[str, Json]) -> None:
-        """Journal anything else worth keeping: plan figures, holds, allowances, a person's decision."""
+        """Journal anything else worth keeping, such as plan figures and holds; durable with the next record."""
         ...
 
     def finish(self, verdict: RunVerdict) -> None:

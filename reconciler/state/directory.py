@@ -155,7 +155,7 @@ def run_lock(directory: PrivateDirectory, info: RunInfo, *, location: str) -> It
         except filelock.Timeout as exc:
             raise _locked(directory, location) from exc
     try:
-        directory.replace(HOLDER_FILE, _describe_holder(info))
+        directory.replace(HOLDER_FILE, _describe_holder(info), durable=False)
         yield
     finally:
         try:

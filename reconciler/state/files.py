@@ -83,21 +83,25 @@ class PrivateDirectory:
         with os_errors_as_state_errors("list", path):
             return tuple(sorted(f"{folder}/{entry.name}" for entry in path.iterdir() if entry.suffix == ".jsonl"))
 
-    def replace(self, name: str, content: bytes) -> None:
-        """Put `content` in the file's place: a crash at any point leaves the old file or the new one."""
+    def replace(self, name: str, content: bytes, *, durable: bool = True) -> None:
+        """Put `content` in the file's place: a crash at any point leaves the old file or the new one.
+
+        What is not `durable` a power loss may take back; a killed process loses nothing.
+        """
         path = self.path(name)
         self._make(path.parent)
         with os_errors_as_state_errors("write", path):
             _refuse_strange_target(path)
             temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
             try:
-                _write_new_file(temporary, content)
+                _write_new_file(temporary, content, durable=durable)
                 os.replace(temporary, path)  # noqa: PTH105 - the system call is the point, and tests break it by name
             except BaseException:
                 with suppress(OSError):
                     os.unlink(temporary)  # noqa: PTH108 - as above
                 raise
-            _fsync_directory(path.parent)
+            if durable:
+                _fsync_directory(path.parent)
 
     def create(self, name: str) -> AppendOnlyFile:
         """Start a new append-only file; one that is there already is an error, never continued."""
@@ -156,7 +160,7 @@ class PrivateDirectory:
 
 
 class AppendOnlyFile:
-    """A file that only grows. `append` returns when its bytes are on disk; after one failure it takes no more."""
+    """A file that only grows; after one failure it takes no more."""
 
     def __init__(self, path: Path, fd: int) -> None:
         self.path = path
@@ -164,8 +168,8 @@ class AppendOnlyFile:
         self._size = 0
         self._broken = False
 
-    def append(self, content: bytes) -> None:
-        """Write and fsync `content` as a whole.
+    def append(self, content: bytes, *, durable: bool = True) -> None:
+        """Write `content` as a whole, and return when it is on disk; what is not `durable` is so with the next record.
 
         After a failure the file is cut back to its last whole record, and every later append raises: what a failed
         fsync left on disk nobody knows, and a record behind it would claim to follow one that may be lost.
@@ -175,7 +179,8 @@ class AppendOnlyFile:
         try:
             with os_errors_as_state_errors("write", self.path):
                 _write_all(self._fd, content)
-                os.fsync(self._fd)
+                if durable:
+                    os.fsync(self._fd)
         except BaseException:
             self._broken = True
             with suppress(OSError):
@@ -184,18 +189,19 @@ class AppendOnlyFile:
         self._size += len(content)
 
     def close(self) -> None:
-        """Close the file; every record in it is on disk already."""
+        """Close the file; every durable record in it is on disk already."""
         self._broken = True
         with suppress(OSError):
             os.close(self._fd)
 
 
-def _write_new_file(path: Path, content: bytes) -> None:
+def _write_new_file(path: Path, content: bytes, *, durable: bool) -> None:
     fd = os.open(path, _CREATE | os.O_WRONLY, 0o600)
     try:
         _make_private(fd)
         _write_all(fd, content)
-        os.fsync(fd)
+        if durable:
+            os.fsync(fd)
     finally:
         os.close(fd)
 

@@ -136,7 +136,7 @@ def journal_name(info: RunInfo) -> str:
 
 
 class Journal:
-    """The journal of a run that is under way. Every record is on disk when the method that writes it returns.
+    """The journal of a run that is under way. A durable record is on disk when `append` returns, and all before it.
 
     It is safe to call from several threads.
     """
@@ -163,13 +163,13 @@ class Journal:
         with self._lock:
             return ChainHead(file=self.name, seq=self._seq, hash=self._prev)
 
-    def append(self, kind: str, facts: Mapping[str, Json]) -> None:
+    def append(self, kind: str, facts: Mapping[str, Json], *, durable: bool = True) -> None:
         """Write one record. Raises `StateError`; then nothing may be sent on the strength of it."""
         with self._lock:
             record, line = make_record(
                 seq=self._seq + 1, time=self._clock.now(), kind=kind, run=self._run, facts=facts, prev=self._prev
             )
-            self._file.append(line)
+            self._file.append(line, durable=durable)
             self._content += line
             self._seq, self._prev = record.seq, record.hash
 

@@ -185,10 +185,11 @@ class RecordedRun:
         self._wrote = True
 
     def conclude(self, number: int, result: IntentResult, message: str = "") -> None:
-        self._journal.append("outcome", {"number": number, "result": result.value, "message": message})
+        facts: dict[str, Json] = {"number": number, "result": result.value, "message": message}
+        self._journal.append("outcome", facts, durable=False)
 
     def note(self, kind: str, facts: Mapping[str, Json]) -> None:
-        self._journal.append(f"note:{kind}", facts)
+        self._journal.append(f"note:{kind}", facts, durable=False)
 
     def finish(self, verdict: RunVerdict) -> None:
         self._journal.append("verdict", verdict_facts(verdict))
