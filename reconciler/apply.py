@@ -171,8 +171,7 @@ def _perform(
 ) -> ReconcilerError | None:
     error: ReconcilerError | None = None
     try:
-        tools.state.record_tenant(plan.tenant)
-        tools.state.record_bindings(_found_bindings(plan, tools))
+        tools.state.record_ground(plan.tenant, _found_bindings(plan, tools))
         if writes and confirmed_by_person:
             ground.relist()
         _still_zero(writes, tools, ground)

@@ -208,9 +208,10 @@ class FakeState:
     def recorded(self) -> Recorded:
         return self.document.recorded(durable=self.durable)
 
-    def record_tenant(self, tenant: Tenant) -> None:
-        self._called("record_tenant", tenant)
+    def record_ground(self, tenant: Tenant, bindings: Sequence[Binding]) -> None:
+        self._called("record_ground", tenant)
         self.document = replace(self.document, tenant=tenant)
+        self.record_bindings(bindings)
 
     def record_attempts(
         self, attempts: Sequence[Attempt], *, replacing: Mapping[MappingKey, str] | None = None

@@ -367,14 +367,14 @@ def test_a_subscription_without_customer_is_not_bound() -> None:
 def test_the_tenant_is_recorded_before_the_first_write() -> None:
     stage = scene(1)
     stage.apply(build_plan(update()))
-    assert [name for name, _ in stage.state.log][:3] == ["record_tenant", "record_bindings", "intend"]
+    assert [name for name, _ in stage.state.log][:3] == ["record_ground", "record_bindings", "intend"]
     assert stage.state.recorded.tenant == TENANT
 
 
 # --- what goes wrong around the writes -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("call", [("record_tenant", 1), ("record_bindings", 1), ("intend", 1)])
+@pytest.mark.parametrize("call", [("record_ground", 1), ("record_bindings", 1), ("intend", 1)])
 def test_a_record_that_cannot_be_written_stops_the_run_before_the_request(call: tuple[str, int]) -> None:
     stage = scene(1)
     stage.state.failing = {call}

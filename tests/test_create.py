@@ -57,7 +57,7 @@ def test_each_step_is_durable_before_the_next() -> None:
     stage = Scene()
     stage.apply(creates("a"))
     assert [name for name, _ in stage.state.log] == [
-        "record_tenant", "record_attempts", "intend", "conclude", "record_bindings", "intend", "conclude",
+        "record_ground", "record_attempts", "intend", "conclude", "record_bindings", "intend", "conclude",
         "record_bindings",
     ]  # fmt: skip
     first, second = stage.state.intents

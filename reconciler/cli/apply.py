@@ -22,7 +22,6 @@ from reconciler.cli.options import (
 )
 from reconciler.cli.output import draw_plan, prepare_drawing, say, tell, terminal_style
 from reconciler.cli.planfile import load_plan_file
-from reconciler.cli.whoami import actor, commit
 from reconciler.cli.wiring import Wiring, live, wire, wishes
 from reconciler.errors import PlanFileError, UsageError
 from reconciler.model import Mappings, RunId
@@ -82,7 +81,10 @@ def apply(
         )
     wiring = wire(options)
     with wiring.stopper.listen(), reading_ahead(wiring) as ahead:
-        from reconciler.run import Applying, run_apply  # noqa: PLC0415 - while the reads are on their way
+        from reconciler.cli.whoami import actor, ask_commit  # noqa: PLC0415 - while the reads are on their way
+
+        commit = ask_commit(os.environ, wiring.options.mappings)
+        from reconciler.run import Applying, run_apply  # noqa: PLC0415
 
         prepare_drawing(options)
         mappings = wiring.load()
@@ -96,7 +98,7 @@ def apply(
                     live=live(systems),
                     mappings=mappings,
                     store=wiring.store(),
-                    info=_run_info(wiring, mappings, wished),
+                    info=_run_info(wiring, mappings, wished, actor=actor(os.environ), commit=commit()),
                     wishes=wished,
                     surroundings=wiring.surroundings(),
                     show=drawing.show,
@@ -135,7 +137,7 @@ class _Drawing:
         return answer == "yes"
 
 
-def _run_info(wiring: Wiring, mappings: Mappings, wished: Wishes) -> RunInfo:
+def _run_info(wiring: Wiring, mappings: Mappings, wished: Wishes, *, actor: str, commit: str) -> RunInfo:
     from reconciler.state.base import RunInfo  # noqa: PLC0415
 
     # A run of some mappings has to be known as one: its sum of users is not comparable with a whole night's.
@@ -144,8 +146,8 @@ def _run_info(wiring: Wiring, mappings: Mappings, wished: Wishes) -> RunInfo:
         id=RunId(secrets.token_hex(4)),
         command=" ".join(["apply", *selected]),
         started_at=wiring.clock.now(),
-        actor=actor(os.environ),
-        commit=commit(os.environ, wiring.options.mappings),
+        actor=actor,
+        commit=commit,
         mappings_sha256=mappings.sha256,
         version=__version__,
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import getpass
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 GIT_SECONDS = 5
@@ -22,6 +23,14 @@ def actor(environ: Mapping[str, str]) -> str:
         return getpass.getuser()
     except (OSError, KeyError):
         return "unknown"
+
+
+def ask_commit(environ: Mapping[str, str], mappings: Path) -> Callable[[], str]:
+    """`commit`, asked in the background: git takes a while to answer, and a run has reading to do meanwhile."""
+    pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="git")
+    answer = pool.submit(commit, environ, mappings)
+    pool.shutdown(wait=False)
+    return answer.result
 
 
 def commit(environ: Mapping[str, str], mappings: Path) -> str:

@@ -138,8 +138,8 @@ class RunState(Protocol):
         """What the state says now, own records included."""
         ...
 
-    def record_tenant(self, tenant: Tenant) -> None:
-        """Write down which two systems this state belongs to."""
+    def record_ground(self, tenant: Tenant, bindings: Sequence[Binding]) -> None:
+        """Write down which two systems this state belongs to, and bindings as `record_bindings` does, in one step."""
         ...
 
     def record_attempts(

@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import field, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from reconciler.errors import StateConflict, StateError
@@ -27,6 +28,9 @@ from reconciler.model import (
     Tenant,
 )
 from reconciler.values import dataclass
+
+_TIMES = 256
+"""So many spellings of times are remembered: one night binds a thousand Subscriptions at one moment."""
 
 FORMAT = 1
 STATE_FILE = "state.json"
@@ -196,11 +200,13 @@ def decode(content: bytes | None, *, place: str) -> StateDocument:
     raise _damaged(place)
 
 
+@lru_cache(maxsize=_TIMES)
 def format_time(moment: datetime) -> str:
     """A time as the state's files spell it: UTC, ISO 8601, with a Z."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
+@lru_cache(maxsize=_TIMES)
 def parse_time(text: str) -> datetime:
     """The time in `text`. Raises `ValueError` without a time zone."""
     moment = datetime.fromisoformat(text)

@@ -94,11 +94,16 @@ class RecordedRun:
         """True once the run did something that a later reader must learn of."""
         return self._updated or self._wrote
 
-    def record_tenant(self, tenant: Tenant) -> None:
+    def record_ground(self, tenant: Tenant, bindings: Sequence[Binding]) -> None:
         if self._keeper.document.tenant == tenant:
+            self.record_bindings(bindings)
             return
         facts: dict[str, Json] = {"halo_url": tenant.halo_url, "infima_partner": tenant.infima_partner}
-        self._change("tenant", facts, lambda document: replace(document, tenant=tenant), "Systems recorded")
+        if bindings:
+            self._journal.append("tenant", facts, durable=False)
+            self._bind(bindings, tenant)
+        else:
+            self._change("tenant", facts, lambda document: replace(document, tenant=tenant), "Systems recorded")
 
     def record_attempts(
         self, attempts: Sequence[Attempt], *, replacing: Mapping[MappingKey, str] | None = None
@@ -133,15 +138,17 @@ class RecordedRun:
         )
 
     def record_bindings(self, bindings: Sequence[Binding]) -> None:
-        if not bindings:
-            return
+        if bindings:
+            self._bind(bindings)
+
+    def _bind(self, bindings: Sequence[Binding], tenant: Tenant | None = None) -> None:
         rows: list[Json] = [
             {"key": row.key, "subscription_id": row.subscription_id, "origin": row.origin.value} for row in bindings
         ]
         self._change(
             "bindings",
             {"bindings": rows},
-            lambda document: changes.add_bindings(document, bindings),
+            lambda document: changes.add_bindings(replace(document, tenant=tenant or document.tenant), bindings),
             f"Bound: {_some([row.key for row in bindings])}",
         )
 

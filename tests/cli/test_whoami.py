@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.cli.whoami import actor, commit
+from reconciler.cli.whoami import actor, ask_commit, commit
 from tests.state.gitworld import git, isolated_git
 
 EVENT = {"GITHUB_SHA": "e" * 40}
@@ -29,6 +29,11 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_commit_is_the_one_that_is_checked_out(repository: Path, tmp_path: Path) -> None:
     head = git(repository, isolated_git(tmp_path), "rev-parse", "HEAD")
     assert commit(EVENT, repository / "mappings.yaml") == head, "not the event's: a job may check out something newer"
+
+
+def test_it_can_be_asked_for_ahead(repository: Path) -> None:
+    asked = ask_commit(EVENT, repository / "mappings.yaml")
+    assert asked() == asked() == commit(EVENT, repository / "mappings.yaml")
 
 
 def test_without_a_repository_it_is_the_events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -28,7 +28,7 @@ def test_missing_directory_is_the_empty_state(store: DirectoryState, tmp_path: P
 
 def test_everything_recorded_is_read_by_the_next_store(tmp_path: Path, clock: StillClock) -> None:
     with DirectoryState(tmp_path / "s", clock=clock).open_run(run_info()) as run:
-        run.record_tenant(TENANT)
+        run.record_ground(TENANT, [])
         run.record_attempts([attempt("acme"), attempt("borealis")])
         run.record_bindings([binding("acme", 9001)])
         inside = run.recorded
@@ -162,11 +162,23 @@ def test_run_that_raises_after_its_verdict_keeps_the_verdict(store: DirectorySta
 
 def test_same_systems_are_written_down_once(store: DirectoryState, tmp_path: Path) -> None:
     with store.open_run(run_info()) as run:
-        run.record_tenant(TENANT)
-        run.record_tenant(TENANT)
+        run.record_ground(TENANT, [binding("acme", 9001)])
+        run.record_ground(TENANT, [binding("borealis", 9002)])
+        run.record_ground(TENANT, [])
+        inside = run.recorded
 
     kinds = [record.kind for record in read_journal(tmp_path / "state" / journal_name(run_info())).records]
-    assert kinds.count("tenant") == 1
+    assert kinds == ["run-started", "tenant", "bindings", "bindings", "ended-without-verdict"]
+    assert (inside.tenant, sorted(inside.bindings)) == (TENANT, ["acme", "borealis"])
+
+
+def test_systems_and_what_was_found_in_them_are_one_step(store: DirectoryState, tmp_path: Path) -> None:
+    """A conflict leaves nothing of it, so that a state never belongs to a tenant it has no word of."""
+    with store.open_run(run_info()) as run:
+        with pytest.raises(StateConflict):
+            run.record_ground(TENANT, [binding("acme", 9001), binding("borealis", 9001)])
+        assert run.recorded.tenant is None
+        assert run.recorded.bindings == {}
 
 
 def test_lost_journal_of_the_run_before_is_noted(store: DirectoryState, tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ SETTLE_HOURS = 20
 LATE = (5.0, 90.0, 600.0, 7200.0)
 POINTS = ("", "", "", "request", "answer", "fsync", "write", "rename", "state-", "state-record", "state-intend",
           "state-conclude", "state-finish")  # fmt: skip
-TIGHT = ("state-record_attempts", "state-record_attempts", "state-intend", "state-record_tenant")
+TIGHT = ("state-record_attempts", "state-record_attempts", "state-intend", "state-record_ground")
 """Where it gets narrow: a run that ends shortly after one of these is in the middle of something."""
 LIST_TROUBLE = tuple(sorted(LIST_FAULTS | {FaultKind.FORBIDDEN, FaultKind.NOT_FOUND, FaultKind.COUNTS_LOW}))
 WRITE_TROUBLE = tuple(k for k in FaultKind if Endpoint.WRITE in endpoints_of(k) and k not in EVENTS)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.torture.processes import Workshop, one, together
 
-KILLS = (9, 23, 31, 38, 45, 52, 58, 64, 71, 78, 85, 92)
+KILLS = (9, 23, 31, 38, 45, 52, 58, 64, 71, 76, 82, 88)
 
 
 @pytest.fixture
