@@ -25,10 +25,10 @@ from reconciler.cli.planfile import load_plan_file
 from reconciler.cli.wiring import Wiring, live, wire, wishes
 from reconciler.errors import PlanFileError, UsageError
 from reconciler.model import Mappings, RunId
-from reconciler.values import dataclass
 
 if TYPE_CHECKING:
     from reconciler.changes import Plan
+    from reconciler.plan_document.layout import PlanJson
     from reconciler.plan_document.read import SavedPlan
     from reconciler.planning import Wishes
     from reconciler.run import Finished
@@ -92,7 +92,7 @@ def apply(
         saved = load_plan_file(plan_file) if plan_file is not None else None
         fitting = ahead if ahead is not None and ahead.fits(mappings) else None
         with fitting.systems if fitting else wiring.connect(mappings.settings) as systems:
-            drawing = _Drawing(options=options, wiring=wiring)
+            drawing = _Drawing(options)
             finished = run_apply(
                 Applying(
                     live=live(systems),
@@ -109,21 +109,23 @@ def apply(
                     first=fitting.first if fitting else None,
                 )
             )
-    return _report(finished, options, output)
+    return _report(finished, drawing.document, options, output)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class _Drawing:
-    options: CommonOptions
-    wiring: Wiring
+    """What a person sees of the plan, and the document it was drawn from."""
+
+    def __init__(self, options: CommonOptions) -> None:
+        self.options = options
+        self.document: PlanJson | None = None
 
     def show(self, plan: Plan) -> None:
         """The plan goes to stdout where a person reads it; with -o json stdout is kept for the one document."""
-        if self.options.output == "json":
-            return
         from reconciler.plan_document import plan_document  # noqa: PLC0415
 
-        say(draw_plan(plan_document(plan, version=__version__), self.options))
+        self.document = plan_document(plan, version=__version__)
+        if self.options.output != "json":
+            say(draw_plan(self.document, self.options))
 
     def confirm(self, plan: Plan) -> bool:
         summary = plan.summary
@@ -180,12 +182,11 @@ def _check_fits(saved: SavedPlan | None) -> Callable[[Plan], None] | None:
     return check
 
 
-def _report(finished: Finished, options: CommonOptions, output: str) -> int:
-    from reconciler.plan_document import dump_document, plan_document  # noqa: PLC0415
+def _report(finished: Finished, shown: PlanJson | None, options: CommonOptions, output: str) -> int:
+    from reconciler.plan_document import dump_document, plan_document, with_outcomes  # noqa: PLC0415
 
-    document = plan_document(
-        finished.plan, version=__version__, outcomes=finished.applied.outcomes, run=finished.verdict
-    )
+    plan, outcomes = finished.plan, finished.applied.outcomes
+    document = with_outcomes(shown or plan_document(plan, version=__version__), plan, outcomes, finished.verdict)
     if not finished.confirmed:
         if output == "json":
             say(dump_document(document))

@@ -3,11 +3,12 @@
 Its shape is in `layout`; saved plans are read by `read`.
 """
 
-from reconciler.plan_document.write import FORMAT_VERSION, dump_document, error_document, plan_document
+from reconciler.plan_document.write import FORMAT_VERSION, dump_document, error_document, plan_document, with_outcomes
 
 __all__ = [
     "FORMAT_VERSION",
     "dump_document",
     "error_document",
     "plan_document",
+    "with_outcomes",
 ]

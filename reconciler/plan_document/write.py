@@ -43,7 +43,6 @@ def plan_document(
 
     `applyable` is true when there is something to write and no refusal.
     """
-    outcomes = outcomes or {}
     summary = plan.summary
     document: PlanJson = {
         "format_version": FORMAT_VERSION,
@@ -55,7 +54,7 @@ def plan_document(
         "mappings_sha256": plan.mappings_sha256,
         "halo_url": plan.tenant.halo_url,
         "infima_partner": plan.tenant.infima_partner,
-        "resource_changes": [_change(change, outcomes.get(change.key)) for change in plan.changes],
+        "resource_changes": [_change(change) for change in plan.changes],
         "violations": [_violation(violation) for violation in plan.violations],
         "unmapped_clients": [
             {"id": client.id, "name": client.name, "user_count": client.user_count} for client in plan.unmapped
@@ -87,23 +86,46 @@ def plan_document(
             "without_amount": summary.unpriced,
         },
     }
+    return document if run is None and not outcomes else with_outcomes(document, plan, outcomes or {}, run)
+
+
+def with_outcomes(
+    document: PlanJson, plan: Plan, outcomes: Mapping[MappingKey, Settled], run: RunVerdict | None
+) -> PlanJson:
+    """Return the plan's document with what `apply` made of it; the document itself stays as it is."""
+    rows = zip(document["resource_changes"], plan.changes, strict=True)
+    told: PlanJson = {
+        **document,
+        "resource_changes": [_settled(row, change, outcomes.get(change.key)) for row, change in rows],
+    }
     if run is not None:
-        document["run"] = {
+        told["run"] = {
             "id": run.run,
             "finished_at": _timestamp(run.finished_at),
             "exit_code": run.exit_code,
             "verdict": run.sentence,
         }
-    return document
+    return told
 
 
-def _change(change: Change, outcome: Settled | None) -> ChangeJson:
+def _settled(row: ChangeJson, change: Change, settled: Settled | None) -> ChangeJson:
+    if settled is None:
+        return row
+    told: ChangeJson = {**row, "outcome": settled.outcome.value, "outcome_message": settled.message}
+    if change.after.id is None:
+        told["change"] = _actions(change, settled.subscription_id)
+    if settled.live_count is not None and settled.outcome not in {Outcome.APPLIED, Outcome.UNCHANGED}:
+        told["outcome_count"] = settled.live_count
+    return told
+
+
+def _change(change: Change) -> ChangeJson:
     row: ChangeJson = {
         "address": change.address,
         "type": "halo_subscription",
         "name": change.key,
         "mode": "managed",
-        "change": _actions(change, outcome.subscription_id if outcome else None),
+        "change": _actions(change, None),
         "action_reason": change.reason.value,
         "infima_clients": [
             {
@@ -129,11 +151,6 @@ def _change(change: Change, outcome: Settled | None) -> ChangeJson:
     }
     if change.caused_by is not None:
         row["caused_by"] = change.caused_by
-    if outcome is not None:
-        row["outcome"] = outcome.outcome.value
-        row["outcome_message"] = outcome.message
-        if outcome.live_count is not None and outcome.outcome not in {Outcome.APPLIED, Outcome.UNCHANGED}:
-            row["outcome_count"] = outcome.live_count
     return row
 
 

@@ -75,7 +75,7 @@ class Row:
     subscription_name: str
     before: int | None
     after: int | None
-    reason: str
+    change: ChangeJson
     problems: tuple[Problem, ...]
     caused_by: str | None
     place: PlaceJson
@@ -84,6 +84,11 @@ class Row:
     outcome_message: str
     outcome_count: int | None = None
     amount: AmountJson | None = None
+
+    @property
+    def reason(self) -> str:
+        """Why, in words, with the arithmetic where users were counted; only rows that are drawn have it made."""
+        return _reason(self.change)
 
     @property
     def delta(self) -> int | None:
@@ -212,7 +217,7 @@ def _row(change: ChangeJson, problems: Mapping[str, list[Problem]], *, ran: bool
         subscription_name=known["name"] if known else "",
         before=before["count"] if before else None,
         after=after["count"] if after else None,
-        reason=_reason(change),
+        change=change,
         problems=held_by if hold is not None else (),
         caused_by=change.get("caused_by"),
         place=change["place"],
@@ -233,7 +238,6 @@ def _outcome(change: ChangeJson, kind: Kind) -> Outcome | None:
 
 
 def _reason(change: ChangeJson) -> str:
-    """The reason in words, with the arithmetic where users were counted."""
     reason, quantity = ActionReason(change["action_reason"]), change["quantity"]
     words, counted = _REASONS[reason], quantity["counted"]
     if change.get("caused_by") == "drift":
