@@ -162,7 +162,7 @@ class _Reader:
         end = event.end_mark.index
         value: Scalar = text
         if style and style in "\"'|>":
-            if INVISIBLE.search(text):
+            if not text.isprintable() and INVISIBLE.search(text):
                 self._refuse_text(text, start)
             if style in "|>":  # such a scalar ends where the next token begins, perhaps lines further down
                 end = start + len(self._source.text[start:end].rstrip())
