@@ -9,7 +9,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 WORKERS ?= auto
 
-.PHONY: help setup tool demo test coverage check lint types imports workflows audit wheel format golden bench bench-quick lock mutation torture clean pictures
+.PHONY: help setup tool demo test coverage check lint types imports workflows audit wheel format golden bench bench-quick compare lock mutation torture clean pictures
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -78,8 +78,11 @@ golden: $(STAMP) ## write the golden files anew; then read the difference
 pictures: $(STAMP) ## draw the README's pictures anew from real output; the report's needs Chromium
 	$(BIN)/python -m tests.pictures docs/images
 
-bench: $(STAMP) ## measure everything beside the limit and write docs/performance.md; takes a quarter of an hour
+bench: $(STAMP) ## measure everything beside the limit and write docs/performance.md; takes half an hour
 	$(BIN)/python -m benchmarks.bench
+
+compare: $(STAMP) ## Terraform, octoDNS and plain scripts at the same job; what this machine lacks is left out (COMPARE='--rounds 3')
+	$(BIN)/python -m benchmarks.compare $(COMPARE)
 
 bench-quick: $(STAMP) ## exact request counts, and ratios held against twice the last full run's; under two minutes
 	$(BIN)/python -m benchmarks.bench --quick

@@ -1,0 +1,92 @@
+"""What the program promises beside its rivals, and whether the figures keep it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from benchmarks.measuring import Figures
+from benchmarks.rivals.course import Row
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """One promise: the value is at most the bound; None where a row is missing."""
+
+    words: str
+    bound: float
+    value: float | None
+    share: bool = True
+
+    @property
+    def met(self) -> bool | None:
+        """Whether it is kept."""
+        return None if self.value is None else self.value <= self.bound
+
+    def told(self) -> str:
+        """The promise and the figure as one line."""
+        verdict = {True: "met", False: "missed", None: "not measured"}[self.met]
+        if self.value is None:
+            return f"- {verdict}: {self.words}"
+        if self.share and self.value:
+            return f"- {verdict}: {self.words} (measured: 1/{1 / self.value:.1f})"
+        return f"- {verdict}: {self.words} (measured: {self.value:.2f} s)"
+
+
+def targets(rows: Sequence[Row]) -> list[Target]:
+    """All promises, held against these rows."""
+    known = {(row.rival.name, row.job, row.latency): row.figures for row in rows}
+    mine, literal, for_each = ("program", "terraform", "terraform-for-each")
+    return [
+        Target(
+            words="plan takes at most 1/9 of the time of Terraform with literal blocks, 50 ms a request",
+            bound=1 / 9,
+            value=_share(known, "wall", (mine, "plan", 50), (literal, "plan", 50)),
+        ),
+        Target(
+            words="plan takes at most 1/5 of the time of Terraform with literal blocks, 0 ms a request",
+            bound=1 / 5,
+            value=_share(known, "wall", (mine, "plan", 0), (literal, "plan", 0)),
+        ),
+        Target(
+            words="plan takes at most 1/15 of the time of Terraform with for_each, 50 ms a request",
+            bound=1 / 15,
+            value=_share(known, "wall", (mine, "plan", 50), (for_each, "plan", 50)),
+        ),
+        Target(
+            words="plan makes at most 1/30 of the requests of Terraform with literal blocks",
+            bound=1 / 30,
+            value=_share(known, "requests", (mine, "plan", 50), (literal, "plan", 50)),
+        ),
+        Target(
+            words="an apply of 10 % takes at most 0.3 s more than a plan, 50 ms a request",
+            bound=0.3,
+            value=_difference(known, (mine, "apply", 50), (mine, "plan", 50)),
+            share=False,
+        ),
+        Target(
+            words="plan takes at most the CPU of octoDNS's",
+            bound=1.0,
+            value=_share(known, "cpu", (mine, "plan", 0), ("octodns", "plan", 0)),
+        ),
+    ]
+
+
+Key = tuple[str, str, int]
+
+
+def _share(known: Mapping[Key, Figures], what: str, mine: Key, theirs: Key) -> float | None:
+    if mine not in known or theirs not in known:
+        return None
+    return amount(known[mine], what) / amount(known[theirs], what)
+
+
+def _difference(known: Mapping[Key, Figures], longer: Key, shorter: Key) -> float | None:
+    if longer not in known or shorter not in known:
+        return None
+    return known[longer].wall - known[shorter].wall
+
+
+def amount(figures: Figures, what: str) -> float:
+    """Wall and CPU in seconds, or the number of requests."""
+    return {"wall": figures.wall, "cpu": figures.cpu, "requests": float(sum(figures.requests.values()))}[what]
