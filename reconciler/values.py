@@ -43,7 +43,11 @@ else:
         fields = {}
         for name, annotation in inspect.get_annotations(cls).items():
             given = vars(cls).get(name, MISSING)
+            if str(annotation).startswith(("ClassVar", "InitVar", "KW_ONLY")):
+                raise TypeError(f"{cls.__qualname__}.{name}: a frozen value has members and nothing else")
             field = given if isinstance(given, dataclasses.Field) else dataclasses.field(default=given)
+            if field.default is not MISSING and field.default.__class__.__hash__ is None:
+                raise ValueError(f"{cls.__qualname__}.{name}: all values would share that default: use default_factory")
             field.name, field.type, field.kw_only, field._field_type = name, annotation, True, _PLAIN_MEMBER  # noqa: SLF001
             fields[name] = field
         return fields

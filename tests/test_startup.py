@@ -115,6 +115,16 @@ def test_a_narrow_terminal_gets_a_page_of_its_own(
     assert front.answer_at_once(["plan", "--help"]) is kept
 
 
+@pytest.mark.parametrize("closed", [">&-", ">/dev/full"])
+@pytest.mark.parametrize("words", ["--help", "plan --help", "--version"])
+def test_a_page_that_nobody_can_read_is_an_error(words: str, closed: str) -> None:
+    line = f"exec {sys.executable} -m reconciler {words} {closed}"
+    root = str(Path(__file__).parents[1])
+    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=False, timeout=60, cwd=root)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert done.stderr.startswith("Error: ")
+
+
 def test_the_version_is_that_of_click_as_well(capsys: pytest.CaptureFixture[str]) -> None:
     assert front.answer_at_once(["--version"])
     assert capsys.readouterr().out == CliRunner().invoke(cli, ["--version"]).output

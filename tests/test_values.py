@@ -8,7 +8,7 @@ import importlib
 import inspect
 import pickle
 import pkgutil
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -149,6 +149,20 @@ def test_replacing_copying_and_sending_away() -> None:
     for again in (copy.copy(one), copy.deepcopy(one), pickle.loads(pickle.dumps(one))):  # noqa: S301 - our own
         assert again == one
         assert again.tags == []
+
+
+def test_what_a_value_cannot_be_is_refused_where_it_is_made() -> None:
+    with pytest.raises(ValueError, match=r"Shared\.tags: all values would share that default"):
+
+        @dataclass(frozen=True, slots=True, kw_only=True)
+        class Shared:
+            tags: list[str] = []  # noqa: RUF012 - what is refused here
+
+    with pytest.raises(TypeError, match=r"Known\.kind: a frozen value has members and nothing else"):
+
+        @dataclass(frozen=True, slots=True, kw_only=True)
+        class Known:
+            kind: ClassVar[int] = 3
 
 
 def test_what_is_no_frozen_value_is_left_to_the_standard_library() -> None:

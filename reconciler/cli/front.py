@@ -20,7 +20,7 @@ PAGE_WIDTH = 80
 
 def answer_at_once(arguments: Sequence[str]) -> bool:
     """Print the answer when nothing else was asked for; false leaves everything to click."""
-    if os.environ.get("_RECONCILER_COMPLETE"):
+    if os.environ.get("_RECONCILER_COMPLETE") or sys.stdout is None:  # without stdout click's way says what is wrong
         return False
     match arguments:
         case ["--version"]:
@@ -34,8 +34,10 @@ def answer_at_once(arguments: Sequence[str]) -> bool:
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
-    except BrokenPipeError:  # whoever read it has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still buffered goes nowhere
+        if not isinstance(error, BrokenPipeError):  # whoever closed a pipe has seen enough
+            sys.exit(f"Error: the result could not be written to stdout: {error.strerror}")
     return True
 
 

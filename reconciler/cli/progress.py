@@ -148,6 +148,7 @@ class LineDisplay:
                 return f"{_clean(event.phase, self._stream)} ... {_share(event)}{left and ', '}{left}"
             case PhaseFinished():
                 pace = self._started.pop(event.phase, None)
+                self._told.pop(event.phase, None)  # whatever comes late of a phase that is over tells nothing
                 return _finished(event, now - pace.started if pace else 0.0, self._stream)
             case Waiting() if event.seconds >= SHORTEST_WAIT and now - self._waited >= INTERVAL:
                 self._waited = now

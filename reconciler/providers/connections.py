@@ -7,6 +7,7 @@ readers that took a third of a request's time, and a lock that all of them share
 
 from __future__ import annotations
 
+import ssl
 from collections import deque
 from collections.abc import Callable, Iterator
 from threading import BoundedSemaphore
@@ -38,14 +39,19 @@ class KeptConnections(httpx.BaseTransport):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         if not self._free.acquire(timeout=request.extensions["timeout"]["pool"]):
             raise httpx.PoolTimeout("no connection became free in time")
-        connection = self._take()
+        try:
+            connection = self._take()
+        except BaseException:
+            self._free.release()
+            raise
         try:
             with _as_httpx():
                 response = connection.handle_request(_plain(request))
         except BaseException:
             self._give_back(connection)
             raise
-        body = _Body(response, done=lambda: self._give_back(connection))
+        tls = response.extensions["network_stream"].get_extra_info("ssl_object")
+        body = _Body(response, done=lambda: self._give_back(connection, tls))
         return httpx.Response(response.status, headers=response.headers, stream=body)
 
     def _take(self) -> httpcore.HTTPConnection:
@@ -66,10 +72,10 @@ class KeptConnections(httpx.BaseTransport):
         except IndexError:
             return None
 
-    def _give_back(self, connection: httpcore.HTTPConnection) -> None:
-        """Keep it where it can carry another request: only after a complete answer that did not end it."""
+    def _give_back(self, connection: httpcore.HTTPConnection, tls: ssl.SSLObject | None = None) -> None:
+        """Keep it where it can carry another request: only after a complete answer, and nothing behind that."""
         try:
-            if connection.is_idle() and not self._closed:
+            if connection.is_idle() and not self._closed and not _left_over(connection, tls):
                 self._idle.append(connection)
             else:
                 connection.close()
@@ -81,6 +87,16 @@ class KeptConnections(httpx.BaseTransport):
         self._closed = True
         while (kept := self._pop()) is not None:
             kept.close()
+
+
+def _left_over(connection: httpcore.HTTPConnection, tls: ssl.SSLObject | None) -> bool:
+    """True when more came than was asked for, or where that cannot be told.
+
+    The next request would take it for its own answer: one client's users counted as another's. httpcore looks only at
+    what the operating system still holds; h11's buffer, which it keeps to itself, is asked here, and TLS's.
+    """
+    spoken = getattr(getattr(connection, "_connection", None), "_h11_state", None)
+    return spoken is None or spoken.trailing_data[0] != b"" or (tls is not None and tls.pending() > 0)
 
 
 _PORTS = {"http": 80, "https": 443}
@@ -99,7 +115,7 @@ def _plain(request: httpx.Request) -> httpcore.Request:
 
 
 class _Body(httpx.SyncByteStream):
-    """An answer's body; `done` is called when it is closed, which httpx does once."""
+    """An answer's body; `done` is called once, when it is closed."""
 
     def __init__(self, response: httpcore.Response, *, done: Callable[[], None]) -> None:
         self._response = response
@@ -110,10 +126,11 @@ class _Body(httpx.SyncByteStream):
             yield from self._response.iter_stream()
 
     def close(self) -> None:
+        done, self._done = self._done, lambda: None
         try:
             self._response.close()
         finally:
-            self._done()
+            done()
 
 
 class _as_httpx:  # noqa: N801 - reads as the statement it is

@@ -200,10 +200,15 @@ def decode(content: bytes | None, *, place: str) -> StateDocument:
     raise _damaged(place)
 
 
-@lru_cache(maxsize=_TIMES)
 def format_time(moment: datetime) -> str:
     """A time as the state's files spell it: UTC, ISO 8601, with a Z."""
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return _spelled(moment.astimezone(UTC))
+
+
+@lru_cache(maxsize=_TIMES)
+def _spelled(moment: datetime) -> str:
+    """Only in UTC: elsewhere two moments of the hour that a clock shows twice are equal."""
+    return moment.isoformat().replace("+00:00", "Z")
 
 
 @lru_cache(maxsize=_TIMES)

@@ -99,11 +99,18 @@ class RecordedRun:
             self.record_bindings(bindings)
             return
         facts: dict[str, Json] = {"halo_url": tenant.halo_url, "infima_partner": tenant.infima_partner}
-        if bindings:
-            self._journal.append("tenant", facts, durable=False)
-            self._bind(bindings, tenant)
-        else:
+        if not bindings:
             self._change("tenant", facts, lambda document: replace(document, tenant=tenant), "Systems recorded")
+            return
+        self._journal.append("tenant", facts, durable=False)
+        try:
+            self._bind(bindings, tenant)
+        except StateConflict:  # whose state it is does not hang on one mapping's trouble
+            self._update(
+                lambda document, _: Edit(document=self._stamped(replace(document, tenant=tenant)), answer=None),
+                "Systems recorded",
+            )
+            raise
 
     def record_attempts(
         self, attempts: Sequence[Attempt], *, replacing: Mapping[MappingKey, str] | None = None

@@ -103,6 +103,17 @@ def told_after(elapsed: float, done: int, total: int | None, *, at_least: float 
     return stream.getvalue().strip()
 
 
+def test_what_comes_late_of_a_phase_that_is_over_silences_nothing(
+    observe: ProgressObserver, stream: io.StringIO, clock: Monotonic
+) -> None:
+    observe(PhaseStarted(phase="Counting", total=2))
+    observe(PhaseFinished(phase="Counting"))
+    clock.now += 20
+    observe(PhaseAdvanced(phase="Counting", done=1, total=2))
+    observe(Noticed(message="look here"))
+    assert stream.getvalue().splitlines()[1:] == ["Note: look here"]
+
+
 def test_what_is_left_follows_from_the_pace() -> None:
     assert told_after(20, 100, 400) == "Creating ... 100 of 400, about 1 min left"
     assert told_after(20, 100, 390) == "Creating ... 100 of 390, about 58 s left"

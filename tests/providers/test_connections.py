@@ -8,7 +8,9 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from types import SimpleNamespace
 
+import httpcore
 import pytest
 
 from reconciler.providers import connections
@@ -170,6 +172,30 @@ def test_an_answer_that_nobody_reads_to_its_end_frees_its_place(start: Start) ->
     unread.close()
     assert ask(server, kept, patience=0.5) == b"ok"
     assert server.accepted == 2, "what is left of the first answer must not be taken for the second"
+
+
+def test_what_comes_behind_an_answer_is_nobodys(start: Start) -> None:
+    """A proxy that answers twice must not have one client's users counted as another's."""
+    server, kept = start(OK + OK.replace(b"ok", b"no"), connections=1)
+    assert [ask(server, kept) for _ in range(3)] == [b"ok"] * 3
+    assert server.accepted == 3
+
+
+def test_what_tls_still_holds_behind_an_answer_is_nobodys() -> None:
+    origin = httpcore.Origin(b"https", b"halo.example.com", 443)
+    kept = SimpleNamespace(_connection=httpcore.HTTP11Connection(origin, httpcore.MockStream([])))
+    for held, left in ((20, True), (0, False)):
+        tls = SimpleNamespace(pending=lambda held=held: held)
+        assert connections._left_over(kept, tls) is left  # type: ignore[arg-type]
+
+
+def test_a_connection_that_cannot_be_taken_frees_its_place(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    server, kept = start(connections=1)
+    with monkeypatch.context() as broken:
+        broken.setattr(KeptConnections, "_take", lambda _self: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            ask(server, kept)
+    assert ask(server, kept, patience=0.5) == b"ok"
 
 
 def test_a_connection_that_cannot_be_made_frees_its_place(start: Start) -> None:

@@ -173,11 +173,11 @@ def test_same_systems_are_written_down_once(store: DirectoryState, tmp_path: Pat
 
 
 def test_systems_and_what_was_found_in_them_are_one_step(store: DirectoryState, tmp_path: Path) -> None:
-    """A conflict leaves nothing of it, so that a state never belongs to a tenant it has no word of."""
+    """A conflict takes the bindings away as a whole; whose state it is stays said."""
     with store.open_run(run_info()) as run:
         with pytest.raises(StateConflict):
             run.record_ground(TENANT, [binding("acme", 9001), binding("borealis", 9001)])
-        assert run.recorded.tenant is None
+        assert run.recorded.tenant == TENANT
         assert run.recorded.bindings == {}
 
 
