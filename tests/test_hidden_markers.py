@@ -11,6 +11,8 @@ import pytest
 from reconciler import hidden_markers
 from reconciler.changes import Plan
 from reconciler.model import BindingOrigin
+from reconciler.planning import Wishes
+from reconciler.rules import Allowance, Rule
 from reconciler.simulator.clock import VirtualClock
 from reconciler.simulator.demo import scaled_mappings_yaml, scaled_world
 from reconciler.simulator.faults import Fault, FaultKind, Faults
@@ -96,12 +98,22 @@ def test_a_stranger_that_appears_meanwhile_is_asked_once_and_not_taken(stage: St
             struck = super().take(record)
             if struck:
                 stage.world.add_licence(15, TEMPLATE, 4, licence_id=9030, snowid="somebody-else")
+                stage.world.add_licence(15, "Backup of mailboxes", 4, licence_id=9031)
             return struck
 
     stage.faults = Intruding([Fault(kind=FaultKind.READ_TIMEOUT, at="halo.write")])
     finished = stage.apply()
     assert (finished.verdict.exit_code, stage.count_of(9030)) == (4, 4)
-    assert details(stage).count(9030) == 1
+    assert (details(stage).count(9030), details(stage).count(9031)) == (1, 0)
+
+
+def test_what_stood_there_before_the_create_is_not_asked_again(stage: Stage) -> None:
+    stage.world.add_licence(15, TEMPLATE, 4, licence_id=9020, snowid="from-the-distributor")
+    stage.faults.script = (Fault(kind=FaultKind.READ_TIMEOUT, at="halo.write", after=True),)
+    another = Allowance(rule=Rule.SAME_NAME, reason="it is another", key="infima-105")
+    finished = stage.apply(Wishes(allowances=(another,)))
+    assert (finished.verdict.exit_code, finished.applied.created, stage.count_of(9020)) == (0, 2, 4)
+    assert details(stage).count(9020) == 1
 
 
 def test_a_create_that_shows_only_after_the_run_is_adopted_by_the_next(stage: Stage) -> None:

@@ -20,7 +20,7 @@ SUBJECTS = {
     "safety": SAFETY,
     "writes": WRITING,
     "update": WRITING,
-    "create": WRITING,
+    "create": (*WRITING, "hidden_markers"),
     "apply": WRITING,
     "verdict": ("verdict",),
     "planning": ("run", "planning"),
