@@ -20,7 +20,7 @@ from rich.text import Text
 
 from reconciler import __version__
 from reconciler.errors import ReconcilerError
-from reconciler.plan_document import plan_document
+from reconciler.plan_document import plan_document, with_outcomes
 from reconciler.planning import Wishes
 from reconciler.render.html import draw_page, make_page
 from reconciler.render.html_page import Background
@@ -63,9 +63,8 @@ def draw(folder: Path) -> None:
     """Write report.html, plan.html and the pictures into `folder`."""
     with tempfile.TemporaryDirectory() as place:
         stage, finished = autumn(Path(place))
-        outcome = plan_document(
-            finished.plan, version=__version__, outcomes=finished.applied.outcomes, run=finished.verdict
-        )
+        shown = plan_document(finished.plan, version=__version__)
+        outcome = with_outcomes(shown, finished.plan, finished.applied.outcomes, finished.verdict)
         runs, snapshots = stage.store().history.runs(), stage.store().history.snapshots()  # type: ignore[attr-defined]
         now = stage.clock.now() + timedelta(hours=3)
         around = Background(

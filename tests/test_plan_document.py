@@ -19,7 +19,7 @@ from reconciler.changes import Action, Plan
 from reconciler.errors import ConfigError, NotFound, PlanFileError, UsageError
 from reconciler.model import MappingKey, Place, SubscriptionId
 from reconciler.outcomes import Outcome, Settled
-from reconciler.plan_document import dump_document, error_document, plan_document
+from reconciler.plan_document import dump_document, error_document, plan_document, with_outcomes
 from reconciler.plan_document.layout import Mismatch, PlanJson, checker
 from reconciler.plan_document.read import read_plan_file
 from reconciler.rules import Rule
@@ -74,7 +74,8 @@ def test_id_of_a_create_is_unknown_until_apply() -> None:
 
 def test_id_of_a_create_is_known_after_apply() -> None:
     outcomes = {MappingKey("infima-101"): Settled(outcome=Outcome.APPLIED, subscription_id=SubscriptionId(9100))}
-    document = plan_document(build_plan(build_change(subscription=None)), version="0.1.0", outcomes=outcomes)
+    plan = build_plan(build_change(subscription=None))
+    document = with_outcomes(plan_document(plan, version="0.1.0"), plan, outcomes)
     row = document["resource_changes"][0]
     assert row["change"]["after"] is not None
     assert row["change"]["after"]["id"] == 9100

@@ -113,11 +113,12 @@ def apply(
 
 
 class _Drawing:
-    """What a person sees of the plan, and the document it was drawn from."""
+    """What a person sees of the plan; `document` is what that was drawn from, once it was shown."""
+
+    document: PlanJson
 
     def __init__(self, options: CommonOptions) -> None:
         self.options = options
-        self.document: PlanJson | None = None
 
     def show(self, plan: Plan) -> None:
         """The plan goes to stdout where a person reads it; with -o json stdout is kept for the one document."""
@@ -182,11 +183,10 @@ def _check_fits(saved: SavedPlan | None) -> Callable[[Plan], None] | None:
     return check
 
 
-def _report(finished: Finished, shown: PlanJson | None, options: CommonOptions, output: str) -> int:
-    from reconciler.plan_document import dump_document, plan_document, with_outcomes  # noqa: PLC0415
+def _report(finished: Finished, shown: PlanJson, options: CommonOptions, output: str) -> int:
+    from reconciler.plan_document import dump_document, with_outcomes  # noqa: PLC0415
 
-    plan, outcomes = finished.plan, finished.applied.outcomes
-    document = with_outcomes(shown or plan_document(plan, version=__version__), plan, outcomes, finished.verdict)
+    document = with_outcomes(shown, finished.plan, finished.applied.outcomes, finished.verdict)
     if not finished.confirmed:
         if output == "json":
             say(dump_document(document))

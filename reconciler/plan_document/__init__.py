@@ -3,10 +3,9 @@
 Its shape is in `layout`; saved plans are read by `read`.
 """
 
-from reconciler.plan_document.write import FORMAT_VERSION, dump_document, error_document, plan_document, with_outcomes
+from reconciler.plan_document.write import dump_document, error_document, plan_document, with_outcomes
 
 __all__ = [
-    "FORMAT_VERSION",
     "dump_document",
     "error_document",
     "plan_document",

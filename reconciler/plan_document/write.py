@@ -36,15 +36,13 @@ def plan_document(
     plan: Plan,
     *,
     version: str,
-    outcomes: Mapping[MappingKey, Settled] | None = None,
-    run: RunVerdict | None = None,
 ) -> PlanJson:
-    """Return the plan as the JSON document of DESIGN 9; `outcomes` and `run` are what `apply` adds.
+    """Return the plan as the JSON document of DESIGN 9.
 
     `applyable` is true when there is something to write and no refusal.
     """
     summary = plan.summary
-    document: PlanJson = {
+    return {
         "format_version": FORMAT_VERSION,
         "reconciler_version": version,
         "timestamp": _timestamp(plan.taken_at),
@@ -86,11 +84,10 @@ def plan_document(
             "without_amount": summary.unpriced,
         },
     }
-    return document if run is None and not outcomes else with_outcomes(document, plan, outcomes or {}, run)
 
 
 def with_outcomes(
-    document: PlanJson, plan: Plan, outcomes: Mapping[MappingKey, Settled], run: RunVerdict | None
+    document: PlanJson, plan: Plan, outcomes: Mapping[MappingKey, Settled], run: RunVerdict | None = None
 ) -> PlanJson:
     """Return the plan's document with what `apply` made of it; the document itself stays as it is."""
     rows = zip(document["resource_changes"], plan.changes, strict=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import stat
 
-from reconciler.plan_document import dump_document, plan_document
+from reconciler.plan_document import dump_document, plan_document, with_outcomes
 from tests.history.conftest import Command
 from tests.history.months import moment as moment_of
 from tests.history.months import sleep_until
@@ -53,7 +53,9 @@ def test_about_an_outcome_it_tells_that_runs_numbers(autumn: Stage, command: Com
     sleep_until(autumn, moment_of(11, 22))
     autumn.world.users_join(105, 4)
     finished = autumn.apply()
-    outcome = plan_document(finished.plan, version="0", outcomes=finished.applied.outcomes, run=finished.verdict)
+    outcome = with_outcomes(
+        plan_document(finished.plan, version="0"), finished.plan, finished.applied.outcomes, finished.verdict
+    )
     (autumn.folder / "outcome.json").write_text(dump_document(outcome), encoding="utf-8")
     assert command("report", "--plan", "outcome.json").code == 0
     html = (autumn.folder / "report.html").read_text(encoding="utf-8")

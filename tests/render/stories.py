@@ -9,7 +9,7 @@ from reconciler.apply import Applied
 from reconciler.changes import Action, ActionReason, Change, Plan, UnmanagedSubscription, UnmappedClient, Violation
 from reconciler.model import HaloCustomerId, InfimaClientId, MappingKey, QuantityRule, RunId, SubscriptionId
 from reconciler.outcomes import Outcome, Settled
-from reconciler.plan_document import plan_document
+from reconciler.plan_document import plan_document, with_outcomes
 from reconciler.plan_document.layout import PlanJson
 from reconciler.rules import Allowance, Rule
 from reconciler.verdict import verdict_of
@@ -172,4 +172,4 @@ def applied(plan: Plan, *, exit_code: int, **special: Settled) -> PlanJson:
         finished_at=NOW + timedelta(seconds=9),
     )
     run = replace(run, exit_code=exit_code)
-    return plan_document(plan, version=VERSION, outcomes=outcomes, run=run)
+    return with_outcomes(plan_document(plan, version=VERSION), plan, outcomes, run)

@@ -13,7 +13,7 @@ import pytest
 from reconciler.changes import Change, Plan
 from reconciler.errors import PlanFileError
 from reconciler.model import PriceSource, UnitPrice
-from reconciler.plan_document import dump_document, plan_document
+from reconciler.plan_document import dump_document, plan_document, with_outcomes
 from reconciler.plan_document.read import read_plan_file
 from reconciler.render.amounts import amounts_sentence, monthly_amounts
 from reconciler.render.document import view
@@ -126,7 +126,11 @@ def test_after_a_run_only_what_was_read_back_has_moved(tmp_path: Path) -> None:
     stage.world.users_join(101, 2)
     stage.world.users_leave(102, 12)
     finished = stage.apply()
-    shown = view(plan_document(finished.plan, version="0", outcomes=finished.applied.outcomes, run=finished.verdict))
+    shown = view(
+        with_outcomes(
+            plan_document(finished.plan, version="0"), finished.plan, finished.applied.outcomes, finished.verdict
+        )
+    )
     [amount], _ = monthly_amounts(shown)
     assert amount.change == Decimal("5.50")
     assert "(+5.50)" in render_outcome(shown.document)

@@ -6,7 +6,7 @@ import pytest
 
 from reconciler.changes import Action, ActionReason
 from reconciler.outcomes import Outcome, Settled
-from reconciler.plan_document import plan_document
+from reconciler.plan_document import plan_document, with_outcomes
 from reconciler.render.document import (
     Kind,
     attach,
@@ -133,6 +133,7 @@ def test_a_failed_row_bills_what_was_seen_last() -> None:
     """A right quantity beside a price that moved: not called good, and yet it is what HaloPSA bills."""
     seen = Settled(outcome=Outcome.FAILED, message="the quantity is right, but ...", live_count=15)
     change = build_change(before=12, after=15)
-    document = plan_document(build_plan(change), version="0.1.0", outcomes={change.key: seen})
+    plan = build_plan(change)
+    document = with_outcomes(plan_document(plan, version="0.1.0"), plan, {change.key: seen})
     assert document["resource_changes"][0]["outcome_count"] == 15
     assert users_after_apply(view(document).rows) == (12, 15)
