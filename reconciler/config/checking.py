@@ -111,17 +111,22 @@ def _at(root: Table, path: _Path) -> Table:
     return node
 
 
-def _tell_unknown_keys(root: Table, path: _Path, known: dict[str, Any], problems: Problems) -> set[str]:
-    """Report the unknown keys of a table; returns the known ones that were probably meant."""
+def _closest(word: str, known: Sequence[str]) -> list[str]:
+    """The known word that was probably meant, or nothing."""
     from difflib import get_close_matches  # noqa: PLC0415 - only a file with a mistake waits for it
 
+    return get_close_matches(word, known, n=1, cutoff=0.6)
+
+
+def _tell_unknown_keys(root: Table, path: _Path, known: dict[str, Any], problems: Problems) -> set[str]:
+    """Report the unknown keys of a table; returns the known ones that were probably meant."""
     meant = set()
     table = _at(root, path)
     for name in table:
         if name in known:
             continue
         candidates = [k for k in known if k not in table] or list(known)
-        close = get_close_matches(name.casefold().replace("-", "_"), candidates, n=1, cutoff=0.6)
+        close = _closest(name.casefold().replace("-", "_"), candidates)
         meant.update(close)
         hint = f"did you mean {close[0]}?" if close else f"known here: {', '.join(known)}"
         if _FOREIGN.search(name.casefold()):
@@ -179,9 +184,7 @@ def _about(error: Any, path: _Path) -> tuple[str, str]:  # noqa: PLR0911 - a tab
         case "const":
             return f"{name}: {wanted} is wanted, {_found(value)} was found", f"write `{name}: {wanted}`"
         case "enum":
-            from difflib import get_close_matches  # noqa: PLC0415
-
-            close = get_close_matches(str(value), wanted, n=1, cutoff=0.6)
+            close = _closest(str(value), wanted)
             hint = f"did you mean {close[0]}?" if close else f"one of: {', '.join(wanted)}"
             return f"{name}: {quoted(value)} is not known", hint
         case "minimum":

@@ -62,7 +62,7 @@ _WHOLE: tuple[tuple[str, frozenset[str], Callable[[_Schema], Check]], ...] = (
     ("integer", frozenset({"type", "minimum", "maximum"}), _whole_number),
     ("string", frozenset({"type", "minLength", "maxLength", "pattern"}), _text),
 )
-"""What stands in every mapping several times, in one look instead of one for each keyword."""
+"""Whole numbers and texts with their bounds, which stand in every mapping several times: one look at each."""
 
 
 def _known(keyword: str) -> bool:
@@ -128,25 +128,10 @@ def _condition(schema: _Schema, definitions: Mapping[str, _Schema]) -> Check:
     return lambda value: then(value) if condition(value) else otherwise(value)
 
 
-def _pattern(schema: _Schema, _definitions: Mapping[str, _Schema]) -> Check:
-    search = re.compile(schema["pattern"]).search
-    return lambda value: not isinstance(value, str) or search(value) is not None
-
-
-def _numeric(keyword: str, fits: Callable[[Any, Any], bool]) -> Callable[[_Schema, Mapping[str, _Schema]], Check]:
+def _sized(keyword: str, fits: Callable[[int, int], bool]) -> Callable[[_Schema, Mapping[str, _Schema]], Check]:
     def build(schema: _Schema, _definitions: Mapping[str, _Schema]) -> Check:
         bound = schema[keyword]
-        return lambda value: not isinstance(value, int | float) or isinstance(value, bool) or fits(value, bound)
-
-    return build
-
-
-def _sized(
-    keyword: str, kind: type[str | list[Any]], fits: Callable[[int, int], bool]
-) -> Callable[[_Schema, Mapping[str, _Schema]], Check]:
-    def build(schema: _Schema, _definitions: Mapping[str, _Schema]) -> Check:
-        bound = schema[keyword]
-        return lambda value: not isinstance(value, kind) or fits(len(value), bound)
+        return lambda value: not isinstance(value, list) or fits(len(value), bound)
 
     return build
 
@@ -170,13 +155,8 @@ _KEYWORDS: dict[str, Callable[[_Schema, Mapping[str, _Schema]], Check]] = {
     "dependentRequired": _dependent,
     "items": _items,
     "if": _condition,
-    "pattern": _pattern,
     "enum": _one_of_words,
     "const": _constant,
-    "minimum": _numeric("minimum", lambda value, bound: bool(value >= bound)),
-    "maximum": _numeric("maximum", lambda value, bound: bool(value <= bound)),
-    "minLength": _sized("minLength", str, lambda length, bound: length >= bound),
-    "maxLength": _sized("maxLength", str, lambda length, bound: length <= bound),
-    "minItems": _sized("minItems", list, lambda length, bound: length >= bound),
-    "maxItems": _sized("maxItems", list, lambda length, bound: length <= bound),
+    "minItems": _sized("minItems", lambda length, bound: length >= bound),
+    "maxItems": _sized("maxItems", lambda length, bound: length <= bound),
 }

@@ -199,7 +199,7 @@ def decode(content: bytes | str, *, file: str) -> str:
 
 def check_characters(source: Source, problems: Problems) -> str:
     """Report each refused character; return the text with stand-ins of the same length, so that reading goes on."""
-    # Whatever is refused is not printable, and Python knows that ten times faster than the pattern.
+    # Whatever is refused is not printable, and Python knows that several times faster than the pattern.
     if source.text.replace("\n", "").isprintable() or _REFUSED_IN_TEXT.search(source.text) is None:
         return source.text
     tabbed_lines: set[int] = set()
