@@ -15,6 +15,7 @@ from threading import BoundedSemaphore
 import httpcore
 
 from reconciler.providers.bare_httpx import httpx
+from reconciler.providers.transport import TransportFactory
 from reconciler.providers.wire import DeadlineBackend, tls_context
 
 KEPT_SECONDS = 15.0
@@ -29,9 +30,8 @@ class KeptConnections(httpx.BaseTransport):
     """
 
     def __init__(self, origin: str, *, connections: int) -> None:
-        url = httpx.URL(origin)
-        self._origin = httpcore.Origin(url.raw_scheme, url.raw_host, url.port or _PORTS[url.scheme])
-        self._tls = tls_context() if url.scheme == "https" else None
+        self._origin = httpcore.URL(origin).origin
+        self._tls = tls_context() if self._origin.scheme == b"https" else None
         self._free = BoundedSemaphore(connections)
         self._idle: deque[httpcore.HTTPConnection] = deque()  # its append and pop are atomic
         self._closed = False
@@ -99,9 +99,6 @@ def _left_over(connection: httpcore.HTTPConnection, tls: ssl.SSLObject | None) -
     return spoken is None or spoken.trailing_data[0] != b"" or (tls is not None and tls.pending() > 0)
 
 
-_PORTS = {"http": 80, "https": 443}
-
-
 def _plain(request: httpx.Request) -> httpcore.Request:
     """The same request in httpcore's words."""
     url = request.url
@@ -145,6 +142,6 @@ class _as_httpx:  # noqa: N801 - reads as the statement it is
             raise named(str(exc)) from exc
 
 
-def kept_connections(connections: int) -> Callable[[str], httpx.BaseTransport]:
+def kept_connections(connections: int) -> TransportFactory:
     """The factory for the real network: at most so many connections to each origin."""
     return lambda origin: KeptConnections(origin, connections=connections)
