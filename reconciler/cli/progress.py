@@ -124,8 +124,7 @@ class LineDisplay:
     def __init__(self, stream: TextIO, monotonic: Callable[[], float]) -> None:
         self._stream = stream
         self._monotonic = monotonic
-        self._started: dict[str, _Pace] = {}
-        self._told: dict[str, float] = {}
+        self._open: dict[str, _Pace] = {}
         self._waited = float("-inf")
 
     def show(self, event: Event) -> None:
@@ -140,16 +139,12 @@ class LineDisplay:
     def _line(self, event: Event, now: float) -> str:
         match event:
             case PhaseStarted():
-                self._started[event.phase] = _Pace(event, now)
-                self._told[event.phase] = now
-            case PhaseAdvanced() if now - self._told.get(event.phase, now) >= INTERVAL:
-                self._told[event.phase] = now
-                left = self._started[event.phase].left(event, now)
+                self._open[event.phase] = _Pace(event, now)
+            case PhaseAdvanced() if (pace := self._open.get(event.phase)) and now - pace.told >= INTERVAL:
+                pace.told, left = now, pace.left(event, now)
                 return f"{_clean(event.phase, self._stream)} ... {_share(event)}{left and ', '}{left}"
             case PhaseFinished():
-                pace = self._started.pop(event.phase, None)
-                self._told.pop(event.phase, None)  # whatever comes late of a phase that is over tells nothing
-                return _finished(event, now - pace.started if pace else 0.0, self._stream)
+                return _finished(event, self._open.pop(event.phase, None), now, self._stream)
             case Waiting() if event.seconds >= SHORTEST_WAIT and now - self._waited >= INTERVAL:
                 self._waited = now
                 return _waiting(event, self._stream)
@@ -210,7 +205,7 @@ class LiveDisplay:
             self._bars.remove_task(task)
             if not self._open:
                 self._take_down()
-        self._say(_finished(event, now - pace.started if pace else 0.0, self._stream))
+        self._say(_finished(event, pace, now, self._stream))
 
     def close(self) -> None:
         """Take the bars down, forget the phases that never ended, and draw none any more."""
@@ -231,14 +226,14 @@ class LiveDisplay:
 
 
 class _Pace:
-    """When a phase began and how long it takes at least: what is left of it, in words, follows from that.
+    """When a phase began, when it was last told of, how long it takes at least; what is left follows, in words.
 
     Time per step alone would promise a night of creates in a minute, until the request budget is used up the first
     time; the time that the budget needs alone would know nothing of a slow server.
     """
 
     def __init__(self, event: PhaseStarted, now: float) -> None:
-        self.started = now
+        self.started = self.told = now
         self._at_least = event.at_least
 
     def left(self, event: PhaseAdvanced, now: float) -> str:
@@ -291,7 +286,8 @@ def _share(event: PhaseAdvanced) -> str:
     return f"{event.done}" if event.total is None else f"{event.done} of {event.total}"
 
 
-def _finished(event: PhaseFinished, seconds: float, stream: TextIO) -> str:
+def _finished(event: PhaseFinished, pace: _Pace | None, now: float, stream: TextIO) -> str:
+    seconds = now - pace.started if pace else 0.0
     return f"{_clean(event.phase, stream)} ... {_clean(event.detail, stream) or 'done'} ({seconds:.1f} s)"
 
 
