@@ -2,10 +2,6 @@
 
 OBJECTS_BETWEEN_COLLECTIONS = 200_000
 
-LONGEST_TURN = 0.0005
-"""Seconds. Readers wait for answers while the main thread imports and computes; with Python's 5 ms each of them would
-wait that much longer before it asks for the next page."""
-
 
 def entry() -> None:
     """Where the `reconciler` command starts."""
@@ -20,7 +16,6 @@ def entry() -> None:
 
     # A command reads much and throws little away: the default of 700 objects rescans the same rows again and again.
     gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS, 10, 10)
-    sys.setswitchinterval(LONGEST_TURN)
     from reconciler.cli.main import run  # noqa: PLC0415
 
     # Both streams are flushed and every file is closed by now. What is left of a process are reads that nobody wants
