@@ -18,7 +18,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.measuring import HERE, Figures, Sample, Simulator, figures, run, simulator
+from benchmarks.measuring import (
+    HERE,
+    Figures,
+    Sample,
+    careful_requests,
+    figures,
+    kept_environment,
+    pages,
+    run,
+    simulator,
+)
 from reconciler.simulator.demo import scaled_mappings_yaml, scaled_world
 
 RATIOS = HERE / "ratios.json"
@@ -103,7 +113,7 @@ def measure(scenario: Scenario, rounds: int) -> Result:
         folder, world = Path(name), scaled_world(scenario.clients)
         text = scaled_mappings_yaml(world, count=scenario.mode) + UNLIMITED
         (folder / "mappings.yaml").write_text(text, encoding="utf-8")
-        environment = _environment(server)
+        environment = {**kept_environment(), **server.environment}
         for _ in range(rounds):
             shutil.rmtree(folder / "state", ignore_errors=True)
             mine.append(run(_command(scenario), folder=folder, environment=environment))
@@ -120,11 +130,6 @@ def measure(scenario: Scenario, rounds: int) -> Result:
     )
 
 
-def _environment(server: Simulator) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG"}}
-    return {**kept, **server.environment}
-
-
 def _command(scenario: Scenario) -> list[str]:
     words = ["plan"] if scenario.story == "unchanged" else ["apply", "--auto-approve"]
     return [sys.executable, "-m", "reconciler", "--state", "directory:state", *words]
@@ -133,30 +138,16 @@ def _command(scenario: Scenario) -> list[str]:
 def check_requests(scenario: Scenario, seen: Sequence[Mapping[str, int]]) -> None:
     """Raises SystemExit when a run made other requests than DESIGN 12 permits. Listings of a first run are bounded."""
     number = scenario.clients
-    pages = _pages(number, 1_000)
+    changed = _changed(number) if scenario.story == "changed" else 0
     for counts in seen:
-        wanted = {
-            "halo.token": 1,
-            "infima.partner": 1,
-            "infima.clients": _pages(number, 50),
-            "halo.customers": pages,
-            "halo.licences": pages,
-        }
-        if scenario.mode == "active_users":
-            wanted["infima.users"] = number
-        if scenario.story == "changed":
-            wanted |= {"halo.licences": 2 * pages, "halo.write": _pages(_changed(number), 50)}
+        wanted = careful_requests(number, scenario.mode, changed=changed)
         if scenario.story == "empty":
-            groups = _pages(number, 50)
+            groups = pages(number, 50)
             wanted |= {"halo.write": number + groups, "halo.licences": counts.get("halo.licences", 0)}
-            if counts.get("halo.licences", 0) > (groups + 2) * (pages + 1):
+            if counts.get("halo.licences", 0) > (groups + 2) * (pages(number, 1_000) + 1):
                 raise SystemExit(f"{scenario.name}: {counts['halo.licences']} listings for {groups} groups of creates")
         if dict(counts) != wanted:
             raise SystemExit(f"{scenario.name}: requests {dict(counts)}, wanted {wanted}")
-
-
-def _pages(rows: int, size: int) -> int:
-    return max(1, -(-rows // size))
 
 
 def _changed(number: int) -> int:
@@ -176,7 +167,7 @@ def start_up(rounds: int) -> dict[str, Figures]:
         "reconciler validate, 1,000 mappings": [python, "-m", "reconciler", "validate"],
     }
     samples: dict[str, list[Sample]] = {name: [] for name in commands}
-    environment = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG"}}
+    environment = kept_environment()
     with tempfile.TemporaryDirectory() as name:
         text = scaled_mappings_yaml(scaled_world(1_000))
         (Path(name) / "mappings.yaml").write_text(text, encoding="utf-8")

@@ -36,6 +36,28 @@ class Figures:
     requests: Mapping[str, int]
 
 
+def kept_environment() -> dict[str, str]:
+    """What a measured process gets of this one's environment."""
+    return {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG"}}
+
+
+def pages(rows: int, size: int) -> int:
+    """How many requests a listing takes."""
+    return max(1, -(-rows // size))
+
+
+def careful_requests(number: int, mode: str, *, changed: int = 0) -> dict[str, int]:
+    """What DESIGN 12 permits for that many clients; what has changed is posted fifty at a time and listed once more."""
+    listing = pages(number, 1_000)
+    wanted = {"halo.token": 1, "infima.partner": 1, "infima.clients": pages(number, 50), "halo.customers": listing}
+    wanted["halo.licences"] = listing * (2 if changed else 1)
+    if changed:
+        wanted["halo.write"] = pages(changed, 50)
+    if mode == "active_users":
+        wanted["infima.users"] = number
+    return wanted
+
+
 def run(command: Sequence[str], *, folder: Path, environment: Mapping[str, str]) -> Sample:
     """Run a process to its end and ask the kernel what it took."""
     begun = time.perf_counter()

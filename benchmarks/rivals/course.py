@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
-from benchmarks.measuring import Figures, Sample, Simulator, figures, run
+from benchmarks.measuring import Figures, Sample, Simulator, figures, kept_environment, run
 from benchmarks.rivals.kinds import Ground, Rival
 from benchmarks.rivals.octodns import applied
 from benchmarks.rivals.trees import look
@@ -41,8 +40,7 @@ class Course:
     def __init__(self, rival: Rival, ground: Ground, folder: Path, server: Simulator) -> None:
         self.rival = rival
         self._ground, self._folder, self._server = ground, folder, server
-        kept = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG"}}
-        self._environment = {**kept, **server.environment, **rival.environment}
+        self._environment = {**kept_environment(), **server.environment, **rival.environment}
         self._command = rival.command(ground.job)
         self._samples: list[Sample] = []
         self._requests: Mapping[str, int] = {}

@@ -91,8 +91,3 @@ def ground(job: str, clients: int) -> Ground:
         ),
         mappings={mode: scaled_mappings_yaml(world, count=mode) for mode in ("client_record", "active_users")},
     )
-
-
-def pages(rows: int, size: int) -> int:
-    """How many requests a listing takes."""
-    return -(-rows // size)

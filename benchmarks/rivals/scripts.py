@@ -8,10 +8,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from benchmarks.bench import UNLIMITED
-from benchmarks.measuring import HERE
-from benchmarks.rivals.kinds import Ground, Rival, pages
+from benchmarks.measuring import HERE, careful_requests, pages
+from benchmarks.rivals.kinds import Ground, Rival
 
-RIVALS = HERE / "rivals"
 MODES = {"client_record": "client list", "active_users": "counts users"}
 
 
@@ -42,28 +41,23 @@ def scripts() -> Iterator[Rival]:
 
 
 def _script(name: str, label: str, mode: str) -> Rival:
-    files = {"limit": HERE / "limit.py", "limit-httpx": RIVALS / "limit_httpx.py"}
-    file = files.get(name, RIVALS / "sequential.py")
+    limits = name.startswith("limit")
+    file = HERE / "limit.py" if limits else HERE / "rivals" / "sequential.py"
+    wire = ["httpx"] if name == "limit-httpx" else []
     return Rival(
         name=name,
         label=label,
-        command=lambda job: [sys.executable, str(file), job, mode],
+        command=lambda job: [sys.executable, str(file), job, mode, *wire],
         prepare=lambda folder, ground: None,  # noqa: ARG005 - needs no file
         reset=lambda folder: None,  # noqa: ARG005 - keeps no state
-        requests=lambda ground: _careful(ground, mode) if name in files else _careless(ground, mode),
+        requests=lambda ground: _careful(ground, mode) if limits else _careless(ground, mode),
         mode=mode,
     )
 
 
 def _careful(ground: Ground, mode: str) -> Mapping[str, int]:
-    """What the program and the limits ask for; an apply looks once more when it has written."""
-    number, applies = len(ground.subscriptions), ground.job == "apply"
-    listing = pages(number, 1_000)
-    wanted = {"halo.token": 1, "infima.partner": 1, "infima.clients": pages(number, 50), "halo.customers": listing}
-    wanted["halo.licences"] = listing * (2 if applies else 1)
-    if applies:
-        wanted["halo.write"] = pages(ground.changed, 50)
-    return wanted | _users(number, mode)
+    """What the program and the limits ask for."""
+    return careful_requests(len(ground.subscriptions), mode, changed=ground.changed)
 
 
 def _careless(ground: Ground, mode: str) -> Mapping[str, int]:
@@ -71,8 +65,6 @@ def _careless(ground: Ground, mode: str) -> Mapping[str, int]:
     wanted = {"halo.token": 1, "infima.clients": pages(number, 50), "halo.licences": pages(number, 1_000)}
     if ground.job == "apply":
         wanted["halo.write"] = ground.changed
-    return wanted | _users(number, mode)
-
-
-def _users(number: int, mode: str) -> Mapping[str, int]:
-    return {"infima.users": number} if mode == "active_users" else {}
+    if mode == "active_users":
+        wanted["infima.users"] = number
+    return wanted

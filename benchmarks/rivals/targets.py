@@ -33,41 +33,31 @@ class Target:
         return f"- {verdict}: {self.words} (measured: {self.value:.2f} s)"
 
 
+SHARES = (
+    ("plan takes at most 1/9 of the time of Terraform with literal blocks, 50 ms", 1 / 9, "wall", "terraform", 50),
+    ("plan takes at most 1/5 of the time of Terraform with literal blocks, 0 ms", 1 / 5, "wall", "terraform", 0),
+    ("plan takes at most 1/15 of the time of Terraform with for_each, 50 ms", 1 / 15, "wall", "terraform-for-each", 50),
+    ("plan makes at most 1/30 of the requests of Terraform with literal blocks", 1 / 30, "requests", "terraform", 50),
+    ("plan takes at most the CPU of octoDNS's", 1.0, "cpu", "octodns", 0),
+)
+"""What a plan promises: in words, the bound, of what, beside whom, and at how many ms a request."""
+
+
 def targets(rows: Sequence[Row]) -> list[Target]:
     """All promises, held against these rows."""
     known = {(row.rival.name, row.job, row.latency): row.figures for row in rows}
-    mine, literal, for_each = ("program", "terraform", "terraform-for-each")
+    shares = [
+        (words, bound, _share(known, what, ("program", "plan", latency), (rival, "plan", latency)))
+        for words, bound, what, rival, latency in SHARES
+    ]
+    added = _difference(known, ("program", "apply", 50), ("program", "plan", 50))
     return [
-        Target(
-            words="plan takes at most 1/9 of the time of Terraform with literal blocks, 50 ms a request",
-            bound=1 / 9,
-            value=_share(known, "wall", (mine, "plan", 50), (literal, "plan", 50)),
-        ),
-        Target(
-            words="plan takes at most 1/5 of the time of Terraform with literal blocks, 0 ms a request",
-            bound=1 / 5,
-            value=_share(known, "wall", (mine, "plan", 0), (literal, "plan", 0)),
-        ),
-        Target(
-            words="plan takes at most 1/15 of the time of Terraform with for_each, 50 ms a request",
-            bound=1 / 15,
-            value=_share(known, "wall", (mine, "plan", 50), (for_each, "plan", 50)),
-        ),
-        Target(
-            words="plan makes at most 1/30 of the requests of Terraform with literal blocks",
-            bound=1 / 30,
-            value=_share(known, "requests", (mine, "plan", 50), (literal, "plan", 50)),
-        ),
+        *(Target(words=words, bound=bound, value=value) for words, bound, value in shares),
         Target(
             words="an apply of 10 % takes at most 0.3 s more than a plan, 50 ms a request",
             bound=0.3,
-            value=_difference(known, (mine, "apply", 50), (mine, "plan", 50)),
+            value=added,
             share=False,
-        ),
-        Target(
-            words="plan takes at most the CPU of octoDNS's",
-            bound=1.0,
-            value=_share(known, "cpu", (mine, "plan", 0), ("octodns", "plan", 0)),
         ),
     ]
 

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.rivals.kinds import Ground, Missing, Rival, Subscription, pages
+from benchmarks.measuring import pages
+from benchmarks.rivals.kinds import Ground, Missing, Rival, Subscription
 
 SOURCE = Path(__file__).parent / "terraform-provider-halo"
 ADDRESS = "benchmarks.invalid/rivals/halo"
