@@ -17,65 +17,39 @@ from reconciler.providers import connections
 from reconciler.providers.bare_httpx import httpx
 from reconciler.providers.connections import KeptConnections
 from reconciler.providers.wire import ALLOWANCE, Allowance
+from tests.providers.loopback import Loopback
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 LAST = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok"
 CUT = b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok"
 
 
-class Server:
-    """Answers every request with `answer` after `pause`, and counts connections and requests that are under way."""
+class Server(Loopback):
+    """Answers every request with `answer` after `pause`, and counts the requests that are under way."""
 
     def __init__(self, answer: bytes = OK, *, pause: float = 0.0, requests_a_connection: int = 1_000) -> None:
         self.answer, self.pause, self.requests_a_connection = answer, pause, requests_a_connection
-        self.accepted = self.busy = self.most = 0
+        self.busy = self.most = 0
         self.ended = threading.Event()
         self._lock = threading.Lock()
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.origin = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
-        self._threads = [threading.Thread(target=self._accept)]
-        self._threads[0].start()
+        super().__init__(Server._answer)
+        self.origin = f"http://127.0.0.1:{self.port}"
 
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                connection, _ = self._listener.accept()
-                self.accepted += 1
-                self._threads.append(threading.Thread(target=self._serve, args=(connection,)))
-                self._threads[-1].start()
-
-    def _serve(self, connection: socket.socket) -> None:
-        with connection, suppress(OSError):
-            for _ in range(self.requests_a_connection):
-                if not _read_head(connection):
-                    break
-                with self._lock:
-                    self.busy += 1
-                    self.most = max(self.most, self.busy)
-                time.sleep(self.pause)
-                with self._lock:
-                    self.busy -= 1
-                connection.sendall(self.answer)
-                if self.answer is CUT:
-                    break
+    def _answer(self, connection: socket.socket) -> None:
+        for _ in range(self.requests_a_connection):
+            if not self.receive(connection):
+                break
+            with self._lock:
+                self.busy += 1
+                self.most = max(self.most, self.busy)
+            time.sleep(self.pause)
+            with self._lock:
+                self.busy -= 1
+            connection.sendall(self.answer)
+            if self.answer is CUT:
+                break
+        connection.close()
         self.ended.set()
-
-    def close(self) -> None:
-        with suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        for thread in self._threads:
-            thread.join(5)
-
-
-def _read_head(connection: socket.socket) -> bool:
-    seen = b""
-    while b"\r\n\r\n" not in seen:
-        part = connection.recv(4096)
-        if not part:
-            return False
-        seen += part
-    return True
 
 
 Start = Callable[..., tuple[Server, KeptConnections]]
@@ -111,7 +85,7 @@ def ask(server: Server, kept: KeptConnections, *, patience: float = 5.0) -> byte
 def test_one_after_the_other_they_share_a_connection(start: Start) -> None:
     server, kept = start()
     assert [ask(server, kept) for _ in range(5)] == [b"ok"] * 5
-    assert server.accepted == 1
+    assert server.connections == 1
 
 
 def test_side_by_side_there_are_never_more_than_permitted(start: Start) -> None:
@@ -120,7 +94,7 @@ def test_side_by_side_there_are_never_more_than_permitted(start: Start) -> None:
         answers = list(pool.map(lambda _: ask(server, kept), range(60)))
     assert answers == [b"ok"] * 60
     assert server.most == 3
-    assert server.accepted <= 3
+    assert server.connections <= 3
 
 
 def test_who_waits_too_long_for_one_sends_nothing(start: Start) -> None:
@@ -133,7 +107,7 @@ def test_who_waits_too_long_for_one_sends_nothing(start: Start) -> None:
             ask(server, kept, patience=0.01)
         assert first.result() == b"ok"
     assert ask(server, kept) == b"ok", "and the one connection is free again"
-    assert server.accepted == 1
+    assert server.connections == 1
 
 
 @pytest.mark.parametrize("answer", [LAST, CUT])
@@ -142,7 +116,7 @@ def test_a_connection_that_an_answer_ended_carries_no_other_request(start: Start
     for _ in range(3):
         with suppress(httpx.TransportError):
             ask(server, kept)
-    assert server.accepted == 3
+    assert server.connections == 3
 
 
 def test_a_connection_that_the_server_closed_is_not_used(start: Start) -> None:
@@ -151,7 +125,7 @@ def test_a_connection_that_the_server_closed_is_not_used(start: Start) -> None:
         assert ask(server, kept) == b"ok"
         assert server.ended.wait(5)
         server.ended.clear()
-        assert server.accepted == number
+        assert server.connections == number
 
 
 def test_a_connection_that_nobody_used_for_long_is_not_used(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,7 +134,7 @@ def test_a_connection_that_nobody_used_for_long_is_not_used(start: Start, monkey
     ask(server, kept)
     time.sleep(0.01)
     ask(server, kept)
-    assert server.accepted == 2
+    assert server.connections == 2
 
 
 def test_an_answer_that_nobody_reads_to_its_end_frees_its_place(start: Start) -> None:
@@ -171,14 +145,14 @@ def test_an_answer_that_nobody_reads_to_its_end_frees_its_place(start: Start) ->
     unread.close()
     unread.close()
     assert ask(server, kept, patience=0.5) == b"ok"
-    assert server.accepted == 2, "what is left of the first answer must not be taken for the second"
+    assert server.connections == 2, "what is left of the first answer must not be taken for the second"
 
 
 def test_what_comes_behind_an_answer_is_nobodys(start: Start) -> None:
     """A proxy that answers twice must not have one client's users counted as another's."""
     server, kept = start(OK + OK.replace(b"ok", b"no"), connections=1)
     assert [ask(server, kept) for _ in range(3)] == [b"ok"] * 3
-    assert server.accepted == 3
+    assert server.connections == 3
 
 
 def test_what_tls_still_holds_behind_an_answer_is_nobodys() -> None:
@@ -222,4 +196,4 @@ def test_a_request_to_another_origin_is_refused(start: Start) -> None:
     request = httpx.Request("GET", "http://127.0.0.2:1/x", extensions={"timeout": {"pool": 1.0}})
     with pytest.raises(RuntimeError, match="Attempted to send request"):
         kept.handle_request(request)
-    assert server.accepted == 0
+    assert server.connections == 0
