@@ -7,11 +7,9 @@ that the plan does not hold: a saved plan can only take writes away.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from reconciler.changes import Action, Change, Plan, PlannedRow
 from reconciler.clock import Clock
-from reconciler.create import Creator
 from reconciler.errors import ReconcilerError
 from reconciler.events import Observer, PhaseFinished, PhaseStarted
 from reconciler.model import (
@@ -23,13 +21,13 @@ from reconciler.model import (
     Subscription,
     SubscriptionId,
 )
-from reconciler.outcomes import Outcome, Settled
+from reconciler.planning.changes import Action, Change, Outcome, Plan, PlannedRow
+from reconciler.planning.rules import Rule
 from reconciler.providers.base import SubscriptionTarget
-from reconciler.rules import Rule
 from reconciler.state.base import RunState
-from reconciler.update import set_counts, settle_moved, verify
-from reconciler.values import dataclass
-from reconciler.writes import CountTarget, Ground, what_moved
+from reconciler.writing.create import Creator
+from reconciler.writing.session import Applied, CountTarget, WriteSession, what_moved
+from reconciler.writing.update import set_counts, settle_moved, verify
 
 Recount = Callable[[Sequence[Change]], Mapping[MappingKey, int | None]]
 """Reads the counts of these mappings once more, completely; None where that failed."""
@@ -58,19 +56,6 @@ class Tools:
     nonce: Callable[[], str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Applied:
-    """The outcome of every change of the plan, how many Subscriptions are new, and what ended the writing early."""
-
-    outcomes: Mapping[MappingKey, Settled]
-    created: int = 0
-    error: ReconcilerError | None = None
-
-    def count(self, outcome: Outcome) -> int:
-        """How many changes ended that way."""
-        return sum(settled.outcome is outcome for settled in self.outcomes.values())
-
-
 def apply(
     plan: Plan,
     tools: Tools,
@@ -85,24 +70,26 @@ def apply(
     person took time to confirm, Subscriptions are listed again before the first write. Raises nothing that a server
     or the state did: what was not done, or is not known, stands in the outcomes and in `error`.
     """
-    ground = _ground(tools, listing)
-    writes = _agreed_writes(plan, ground, agreed)
+    session = _session(tools, listing)
+    writes = _agreed_writes(plan, session, agreed)
     for change in plan.changes:
         if change.hold is not None:
-            ground.settle(change.key, Outcome.HELD, change.hold.message, at=_id_of(change))
+            session.settle(change.key, Outcome.HELD, change.hold.message, at=_id_of(change))
         elif plan.refused and change.performs_write:
-            ground.settle(change.key, Outcome.HELD, f"the run is refused: {plan.refusals[0].message}")
+            session.settle(change.key, Outcome.HELD, f"the run is refused: {plan.refusals[0].message}")
         elif change.action is Action.NO_OP:
-            ground.settle(change.key, Outcome.UNCHANGED, at=_id_of(change))
+            session.settle(change.key, Outcome.UNCHANGED, at=_id_of(change))
     error = None
     if not plan.refused:
-        error = _perform(plan, writes, tools, ground, confirmed_by_person=confirmed_by_person)
-    created = sum(c.action is Action.CREATE and ground.outcomes[c.key].outcome is Outcome.APPLIED for c in plan.changes)
-    return Applied(outcomes={c.key: ground.outcomes[c.key] for c in plan.changes}, created=created, error=error)
+        error = _perform(plan, writes, tools, session, confirmed_by_person=confirmed_by_person)
+    created = sum(
+        c.action is Action.CREATE and session.outcomes[c.key].outcome is Outcome.APPLIED for c in plan.changes
+    )
+    return Applied(outcomes={c.key: session.outcomes[c.key] for c in plan.changes}, created=created, error=error)
 
 
-def _ground(tools: Tools, listing: Listing) -> Ground:
-    return Ground(
+def _session(tools: Tools, listing: Listing) -> WriteSession:
+    return WriteSession(
         target=tools.target,
         state=tools.state,
         clock=tools.clock,
@@ -124,14 +111,16 @@ def _id_of(change: Change) -> SubscriptionId | None:
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def _agreed_writes(plan: Plan, ground: Ground, agreed: Mapping[MappingKey, PlannedRow] | None) -> tuple[Change, ...]:
+def _agreed_writes(
+    plan: Plan, session: WriteSession, agreed: Mapping[MappingKey, PlannedRow] | None
+) -> tuple[Change, ...]:
     if agreed is None:
         return plan.writes
     kept = []
     for change in plan.writes:
         moved = _moved_since(agreed.get(change.key), change)
         if moved:
-            ground.settle(change.key, Outcome.STALE, f"not what the saved plan shows: {moved}", at=_id_of(change))
+            session.settle(change.key, Outcome.STALE, f"not what the saved plan shows: {moved}", at=_id_of(change))
         else:
             kept.append(change)
     return tuple(kept)
@@ -167,67 +156,67 @@ def _moved_since(row: PlannedRow | None, change: Change) -> str:
 
 
 def _perform(
-    plan: Plan, writes: tuple[Change, ...], tools: Tools, ground: Ground, *, confirmed_by_person: bool
+    plan: Plan, writes: tuple[Change, ...], tools: Tools, session: WriteSession, *, confirmed_by_person: bool
 ) -> ReconcilerError | None:
     error: ReconcilerError | None = None
     try:
         tools.state.record_ground(plan.tenant, _found_bindings(plan, tools))
         if writes and confirmed_by_person:
-            ground.relist()
-        _still_zero(writes, tools, ground)
-        _update(writes, ground)
-        _create(writes, tools, ground)
+            session.relist()
+        _still_zero(writes, tools, session)
+        _update(writes, session)
+        _create(writes, tools, session)
     except ReconcilerError as problem:
         error = problem
-        ground.halted = ground.halted or problem.message
+        session.halted = session.halted or problem.message
     try:
-        _verify(ground)
-        settle_moved(ground, _unchanged(plan, ground))
-        tools.state.record_bindings(_confirmed_bindings(plan, tools, ground))
+        _verify(session)
+        settle_moved(session, _unchanged(plan, session))
+        tools.state.record_bindings(_confirmed_bindings(plan, tools, session))
     except ReconcilerError as problem:
         error = error or problem
     for change in writes:
-        if change.key not in ground.outcomes:
-            _settle_leftover(change, ground, error)
+        if change.key not in session.outcomes:
+            _settle_leftover(change, session, error)
     return error
 
 
-def _update(writes: Sequence[Change], ground: Ground) -> None:
+def _update(writes: Sequence[Change], session: WriteSession) -> None:
     targets = [
         CountTarget(change=c, subscription_id=c.before.id, before=c.before.count, after=c.after.count)
         for c in writes
         if c.action is Action.UPDATE
-        and c.key not in ground.outcomes
+        and c.key not in session.outcomes
         and c.before is not None
         and c.before.id is not None
         and c.before.count is not None
         and c.after.count is not None
     ]
     if targets:
-        ground.observe(PhaseStarted(phase="Setting quantities", total=len(targets)))
-        set_counts(ground, targets)
-        ground.observe(PhaseFinished(phase="Setting quantities", detail=f"{len(targets)} sent"))
+        session.observe(PhaseStarted(phase="Setting quantities", total=len(targets)))
+        set_counts(session, targets)
+        session.observe(PhaseFinished(phase="Setting quantities", detail=f"{len(targets)} sent"))
 
 
-def _create(writes: Sequence[Change], tools: Tools, ground: Ground) -> None:
+def _create(writes: Sequence[Change], tools: Tools, session: WriteSession) -> None:
     given_up = frozenset(n for ids in tools.state.recorded.given_up.values() for n in ids)
-    creator = Creator(ground=ground, run=tools.run, nonce=tools.nonce, given_up=given_up)
-    creator.create([c for c in writes if c.action is Action.CREATE and c.key not in ground.outcomes])
+    creator = Creator(session=session, run=tools.run, nonce=tools.nonce, given_up=given_up)
+    creator.create([c for c in writes if c.action is Action.CREATE and c.key not in session.outcomes])
 
 
-def _verify(ground: Ground) -> None:
-    if any(key not in ground.outcomes for key in ground.written):
-        ground.observe(PhaseStarted(phase="Verifying"))
-        verify(ground)
-        ground.observe(PhaseFinished(phase="Verifying"))
+def _verify(session: WriteSession) -> None:
+    if any(key not in session.outcomes for key in session.written):
+        session.observe(PhaseStarted(phase="Verifying"))
+        verify(session)
+        session.observe(PhaseFinished(phase="Verifying"))
 
 
-def _unchanged(plan: Plan, ground: Ground) -> list[CountTarget]:
+def _unchanged(plan: Plan, session: WriteSession) -> list[CountTarget]:
     """The rows that need no write; what the last listing shows of them has the last word."""
     return [
         CountTarget(change=c, subscription_id=c.before.id, before=c.before.count, after=c.before.count)
         for c in plan.changes
-        if (settled := ground.outcomes.get(c.key)) is not None
+        if (settled := session.outcomes.get(c.key)) is not None
         and settled.outcome is Outcome.UNCHANGED
         and c.before is not None
         and c.before.id is not None
@@ -235,7 +224,7 @@ def _unchanged(plan: Plan, ground: Ground) -> list[CountTarget]:
     ]
 
 
-def _still_zero(writes: tuple[Change, ...], tools: Tools, ground: Ground) -> None:
+def _still_zero(writes: tuple[Change, ...], tools: Tools, session: WriteSession) -> None:
     """A count of 0, or a quantity of 0, is written only when a second complete read agrees (FAULTS I17, M6)."""
     falls = [
         c
@@ -253,20 +242,20 @@ def _still_zero(writes: tuple[Change, ...], tools: Tools, ground: Ground) -> Non
                 f"INFIMA counted {first} active users, and a second read {seen}; nothing was written. "
                 "Look into INFIMA, then run again"
             )
-            ground.settle(change.key, Outcome.HELD, message, at=_id_of(change))
+            session.settle(change.key, Outcome.HELD, message, at=_id_of(change))
 
 
-def _settle_leftover(change: Change, ground: Ground, error: ReconcilerError | None) -> None:
+def _settle_leftover(change: Change, session: WriteSession, error: ReconcilerError | None) -> None:
     """A change that the writing never came to, or came to and could not read back."""
-    why = error.message if error else ground.halted
-    target = ground.written.get(change.key)
+    why = error.message if error else session.halted
+    target = session.written.get(change.key)
     if target is not None:
         message = f"the quantity {target.after} was sent and could not be read back: {why}"
-        ground.settle(change.key, Outcome.UNKNOWN, message, at=target.subscription_id)
-    elif change.key in ground.state.recorded.attempts:
-        ground.settle(change.key, Outcome.UNKNOWN, f"a create may have been sent and could not be followed: {why}")
+        session.settle(change.key, Outcome.UNKNOWN, message, at=target.subscription_id)
+    elif change.key in session.state.recorded.attempts:
+        session.settle(change.key, Outcome.UNKNOWN, f"a create may have been sent and could not be followed: {why}")
     else:
-        ground.settle(change.key, Outcome.FAILED, f"not attempted: {why}", at=_id_of(change))
+        session.settle(change.key, Outcome.FAILED, f"not attempted: {why}", at=_id_of(change))
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -300,12 +289,12 @@ def _found_bindings(plan: Plan, tools: Tools) -> list[Binding]:
     ]
 
 
-def _confirmed_bindings(plan: Plan, tools: Tools, ground: Ground) -> list[Binding]:
+def _confirmed_bindings(plan: Plan, tools: Tools, session: WriteSession) -> list[Binding]:
     """Bindings whose quantity this run has confirmed: the first count is no longer due, the count is remembered."""
     known = tools.state.recorded.bindings
     confirmed = []
     for change in plan.changes:
-        settled, binding = ground.outcomes.get(change.key), known.get(change.key)
+        settled, binding = session.outcomes.get(change.key), known.get(change.key)
         if binding is None or settled is None or settled.outcome not in (Outcome.APPLIED, Outcome.UNCHANGED):
             continue
         counted = change.quantity.counted if change.mapping.counts_users else binding.last_counted

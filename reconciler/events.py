@@ -3,10 +3,10 @@ are observers of these events."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from reconciler.model import MappingKey
-from reconciler.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

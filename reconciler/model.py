@@ -8,13 +8,11 @@ of a Halo customer id does not type-check.
 from __future__ import annotations
 
 from collections.abc import Mapping as MappingABC
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import NewType
-
-from reconciler.values import dataclass
 
 InfimaClientId = NewType("InfimaClientId", int)
 HaloCustomerId = NewType("HaloCustomerId", int)

@@ -11,7 +11,20 @@ import math
 from dataclasses import replace
 from datetime import timedelta
 
-from reconciler.changes import (
+from reconciler.model import (
+    ClientRef,
+    CountSource,
+    CustomerRef,
+    Mapping,
+    Mappings,
+    Observation,
+    Recorded,
+    Settings,
+    Subscription,
+    SubscriptionId,
+    UserCount,
+)
+from reconciler.planning.changes import (
     Action,
     ActionReason,
     Change,
@@ -27,24 +40,11 @@ from reconciler.changes import (
     select,
     summarise,
 )
-from reconciler.doubts import Live, customer_doubts, reading_doubts, warnings_about
-from reconciler.identity import DEFAULT_KEY, Doubt, Identity, identify, index_subscriptions
-from reconciler.model import (
-    ClientRef,
-    CountSource,
-    CustomerRef,
-    Mapping,
-    Mappings,
-    Observation,
-    Recorded,
-    Settings,
-    Subscription,
-    SubscriptionId,
-    UserCount,
-)
-from reconciler.money import differing_prices, live_price, price_for
-from reconciler.quantity import Quantity, quantity_of
-from reconciler.rules import Rule
+from reconciler.planning.doubts import Live, customer_doubts, reading_doubts, warnings_about
+from reconciler.planning.identity import DEFAULT_KEY, Doubt, Identity, identify, index_subscriptions
+from reconciler.planning.money import differing_prices, live_price, price_for
+from reconciler.planning.quantity import Quantity, quantity_of
+from reconciler.planning.rules import Rule
 
 __all__ = [
     "Action",

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
-from reconciler.apply import Applied, Listing, Tools, apply
-from reconciler.changes import Change, Plan, PlannedRow
+from reconciler.apply import Listing, Tools, apply
 from reconciler.errors import ApiError, ReconcilerError, StateError
 from reconciler.events import Noticed
 from reconciler.model import (
@@ -21,13 +21,22 @@ from reconciler.model import (
     InfimaClientId,
     MappingKey,
     Mappings,
+    Observation,
+    Recorded,
     UnreadableUsers,
     UserCount,
 )
-from reconciler.planning import FirstReads, Live, Surroundings, Wishes, make_plan, observe
+from reconciler.plan import diff, takes_long
+from reconciler.planning.changes import Change, Plan, PlannedRow, select
+from reconciler.planning.context import PlanOptions, RunContext
+from reconciler.planning.observation import FirstReads, Live, observe
+from reconciler.safety.check import check
 from reconciler.state.base import RunInfo, RunState, RunVerdict, StateStore
-from reconciler.values import dataclass
-from reconciler.verdict import EXIT_INCOMPLETE, cancelled, failed, verdict_of
+from reconciler.writing.session import Applied
+from reconciler.writing.verdict import EXIT_INCOMPLETE, cancelled, failed, verdict_of
+
+STALE_AFTER = timedelta(hours=36)
+"""From this age on, the last good run is old enough that every plan and apply says so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,14 +66,33 @@ class Applying:
     mappings: Mappings
     store: StateStore
     info: RunInfo
-    wishes: Wishes
-    surroundings: Surroundings
+    wishes: PlanOptions
+    context: RunContext
     show: Callable[[Plan], None]
     confirm: Confirm | None = None
     agreed: Mapping[MappingKey, PlannedRow] | None = None
     check_fresh: Callable[[Plan], None] | None = None
     writing: Callable[[], AbstractContextManager[None]] = nullcontext
     first: FirstReads | None = None
+
+
+def make_plan(mappings: Mappings, observation: Observation, recorded: Recorded, wishes: PlanOptions) -> Plan:
+    """Compare, judge the whole, then keep what --only and --exclude ask for. Pure."""
+    plan = check(diff(mappings, observation, recorded), mappings.limits, wishes.allowances)
+    plan = select(plan, only=wishes.only, exclude=wishes.exclude)
+    told = (*recorded.damage, _overdue(recorded, observation.taken_at), takes_long(plan, mappings.settings))
+    return replace(plan, warnings=(*filter(None, told), *plan.warnings))
+
+
+def _overdue(recorded: Recorded, now: datetime) -> str:
+    last = recorded.last_good_run
+    if last is None or now - last <= STALE_AFTER:
+        return ""
+    hours = int((now - last) / timedelta(hours=1))
+    return (
+        f"the last run that came to its end was {hours} hours ago ({last:%Y-%m-%d %H:%M} UTC): look whether the "
+        "nightly run still runs"
+    )
 
 
 def run_apply(job: Applying) -> Finished:
@@ -91,16 +119,16 @@ def _failure_on_record(job: Applying, state: RunState, when: str) -> Iterator[No
         yield
     except (ReconcilerError, KeyboardInterrupt) as error:
         try:
-            state.finish(failed(job.info.id, error, when=when, finished_at=job.surroundings.clock.now()))
+            state.finish(failed(job.info.id, error, when=when, finished_at=job.context.clock.now()))
         except StateError as second:
-            job.surroundings.observe(Noticed(message=f"the failure could not be recorded: {second.message}"))
+            job.context.observe(Noticed(message=f"the failure could not be recorded: {second.message}"))
         raise
 
 
 def _plan_afresh(job: Applying, state: RunState) -> tuple[Plan, Listing]:
     """Read, compare, judge, and show what comes of it."""
-    listed_at = job.surroundings.clock.monotonic()  # the listing is among the first reads; counting users takes long
-    observation = observe(job.live, job.mappings, job.surroundings, job.first, recorded=state.recorded)
+    listed_at = job.context.clock.monotonic()  # the listing is among the first reads; counting users takes long
+    observation = observe(job.live, job.mappings, job.context, job.first, recorded=state.recorded)
     plan = make_plan(job.mappings, observation, state.recorded, job.wishes)
     if job.check_fresh is not None:
         job.check_fresh(plan)
@@ -110,13 +138,13 @@ def _plan_afresh(job: Applying, state: RunState) -> tuple[Plan, Listing]:
 
 
 def _record_cancellation(job: Applying, state: RunState, plan: Plan) -> Finished:
-    verdict = cancelled(job.info.id, plan, finished_at=job.surroundings.clock.now())
+    verdict = cancelled(job.info.id, plan, finished_at=job.context.clock.now())
     state.finish(verdict)
     return Finished(plan=plan, applied=Applied(outcomes={}), verdict=verdict, confirmed=False)
 
 
 def _record_verdict(job: Applying, state: RunState, plan: Plan, applied: Applied) -> Finished:
-    around = job.surroundings
+    around = job.context
     verdict = verdict_of(job.info.id, plan, applied, stopped=around.stop(), finished_at=around.clock.now())
     try:
         state.finish(verdict)
@@ -127,7 +155,7 @@ def _record_verdict(job: Applying, state: RunState, plan: Plan, applied: Applied
 
 
 def _tools(job: Applying, state: RunState) -> Tools:
-    around = job.surroundings
+    around = job.context
     return Tools(
         target=job.live.target,
         recount=lambda changes: _recount(job, changes),
@@ -154,7 +182,7 @@ def _recount(job: Applying, changes: Sequence[Change]) -> dict[MappingKey, int |
         ]
         read = {u.client_id: u for u in job.live.source.user_counts(wanted)}
     except ApiError as error:
-        job.surroundings.observe(Noticed(message=f"the second read of INFIMA failed: {error.message}"))
+        job.context.observe(Noticed(message=f"the second read of INFIMA failed: {error.message}"))
         return {}
     return {change.key: _second_count(change, clients, read) for change in changes}
 

@@ -5,16 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from reconciler.changes import (
-    Action,
-    ActionReason,
-    Change,
-    CountedClient,
-    Hold,
-    Plan,
-    SubscriptionState,
-    Violation,
-)
 from reconciler.model import (
     ClientRef,
     CountSource,
@@ -35,8 +25,18 @@ from reconciler.model import (
     UnreadableUsers,
     UserCount,
 )
-from reconciler.quantity import Quantity
-from reconciler.rules import Rule
+from reconciler.planning.changes import (
+    Action,
+    ActionReason,
+    Change,
+    CountedClient,
+    Hold,
+    Plan,
+    SubscriptionState,
+    Violation,
+)
+from reconciler.planning.quantity import Quantity
+from reconciler.planning.rules import Rule
 
 NOW = datetime(2026, 11, 22, 5, 17, 3, tzinfo=UTC)
 TENANT = Tenant(halo_url="https://halo.acme.example", infima_partner="Acme MSP")

@@ -6,8 +6,6 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from reconciler.changes import Change, Plan
-from reconciler.identity import Identity, identify, index_subscriptions
 from reconciler.model import (
     Attempt,
     Binding,
@@ -29,6 +27,8 @@ from reconciler.model import (
     UserCount,
 )
 from reconciler.plan import diff
+from reconciler.planning.changes import Change, Plan
+from reconciler.planning.identity import Identity, identify, index_subscriptions
 from tests.builders import NOW, TEMPLATE, build_mappings, build_observation
 
 KEY = MappingKey("infima-101")

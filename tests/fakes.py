@@ -8,8 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from reconciler.apply import Applied, Listing, Tools, apply
-from reconciler.changes import Change, Plan, PlannedRow
+from reconciler.apply import Listing, Tools, apply
 from reconciler.errors import ApiError, Interrupted, StateError
 from reconciler.events import Event
 from reconciler.model import (
@@ -25,6 +24,7 @@ from reconciler.model import (
     SubscriptionId,
     Tenant,
 )
+from reconciler.planning.changes import Change, Plan, PlannedRow
 from reconciler.providers.base import (
     Accepted,
     CountWrite,
@@ -43,6 +43,7 @@ from reconciler.state.document import (
     release_binding,
     settle_attempts,
 )
+from reconciler.writing.session import Applied
 from tests.builders import build_change, build_mapping, build_plan, build_subscription
 
 Rows = list[dict[str, Any]]

@@ -20,17 +20,17 @@ from rich.text import Text
 
 from reconciler import __version__
 from reconciler.errors import ReconcilerError
+from reconciler.history.timeline import changes_by_key, draw_timeline, month_of
 from reconciler.plan_document import plan_document, with_outcomes
-from reconciler.planning import Wishes
+from reconciler.planning.context import PlanOptions
+from reconciler.planning.rules import Allowance, Rule
 from reconciler.render.html import draw_page, make_page
 from reconciler.render.html_page import Background
 from reconciler.render.terminal import render_plan
-from reconciler.rules import Allowance, Rule
 from reconciler.run import Finished
 from reconciler.simulator.clock import VirtualClock
 from reconciler.simulator.demo import demo_world, night_passes
 from reconciler.simulator.faults import Fault, FaultKind, Faults
-from reconciler.timeline import changes_by_key, draw_timeline, month_of
 from tests.stage import Stage
 
 ROOT = Path(__file__).parent.parent
@@ -45,7 +45,7 @@ def autumn(folder: Path, *, nights: int = NIGHTS) -> tuple[Stage, Finished]:
     """Nights in which people join and leave, one edit of mappings.yaml, two failures, and a last one with holds."""
     world = demo_world(clock=VirtualClock(FIRST_NIGHT))
     stage = Stage(world, folder, (ROOT / "mappings.yaml").read_text(encoding="utf-8"))
-    finished = stage.apply(Wishes(allowances=(Allowance(rule=Rule.MANY_CREATES, reason="first run"),)))
+    finished = stage.apply(PlanOptions(allowances=(Allowance(rule=Rule.MANY_CREATES, reason="first run"),)))
     for night in range(1, nights):
         stage.clock.sleep((FIRST_NIGHT + timedelta(days=night) - stage.clock.now()).total_seconds())
         if night == nights // 2:

@@ -9,15 +9,16 @@ from random import Random
 
 import httpx
 
-from reconciler.changes import Plan, PlannedRow
 from reconciler.config import parse_mappings
 from reconciler.events import Event, ignore_events
 from reconciler.model import MappingKey, Mappings, RunId
-from reconciler.planning import Live, Surroundings, Wishes, make_plan, observe
+from reconciler.planning.changes import Plan, PlannedRow
+from reconciler.planning.context import PlanOptions, RunContext
+from reconciler.planning.observation import Live, observe
+from reconciler.planning.rules import Allowance, Rule
 from reconciler.providers.connect import Systems, connect
 from reconciler.providers.credentials import read_credentials
-from reconciler.rules import Allowance, Rule
-from reconciler.run import Applying, Finished, run_apply
+from reconciler.run import Applying, Finished, make_plan, run_apply
 from reconciler.simulator.app import HALO_URL, INFIMA_URL, halo_app, infima_app
 from reconciler.simulator.clock import VirtualClock
 from reconciler.simulator.faults import Faults
@@ -69,24 +70,24 @@ class Stage:
     def store(self) -> StateStore:
         return DirectoryState(self.folder / ".reconciler", clock=self.clock, durable=self.durable)
 
-    def surroundings(self) -> Surroundings:
-        return Surroundings(
+    def context(self) -> RunContext:
+        return RunContext(
             clock=self.clock,
             observe=self.events.append,
             stop=self.stop,
             nonce=lambda: f"nonce-{next(self._words)}",
         )
 
-    def plan(self, wishes: Wishes | None = None) -> Plan:
+    def plan(self, wishes: PlanOptions | None = None) -> Plan:
         mappings = self.mappings()
         with self.systems(mappings) as systems:
             recorded = self.store().read()
-            observation = observe(_live(systems), mappings, self.surroundings(), recorded=recorded)
-        return make_plan(mappings, observation, recorded, wishes or Wishes())
+            observation = observe(_live(systems), mappings, self.context(), recorded=recorded)
+        return make_plan(mappings, observation, recorded, wishes or PlanOptions())
 
     def apply(
         self,
-        wishes: Wishes | None = None,
+        wishes: PlanOptions | None = None,
         *,
         confirm: Callable[[Plan], bool] | None = None,
         agreed: Mapping[MappingKey, PlannedRow] | None = None,
@@ -100,8 +101,8 @@ class Stage:
                     mappings=mappings,
                     store=self.store(),
                     info=RunInfo(id=run, command="apply", started_at=self.clock.now(), mappings_sha256=mappings.sha256),
-                    wishes=wishes or Wishes(),
-                    surroundings=self.surroundings(),
+                    wishes=wishes or PlanOptions(),
+                    context=self.context(),
                     show=ignore_events,  # type: ignore[arg-type] # swallows anything
                     confirm=confirm,
                     agreed=agreed,
@@ -120,9 +121,9 @@ def _live(systems: Systems) -> Live:
     return Live(source=systems.source, target=systems.target, halo_url=systems.halo_url)
 
 
-def allow(rule: Rule, key: str | None = None) -> Wishes:
+def allow(rule: Rule, key: str | None = None) -> PlanOptions:
     """The wish to lift one rule."""
-    return Wishes(allowances=(Allowance(rule=rule, reason="test", key=key),))
+    return PlanOptions(allowances=(Allowance(rule=rule, reason="test", key=key),))
 
 
 def small_world() -> World:

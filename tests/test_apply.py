@@ -6,13 +6,12 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.changes import Action, Change, Plan, PlannedRow, Violation
 from reconciler.errors import ApiError, Interrupted, RequestForbidden, StateError
 from reconciler.events import PhaseFinished, PhaseStarted, WriteSettled
-from reconciler.identity import Doubt
 from reconciler.model import BindingOrigin, HaloCustomerId, MappingKey, QuantityRule, SubscriptionId
-from reconciler.outcomes import Outcome
-from reconciler.rules import Rule
+from reconciler.planning.changes import Action, Change, Outcome, Plan, PlannedRow, Violation
+from reconciler.planning.identity import Doubt
+from reconciler.planning.rules import Rule
 from tests.builders import (
     TENANT,
     build_change,

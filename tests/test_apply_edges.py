@@ -7,10 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-from reconciler.apply import Applied, Listing, apply
-from reconciler.changes import Action, Change
+from reconciler.apply import Listing, apply
 from reconciler.model import MappingKey
-from reconciler.outcomes import Outcome, Settled
+from reconciler.planning.changes import Action, Change, Outcome, Settled
+from reconciler.writing.session import Applied
 from tests.builders import build_change, build_hold, build_mapping, build_plan, build_subscription
 from tests.core import build_attempt, build_binding, build_recorded
 from tests.fakes import Scene, creates, message_of, outcomes, posts, refused, silent, unclear

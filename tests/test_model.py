@@ -7,8 +7,9 @@ from dataclasses import FrozenInstanceError, fields, is_dataclass, replace
 
 import pytest
 
-from reconciler import changes, identity, model, quantity, rules
+from reconciler import model
 from reconciler.model import Place, QuantityRule
+from reconciler.planning import changes, identity, quantity, rules
 from tests.builders import build_mapping, build_subscription
 
 VALUES = [

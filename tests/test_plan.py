@@ -7,7 +7,6 @@ from datetime import date, timedelta
 
 import pytest
 
-from reconciler.changes import Action, ActionReason, Change, CountedClient, SubscriptionState
 from reconciler.model import (
     BindingOrigin,
     ClientRef,
@@ -20,7 +19,8 @@ from reconciler.model import (
     QuantityRule,
 )
 from reconciler.plan import Plan
-from reconciler.rules import Rule
+from reconciler.planning.changes import Action, ActionReason, Change, CountedClient, SubscriptionState
+from reconciler.planning.rules import Rule
 from tests.builders import NOW, TEMPLATE, TENANT, build_mapping, build_mappings, build_observation, build_subscription
 from tests.core import (
     KEY,

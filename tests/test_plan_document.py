@@ -15,15 +15,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from reconciler.changes import Action, Plan
+from reconciler.config.schemas import schema_text
 from reconciler.errors import ConfigError, NotFound, PlanFileError, UsageError
 from reconciler.model import MappingKey, Place, SubscriptionId
-from reconciler.outcomes import Outcome, Settled
 from reconciler.plan_document import dump_document, error_document, plan_document, with_outcomes
 from reconciler.plan_document.layout import Mismatch, PlanJson, checker
 from reconciler.plan_document.read import read_plan_file
-from reconciler.rules import Rule
-from reconciler.schemas import schema_text
+from reconciler.planning.changes import Action, Outcome, Plan, Settled
+from reconciler.planning.rules import Rule
 from tests.builders import build_change, build_hold, build_mapping, build_plan, build_violation
 from tests.render import stories
 from tests.render.hostile import plans

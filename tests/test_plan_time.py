@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import pytest
 
-from reconciler.changes import Change, Plan
 from reconciler.model import RequestBudget, Settings
 from reconciler.plan import takes_long, writing_time
+from reconciler.planning.changes import Change, Plan
 from tests.builders import build_change, build_hold, build_mapping, build_plan
 
 ONE_A_SECOND = Settings(batch=2, halo_budget=RequestBudget(requests=1, seconds=1))

@@ -11,7 +11,6 @@ from typing import Any
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from reconciler.changes import Action, Plan, select
 from reconciler.model import (
     Binding,
     CountSource,
@@ -28,9 +27,10 @@ from reconciler.model import (
 )
 from reconciler.plan import diff
 from reconciler.plan_document import plan_document
-from reconciler.quantity import billed
-from reconciler.rules import Allowance, Rule
-from reconciler.safety import check
+from reconciler.planning.changes import Action, Plan, select
+from reconciler.planning.quantity import billed
+from reconciler.planning.rules import Allowance, Rule
+from reconciler.safety.check import check
 from tests.builders import build_mapping, build_mappings, build_observation, build_subscription
 from tests.core import (
     build_attempt,

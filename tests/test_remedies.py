@@ -83,7 +83,9 @@ def test_click_takes_every_command_that_the_program_names(module: str, words: tu
         assert context.command.name, module
 
 
-@pytest.mark.parametrize("words", sorted({w for m, w in SAID if w[0] in {"adopt", "resolve"} and m == "remedies.py"}))
+@pytest.mark.parametrize(
+    "words", sorted({w for m, w in SAID if w[0] in {"adopt", "resolve"} and m == "planning/rules.py"})
+)
 def test_a_decision_can_be_pasted_where_nobody_can_be_asked(words: tuple[str, ...]) -> None:
     with parse(words) as context:
         assert context.params["yes"] is True
@@ -91,9 +93,9 @@ def test_a_decision_can_be_pasted_where_nobody_can_be_asked(words: tuple[str, ..
 
 
 def test_remedies_alone_spell_decisions() -> None:
-    """One spelling: what names adopt or resolve with its arguments filled in takes it from `remedies`."""
+    """One spelling: what names adopt or resolve with its arguments filled in takes it from `planning.rules`."""
     others = {m for m, w in SAID if w[0] in {"adopt", "resolve"} and FILLED in w}
-    assert others == {"remedies.py"}
+    assert others == {"planning/rules.py"}
 
 
 def test_the_words_of_a_command_end_where_prose_begins() -> None:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.outcomes import Outcome
 from reconciler.plan import writing_time
+from reconciler.planning.changes import Outcome
 from reconciler.simulator.clock import VirtualClock
 from reconciler.simulator.demo import scaled_mappings_yaml, scaled_world
 from reconciler.simulator.records import Endpoint

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from reconciler.changes import Plan
 from reconciler.errors import ApiError, NotAuthorised, PlanFileError, ReconcilerError, ServerFailed, StateError
 from reconciler.events import Event, Noticed, PhaseFinished, PhaseStarted
 from reconciler.model import (
@@ -27,9 +26,11 @@ from reconciler.model import (
     UnreadableUsers,
     UserCount,
 )
-from reconciler.planning import STALE_AFTER, Live, Surroundings, Wishes, clients_to_count, make_plan, observe
-from reconciler.rules import Allowance, Rule
-from reconciler.run import Applying, Finished, run_apply
+from reconciler.planning.changes import Plan
+from reconciler.planning.context import PlanOptions, RunContext
+from reconciler.planning.observation import Live, clients_to_count, observe
+from reconciler.planning.rules import Allowance, Rule
+from reconciler.run import STALE_AFTER, Applying, Finished, make_plan, run_apply
 from reconciler.simulator.clock import VirtualClock
 from reconciler.state.base import RunInfo
 from tests.builders import NOW, build_mapping, build_mappings, build_observation, build_subscription
@@ -98,8 +99,8 @@ class Night:
         return Live(source=self.source, target=self.target, halo_url="https://halo.acme.example")
 
     @property
-    def surroundings(self) -> Surroundings:
-        return Surroundings(clock=self.clock, observe=self.events.append, stop=self.stopping, nonce=lambda: "nonce")
+    def context(self) -> RunContext:
+        return RunContext(clock=self.clock, observe=self.events.append, stop=self.stopping, nonce=lambda: "nonce")
 
     @property
     def location(self) -> str:
@@ -119,13 +120,13 @@ class Night:
         yield
         self.order.append(f"end after {len(self.target.sent)}, {self.target.listings} listings")
 
-    def apply(self, wishes: Wishes | None = None, **more: Any) -> Finished:
+    def apply(self, wishes: PlanOptions | None = None, **more: Any) -> Finished:
         members: dict[str, Any] = {"writing": self.writing, "show": self.shown.append} | more
         info = RunInfo(id=RunId("run-1"), command="apply", started_at=NOW)
         return run_apply(
             Applying(
-                live=self.live, mappings=self.mappings, store=self, info=info, wishes=wishes or Wishes(),
-                surroundings=self.surroundings, **members,
+                live=self.live, mappings=self.mappings, store=self, info=info, wishes=wishes or PlanOptions(),
+                context=self.context, **members,
             )
         )  # fmt: skip
 
@@ -141,7 +142,7 @@ def outcome(finished: Finished, key: str = "infima-101") -> tuple[str, str]:
 def test_an_observation_holds_everything_and_when_it_began() -> None:
     night = Night()
     night.source.before_counts[1] = lambda: night.clock.sleep(300)
-    seen = observe(night.live, night.mappings, night.surroundings)
+    seen = observe(night.live, night.mappings, night.context)
     assert seen == build_observation(
         clients=night.source.listed, counts=(build_count(101, 15),), customers=night.target.listed_customers,
         subscriptions=(build_subscription(1, count=10),), taken_at=NOW,
@@ -150,7 +151,7 @@ def test_an_observation_holds_everything_and_when_it_began() -> None:
 
 def test_each_read_is_told_with_what_it_gave() -> None:
     night = Night()
-    observe(night.live, night.mappings, night.surroundings)
+    observe(night.live, night.mappings, night.context)
     started = {e.phase for e in night.events if isinstance(e, PhaseStarted)}
     finished = {e.phase: e.detail for e in night.events if isinstance(e, PhaseFinished)}
     assert finished == {
@@ -176,7 +177,7 @@ def test_only_listed_clients_whose_users_count_are_counted(mapping: Mapping, ask
 
 def test_with_nothing_to_count_nothing_is_asked() -> None:
     night = Night(build_mapping(retired=True))
-    assert observe(night.live, night.mappings, night.surroundings).user_counts == ()
+    assert observe(night.live, night.mappings, night.context).user_counts == ()
     assert night.source.asked == []
 
 
@@ -184,7 +185,7 @@ def test_a_read_that_fails_fails_the_observation() -> None:
     night = Night()
     night.source.failing["clients"] = ServerFailed("INFIMA answered 500")
     with pytest.raises(ServerFailed):
-        observe(night.live, night.mappings, night.surroundings)
+        observe(night.live, night.mappings, night.context)
 
 
 def test_of_several_failures_the_one_about_rights_is_told() -> None:
@@ -192,16 +193,16 @@ def test_of_several_failures_the_one_about_rights_is_told() -> None:
     night.source.failing = {"partner": ServerFailed("500"), "clients": NotAuthorised("401")}
     night.target.before_listing[1] = fail(ServerFailed("502"))
     with pytest.raises(NotAuthorised):
-        observe(night.live, night.mappings, night.surroundings)
+        observe(night.live, night.mappings, night.context)
 
 
 # --- the plan --------------------------------------------------------------------------------------------------------
 
 
-def plan_now(wishes: Wishes | None = None, **recorded: Any) -> Plan:
+def plan_now(wishes: PlanOptions | None = None, **recorded: Any) -> Plan:
     night = Night(**recorded)
-    seen = observe(night.live, night.mappings, night.surroundings)
-    return make_plan(night.mappings, seen, night.state.recorded, wishes or Wishes())
+    seen = observe(night.live, night.mappings, night.context)
+    return make_plan(night.mappings, seen, night.state.recorded, wishes or PlanOptions())
 
 
 @pytest.mark.parametrize(
@@ -226,13 +227,13 @@ def test_the_heartbeats_warning_stands_first() -> None:
 
 def test_wishes_select_and_allow() -> None:
     allowance = Allowance(rule=Rule.ZERO, reason="r")
-    plan = plan_now(Wishes(exclude=(MappingKey("infima-101"),), allowances=(allowance,)))
+    plan = plan_now(PlanOptions(exclude=(MappingKey("infima-101"),), allowances=(allowance,)))
     assert (plan.changes, plan.complete, plan.allowances) == ((), False, (allowance,))
 
 
 def test_a_rule_sees_the_whole_though_a_part_is_asked_for() -> None:
     night = Night(build_mapping(), build_mapping(102), build_mapping(103))
-    finished = night.apply(Wishes(only=(MappingKey("infima-101"),)))
+    finished = night.apply(PlanOptions(only=(MappingKey("infima-101"),)))
     assert [v.rule for v in finished.plan.refusals] == [Rule.SOURCE_EMPTY]
     assert (night.target.sent, outcome(finished)[0]) == ([], "held")
 
@@ -262,7 +263,7 @@ def test_the_second_run_writes_nothing() -> None:
 def test_the_plan_is_noted_before_it_is_shown() -> None:
     night = Night()
     night.apply(
-        Wishes(allowances=(Allowance(rule=Rule.DECREASE, reason="ticket", key="infima-101"),)),
+        PlanOptions(allowances=(Allowance(rule=Rule.DECREASE, reason="ticket", key="infima-101"),)),
         show=lambda _plan: night.order.append(f"shown after {night.state.calls['note']}"),
     )
     assert night.order[0] == "shown after 1"

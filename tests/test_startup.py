@@ -57,7 +57,7 @@ def test_validate_speaks_to_nobody_and_needs_no_schema_library_for_a_good_file(t
 
 
 def test_httpx_comes_without_its_command_line() -> None:
-    script = "import sys, reconciler.providers.transport; print(*sys.modules)"
+    script = "import sys, reconciler.http.transport; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
     modules = set(done.stdout.split())
     assert "httpx" in modules

@@ -11,7 +11,7 @@ from reconciler.errors import Forbidden
 from reconciler.model import MappingKey
 from reconciler.plan_document import dump_document, plan_document
 from reconciler.plan_document.read import read_plan_file
-from reconciler.rules import Rule
+from reconciler.planning.rules import Rule
 from reconciler.run import Finished
 from reconciler.simulator.faults import Fault, FaultKind
 from reconciler.simulator.switches import Switches

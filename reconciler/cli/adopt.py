@@ -32,11 +32,11 @@ def adopt(options: CommonOptions, *, key: str, subscription_id: int, reason: str
       reconciler adopt infima-104 9010 --reason "made by hand in 2024"
       reconciler adopt infima-104 9010 --reason "ticket 4711" --yes
     """
-    from reconciler import adoption  # noqa: PLC0415
+    from reconciler.answers import adoption  # noqa: PLC0415
     from reconciler.cli.decision import carry_out  # noqa: PLC0415
     from reconciler.model import SubscriptionId  # noqa: PLC0415
 
     number = SubscriptionId(subscription_id)
     return carry_out(
-        options, key, lambda ground: adoption.adopt(ground, number), command="adopt", reason=reason, yes=yes
+        options, key, lambda context: adoption.adopt(context, number), command="adopt", reason=reason, yes=yes
     )

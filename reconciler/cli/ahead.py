@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -19,10 +20,9 @@ from typing import TYPE_CHECKING, TypeVar
 from reconciler.cli.wiring import Wiring
 from reconciler.errors import ConfigError, ReconcilerError
 from reconciler.model import Mappings, Settings
-from reconciler.values import dataclass
 
 if TYPE_CHECKING:
-    from reconciler.planning import FirstReads
+    from reconciler.planning.observation import FirstReads
     from reconciler.providers.connect import Systems
 
 T = TypeVar("T")
@@ -72,7 +72,7 @@ def _start(wiring: Wiring) -> tuple[HeadStart, Callable[[], None]] | None:
         systems = wiring.connect(settings)
     except ReconcilerError:
         return None
-    from reconciler.planning import FirstReads  # noqa: PLC0415 - the first request is on its way sooner without
+    from reconciler.planning.observation import FirstReads  # noqa: PLC0415 - the first request is on its way sooner without
 
     pool = ThreadPoolExecutor(max_workers=3, thread_name_prefix="ahead")
 

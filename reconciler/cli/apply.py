@@ -27,10 +27,10 @@ from reconciler.errors import PlanFileError, UsageError
 from reconciler.model import Mappings, RunId
 
 if TYPE_CHECKING:
-    from reconciler.changes import Plan
     from reconciler.plan_document.layout import PlanJson
     from reconciler.plan_document.read import SavedPlan
-    from reconciler.planning import Wishes
+    from reconciler.planning.changes import Plan
+    from reconciler.planning.context import PlanOptions
     from reconciler.run import Finished
     from reconciler.state.base import RunInfo
 
@@ -100,7 +100,7 @@ def apply(
                     store=wiring.store(),
                     info=_run_info(wiring, mappings, wished, actor=actor(os.environ), commit=commit()),
                     wishes=wished,
-                    surroundings=wiring.surroundings(),
+                    context=wiring.context(),
                     show=drawing.show,
                     confirm=None if auto_approve else drawing.confirm,
                     agreed=saved.permitted if saved is not None else None,
@@ -140,7 +140,7 @@ class _Drawing:
         return answer == "yes"
 
 
-def _run_info(wiring: Wiring, mappings: Mappings, wished: Wishes, *, actor: str, commit: str) -> RunInfo:
+def _run_info(wiring: Wiring, mappings: Mappings, wished: PlanOptions, *, actor: str, commit: str) -> RunInfo:
     from reconciler.state.base import RunInfo  # noqa: PLC0415
 
     # A run of some mappings has to be known as one: its sum of users is not comparable with a whole night's.

@@ -13,7 +13,7 @@ from reconciler.cli.table import show_json, show_table
 from reconciler.cli.wiring import wire
 
 if TYPE_CHECKING:
-    from reconciler.backtest import Backtest, Night, Outcome
+    from reconciler.history.backtest import Backtest, Night, Outcome
     from reconciler.model import Json
     from reconciler.render.grid import Cell
 
@@ -36,8 +36,8 @@ def backtest(options: CommonOptions, *, since: str, output: str) -> int:
       reconciler backtest --since 2026-09-01
       reconciler backtest --mappings stricter.yaml --since 2026-09-01 -o csv > nights.csv
     """
-    from reconciler.backtest import backtest as replay  # noqa: PLC0415
-    from reconciler.timeline import draw_timeline, recorded_prices  # noqa: PLC0415
+    from reconciler.history.backtest import backtest as replay  # noqa: PLC0415
+    from reconciler.history.timeline import draw_timeline, recorded_prices  # noqa: PLC0415
 
     wiring = wire(options)
     start = parse_date(since, "--since")

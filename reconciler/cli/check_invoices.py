@@ -13,9 +13,9 @@ from reconciler.cli.table import show_json, show_table
 from reconciler.cli.wiring import Wiring, live, wire, wishes
 
 if TYPE_CHECKING:
-    from reconciler.attachment import Attachment
-    from reconciler.changes import Change, Plan
+    from reconciler.answers.invoices import Attachment
     from reconciler.model import Json, SubscriptionId
+    from reconciler.planning.changes import Change, Plan
 
 
 @click.command("check-invoices")
@@ -45,7 +45,7 @@ def check_invoices(options: CommonOptions, *, only: tuple[str, ...], output: str
       reconciler check-invoices
       reconciler check-invoices --only infima-113 -o json
     """
-    from reconciler.attachment import Attached  # noqa: PLC0415
+    from reconciler.answers.invoices import Attached  # noqa: PLC0415
     from reconciler.render.document import plural  # noqa: PLC0415
 
     plan, found = look_at_invoices(wire(options), only)
@@ -82,9 +82,9 @@ def look_at_invoices(wiring: Wiring, only: tuple[str, ...] = ()) -> tuple[Plan, 
     """Read HaloPSA: whose Subscription is which, and where each stands on recurring invoices. Counts nobody's users."""
     from dataclasses import replace  # noqa: PLC0415
 
-    from reconciler.changes import select  # noqa: PLC0415
     from reconciler.plan import diff  # noqa: PLC0415
-    from reconciler.planning import observe  # noqa: PLC0415
+    from reconciler.planning.changes import select  # noqa: PLC0415
+    from reconciler.planning.observation import observe  # noqa: PLC0415
 
     with wiring.stopper.listen():
         mappings = wiring.load()
@@ -92,13 +92,13 @@ def look_at_invoices(wiring: Wiring, only: tuple[str, ...] = ()) -> tuple[Plan, 
         with wiring.connect(mappings.settings) as systems:
             recorded = wiring.store().read()
             # without mappings nobody's users are counted: which Subscription is whose does not hang on numbers
-            observation = observe(live(systems), replace(mappings, mappings=()), wiring.surroundings())
+            observation = observe(live(systems), replace(mappings, mappings=()), wiring.context())
             plan = select(diff(mappings, observation, recorded), only=wished.only)
             return plan, read_invoices(wiring, systems, plan)
 
 
 def _draw(output: str, rows: list[tuple[Change, Attachment]]) -> None:
-    from reconciler.overview import invoice_note  # noqa: PLC0415
+    from reconciler.answers.status import invoice_note  # noqa: PLC0415
     from reconciler.render.grid import Column  # noqa: PLC0415
 
     columns = (

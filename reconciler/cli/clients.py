@@ -12,8 +12,8 @@ from reconciler.cli.table import show_json, show_table
 from reconciler.cli.wiring import wire
 
 if TYPE_CHECKING:
+    from reconciler.answers.status import ClientRow
     from reconciler.model import Json
-    from reconciler.overview import ClientRow
 
 
 @click.command()
@@ -35,7 +35,7 @@ def clients(options: CommonOptions, *, unmapped: bool, output: str) -> int:
       reconciler clients
       reconciler clients --unmapped -o csv
     """
-    from reconciler.overview import ClientState, client_rows  # noqa: PLC0415
+    from reconciler.answers.status import ClientState, client_rows  # noqa: PLC0415
     from reconciler.render.document import plural  # noqa: PLC0415
     from reconciler.render.grid import Column  # noqa: PLC0415
 

@@ -86,7 +86,7 @@ def search_customers(target: HaloTarget, words: str, *, inactive: bool) -> tuple
     How HaloPSA's search treats several words, ampersands or accents is not known (fact sheet, section 4), and what a
     switched-off search answers is everything: the answer is filtered here as well.
     """
-    from reconciler.matching import find  # noqa: PLC0415
+    from reconciler.answers.matching import find  # noqa: PLC0415
 
     if not words.isdecimal():
         hits = find(words, target.find_customers(words, include_inactive=inactive))

@@ -6,6 +6,7 @@ import os
 import secrets
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -18,13 +19,12 @@ from reconciler.cli.whoami import actor, commit
 from reconciler.cli.wiring import Wiring, wire
 from reconciler.errors import DecisionRefused, UsageError
 from reconciler.model import Mapping, MappingKey, Mappings, Recorded, RunId
-from reconciler.values import dataclass
 
 if TYPE_CHECKING:
-    from reconciler.adoption import Decision, Ground
+    from reconciler.answers.adoption import Decision, DecisionContext
     from reconciler.model import Subscription
 
-Decide = Callable[["Ground"], "Decision"]
+Decide = Callable[["DecisionContext"], "Decision"]
 
 
 def carry_out(options: CommonOptions, key: str, decide: Decide, *, command: str, reason: str | None, yes: bool) -> int:
@@ -55,7 +55,7 @@ def carry_out(options: CommonOptions, key: str, decide: Decide, *, command: str,
             )
 
         def judge(recorded: Recorded) -> Decision:
-            return decide(look.ground(recorded))
+            return decide(look.context(recorded))
 
         store = wiring.store()
         decision = judge(store.read())
@@ -86,9 +86,9 @@ class _Look:
     halo_url: str
     now: datetime
 
-    def ground(self, recorded: Recorded) -> Ground:
-        from reconciler.adoption import Ground  # noqa: PLC0415
-        from reconciler.identity import index_subscriptions  # noqa: PLC0415
+    def context(self, recorded: Recorded) -> DecisionContext:
+        from reconciler.answers.adoption import DecisionContext  # noqa: PLC0415
+        from reconciler.planning.identity import index_subscriptions  # noqa: PLC0415
 
         known = recorded.tenant
         if known is not None and known.halo_url != self.halo_url:
@@ -96,7 +96,7 @@ class _Look:
                 f"This state belongs to {known.halo_url}, and HALO_URL is {self.halo_url}.",
                 hint="Check HALO_URL and --state: ids of one HaloPSA mean nothing in another.",
             )
-        return Ground(
+        return DecisionContext(
             mapping=self.mapping,
             index=index_subscriptions(self.listing, self.mappings.mappings, recorded),
             recorded=recorded,

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,6 @@ import click
 
 from reconciler.cli.options import CommonOptions, common_options
 from reconciler.cli.output import say, tell, wants_colour
-from reconciler.values import dataclass
 
 if TYPE_CHECKING:
     from reconciler.simulator.server import Server

@@ -21,7 +21,7 @@ from reconciler.errors import ConfigError, ReconcilerError, UsageError
 from reconciler.model import Mappings, Recorded, Settings, Subscription, Tenant
 
 if TYPE_CHECKING:
-    from reconciler.checkup import Check
+    from reconciler.answers.doctor import Check
     from reconciler.providers.connect import Systems
     from reconciler.providers.dates import ServerDates
 
@@ -51,7 +51,7 @@ def doctor(options: CommonOptions, output: str) -> int:
       reconciler doctor
       reconciler doctor -o json
     """
-    from reconciler.checkup import connected, verdict  # noqa: PLC0415
+    from reconciler.answers.doctor import connected, verdict  # noqa: PLC0415
 
     wiring = wire(options)
     with wiring.stopper.listen():
@@ -87,7 +87,7 @@ class _Visit:
     listing: tuple[Subscription, ...] | None = None
 
     def run(self) -> None:
-        from reconciler.checkup import check_clock  # noqa: PLC0415
+        from reconciler.answers.doctor import check_clock  # noqa: PLC0415
         from reconciler.providers.dates import ServerDates  # noqa: PLC0415
 
         dates = ServerDates(self.wiring.clock)
@@ -122,7 +122,7 @@ class _Visit:
 
     def attempt(self, name: str, read: Callable[[], T]) -> T | None:
         """The answer, or a failed check in its place."""
-        from reconciler.checkup import from_error  # noqa: PLC0415
+        from reconciler.answers.doctor import from_error  # noqa: PLC0415
 
         try:
             return read()
@@ -131,14 +131,14 @@ class _Visit:
             return None
 
     def _skip(self, name: str, why: str) -> None:
-        from reconciler.checkup import skipped  # noqa: PLC0415
+        from reconciler.answers.doctor import skipped  # noqa: PLC0415
 
         self.tell(skipped(name, why))
 
     # -- here -----------------------------------------------------------------------------------------------------
 
     def _file(self) -> None:
-        from reconciler.checkup import failed, ok  # noqa: PLC0415
+        from reconciler.answers.doctor import failed, ok  # noqa: PLC0415
 
         path = self.wiring.options.mappings
         try:
@@ -152,7 +152,7 @@ class _Visit:
 
     def _variables(self) -> tuple[bool, bool]:
         """Whether each system's variables are complete and well-formed. Values are never shown, addresses are."""
-        from reconciler.checkup import failed, ok  # noqa: PLC0415
+        from reconciler.answers.doctor import failed, ok  # noqa: PLC0415
         from reconciler.providers.credentials import read_credentials  # noqa: PLC0415
 
         complete = []
@@ -173,8 +173,8 @@ class _Visit:
     # -- there ----------------------------------------------------------------------------------------------------
 
     def _connect(self, dates: ServerDates, environ: Mapping[str, str]) -> Systems:
+        from reconciler.http.connections import kept_connections  # noqa: PLC0415
         from reconciler.providers.connect import connect  # noqa: PLC0415
-        from reconciler.providers.connections import kept_connections  # noqa: PLC0415
         from reconciler.providers.credentials import read_credentials  # noqa: PLC0415
 
         settings = self.mappings.settings if self.mappings else Settings()
@@ -188,7 +188,7 @@ class _Visit:
         )
 
     def _halo(self, dates: ServerDates, *, infima: bool) -> None:
-        from reconciler.checkup import check_scopes, ok  # noqa: PLC0415
+        from reconciler.answers.doctor import check_scopes, ok  # noqa: PLC0415
         from reconciler.providers.halo_token import SCOPES  # noqa: PLC0415
 
         with self._connect(dates, os.environ if infima else _without_infima(os.environ)) as systems:
@@ -212,14 +212,14 @@ class _Visit:
                 self.tell(ok("Right: invoices read", f"{len(invoices)} recurring invoices"))
 
     def _modify(self, scopes: frozenset[str] | None) -> None:
-        from reconciler.checkup import skipped  # noqa: PLC0415
+        from reconciler.answers.doctor import skipped  # noqa: PLC0415
 
         if scopes is None or "edit:softwarelicensing" in scopes:
             why = 'only a write would show it; the Agent\'s role needs Software Licensing "Read and Modify"'
             self.tell(skipped("Right: software licensing modify", why))
 
     def _infima(self, dates: ServerDates, *, halo: bool) -> None:
-        from reconciler.checkup import check_clients, check_counters, ok, sample_of  # noqa: PLC0415
+        from reconciler.answers.doctor import check_clients, check_counters, ok, sample_of  # noqa: PLC0415
 
         with self._connect(dates, os.environ if halo else _without_halo(os.environ)) as systems:
             self.partner = self.attempt("INFIMA key", systems.source.partner)
@@ -239,7 +239,7 @@ class _Visit:
     # -- what is remembered ---------------------------------------------------------------------------------------
 
     def _state(self) -> None:
-        from reconciler.checkup import check_last_run, check_marker, check_state  # noqa: PLC0415
+        from reconciler.answers.doctor import check_last_run, check_marker, check_state  # noqa: PLC0415
 
         read = self.attempt("State", self._read_state)
         if read is None:

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 
 import click
 
+from reconciler.answers.topics import Topic, find_topic, topics
 from reconciler.cli.options import CommonOptions, common_options, complete_keys, output_option
 from reconciler.cli.output import safe, say
 from reconciler.cli.suggest import closest
 from reconciler.cli.table import show_json
 from reconciler.cli.wiring import Wiring, live, wire
 from reconciler.errors import ApiError, ConfigError, UsageError
-from reconciler.topics import Topic, find_topic, topics
 
 if TYPE_CHECKING:
-    from reconciler.attachment import Attachment
-    from reconciler.explanation import Story
+    from reconciler.answers.explain import Story
+    from reconciler.answers.invoices import Attachment
     from reconciler.model import Json, Mapping, Mappings, Observation, Recorded
     from reconciler.providers.connect import Systems
 
@@ -93,7 +93,7 @@ def _load(wiring: Wiring, wanted: str) -> Mappings:
 
 def find_mapping(mappings: Mappings, wanted: str) -> Mapping:
     """The one mapping that a key, a name or an id means. Raises `UsageError` for none and for several."""
-    from reconciler.identity import folded_name  # noqa: PLC0415
+    from reconciler.planning.identity import folded_name  # noqa: PLC0415
 
     folded = folded_name(wanted)
     every = mappings.mappings
@@ -124,7 +124,7 @@ def find_mapping(mappings: Mappings, wanted: str) -> Mapping:
 
 def _without_mapping(wiring: Wiring, mappings: Mappings, wanted: str) -> tuple[str, str] | None:
     """Answer and next step for a client or customer that exists and that no mapping names; None for a stranger."""
-    from reconciler.identity import same_name  # noqa: PLC0415
+    from reconciler.planning.identity import same_name  # noqa: PLC0415
 
     for one in mappings.ignored:
         if same_name(wanted, one.client.name) or wanted == str(one.client.id):
@@ -163,13 +163,13 @@ def _show_plainly(answer: str, step: str, output: str) -> int:
 
 def _tell(wiring: Wiring, mappings: Mappings, mapping: Mapping, systems: Systems, *, invoices: bool) -> Story:
     """Read what this one number hangs on: all clients and Subscriptions, but the users of this mapping only."""
-    from reconciler.explanation import Past  # noqa: PLC0415
-    from reconciler.planning import observe  # noqa: PLC0415
+    from reconciler.answers.explain import Past  # noqa: PLC0415
+    from reconciler.planning.observation import observe  # noqa: PLC0415
 
     store = wiring.store()
     recorded = store.read()
     only = replace(mappings, mappings=(mapping,))
-    observation = observe(live(systems), only, wiring.surroundings(), recorded=recorded)
+    observation = observe(live(systems), only, wiring.context(), recorded=recorded)
     history = tuple(
         Past(at=p.run.verdict.finished_at, run=p.run.info.id, actor=p.run.info.actor, change=p.change)
         for p in store.history.changes_of(mapping.key)
@@ -184,10 +184,10 @@ def _tell(wiring: Wiring, mappings: Mappings, mapping: Mapping, systems: Systems
 def make_story(mappings: Mappings, mapping: Mapping, observation: Observation, recorded: Recorded) -> Story:
     """The mapping's change with its violations. Run-level rules are left out: they judge a whole plan, and the users of
     the other mappings were not read."""
-    from reconciler.explanation import Story  # noqa: PLC0415
+    from reconciler.answers.explain import Story  # noqa: PLC0415
     from reconciler.plan import diff  # noqa: PLC0415
-    from reconciler.rules import Level  # noqa: PLC0415
-    from reconciler.safety import check  # noqa: PLC0415
+    from reconciler.planning.rules import Level  # noqa: PLC0415
+    from reconciler.safety.check import check  # noqa: PLC0415
 
     whole = diff(mappings, observation, recorded)
     alone = replace(whole, changes=tuple(c for c in whole.changes if c.key == mapping.key))
@@ -207,7 +207,7 @@ def make_story(mappings: Mappings, mapping: Mapping, observation: Observation, r
 
 def _invoices(wiring: Wiring, systems: Systems, story: Story) -> tuple[Attachment | None, str]:
     """Whether it is on a recurring invoice of its customer, if that may be read."""
-    from reconciler.attachment import read_attachments  # noqa: PLC0415
+    from reconciler.answers.invoices import read_attachments  # noqa: PLC0415
 
     found = story.subscription
     if found is None:
@@ -226,7 +226,7 @@ def _invoices(wiring: Wiring, systems: Systems, story: Story) -> tuple[Attachmen
 
 
 def _draw(story: Story) -> None:
-    from reconciler.explanation import chapters  # noqa: PLC0415
+    from reconciler.answers.explain import chapters  # noqa: PLC0415
 
     for chapter in chapters(story):
         say(f"{chapter.title}:")
@@ -241,7 +241,7 @@ def _say_wrapped(line: str) -> None:
 
 
 def _json(story: Story) -> dict[str, Json]:
-    from reconciler.explanation import answer, chapters, next_step  # noqa: PLC0415
+    from reconciler.answers.explain import answer, chapters, next_step  # noqa: PLC0415
 
     change = story.change
     sections: list[Json] = [{"title": c.title, "lines": list(c.lines)} for c in chapters(story)]

@@ -124,7 +124,7 @@ def _tell_rest(left: int) -> None:
 
 
 def _run_cells(run: PastRun) -> tuple[Cell, ...]:
-    from reconciler.timeline import ending_of  # noqa: PLC0415
+    from reconciler.history.timeline import ending_of  # noqa: PLC0415
 
     info, verdict = run.info, run.verdict
     figures: tuple[Cell, Cell] = (None, None) if verdict.decision else (verdict.users_before, verdict.users_after)
@@ -139,7 +139,7 @@ def _change_cells(past: PastChange) -> tuple[Cell, ...]:
 
 
 def _run_json(run: PastRun) -> Json:
-    from reconciler.timeline import ending_of  # noqa: PLC0415
+    from reconciler.history.timeline import ending_of  # noqa: PLC0415
 
     info, verdict = run.info, run.verdict
     return {

@@ -39,11 +39,12 @@ def init(options: CommonOptions, *, directory: Path, no_workflows: bool) -> int:
       reconciler init
       reconciler init billing --no-workflows
     """
+    from reconciler.config.schemas import schema_text  # noqa: PLC0415
     from reconciler.templates import templates  # noqa: PLC0415
 
     made: list[Template] = []
     kept: list[Template] = []
-    for template in templates(workflows=not no_workflows):
+    for template in templates(schema_text("mappings.schema.json"), workflows=not no_workflows):
         (made if _write(directory / template.path, template) else kept).append(template)
     for template in made:
         say(safe(f"  created  {template.path}  ({template.purpose})"))

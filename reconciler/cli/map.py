@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
@@ -24,8 +25,7 @@ from reconciler.model import (
     Mappings,
     Subscription,
 )
-from reconciler.remedies import adopt_command
-from reconciler.values import dataclass
+from reconciler.planning.rules import adopt_command
 
 if TYPE_CHECKING:
     from reconciler.cli.mapdialog import Ignore, Pick
@@ -157,7 +157,7 @@ class _Desk:
 
         One that carries one of our default keys is left out: it is found again by that marker, or is another client's.
         """
-        from reconciler.identity import DEFAULT_KEY, index_subscriptions, same_name  # noqa: PLC0415
+        from reconciler.planning.identity import DEFAULT_KEY, index_subscriptions, same_name  # noqa: PLC0415
 
         index = index_subscriptions(self.listing, self.mappings.mappings, self.wiring.store().read())
         wanted = self._template()
@@ -232,7 +232,7 @@ def _map_one(desk: _Desk, named: str, asked: _Asked) -> int:
 
 def _find_client(desk: _Desk, named: str) -> InfimaClient:
     """The unmapped client of that id or name. Raises `UsageError`."""
-    from reconciler.identity import same_name  # noqa: PLC0415
+    from reconciler.planning.identity import same_name  # noqa: PLC0415
 
     hits = [c for c in desk.clients if str(c.id) == named] or [c for c in desk.clients if same_name(c.name, named)]
     if len(hits) > 1:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import field
+from dataclasses import dataclass, field
 
 import click
 
+from reconciler.answers.matching import Proposal, likely, propose
 from reconciler.cli.customers import NOT_FOUND
 from reconciler.cli.output import safe, tell
-from reconciler.matching import Proposal, likely, propose
 from reconciler.model import HaloCustomer, InfimaClient, Subscription
-from reconciler.values import dataclass
 
 LETTERS = "abcdefghij"
 HELP = (

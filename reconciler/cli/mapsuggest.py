@@ -12,7 +12,7 @@ from reconciler.model import HaloCustomer, InfimaClient
 
 def suggest_all(clients: Sequence[InfimaClient], customers: Sequence[HaloCustomer], output: str) -> int:
     """Print the likeliest customers of every client; nothing is asked and nothing is written."""
-    from reconciler.matching import likely, propose  # noqa: PLC0415
+    from reconciler.answers.matching import likely, propose  # noqa: PLC0415
 
     found = [(client, propose(client.name, customers, limit=3)) for client in clients]
     if output == "json":

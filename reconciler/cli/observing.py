@@ -14,7 +14,7 @@ from reconciler.model import Mappings, Observation
 
 if TYPE_CHECKING:
     from reconciler.cli.ahead import HeadStart
-    from reconciler.snapshot import Snapshot
+    from reconciler.planning.snapshot import Snapshot
 
 
 def observe_live(
@@ -25,14 +25,14 @@ def observe_live(
     Users are also counted for clients that only the base maps, and with `every_client` for all that are listed and
     not ignored, so that a snapshot can answer for mappings that do not exist yet.
     """
-    from reconciler.planning import clients_to_count, observe  # noqa: PLC0415
-    from reconciler.snapshot import Snapshot  # noqa: PLC0415
+    from reconciler.planning.observation import clients_to_count, observe  # noqa: PLC0415
+    from reconciler.planning.snapshot import Snapshot  # noqa: PLC0415
 
     fitting = ahead if ahead is not None and ahead.fits(mappings) else None
     with fitting.systems if fitting else wiring.connect(mappings.settings) as systems:
         recorded = wiring.store().read()
         first = fitting.first if fitting else None
-        seen = observe(live(systems), mappings, wiring.surroundings(), first, recorded=recorded)
+        seen = observe(live(systems), mappings, wiring.context(), first, recorded=recorded)
         wanted = set(clients_to_count(base, seen.clients)) if base is not None else set()
         if every_client:
             ignored = {i.client.id for i in mappings.ignored}
@@ -52,7 +52,7 @@ def _with_counts(seen: Observation, more: Iterable[object]) -> Observation:
 
 def load_snapshot(path: Path) -> Snapshot:
     """Read a snapshot file. Raises `PlanFileError`."""
-    from reconciler.snapshot import MAKE_ANOTHER, read_snapshot  # noqa: PLC0415
+    from reconciler.planning.snapshot import MAKE_ANOTHER, read_snapshot  # noqa: PLC0415
 
     try:
         data = path.read_bytes()

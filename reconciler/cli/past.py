@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,6 @@ from reconciler.cli.suggest import closest
 from reconciler.cli.wiring import Wiring
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.model import MappingKey, Mappings, Recorded
-from reconciler.values import dataclass
 
 if TYPE_CHECKING:
     from reconciler.state.history import PastRun, Snapshot

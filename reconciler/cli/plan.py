@@ -21,12 +21,12 @@ from reconciler.cli.output import draw_plan, prepare_drawing, say, tell
 from reconciler.cli.planfile import save_plan_file
 from reconciler.cli.wiring import Wiring, wire, wishes
 from reconciler.errors import UsageError
-from reconciler.rules import Level
+from reconciler.planning.rules import Level
 
 if TYPE_CHECKING:
-    from reconciler.changes import Plan
     from reconciler.model import Mappings
-    from reconciler.snapshot import Snapshot
+    from reconciler.planning.changes import Plan
+    from reconciler.planning.snapshot import Snapshot
 
 EXIT_CHANGES = 2
 EXIT_HELD = 3
@@ -90,7 +90,7 @@ def plan(
     wiring = wire(options)
     with wiring.stopper.listen(), reading_ahead(wiring, wanted=snapshot is None) as ahead:
         from reconciler.plan_document import dump_document, plan_document  # noqa: PLC0415 - while the reads are on their way
-        from reconciler.planning import make_plan  # noqa: PLC0415
+        from reconciler.run import make_plan  # noqa: PLC0415
 
         prepare_drawing(options)
         mappings = wiring.load()
@@ -102,7 +102,7 @@ def plan(
             seen = observe_live(wiring, mappings, base, every_client=save_snapshot is not None, ahead=ahead)
     made = make_plan(mappings, seen.observation, seen.recorded, wished)
     if against is not None:
-        from reconciler.causes import attribute  # noqa: PLC0415 - only a review asks
+        from reconciler.planning.attribution import attribute  # noqa: PLC0415 - only a review asks
 
         made = attribute(made, make_plan(base, seen.observation, seen.recorded, wished) if base else None)
     if save_snapshot is not None:
@@ -124,7 +124,7 @@ def _base(wiring: Wiring, against: str | None) -> Mappings | None:
 
 
 def _keep(path: Path, seen: Snapshot) -> None:
-    from reconciler.snapshot import dump_snapshot  # noqa: PLC0415
+    from reconciler.planning.snapshot import dump_snapshot  # noqa: PLC0415
 
     save_plan_file(path, dump_snapshot(seen))
     tell(f"Saved what was read to {path}. To plan from it without network: reconciler plan --snapshot {path}")

@@ -17,7 +17,7 @@ from reconciler.errors import UsageError
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from reconciler.attachment import Attachment
+    from reconciler.answers.invoices import Attachment
     from reconciler.model import MappingKey
     from reconciler.render.html_page import Name
 
@@ -59,9 +59,9 @@ def report(options: CommonOptions, *, plan_file: Path | None, month: str | None,
       reconciler apply --auto-approve -o json > outcome.json; reconciler report --plan outcome.json
       reconciler report --month 2026-10 --out october.html
     """
+    from reconciler.history.timeline import changes_by_key, draw_timeline, month_of, parse_month  # noqa: PLC0415
     from reconciler.render.html import draw_page, make_page  # noqa: PLC0415
     from reconciler.render.html_page import Background  # noqa: PLC0415
-    from reconciler.timeline import changes_by_key, draw_timeline, month_of, parse_month  # noqa: PLC0415
 
     wiring = wire(options)
     now = wiring.clock.now()
@@ -99,8 +99,8 @@ def _invoices(wiring: Wiring) -> dict[MappingKey, Attachment]:
 
 
 def _names(past: Past, until: datetime) -> dict[MappingKey, Name]:
+    from reconciler.history.timeline import recorded_prices  # noqa: PLC0415
     from reconciler.render.html_page import Name  # noqa: PLC0415
-    from reconciler.timeline import recorded_prices  # noqa: PLC0415
 
     mapped = past.mappings.mappings if past.mappings else ()
     bindings = past.recorded.bindings

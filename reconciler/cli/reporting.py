@@ -75,12 +75,12 @@ def with_patience(options: CommonOptions, act: Callable[[dict[str, Any]], None])
     from random import SystemRandom  # noqa: PLC0415
 
     from reconciler.cli.wiring import wire  # noqa: PLC0415
-    from reconciler.providers.connections import kept_connections  # noqa: PLC0415
-    from reconciler.providers.patience import Patience  # noqa: PLC0415
+    from reconciler.http.connections import kept_connections  # noqa: PLC0415
+    from reconciler.http.deadline import Deadline  # noqa: PLC0415
 
     wiring = wire(options)
     deadline = wiring.clock.monotonic() + FORGE_SECONDS
-    patience = Patience(clock=wiring.clock, observer=wiring.observe, deadline=deadline)
+    patience = Deadline(clock=wiring.clock, observer=wiring.observe, deadline=deadline)
     with wiring.stopper.listen():
         act({"patience": patience, "factory": kept_connections(1), "rng": SystemRandom()})
 

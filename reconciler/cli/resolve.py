@@ -49,7 +49,7 @@ def resolve(
       reconciler resolve infima-113 --abandon --reason "looked, it is not there"
       reconciler resolve infima-107 --recreate --reason "deleted by mistake"
     """
-    from reconciler import adoption  # noqa: PLC0415
+    from reconciler.answers import adoption  # noqa: PLC0415
     from reconciler.cli.decision import Decide, carry_out  # noqa: PLC0415
     from reconciler.model import SubscriptionId  # noqa: PLC0415
 
@@ -61,7 +61,7 @@ def resolve(
     decide: Decide
     if adopted is not None:
         number = SubscriptionId(adopted)
-        decide = lambda ground: adoption.adopt(ground, number)  # noqa: E731 - beside two of its kind
+        decide = lambda context: adoption.adopt(context, number)  # noqa: E731 - beside two of its kind
     elif abandon:
         decide = adoption.abandon
     else:

@@ -14,9 +14,9 @@ from reconciler.cli.wiring import wire
 from reconciler.errors import UsageError
 
 if TYPE_CHECKING:
+    from reconciler.history.statement import Statement, StatementRow
     from reconciler.model import Json
     from reconciler.render.grid import Cell
-    from reconciler.statement import Statement, StatementRow
 
 
 @click.command()
@@ -42,8 +42,8 @@ def statement(options: CommonOptions, *, month: str | None, invoice_day: int, ou
       reconciler statement --month 2026-11
       reconciler statement --month 2026-11 --invoice-day 31 -o csv > november.csv
     """
-    from reconciler.statement import make_statement, whom_billed  # noqa: PLC0415
-    from reconciler.timeline import draw_timeline, month_of, parse_month, recorded_prices  # noqa: PLC0415
+    from reconciler.history.statement import make_statement, whom_billed  # noqa: PLC0415
+    from reconciler.history.timeline import draw_timeline, month_of, parse_month, recorded_prices  # noqa: PLC0415
 
     wiring = wire(options)
     now = wiring.clock.now()

@@ -12,10 +12,10 @@ from reconciler.cli.table import show_json, show_table
 from reconciler.cli.wiring import Wiring, live, wire, wishes
 
 if TYPE_CHECKING:
-    from reconciler.attachment import Attachment
-    from reconciler.changes import Plan
+    from reconciler.answers.invoices import Attachment
+    from reconciler.answers.status import LastChange, StatusRow
     from reconciler.model import Json, MappingKey, SubscriptionId
-    from reconciler.overview import LastChange, StatusRow
+    from reconciler.planning.changes import Plan
     from reconciler.providers.connect import Systems
     from reconciler.render.grid import Cell
 
@@ -49,9 +49,10 @@ def status(options: CommonOptions, *, only: tuple[str, ...], invoices: bool, out
       reconciler status --only infima-101 --check-invoices
       reconciler status -o csv > status.csv
     """
-    from reconciler.overview import Attention, status_rows  # noqa: PLC0415
-    from reconciler.planning import make_plan, observe  # noqa: PLC0415
+    from reconciler.answers.status import Attention, status_rows  # noqa: PLC0415
+    from reconciler.planning.observation import observe  # noqa: PLC0415
     from reconciler.render.document import plural  # noqa: PLC0415
+    from reconciler.run import make_plan  # noqa: PLC0415
 
     wiring = wire(options)
     with wiring.stopper.listen():
@@ -60,7 +61,7 @@ def status(options: CommonOptions, *, only: tuple[str, ...], invoices: bool, out
         with wiring.connect(mappings.settings) as systems:
             store = wiring.store()
             recorded = store.read()
-            observation = observe(live(systems), mappings, wiring.surroundings(), recorded=recorded)
+            observation = observe(live(systems), mappings, wiring.context(), recorded=recorded)
             plan = make_plan(mappings, observation, recorded, wished)
             attachments = read_invoices(wiring, systems, plan) if invoices else None
         rows = status_rows(plan, newest_changes(wiring), attachments)
@@ -81,7 +82,7 @@ def status(options: CommonOptions, *, only: tuple[str, ...], invoices: bool, out
 
 def newest_changes(wiring: Wiring) -> dict[MappingKey, LastChange]:
     """The last written quantity of each mapping, from the history."""
-    from reconciler.overview import last_changes  # noqa: PLC0415
+    from reconciler.answers.status import last_changes  # noqa: PLC0415
 
     runs = wiring.store().history.runs()
     return last_changes(
@@ -91,7 +92,7 @@ def newest_changes(wiring: Wiring) -> dict[MappingKey, LastChange]:
 
 def read_invoices(wiring: Wiring, systems: Systems, plan: Plan) -> dict[SubscriptionId, Attachment]:
     """Where the plan's live Subscriptions stand on recurring invoices."""
-    from reconciler.attachment import read_attachments  # noqa: PLC0415
+    from reconciler.answers.invoices import read_attachments  # noqa: PLC0415
 
     wanted = {
         c.before.id: c.before.customer_id for c in plan.changes if c.before is not None and c.before.id is not None

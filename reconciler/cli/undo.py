@@ -19,9 +19,9 @@ from reconciler.cli.wiring import Wiring, live, require_key, wire
 from reconciler.errors import UsageError
 
 if TYPE_CHECKING:
-    from reconciler.changes import Plan
+    from reconciler.history.undo import Undo
     from reconciler.model import Mappings, Observation, Recorded
-    from reconciler.undo import Undo
+    from reconciler.planning.changes import Plan
 
 
 @click.command()
@@ -61,7 +61,7 @@ def undo(
       reconciler undo 3f2a9c1e --write --out undo.plan.json && reconciler apply undo.plan.json
       reconciler undo 3f2a9c1e --only infima-101 --until 2026-12-31 --write
     """
-    from reconciler.undo import undo_run  # noqa: PLC0415
+    from reconciler.history.undo import undo_run  # noqa: PLC0415
 
     wiring = wire(options)
     with wiring.stopper.listen():
@@ -98,17 +98,18 @@ def _last_day(wiring: Wiring, until: str | None) -> date | None:
 
 
 def _read(wiring: Wiring, mappings: Mappings) -> tuple[Observation, Recorded]:
-    from reconciler.planning import observe  # noqa: PLC0415
+    from reconciler.planning.observation import observe  # noqa: PLC0415
 
     with wiring.connect(mappings.settings) as systems:
         recorded = wiring.store().read()
-        return observe(live(systems), mappings, wiring.surroundings(), recorded=recorded), recorded
+        return observe(live(systems), mappings, wiring.context(), recorded=recorded), recorded
 
 
 def _plan(mappings: Mappings, observation: Observation, recorded: Recorded, *, keys: Any = ()) -> Plan:
-    from reconciler.planning import Wishes, make_plan  # noqa: PLC0415
+    from reconciler.planning.context import PlanOptions  # noqa: PLC0415
+    from reconciler.run import make_plan  # noqa: PLC0415
 
-    return make_plan(mappings, observation, recorded, Wishes(only=tuple(keys)))
+    return make_plan(mappings, observation, recorded, PlanOptions(only=tuple(keys)))
 
 
 def _kept(found: Undo, only: tuple[str, ...]) -> Undo:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Sequence
+from dataclasses import dataclass
 from random import SystemRandom
 from typing import TYPE_CHECKING
 
@@ -15,11 +16,11 @@ from reconciler.clock import Clock, SystemClock
 from reconciler.errors import UsageError
 from reconciler.events import Observer
 from reconciler.model import MappingKey, Mappings, Settings
-from reconciler.rules import Allowance, Rule
-from reconciler.values import dataclass
+from reconciler.planning.rules import Allowance, Rule
 
 if TYPE_CHECKING:
-    from reconciler.planning import Live, Surroundings, Wishes
+    from reconciler.planning.context import PlanOptions, RunContext
+    from reconciler.planning.observation import Live
     from reconciler.providers.connect import Systems
     from reconciler.state.directory import DirectoryState
     from reconciler.state.git import GitState
@@ -59,11 +60,11 @@ class Wiring:
 
         return open_state(self.options.state, mappings_path=self.options.mappings, clock=self.clock, environ=os.environ)
 
-    def surroundings(self) -> Surroundings:
+    def context(self) -> RunContext:
         """Clock, observer, stop and nonces for a run."""
-        from reconciler.planning import Surroundings  # noqa: PLC0415
+        from reconciler.planning.context import RunContext  # noqa: PLC0415
 
-        return Surroundings(
+        return RunContext(
             clock=self.clock,
             observe=self.observe,
             stop=self.stopper.stopping,
@@ -86,16 +87,16 @@ def wire(options: CommonOptions) -> Wiring:
 
 def live(systems: Systems) -> Live:
     """Both systems as `run` wants them."""
-    from reconciler.planning import Live  # noqa: PLC0415
+    from reconciler.planning.observation import Live  # noqa: PLC0415
 
     return Live(source=systems.source, target=systems.target, halo_url=systems.halo_url)
 
 
 def wishes(
     mappings: Mappings, only: Sequence[str], exclude: Sequence[str], allow: Sequence[str], reason: str | None
-) -> Wishes:
+) -> PlanOptions:
     """Check --only, --exclude, --allow and --reason against the file. Raises `UsageError`."""
-    from reconciler.planning import Wishes  # noqa: PLC0415
+    from reconciler.planning.context import PlanOptions  # noqa: PLC0415
 
     keys = [str(m.key) for m in mappings.mappings]
     for option, names in (("--only", only), ("--exclude", exclude)):
@@ -103,7 +104,7 @@ def wishes(
             require_key(name, keys, option)
     if only and not set(only) - set(exclude):
         raise UsageError("--only and --exclude leave no mapping over.", hint="Take a key out of one of them.")
-    return Wishes(
+    return PlanOptions(
         only=tuple(MappingKey(k) for k in only),
         exclude=tuple(MappingKey(k) for k in exclude),
         allowances=tuple(_allowance(text, reason, keys) for text in _with_reason(allow, reason)),

@@ -7,6 +7,7 @@ JSON schema) -> `building` (frozen values, defaults merged) -> `consistency` (wh
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
@@ -24,7 +25,6 @@ from reconciler.config.reading import Row, Table, collector_paused, read_documen
 from reconciler.config.source import Problems, Source, check_characters, decode, read_bytes
 from reconciler.errors import ConfigError
 from reconciler.model import Mappings
-from reconciler.values import dataclass
 
 __all__ = [
     "Diagnostic",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping as MappingABC
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -28,7 +29,6 @@ from reconciler.model import (
     SubscriptionId,
     UnitPrice,
 )
-from reconciler.values import dataclass
 
 DEFAULT_SUBSCRIPTION_NAME = "INFIMA Security Awareness Training"
 

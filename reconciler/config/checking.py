@@ -12,8 +12,8 @@ from typing import Any
 from reconciler.config.conformance import compile_schema
 from reconciler.config.diagnostics import quoted
 from reconciler.config.reading import Node, Row, Table
+from reconciler.config.schemas import schema_text
 from reconciler.config.source import Problems
-from reconciler.schemas import schema_text
 
 MAX_MAPPINGS = 20_000
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Literal
 
 from reconciler.model import Json, Place
-from reconciler.values import dataclass
 
 Severity = Literal["error", "warning"]
 

@@ -11,6 +11,7 @@ import contextlib
 import os
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,6 @@ from reconciler.config.reading import Node, Row, Table
 from reconciler.config.source import INVISIBLE, Source, read_bytes, refusal
 from reconciler.errors import ConfigError
 from reconciler.model import ClientRef, CustomerRef, MappingKey, SubscriptionId
-from reconciler.values import dataclass
 
 _CANNOT = "the file's layout does not allow this edit"
 _BY_HAND = "make the edit by hand, or run `reconciler fmt` first"

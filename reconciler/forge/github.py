@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
 from typing import Any
@@ -27,15 +28,14 @@ from reconciler.errors import (
     UnreadableAnswer,
     UsageError,
 )
+from reconciler.http.deadline import Deadline
+from reconciler.http.decoding import Undecodable, decode_json, error_words
+from reconciler.http.redaction import Redactor
+from reconciler.http.retry import retry_after_seconds
+from reconciler.http.routes import Call, Reply, Route
+from reconciler.http.transport import Transport, TransportFactory
 from reconciler.model import Json
-from reconciler.providers.calls import Call, Reply, Route
 from reconciler.providers.credentials import Address, Secret, parse_address
-from reconciler.providers.decoding import Undecodable, decode_json, error_words
-from reconciler.providers.patience import Patience
-from reconciler.providers.redaction import Redactor
-from reconciler.providers.retry import retry_after_seconds
-from reconciler.providers.transport import Transport, TransportFactory
-from reconciler.values import dataclass
 
 DEFAULT_API = "https://api.github.com"
 OWN_LOGIN = "github-actions[bot]"
@@ -103,7 +103,7 @@ def read_place(environ: Mapping[str, str]) -> Place:
 class GitHub:
     """One repository. Every method looks before it writes and may be called again after any failure."""
 
-    def __init__(self, place: Place, *, factory: TransportFactory, patience: Patience, rng: Random) -> None:
+    def __init__(self, place: Place, *, factory: TransportFactory, patience: Deadline, rng: Random) -> None:
         redactor = Redactor()
         redactor.learn(place.token.reveal())
         self._place = place
@@ -280,7 +280,7 @@ class _Limited(RateLimited):
     retry_after = 0.0
 
 
-def _limited(error: ApiError, reply: Reply, patience: Patience) -> _Limited | None:
+def _limited(error: ApiError, reply: Reply, patience: Deadline) -> _Limited | None:
     """The error as what it is, where a 403 or 429 is one of GitHub's rate limits."""
     headers = reply.headers
     words = error_words(reply.body).lower()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.errors import ConfigError, StateError
 from reconciler.state.gitcommand import NETWORK_SECONDS, Git
-from reconciler.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,11 +6,11 @@ import re
 from random import Random
 
 from reconciler.errors import ApiError, UsageError
-from reconciler.providers.calls import Call, Route
+from reconciler.http.deadline import Deadline
+from reconciler.http.redaction import Redactor
+from reconciler.http.routes import Call, Route
+from reconciler.http.transport import Transport, TransportFactory
 from reconciler.providers.credentials import parse_address
-from reconciler.providers.patience import Patience
-from reconciler.providers.redaction import Redactor
-from reconciler.providers.transport import Transport, TransportFactory
 
 VARIABLE = "DEAD_MANS_SWITCH_URL"
 PAUSES = (2.0, 10.0)
@@ -19,7 +19,7 @@ PAUSES = (2.0, 10.0)
 _SECONDS = 20.0
 
 
-def ping(url: str, *, patience: Patience, factory: TransportFactory, rng: Random) -> None:
+def ping(url: str, *, patience: Deadline, factory: TransportFactory, rng: Random) -> None:
     """Call the address. Raises `UsageError` for one that cannot be used, `ApiError` when it does not answer.
 
     The address is a secret (whoever knows it can keep the alarm silent), so no message holds it.
@@ -44,7 +44,7 @@ def ping(url: str, *, patience: Patience, factory: TransportFactory, rng: Random
         transport.close()
 
 
-def _call(transport: Transport, call: Call, patience: Patience) -> None:
+def _call(transport: Transport, call: Call, patience: Deadline) -> None:
     for pause in (*PAUSES, None):
         try:
             error = transport.complaint(call, transport.write(call))

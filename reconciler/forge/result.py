@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from reconciler.errors import PlanFileError
-from reconciler.outcomes import Outcome
 from reconciler.plan_document.read import read_plan_file
+from reconciler.planning.changes import Outcome
 from reconciler.render.document import Kind, View, pending_writes, view
-from reconciler.values import dataclass
 
 if TYPE_CHECKING:
     from reconciler.plan_document.layout import PlanJson

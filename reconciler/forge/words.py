@@ -6,15 +6,15 @@ Written to be read aloud to somebody who knows billing and neither git nor this 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from reconciler.forge.result import Result, Told, Verdict
-from reconciler.outcomes import Outcome
+from reconciler.planning.changes import Outcome
 from reconciler.render.document import Kind, View, pending_writes, plural, users_after_apply, view
 from reconciler.render.markdown import render_markdown
 from reconciler.render.text import markdown_safe
-from reconciler.values import dataclass
 
 COMMENT_LIMIT = 65_000
 """Characters; GitHub takes 65,536 in a comment and in an issue."""

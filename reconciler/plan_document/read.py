@@ -9,15 +9,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import cast
 
-from reconciler.changes import Action, ActionReason, PlannedRow
 from reconciler.errors import PlanFileError
 from reconciler.model import HaloCustomerId, MappingKey, SubscriptionId, Tenant
-from reconciler.money import Amount, add_up
 from reconciler.plan_document.layout import (
     ChangeJson,
     Mismatch,
@@ -28,8 +26,9 @@ from reconciler.plan_document.layout import (
     checker,
 )
 from reconciler.plan_document.write import FORMAT_VERSION, sum_json
-from reconciler.rules import Level, Rule
-from reconciler.values import dataclass
+from reconciler.planning.changes import Action, ActionReason, PlannedRow
+from reconciler.planning.money import Amount, add_up
+from reconciler.planning.rules import Level, Rule
 
 MAX_PLAN_BYTES = 50_000_000
 """Largest plan file that is read; ten thousand mappings take about a sixth of it."""

@@ -7,11 +7,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
-from reconciler.changes import Action, Change, Plan, SubscriptionState, Violation
 from reconciler.errors import ApiError, ConfigError, ReconcilerError
 from reconciler.model import Json, MappingKey, Money, Place, SubscriptionId
-from reconciler.money import Amount
-from reconciler.outcomes import Outcome, Settled
+from reconciler.planning.changes import Action, Change, Outcome, Plan, Settled, SubscriptionState, Violation
+from reconciler.planning.money import Amount
 
 if TYPE_CHECKING:  # the layout is for readers: making its types takes longer than writing a small plan
     from reconciler.plan_document.layout import (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Protocol
 
@@ -18,7 +18,6 @@ from reconciler.model import (
     UnreadableUsers,
     UserCount,
 )
-from reconciler.values import dataclass
 
 
 class CountSource(Protocol):

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import field
+from dataclasses import dataclass, field
 from random import Random
 from types import TracebackType
 from typing import Self
 
 from reconciler.clock import Clock
 from reconciler.events import Observer
+from reconciler.http.connections import kept_connections
+from reconciler.http.deadline import Deadline
+from reconciler.http.limiter import RateLimiter
+from reconciler.http.redaction import Redactor
+from reconciler.http.transport import Transport, TransportFactory
 from reconciler.model import Settings
-from reconciler.providers.connections import kept_connections
 from reconciler.providers.credentials import Credentials
 from reconciler.providers.halo_token import HaloToken
 from reconciler.providers.halopsa import HaloTarget, halo_hint, halo_routes
 from reconciler.providers.infima import InfimaSource, infima_hint, infima_routes
-from reconciler.providers.limiter import RateLimiter
-from reconciler.providers.patience import Patience
 from reconciler.providers.pool import ReadPool
-from reconciler.providers.redaction import Redactor
-from reconciler.providers.transport import Transport, TransportFactory
-from reconciler.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +60,7 @@ def connect(
     """
     if deadline is None:
         deadline = clock.monotonic() + settings.run_timeout_minutes * 60
-    patience = Patience(clock=clock, observer=observer, deadline=deadline)
+    patience = Deadline(clock=clock, observer=observer, deadline=deadline)
     redactor = Redactor()
     halo, infima = credentials.halo, credentials.infima
     for secret in (halo.client_id, halo.client_secret, infima.api_key):

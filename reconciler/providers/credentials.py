@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 import stat
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from reconciler.errors import UsageError
-from reconciler.values import dataclass
 
 INFIMA_DEFAULT_URL = "https://app.infimasecapis.com"
 MAX_SECRET_BYTES = 16 * 1024

@@ -11,7 +11,7 @@ from reconciler.clock import Clock
 if TYPE_CHECKING:
     import httpx
 
-    from reconciler.providers.transport import TransportFactory
+    from reconciler.http.transport import TransportFactory
 
 
 class ServerDates:
@@ -49,7 +49,7 @@ class ServerDates:
 
 
 def _noting(origin: str, inner: httpx.BaseTransport, dates: ServerDates) -> httpx.BaseTransport:
-    from reconciler.providers.bare_httpx import httpx as lib  # noqa: PLC0415 - slow to import
+    from reconciler.http.bare_httpx import httpx as lib  # noqa: PLC0415 - slow to import
 
     class Noting(lib.BaseTransport):
         def handle_request(self, request: httpx.Request) -> httpx.Response:

@@ -17,8 +17,8 @@ from collections.abc import Mapping
 from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
 
+from reconciler.http.decoding import WireNumber
 from reconciler.model import Json
-from reconciler.providers.decoding import WireNumber
 
 FINEST = Decimal("0.0001")
 """Unit prices are kept to four decimals, as in mappings.yaml."""

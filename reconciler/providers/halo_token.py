@@ -7,11 +7,11 @@ from urllib.parse import urlencode
 
 from reconciler.clock import Clock
 from reconciler.errors import UnreadableAnswer
+from reconciler.http.redaction import Redactor
+from reconciler.http.routes import Call
+from reconciler.http.transport import Transport
 from reconciler.model import Json
-from reconciler.providers.calls import Call
 from reconciler.providers.credentials import HaloCredentials, Secret
-from reconciler.providers.redaction import Redactor
-from reconciler.providers.transport import Transport
 
 SCOPES = ("read:customers", "read:invoices", "edit:softwarelicensing")
 """The least that the work needs; the same three that INFIMA's own integration asks for (halopsa.md 2.4)."""
@@ -41,10 +41,10 @@ class HaloToken:
         """The token to send now, renewed at 80 % of its life, or when a write would run close to its end."""
         with self._lock:
             age = self._clock.monotonic() - self._asked_at
-            worn = age >= self._life * _RENEW_AT
+            due_for_renewal = age >= self._life * _RENEW_AT
             if for_write:
-                worn = worn or self._life - age < min(_BEFORE_WRITE, self._life / 2)
-            if self._token is None or worn:
+                due_for_renewal = due_for_renewal or self._life - age < min(_BEFORE_WRITE, self._life / 2)
+            if self._token is None or due_for_renewal:
                 self._token = self._renewed()
             return self._token
 

@@ -7,10 +7,10 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from reconciler.errors import RequestForbidden
+from reconciler.http.decoding import Undecodable, clean, decode_json, error_words, whole_number
+from reconciler.http.routes import Reply
 from reconciler.model import MAX_COUNT, SUBSCRIPTION_TYPE, Json, MarkerField, SubscriptionId
 from reconciler.providers.base import Accepted, CountWrite, NewSubscription, Refused, Unclear, WriteAnswer, WriteRequest
-from reconciler.providers.calls import Reply
-from reconciler.providers.decoding import Undecodable, clean, decode_json, error_words, whole_number
 
 REFUSALS = frozenset({400, 403, 404, 409, 415, 422})
 """Statuses that say a definite no without effect (DESIGN 7); every other failure leaves the outcome unknown."""

@@ -9,6 +9,11 @@ from functools import partial
 from threading import Lock
 
 from reconciler.errors import ApiError, ConnectFailed, Forbidden, NotAuthorised, UnreadableAnswer
+from reconciler.http.decoding import text_of, whole_number
+from reconciler.http.limiter import RateLimiter
+from reconciler.http.redaction import Redactor
+from reconciler.http.routes import Call, Route
+from reconciler.http.transport import Transport
 from reconciler.model import (
     SUBSCRIPTION_TYPE,
     HaloCustomer,
@@ -27,17 +32,12 @@ from reconciler.providers.base import (
     WriteAnswer,
     WriteRequest,
 )
-from reconciler.providers.calls import Call, Route
 from reconciler.providers.credentials import HaloCredentials
-from reconciler.providers.decoding import text_of, whole_number
 from reconciler.providers.halo_price import currency_of, monthly_unit_price
 from reconciler.providers.halo_token import HaloToken
 from reconciler.providers.halo_writes import counts_body, create_body, judge, sent_rows
-from reconciler.providers.limiter import RateLimiter
 from reconciler.providers.listing import Page, PagedList, Row, page_from, row_id
 from reconciler.providers.pool import ReadPool
-from reconciler.providers.redaction import Redactor
-from reconciler.providers.transport import Transport
 
 SYSTEM = "HaloPSA"
 PAGE_ROWS = 1_000

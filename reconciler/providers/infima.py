@@ -19,14 +19,14 @@ from reconciler.errors import (
     UnreadableAnswer,
 )
 from reconciler.events import Observer, PhaseAdvanced, PhaseFinished, PhaseStarted
+from reconciler.http.deadline import Deadline
+from reconciler.http.decoding import text_of, whole_number
+from reconciler.http.routes import Call, Route
+from reconciler.http.transport import Transport
 from reconciler.model import InfimaClient, InfimaClientId, Json, UnreadableUsers, UserCount
-from reconciler.providers.calls import Call, Route
 from reconciler.providers.credentials import InfimaCredentials
-from reconciler.providers.decoding import text_of, whole_number
 from reconciler.providers.listing import Page, PagedList, Row, page_from, row_id
-from reconciler.providers.patience import Patience
 from reconciler.providers.pool import ReadPool
-from reconciler.providers.transport import Transport
 
 SYSTEM = "INFIMA"
 PAGE_ROWS = 50
@@ -70,7 +70,7 @@ class InfimaSource:
         credentials: InfimaCredentials,
         transport: Transport,
         pool: ReadPool,
-        patience: Patience,
+        patience: Deadline,
         observer: Observer,
     ) -> None:
         self._origin = credentials.url.origin

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from reconciler.errors import IncompleteRead, UnreadableAnswer
+from reconciler.http.decoding import whole_number
 from reconciler.model import Json
-from reconciler.providers.decoding import whole_number
-from reconciler.values import dataclass
 
 Row = dict[str, Json]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from typing import TypeVar
 
-from reconciler.providers.patience import Patience
+from reconciler.http.deadline import Deadline
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -15,7 +15,7 @@ B = TypeVar("B")
 class ReadPool:
     """A small thread pool for reads. A read on it must not ask it for more: the pool would wait for itself."""
 
-    def __init__(self, workers: int, patience: Patience) -> None:
+    def __init__(self, workers: int, patience: Deadline) -> None:
         self._executor = ThreadPoolExecutor(max_workers=max(1, workers), thread_name_prefix="read")
         self._patience = patience
 

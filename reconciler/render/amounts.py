@@ -7,8 +7,8 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from reconciler.model import UnitPrice
-from reconciler.money import Amount, add_up, estimate, written
-from reconciler.outcomes import Outcome
+from reconciler.planning.changes import Outcome
+from reconciler.planning.money import Amount, add_up, estimate, written
 from reconciler.render.document import Row, View, plural
 
 if TYPE_CHECKING:

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from reconciler.changes import Action, ActionReason
-from reconciler.money import written
-from reconciler.outcomes import Outcome
-from reconciler.rules import Level, Rule
-from reconciler.values import dataclass
+from reconciler.planning.changes import Action, ActionReason, Outcome
+from reconciler.planning.money import written
+from reconciler.planning.rules import Level, Rule
 
 if TYPE_CHECKING:
     from reconciler.plan_document.layout import AmountJson, ChangeJson, PlaceJson, PlanJson, ViolationJson

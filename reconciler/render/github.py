@@ -7,11 +7,11 @@ and the last line says how many are missing.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reconciler.render.document import Kind, Problem, Row, View, pending_writes, plural, signed, view
 from reconciler.render.text import annotation_data, annotation_property
-from reconciler.values import dataclass
 
 if TYPE_CHECKING:
     from reconciler.plan_document.layout import PlaceJson, PlanJson

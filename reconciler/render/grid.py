@@ -6,10 +6,10 @@ Cells are text, whole numbers or None. Names are cleaned here, at the exit of ea
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from textwrap import wrap
 
 from reconciler.render.text import csv_cell, cut, display_width, markdown_safe, pad, terminal_safe
-from reconciler.values import dataclass
 
 Cell = str | int | None
 GAP = "  "

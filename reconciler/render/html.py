@@ -18,7 +18,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from reconciler import __version__
-from reconciler.money import Amount, add_up
+from reconciler.history.timeline import month_of
+from reconciler.planning.money import Amount, add_up
 from reconciler.render.amounts import monthly_amounts, moved
 from reconciler.render.document import View, signed, users_after_apply, view
 from reconciler.render.html_invoices import with_invoices
@@ -27,7 +28,6 @@ from reconciler.render.html_past import past_headline, past_needs, past_rows
 from reconciler.render.html_plan import plan_headline, plan_needs, plan_rows
 from reconciler.render.html_time import audit_trail, movements, over_time
 from reconciler.render.text import cut, visible
-from reconciler.timeline import month_of
 
 if TYPE_CHECKING:
     from reconciler.plan_document.layout import PlanJson

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from markupsafe import Markup
 
-from reconciler.timeline import Month, Point, month_of
-from reconciler.values import dataclass
+from reconciler.history.timeline import Month, Point, month_of
 
 SPARK_WIDTH = 104
 SPARK_HEIGHT = 22

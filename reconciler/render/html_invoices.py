@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reconciler.attachment import Attached
-from reconciler.overview import invoice_note
+from reconciler.answers.invoices import Attached
+from reconciler.answers.status import invoice_note
 from reconciler.render.document import capital
 from reconciler.render.html_page import Background, Need, PageRow, Tone
 from reconciler.render.html_plan import ATTACH

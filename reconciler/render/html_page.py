@@ -7,17 +7,16 @@ everything at its one exit.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from reconciler.attachment import Attachment
+from reconciler.answers.invoices import Attachment
+from reconciler.history.timeline import Month, Timeline
 from reconciler.model import MappingKey, UnitPrice
-from reconciler.money import Amount
+from reconciler.planning.money import Amount
 from reconciler.render.html_charts import Chart, Sparkline
 from reconciler.state.history import PastChange, PastRun
-from reconciler.timeline import Month, Timeline
-from reconciler.values import dataclass
 
 
 class Tone(StrEnum):

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from reconciler.answers.topics import find_topic
+from reconciler.history.timeline import Ending, ending_of
 from reconciler.model import MappingKey
-from reconciler.money import Amount, amount_of
-from reconciler.outcomes import Outcome
+from reconciler.planning.changes import Outcome
+from reconciler.planning.money import Amount, amount_of
+from reconciler.planning.rules import RUN_RULES
 from reconciler.render.document import AFTERWARDS, capital, plural, sentence
 from reconciler.render.html_charts import draw_sparkline
 from reconciler.render.html_page import Background, Headline, Name, Need, PageRow, Status, Tone
 from reconciler.render.html_plan import ATTACH, OUTCOMES, SAME, ending_title, price_story
 from reconciler.render.html_time import moment_in_words, overdue
-from reconciler.rules import RUN_RULES
 from reconciler.state.base import HistoryChange
 from reconciler.state.history import PastRun
-from reconciler.timeline import Ending, ending_of
-from reconciler.topics import find_topic
 
 NOT_READ = Status(sign="?", word="not looked at", tone=Tone.PLAIN, same=True)
 _NEEDS = {Outcome.HELD, Outcome.STALE, Outcome.FAILED, Outcome.UNKNOWN}

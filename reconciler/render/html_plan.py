@@ -7,8 +7,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from reconciler.money import Amount, written
-from reconciler.outcomes import Outcome
+from reconciler.planning.changes import Outcome
+from reconciler.planning.money import Amount, written
 from reconciler.render.amounts import amount_from
 from reconciler.render.document import (
     AFTERWARDS,

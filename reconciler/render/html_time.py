@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
+from reconciler.history.timeline import Ending, Month, ending_of, is_whole, month_of
 from reconciler.model import MappingKey
-from reconciler.outcomes import Outcome
+from reconciler.planning.changes import Outcome
 from reconciler.render.html_charts import Chart, Event, draw_chart
 from reconciler.render.html_page import AuditRun, Background, Movement, PageRow
 from reconciler.state.history import PastChange, PastRun
-from reconciler.timeline import Ending, Month, ending_of, is_whole, month_of
 
 OVERDUE = timedelta(hours=36)
 TOP = 5

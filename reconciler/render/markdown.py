@@ -7,10 +7,10 @@ what needs a person, then what changes, then the rest folded away.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from reconciler.changes import Action
-from reconciler.outcomes import Outcome
+from reconciler.planning.changes import Action, Outcome
 from reconciler.render.amounts import amount_in_words, amounts_sentence
 from reconciler.render.document import (
     Kind,
@@ -29,7 +29,6 @@ from reconciler.render.document import (
     view,
 )
 from reconciler.render.text import markdown_code, markdown_safe
-from reconciler.values import dataclass
 
 if TYPE_CHECKING:
     from reconciler.plan_document.layout import PlanJson

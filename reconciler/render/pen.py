@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import textwrap
 from collections.abc import Iterator
+from dataclasses import dataclass
 from enum import Enum
 
 from reconciler.render.text import terminal_safe
-from reconciler.values import dataclass
 
 _PROSE = 2000
 """Characters of one message or remedy that are shown."""

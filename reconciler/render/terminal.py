@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from reconciler.changes import Action
-from reconciler.outcomes import Outcome
+from reconciler.planning.changes import Action, Outcome
 from reconciler.render.amounts import amount_in_words, amounts_sentence
 from reconciler.render.document import (
     AFTERWARDS,

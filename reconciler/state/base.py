@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
@@ -24,7 +24,6 @@ from reconciler.model import (
     Tenant,
     UnitPrice,
 )
-from reconciler.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -27,7 +27,6 @@ from reconciler.model import (
     SubscriptionId,
     Tenant,
 )
-from reconciler.values import dataclass
 
 _TIMES = 256
 """So many spellings of times are remembered: one night binds a thousand Subscriptions at one moment."""

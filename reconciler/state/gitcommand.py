@@ -14,10 +14,10 @@ import signal
 import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.errors import StateError
-from reconciler.values import dataclass
 
 LOCAL_SECONDS = 30.0
 NETWORK_SECONDS = 90.0

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.errors import StateError
 from reconciler.state.files import MAX_FILE_BYTES, StateFiles
 from reconciler.state.gitcommand import Git
-from reconciler.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

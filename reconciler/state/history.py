@@ -7,7 +7,7 @@ a network. What is damaged is left out of answers and named by `verify`.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import field, fields
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, cast
@@ -17,7 +17,6 @@ from reconciler.state.base import HistoryChange, RunInfo, RunVerdict
 from reconciler.state.document import STATE_FILE, ChainHead, decode, format_time, parse_time
 from reconciler.state.files import StateFiles
 from reconciler.state.journal import GENESIS, JOURNAL_FOLDER, Record, make_record, read_lines, read_records
-from reconciler.values import dataclass
 
 HISTORY_FOLDER = "history"
 

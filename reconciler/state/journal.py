@@ -11,6 +11,7 @@ import json
 import re
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,6 @@ from reconciler.model import Json, RunId
 from reconciler.state.base import Intent, IntentResult, RunInfo
 from reconciler.state.document import ChainHead, format_time, parse_time, to_line
 from reconciler.state.files import AppendOnlyFile, PrivateDirectory
-from reconciler.values import dataclass
 
 GENESIS = "0" * 64
 """What the first record of all names as the hash before it."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from typing import Generic, Protocol, TypeVar
 
 from reconciler.clock import Clock
@@ -20,7 +20,6 @@ from reconciler.state.document import ChainHead, StateDocument
 from reconciler.state.files import PrivateDirectory, StateFiles
 from reconciler.state.history import append_history, info_facts, verdict_facts
 from reconciler.state.journal import GENESIS, JOURNAL_FOLDER, Journal, intent_facts, journal_name, read_records
-from reconciler.values import dataclass
 
 T = TypeVar("T")
 

@@ -6,11 +6,9 @@ carries under `shipped/`.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-
-from reconciler.schemas import schema_text
-from reconciler.values import dataclass
 
 WORKFLOWS = {
     "plan.yml": "each pull request shows its plan",
@@ -30,13 +28,13 @@ class Template:
     executable: bool = False
 
 
-def templates(*, workflows: bool = True) -> tuple[Template, ...]:
-    """Every file of a new repository; the workflows, with what they call, can be left out."""
+def templates(schema: str, *, workflows: bool = True) -> tuple[Template, ...]:
+    """Every file of a new repository; `schema` is the schema of mappings.yaml. The workflows can be left out."""
     found = (
         _own("mappings.yaml", "mappings.yaml", "who bills to whom"),
         Template(
             path="schema/mappings.schema.json",
-            text=schema_text("mappings.schema.json"),
+            text=schema,
             purpose="completion and checks in editors",
         ),
         _own(".gitignore", "gitignore", "the state stays out of git"),

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
+from reconciler.answers.topics import topics
 from reconciler.simulator.demo import invoice_line
-from reconciler.topics import topics
 from tests.cli.bench import Bench
 
 

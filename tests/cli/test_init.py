@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from reconciler.cli.main import main
+from reconciler.config.schemas import schema_text
 from reconciler.templates import templates
 
 
@@ -95,7 +96,7 @@ def test_a_file_in_the_way_is_told(folder: Path, capsys: pytest.CaptureFixture[s
 
 
 def test_no_template_names_a_host_or_a_secret() -> None:
-    for template in templates(workflows=False):
+    for template in templates(schema_text("mappings.schema.json"), workflows=False):
         assert "http" not in template.text.replace("https://json-schema.org", "").replace(
             "https://reconciler.example", ""
         ).replace("https://pre-commit.com", ""), template.path

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from reconciler.answers.topics import find_topic
 from reconciler.cli.main import COMMANDS
-from reconciler.topics import find_topic
 
 PAGE = (Path(__file__).parents[2] / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
 

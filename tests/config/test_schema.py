@@ -16,8 +16,8 @@ from reconciler.config import read_text
 from reconciler.config.checking import mappings_schema
 from reconciler.config.conformance import compile_schema
 from reconciler.config.edit import plain
+from reconciler.config.schemas import schema_text
 from reconciler.model import Limits, MarkerField, Settings
-from reconciler.schemas import schema_text
 from tests.config.generated_files import thorough
 
 SCHEMA = mappings_schema()

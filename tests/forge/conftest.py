@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from reconciler.events import ignore_events
-from reconciler.providers.connections import kept_connections
-from reconciler.providers.patience import Patience
+from reconciler.http.connections import kept_connections
+from reconciler.http.deadline import Deadline
 from reconciler.simulator.clock import VirtualClock
 from tests.forge.fake_github import FakeGitHub, served_github
 
@@ -23,7 +23,7 @@ def clock() -> VirtualClock:
 @pytest.fixture
 def tools(clock: VirtualClock) -> dict[str, Any]:
     """Real HTTP on loopback, waits on the virtual clock."""
-    patience = Patience(clock=clock, observer=ignore_events, deadline=clock.monotonic() + 300)
+    patience = Deadline(clock=clock, observer=ignore_events, deadline=clock.monotonic() + 300)
     return {"patience": patience, "factory": kept_connections(1), "rng": Random(1)}  # noqa: S311 - has to repeat
 
 

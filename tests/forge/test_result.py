@@ -8,9 +8,9 @@ import pytest
 
 from reconciler.errors import ConnectFailed, ReconcilerError, StateLocked, UsageError
 from reconciler.forge.result import NO_RESULT, Reason, Result, Verdict, read_result
-from reconciler.outcomes import Outcome, Settled
 from reconciler.plan_document import dump_document, error_document
 from reconciler.plan_document.layout import PlanJson
+from reconciler.planning.changes import Outcome, Settled
 from tests.builders import build_plan
 from tests.render import stories
 

@@ -8,10 +8,10 @@ import json
 
 import pytest
 
-from reconciler.backtest import Backtest, backtest
+from reconciler.history.backtest import Backtest, backtest
+from reconciler.history.timeline import draw_timeline
 from reconciler.model import ChangeLimit, Limits, Mappings, QuantityRule
 from reconciler.state.history import PastRun
-from reconciler.timeline import draw_timeline
 from tests.builders import build_mapping, build_mappings
 from tests.history.conftest import Command
 from tests.history.months import KEY, line, moment, past, sleep_until

@@ -13,7 +13,7 @@ import pytest
 from reconciler.config import parse_mappings
 from reconciler.errors import ConfigError
 from reconciler.model import UnitPrice
-from reconciler.money import estimate
+from reconciler.planning.money import estimate
 from tests.history.conftest import Command
 from tests.render.htmlpage import parse
 from tests.stage import Stage, small_mappings

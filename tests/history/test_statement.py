@@ -10,10 +10,10 @@ from decimal import Decimal
 
 import pytest
 
+from reconciler.history.statement import Billed, Statement, StatementRow, make_statement
+from reconciler.history.timeline import Month, draw_timeline
 from reconciler.model import HaloCustomerId, MappingKey
 from reconciler.state.history import PastRun, Snapshot
-from reconciler.statement import Billed, Statement, StatementRow, make_statement
-from reconciler.timeline import Month, draw_timeline
 from tests.history.conftest import Command
 from tests.history.months import KEY, full, line, moment, past, sleep_until
 from tests.stage import Stage

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reconciler.errors import UsageError
-from reconciler.timeline import Ending, Month, draw_timeline, ending_of, month_of, parse_month
+from reconciler.history.timeline import Ending, Month, draw_timeline, ending_of, month_of, parse_month
 from tests.history.months import KEY, full, line, moment, past
 
 

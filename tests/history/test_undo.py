@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.changes import Plan
+from reconciler.history.undo import LeftOut, SetBack, Undo, undo_run
 from reconciler.model import QuantityRule
-from reconciler.undo import LeftOut, SetBack, Undo, undo_run
+from reconciler.planning.changes import Plan
 from tests.builders import build_change, build_mapping, build_plan
 from tests.cli.bench import Bench, served, six_clients
 from tests.history.months import line, moment, past

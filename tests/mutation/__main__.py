@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         figures[module] = row = judge(module, sample=options.sample, seed=options.seed)
         print(f"{module}: {row['killed']} of {row['mutants']} killed, {row['equivalent']} equivalent: {percent(row)} %")  # noqa: T201
         for line in row["survivors"]:
-            print(f"  survives: reconciler/{module}.py:{line}")  # noqa: T201
+            print(f"  survives: reconciler/{module.replace('.', '/')}.py:{line}")  # noqa: T201
         for name in row["wrong"]:
             print(f"  is not equivalent, a test fails: {name}")  # noqa: T201
         sys.stdout.flush()

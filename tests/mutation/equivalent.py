@@ -27,32 +27,32 @@ class Equivalent:
 
 EQUIVALENT: tuple[Equivalent, ...] = (
     Equivalent(
-        module="identity",
+        module="planning.identity",
         function="_conflict",
         what="True  ->  False",
         why="`strict` guards against lists of different lengths; both are written out with three members",
     ),
     Equivalent(
-        module="money",
+        module="planning.money",
         function="_decimals",
         what="0  ->  1",
         why="only NaN and infinity have no exponent, and neither is ever an amount",
     ),
     Equivalent(
-        module="safety",
+        module="safety.counts",
         function="increases",
         what="0  ->  1",
         why="a new quantity of 0 rises by 1 at most, from a live 0, and that is no update",
         nth=2,
     ),
     Equivalent(
-        module="amount_limits",
+        module="safety.amounts",
         function="_moves",
         what="(result - live) * direction.sign <= 0  ->  (result - live) * direction.sign < 0",
         why="an update whose new quantity is the live one is no update",
     ),
     Equivalent(
-        module="amount_limits",
+        module="safety.amounts",
         function="_moves",
         what="(result - live) * direction.sign  ->  (result - live) // direction.sign",
         why="the sign is 1 or -1: to multiply by it is to divide by it",
@@ -60,7 +60,7 @@ EQUIVALENT: tuple[Equivalent, ...] = (
     Equivalent(
         module="apply",
         function="_perform",
-        what="ground.halted or problem.message  ->  ground.halted and problem.message",
+        what="session.halted or problem.message  ->  session.halted and problem.message",
         why="after an error nothing more is written and every leftover names the error; the mark is a second lock",
     ),
     Equivalent(
@@ -89,20 +89,22 @@ EQUIVALENT: tuple[Equivalent, ...] = (
         nth=2,
     ),
     Equivalent(
-        module="planning",
+        module="planning.observation",
         function="observe",
         what="4  ->  5",
         why="there are four reads: a fifth reader has nothing to read",
     ),
     Equivalent(
-        module="planning",
+        module="planning.observation",
         function="observe",
         what="True  ->  False",
         why="four reads on four threads: none of them is still waiting to begin",
     ),
-    Equivalent(module="create", function="", what="0  ->  1", why="`total` is set before anything reads it", nth=2),
     Equivalent(
-        module="create",
+        module="writing.create", function="", what="0  ->  1", why="`total` is set before anything reads it", nth=2
+    ),
+    Equivalent(
+        module="writing.create",
         function="Creator._named_by",
         what="without the operand answer.subscription_id is None",
         why="no listing has a row without an id",

@@ -15,7 +15,7 @@ from tests.mutation.subjects import SUBJECTS, files_of, source_of
 
 STRICT = """
 from reconciler.model import QuantityRule
-from reconciler.quantity import billed
+from reconciler.planning.quantity import billed
 
 def test_all_of_it():
     for rule in (QuantityRule(included=2, minimum=3, maximum=9), QuantityRule(included=2), QuantityRule()):
@@ -24,18 +24,18 @@ def test_all_of_it():
             wanted = None if counted is None else max(0, min(high, max(low, counted - rule.included)))
             assert billed(rule, counted) == wanted
 """
-BLIND = "from reconciler.quantity import billed\n\ndef test_nothing():\n    assert callable(billed)\n"
+BLIND = "from reconciler.planning.quantity import billed\n\ndef test_nothing():\n    assert callable(billed)\n"
 FAILING = "def test_it():\n    assert False\n"
 
 
 def billed_mutants() -> list[Mutant]:
-    return [m for m in mutants_of(source_of("quantity")) if m.function == "billed"]
+    return [m for m in mutants_of(source_of("planning.quantity")) if m.function == "billed"]
 
 
 def judged(folder: Path, test: str, mutants: list[Mutant]) -> list[Mutant]:
     path = folder / "test_quantity_only.py"
     path.write_text(test, encoding="utf-8")
-    return survivors("quantity", [str(path)], mutants)
+    return survivors("planning.quantity", [str(path)], mutants)
 
 
 def test_a_test_that_looks_lets_nothing_pass(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_what_stands_outside_of_functions_is_judged_at_import(tmp_path: Path) ->
 
 
 def test_nothing_of_it_stays_in_this_process() -> None:
-    quantity = importlib.import_module("reconciler.quantity")
+    quantity = importlib.import_module("reconciler.planning.quantity")
     assert living_function(quantity, "billed").__code__.co_filename == quantity.__file__
 
 
@@ -77,12 +77,12 @@ def test_every_change_reaches_the_living_code(module: str) -> None:
 
 
 def test_a_changed_function_is_changed_for_whoever_has_it() -> None:
-    from reconciler.quantity import billed  # noqa: PLC0415 - an import from before the change is the point
+    from reconciler.planning.quantity import billed  # noqa: PLC0415 - an import from before the change is the point
 
     before = billed.__code__
     mutant = next(m for m in billed_mutants() if m.what.startswith("return max(result, 0)"))
     try:
-        transplant("reconciler.quantity", mutant)
+        transplant("reconciler.planning.quantity", mutant)
         assert billed(importlib.import_module("reconciler.model").QuantityRule(), 5) is None
     finally:
         billed.__code__ = before
@@ -92,7 +92,7 @@ def test_each_mutant_is_one_change_and_has_a_name_of_its_own() -> None:
     for module in SUBJECTS:
         mutants = mutants_of(source_of(module))
         assert len(set(named(mutants).values())) == len(mutants)
-    source = source_of("quantity")
+    source = source_of("planning.quantity")
     assert all(ast.dump(m.tree()) != ast.dump(ast.parse(source)) for m in mutants_of(source))
 
 

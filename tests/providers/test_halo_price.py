@@ -7,8 +7,8 @@ from decimal import Decimal
 
 import pytest
 
+from reconciler.http.decoding import decode_json, whole_number
 from reconciler.model import Json
-from reconciler.providers.decoding import decode_json, whole_number
 from reconciler.providers.halo_price import currency_of, monthly_unit_price
 
 

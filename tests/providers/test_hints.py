@@ -6,8 +6,8 @@ import httpx
 import pytest
 
 from reconciler.errors import UnreadableAnswer
+from reconciler.http.routes import Call
 from reconciler.model import UnreadableUsers
-from reconciler.providers.calls import Call
 from reconciler.providers.halopsa import halo_hint
 from reconciler.providers.infima import infima_hint
 from tests.providers.wiring import HALO, INFIMA, Wiring

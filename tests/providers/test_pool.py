@@ -9,18 +9,18 @@ from typing import Any
 import pytest
 
 from reconciler.events import ignore_events
-from reconciler.providers.patience import Patience
+from reconciler.http.deadline import Deadline
 from reconciler.providers.pool import ReadPool
 from reconciler.simulator.clock import VirtualClock
 
 
 @pytest.fixture
-def patience() -> Patience:
-    return Patience(clock=VirtualClock(), observer=ignore_events, deadline=100.0)
+def patience() -> Deadline:
+    return Deadline(clock=VirtualClock(), observer=ignore_events, deadline=100.0)
 
 
 @pytest.fixture
-def pool(patience: Patience) -> Iterator[ReadPool]:
+def pool(patience: Deadline) -> Iterator[ReadPool]:
     pool = ReadPool(3, patience)
     yield pool
     pool.close()
@@ -69,7 +69,7 @@ def test_the_first_failure_is_raised_and_the_rest_is_not_started(pool: ReadPool)
     assert len(started) < 100
 
 
-def test_ctrl_c_stops_what_is_in_flight(pool: ReadPool, patience: Patience, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_stops_what_is_in_flight(pool: ReadPool, patience: Deadline, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*_args: Any, **_kwargs: Any) -> Any:
         raise KeyboardInterrupt
 

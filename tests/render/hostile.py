@@ -6,9 +6,9 @@ import random
 
 from hypothesis import strategies as st
 
-from reconciler.changes import Action, Change, Plan, UnmanagedSubscription, UnmappedClient, Violation
 from reconciler.model import MAX_COUNT, HaloCustomerId, InfimaClientId, SubscriptionId
-from reconciler.rules import Level, Rule
+from reconciler.planning.changes import Action, Change, Plan, UnmanagedSubscription, UnmappedClient, Violation
+from reconciler.planning.rules import Level, Rule
 from tests.builders import build_change, build_hold, build_mapping, build_plan
 
 LISTED = (

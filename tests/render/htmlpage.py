@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from html.parser import HTMLParser
 
+from reconciler.history.timeline import changes_by_key, draw_timeline, month_of
 from reconciler.model import MappingKey
 from reconciler.plan_document.layout import PlanJson
 from reconciler.render.html import draw_page, make_page
 from reconciler.render.html_page import Background, Name
 from reconciler.state.base import HistoryChange, RunInfo, RunVerdict
 from reconciler.state.history import PastRun
-from reconciler.timeline import changes_by_key, draw_timeline, month_of
 from tests.builders import NOW
 
 VOID = {"meta", "input", "rect", "path", "circle", "br"}

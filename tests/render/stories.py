@@ -5,14 +5,23 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from reconciler.apply import Applied
-from reconciler.changes import Action, ActionReason, Change, Plan, UnmanagedSubscription, UnmappedClient, Violation
 from reconciler.model import HaloCustomerId, InfimaClientId, MappingKey, QuantityRule, RunId, SubscriptionId
-from reconciler.outcomes import Outcome, Settled
 from reconciler.plan_document import plan_document, with_outcomes
 from reconciler.plan_document.layout import PlanJson
-from reconciler.rules import Allowance, Rule
-from reconciler.verdict import verdict_of
+from reconciler.planning.changes import (
+    Action,
+    ActionReason,
+    Change,
+    Outcome,
+    Plan,
+    Settled,
+    UnmanagedSubscription,
+    UnmappedClient,
+    Violation,
+)
+from reconciler.planning.rules import Allowance, Rule
+from reconciler.writing.session import Applied
+from reconciler.writing.verdict import verdict_of
 from tests.builders import NOW, TEMPLATE, build_change, build_hold, build_mapping, build_plan, build_violation
 
 VERSION = "0.1.0"

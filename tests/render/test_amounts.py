@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.changes import Change, Plan
 from reconciler.errors import PlanFileError
 from reconciler.model import PriceSource, UnitPrice
 from reconciler.plan_document import dump_document, plan_document, with_outcomes
 from reconciler.plan_document.read import read_plan_file
+from reconciler.planning.changes import Change, Plan
 from reconciler.render.amounts import amounts_sentence, monthly_amounts
 from reconciler.render.document import view
 from reconciler.render.html import render_html

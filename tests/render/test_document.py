@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from reconciler.changes import Action, ActionReason
-from reconciler.outcomes import Outcome, Settled
 from reconciler.plan_document import plan_document, with_outcomes
+from reconciler.planning.changes import Action, ActionReason, Outcome, Settled
+from reconciler.planning.rules import Rule
 from reconciler.render.document import (
     Kind,
     attach,
@@ -18,7 +18,6 @@ from reconciler.render.document import (
     verdict,
     view,
 )
-from reconciler.rules import Rule
 from tests.builders import build_change, build_hold, build_mapping, build_plan
 from tests.render import stories
 

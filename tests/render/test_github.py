@@ -7,8 +7,8 @@ import re
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from reconciler.changes import Plan
 from reconciler.plan_document import plan_document
+from reconciler.planning.changes import Plan
 from reconciler.render.github import render_annotations
 from tests.builders import build_change, build_mapping, build_plan
 from tests.render import stories

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from markdown_it import MarkdownIt
 
-from reconciler.changes import Plan
 from reconciler.plan_document import plan_document
+from reconciler.planning.changes import Plan
 from reconciler.render.markdown import render_markdown
 from tests.builders import build_change, build_hold, build_mapping, build_plan
 from tests.render import stories

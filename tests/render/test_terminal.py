@@ -9,12 +9,11 @@ import unicodedata
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from reconciler.changes import Action, Plan
-from reconciler.outcomes import Outcome, Settled
 from reconciler.plan_document import plan_document
 from reconciler.plan_document.layout import PlanJson
+from reconciler.planning.changes import Action, Outcome, Plan, Settled
+from reconciler.planning.rules import Rule
 from reconciler.render.terminal import render_outcome, render_plan
-from reconciler.rules import Rule
 from tests.builders import build_change, build_hold, build_mapping, build_plan
 from tests.render import stories
 from tests.render.golden import assert_golden

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from random import Random
 
-from reconciler.changes import Plan
 from reconciler.model import (
     Binding,
     BindingOrigin,
@@ -30,8 +29,9 @@ from reconciler.model import (
     UserCount,
 )
 from reconciler.plan import diff
-from reconciler.rules import Rule
-from reconciler.safety import check
+from reconciler.planning.changes import Plan
+from reconciler.planning.rules import Rule
+from reconciler.safety.check import check
 from tests.builders import NOW, build_mapping, build_mappings, build_observation, build_subscription
 
 SOURCE_RULES = frozenset({Rule.SOURCE_EMPTY, Rule.SOURCE_DROPPED})

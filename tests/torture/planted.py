@@ -4,7 +4,7 @@ from __future__ import annotations
 
 Edits = tuple[tuple[str, str, str], ...]
 
-CREATE, UPDATE, APPLY, WRITES = "create:Creator", "update:", "apply:", "writes:"
+CREATE, UPDATE, APPLY, WRITES = "writing.create:Creator", "writing.update:", "apply:", "writing.session:"
 SENT = "providers.halo_writes:sent_rows"
 TARGET = "providers.halopsa:HaloTarget"
 LISTING = "providers.listing:PagedList"
@@ -16,10 +16,10 @@ BUGS: dict[str, Edits] = {
     "blind retry of a create": (
         (
             f"{CREATE}._post",
-            'return self.ground.write("create", (entry,), request)',
+            'return self.session.write("create", (entry,), request)',
             (
-                'answer = self.ground.write("create", (entry,), request)\n'
-                '    return answer if isinstance(answer, Accepted) else self.ground.write("create", (entry,), request)'
+                'answer = self.session.write("create", (entry,), request)\n'
+                '    return answer if isinstance(answer, Accepted) else self.session.write("create", (entry,), request)'
             ),
         ),
     ),
@@ -48,7 +48,7 @@ BUGS: dict[str, Edits] = {
     "the attempt is not recorded": (
         (
             f"{CREATE}._record",
-            "self.ground.state.record_attempts(list(attempts.values()), replacing=replacing)",
+            "self.session.state.record_attempts(list(attempts.values()), replacing=replacing)",
             "frozenset(attempts)",
         ),
     ),
@@ -57,7 +57,7 @@ BUGS: dict[str, Edits] = {
             f"{CREATE}._create_group",
             "recorded_at, attempts = self._record(group)",
             (
-                "recorded_at = self.ground.clock.monotonic(); now = self.ground.clock.now(); "
+                "recorded_at = self.session.clock.monotonic(); now = self.session.clock.now(); "
                 "attempts = {c.key: self._attempt(c, now) for c in group}"
             ),
         ),
@@ -66,14 +66,14 @@ BUGS: dict[str, Edits] = {
             "sent = [c for c in group if c.key in answers]",
             (
                 "sent = [c for c in group if c.key in answers]; "
-                "self.ground.state.record_attempts([attempts[c.key] for c in sent])"
+                "self.session.state.record_attempts([attempts[c.key] for c in sent])"
             ),
         ),
     ),
     "the binding is recorded after the count": (
         (
             f"{CREATE}._follow_up",
-            "self.ground.state.record_bindings([_binding(c, found[c.key], now) for c in bound])",
+            "self.session.state.record_bindings([_binding(c, found[c.key], now) for c in bound])",
             "pass",
         ),
     ),
@@ -87,26 +87,28 @@ BUGS: dict[str, Edits] = {
             "if True:",
         ),
     ),
-    "the settle time is ignored": (("identity:_without_subscription", "now - attempt.recorded_at < settle", "False"),),
+    "the settle time is ignored": (
+        ("planning.identity:_without_subscription", "now - attempt.recorded_at < settle", "False"),
+    ),
     "one look instead of two": (
         (f"{CREATE}._look_twice", "if not any(c.settled_attempt for c in changes):", "if True:"),
     ),
     "two looks at once instead of a minute apart": (
-        (f"{CREATE}._look_twice", "self.ground.clock.sleep(FRESH_SECONDS)", "pass"),
+        (f"{CREATE}._look_twice", "self.session.clock.sleep(FRESH_SECONDS)", "pass"),
     ),
     "no second look before a create": ((f"{CREATE}.create", ", anew=True", ""),),
     "a duplicate marker is ignored": (
-        ("identity:identify", "if len(live_hits) > 1:", "if False:"),
-        ("identity:identify", "if len(named | {hit.id for hit in live_hits}) > 1:", "if False:"),
+        ("planning.identity:identify", "if len(live_hits) > 1:", "if False:"),
+        ("planning.identity:identify", "if len(named | {hit.id for hit in live_hits}) > 1:", "if False:"),
     ),
     "a Subscription is adopted by its name": (
         (
-            "identity:_without_subscription",
+            "planning.identity:_without_subscription",
             "if found:",
             "if found: return Identity(subscription=found[0], origin=BindingOrigin.MARKER)\n    if found:",
         ),
     ),
-    "the same name is no reason to ask": (("identity:_without_subscription", "if found:", "if False:"),),
+    "the same name is no reason to ask": (("planning.identity:_without_subscription", "if found:", "if False:"),),
     # ---- update ---------------------------------------------------------------------------------------------------
     "the name is sent in an update": (
         (COUNTS, COUNT_ELEMENT, '"count": write.count, "name": "Training"}'),
@@ -122,13 +124,13 @@ BUGS: dict[str, Edits] = {
     ),
     "one too many": ((COUNTS, COUNT_ELEMENT, '"count": write.count + 1}'),),
     "a stale row is written": ((f"{UPDATE}_still_as_planned", "if not moved:", "if True:"),),
-    "an old listing is good enough": ((f"{WRITES}Ground.freshen", "> FRESH_SECONDS", "> 1e9"),),
-    "no request waits for its turn": (("providers.limiter:RateLimiter._await", "elif wait <= 0:", "else:"),),
-    "another partner's clients are billed": (("safety:wrong_tenant", "known != tenant", "False"),),
+    "an old listing is good enough": ((f"{WRITES}WriteSession.freshen", "> FRESH_SECONDS", "> 1e9"),),
+    "no request waits for its turn": (("http.limiter:RateLimiter._await", "elif wait <= 0:", "else:"),),
+    "another partner's clients are billed": (("safety.state:wrong_tenant", "known != tenant", "False"),),
     "a damaged state is read as far as it goes": (
         ("state.document:decode", "if encode(document) == content:", "if True:"),
     ),
-    "no listing after an unclear batch": ((f"{UPDATE}_one_by_one", "ground.relist()", "pass"),),
+    "no listing after an unclear batch": ((f"{UPDATE}_one_by_one", "session.relist()", "pass"),),
     "a saved plan's rows are not held against today's": ((f"{APPLY}_agreed_writes", "if agreed is None:", "if True:"),),
     "zero is not read twice": ((f"{APPLY}_still_zero", "if not falls:", "if True:"),),
     "a deletion where a Subscription was listed": (
@@ -140,11 +142,11 @@ BUGS: dict[str, Edits] = {
                 "self._token.bearer().reveal()))"
             ),
         ),
-        ("providers.transport:Transport._request", "if not as_meant or not any(", "if False and not any("),
+        ("http.transport:Transport._request", "if not as_meant or not any(", "if False and not any("),
     ),
     "nothing stops a run whose writes all fail": (
         (
-            f"{WRITES}Ground._stop_after_too_many",
+            f"{WRITES}WriteSession._stop_after_too_many",
             "if self.failures_in_a_row >= FAILURES_IN_A_ROW or self.failures >= FAILURES_IN_ALL:",
             "if False:",
         ),
@@ -169,9 +171,9 @@ BUGS: dict[str, Edits] = {
     ),
     "missing is zero": (
         ("plan:_total", "if len(known) == len(counts) else None", ""),
-        ("doubts:reading_doubts", "if not mapping.counts_users:", "if True:"),
+        ("planning.doubts:reading_doubts", "if not mapping.counts_users:", "if True:"),
     ),
-    "included users are billed": (("quantity:billed", "counted - rule.included", "counted"),),
+    "included users are billed": (("planning.quantity:billed", "counted - rule.included", "counted"),),
     "one client that cannot be read stops all others": (
         (
             "providers.infima:InfimaSource._counted",
@@ -185,22 +187,22 @@ BUGS: dict[str, Edits] = {
     "the plan is in the order of memory": (("plan:diff", "key=lambda m: m.key", "key=lambda m: hash((m.key, id(m)))"),),
     "only the first three mappings are planned": (("plan:diff", "key=lambda m: m.key):", "key=lambda m: m.key)[:3]:"),),
     # ---- guards ---------------------------------------------------------------------------------------------------
-    "the zero guard is skipped": (("safety:to_zero", "if not nobody or", "if True or"),),
+    "the zero guard is skipped": (("safety.counts:to_zero", "if not nobody or", "if True or"),),
     "the decrease guard is off by a factor": (
-        ("safety:_beyond", "difference > limit.users", "difference > limit.users * 10"),
+        ("safety.counts:_beyond", "difference > limit.users", "difference > limit.users * 10"),
     ),
-    "the outage guard is skipped": (("safety:source_dropped", "if fall > TOTAL_DECREASE_USERS", "if False"),),
+    "the outage guard is skipped": (("safety.source:source_dropped", "if fall > TOTAL_DECREASE_USERS", "if False"),),
     "a refused plan is written all the same": (
-        ("changes:Plan.writes", "() if self.refused else ", ""),
+        ("planning.changes:Plan.writes", "() if self.refused else ", ""),
         (f"{APPLY}apply", "if not plan.refused:", "if True:"),
         (f"{APPLY}apply", "elif plan.refused and change.performs_write:", "elif False:"),
     ),
     "a hold holds nothing": (
-        ("changes:Change.performs_write", "self.hold is None and ", ""),
+        ("planning.changes:Change.performs_write", "self.hold is None and ", ""),
         (f"{APPLY}apply", "if change.hold is not None:", "if False:"),
     ),
     "a Subscription of another customer is written": (
-        ("identity:_doubt_about", "found.customer_id != mapping.halo_customer.id", "False"),
+        ("planning.identity:_doubt_about", "found.customer_id != mapping.halo_customer.id", "False"),
         (
             f"{UPDATE}_as_planned",
             "mapping.halo_customer.id",
@@ -208,33 +210,35 @@ BUGS: dict[str, Edits] = {
         ),
     ),
     "a Subscription that is not live is written": (
-        ("identity:_over", "if not found.live:", "if False:"),
+        ("planning.identity:_over", "if not found.live:", "if False:"),
         (f"{UPDATE}_as_planned", '"active": True', '"active": None'),
         (f"{UPDATE}_as_listed", '"active": live.live', '"active": None'),
     ),
-    "a Subscription past its end date is written": (("identity:_over", "found.last_day < today", "False"),),
-    "an inactive customer is billed": (("doubts:customer_doubts", "customer is None or customer.inactive", "False"),),
+    "a Subscription past its end date is written": (("planning.identity:_over", "found.last_day < today", "False"),),
+    "an inactive customer is billed": (
+        ("planning.doubts:customer_doubts", "customer is None or customer.inactive", "False"),
+    ),
     # ---- verdict --------------------------------------------------------------------------------------------------
     "what was sent counts as done": (
-        (f"{UPDATE}_judge", "elif live.count != target.after and target.key in ground.unclear:", "elif False:"),
+        (f"{UPDATE}_judge", "elif live.count != target.after and target.key in session.unclear:", "elif False:"),
         (f"{UPDATE}_judge", "elif live.count != target.after:", "elif False:"),
     ),
-    "exit 0 on a hold": (("verdict:exit_code", "return EXIT_HELD", "return 0"),),
-    "exit 0 on an unknown outcome": (("verdict:exit_code", "if incomplete:", "if False:"),),
+    "exit 0 on a hold": (("writing.verdict:exit_code", "return EXIT_HELD", "return 0"),),
+    "exit 0 on an unknown outcome": (("writing.verdict:exit_code", "if incomplete:", "if False:"),),
     "an unclear answer is journaled as ok": ((f"{WRITES}_journal_words", "IntentResult.UNKNOWN", "IntentResult.OK"),),
     "what else the write changed is not looked at": (
         (f"{UPDATE}changed_besides_count", "return what_moved", 'return "" and what_moved'),
     ),
     "a row that was seen to move counts as unchanged": (
         (f"{UPDATE}settle_moved", "if moved :=", "if False and (moved :="),
-        (f"{UPDATE}settle_moved", "_moved(ground, target):", "_moved(ground, target)):"),
+        (f"{UPDATE}settle_moved", "_moved(session, target):", "_moved(session, target)):"),
     ),
     "a converged row is written again": (("plan:_action", "if quantity.result == before.count:", "if False:"),),
     # ---- journal, state, races --------------------------------------------------------------------------------------
     "the journal comes after the request": (
-        (f"{WRITES}Ground.write", "self.state.intend(", "late = ("),
+        (f"{WRITES}WriteSession.write", "self.state.intend(", "late = ("),
         (
-            f"{WRITES}Ground.write",
+            f"{WRITES}WriteSession.write",
             "self._count_failure(answer)",
             "self.state.intend(late); self._count_failure(answer)",
         ),

@@ -22,15 +22,16 @@ from unittest.mock import patch
 
 import httpx
 
-from reconciler.changes import Plan, PlannedRow
 from reconciler.config import parse_mappings
 from reconciler.errors import Interrupted, ReconcilerError
 from reconciler.events import Event
 from reconciler.model import MappingKey, Mappings, RunId
-from reconciler.planning import Live, Surroundings, Wishes, make_plan, observe
+from reconciler.planning.changes import Plan, PlannedRow
+from reconciler.planning.context import PlanOptions, RunContext
+from reconciler.planning.observation import Live, observe
 from reconciler.providers.connect import Systems, connect
 from reconciler.providers.credentials import read_credentials
-from reconciler.run import Applying, run_apply
+from reconciler.run import Applying, make_plan, run_apply
 from reconciler.simulator.app import HALO_URL, INFIMA_URL, App, halo_app, infima_app
 from reconciler.simulator.faults import Fault, FaultKind, Faults
 from reconciler.simulator.inject import as_httpx
@@ -176,7 +177,7 @@ class Theatre:
     def _run(self, run: RunId, control: Control, saved: Plan | None, confirm: Callable[[], None] | None) -> None:
         mappings = self.mappings()
         clock = RunClock(self.clock, control)
-        surroundings = Surroundings(
+        context = RunContext(
             clock=clock,
             observe=self.events.append,
             stop=lambda: control.stopping,
@@ -192,8 +193,8 @@ class Theatre:
                     info=RunInfo(
                         id=run, command="apply", started_at=clock.now(), mappings_sha256=mappings.sha256, version="0"
                     ),
-                    wishes=Wishes(),
-                    surroundings=surroundings,
+                    wishes=PlanOptions(),
+                    context=context,
                     show=lambda _: None,
                     confirm=None if confirm is None else lambda _: confirm() is None,
                     agreed=None if saved is None else planned_rows(saved),
@@ -208,12 +209,12 @@ class Theatre:
         control = Control(report=report, fate=Fate(), turn=lambda: None)
         clock = RunClock(self.clock, control)
         mappings = self.mappings()
-        around = Surroundings(clock=clock, observe=self.events.append, stop=lambda: False, nonce=lambda: "none")
+        around = RunContext(clock=clock, observe=self.events.append, stop=lambda: False, nonce=lambda: "none")
         with self._systems(mappings, clock, control) as systems:
             live = Live(source=systems.source, target=systems.target, halo_url=systems.halo_url)
             recorded = DirectoryState(self.folder, clock=clock).read()
             observation = observe(live, mappings, around, recorded=recorded)
-        return make_plan(mappings, observation, recorded, Wishes())
+        return make_plan(mappings, observation, recorded, PlanOptions())
 
     def _systems(self, mappings: Mappings, clock: RunClock, control: Control) -> Systems:
         known = self.world.credentials
@@ -392,7 +393,7 @@ def deterministic(theatre: Theatre) -> Iterator[Theatre]:
     """Put the theatre's disk and inline pools under the program."""
     with ExitStack() as stack:
         stack.enter_context(mounted(theatre.disk))
-        stack.enter_context(patch("reconciler.planning.ThreadPoolExecutor", Inline))
+        stack.enter_context(patch("reconciler.planning.observation.ThreadPoolExecutor", Inline))
         stack.enter_context(patch("reconciler.providers.pool.ThreadPoolExecutor", Inline))
         yield theatre
 

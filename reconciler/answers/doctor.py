@@ -1,0 +1,227 @@
+"""What `doctor` makes of the facts: one check a line, each with its fix. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from reconciler.errors import ReconcilerError
+from reconciler.model import (
+    BindingOrigin,
+    InfimaClient,
+    Mappings,
+    MarkerField,
+    Recorded,
+    Subscription,
+    Tenant,
+    UnreadableUsers,
+    UserCount,
+)
+
+SAMPLE = 10
+"""So many clients' users are counted to see whether INFIMA's client list tells the same number."""
+
+CLOCK_TOLERANCE = timedelta(seconds=90)
+LAST_RUN_TOLERANCE = timedelta(hours=36)
+
+
+class Status(StrEnum):
+    """How a check ended."""
+
+    OK = "ok"
+    LOOK = "look"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """One line of the check-up. `fix` is the next step, empty where nothing needs one."""
+
+    name: str
+    status: Status
+    message: str
+    fix: str = ""
+
+
+def ok(name: str, message: str) -> Check:
+    """All is well."""
+    return Check(name=name, status=Status.OK, message=message)
+
+
+def look(name: str, message: str, fix: str) -> Check:
+    """It works, and somebody should know this."""
+    return Check(name=name, status=Status.LOOK, message=message, fix=fix)
+
+
+def failed(name: str, message: str, fix: str) -> Check:
+    """It does not work."""
+    return Check(name=name, status=Status.FAILED, message=message, fix=fix)
+
+
+def skipped(name: str, why: str) -> Check:
+    """It could not be tried."""
+    return Check(name=name, status=Status.SKIPPED, message=f"not tried: {why}")
+
+
+def from_error(name: str, error: ReconcilerError) -> Check:
+    """A check that ended in an error."""
+    first = error.message.splitlines()[0] if error.message else type(error).__name__
+    return failed(name, first, error.hint)
+
+
+def connected(checks: Iterable[Check]) -> bool:
+    """True when nothing failed."""
+    return not any(check.status is Status.FAILED for check in checks)
+
+
+def verdict(checks: Sequence[Check]) -> str:
+    """The last line."""
+    bad = sum(check.status is Status.FAILED for check in checks)
+    notes = sum(check.status is Status.LOOK for check in checks)
+    if bad:
+        return f"Not connected: {bad} {'check' if bad == 1 else 'checks'} failed."
+    if notes:
+        return f"Connected. {notes} {'thing is' if notes == 1 else 'things are'} worth a look."
+    return "Connected."
+
+
+def check_scopes(granted: frozenset[str] | None, needed: Sequence[str]) -> Check:
+    """The scopes that the token answer names against those that are needed."""
+    name = "HaloPSA scopes"
+    if granted is None:
+        return ok(name, "HaloPSA does not say which it granted; each right is tried below")
+    missing = [] if "all" in granted else sorted(set(needed) - granted)
+    more = sorted(granted - set(needed))
+    if missing:
+        fix = "In HaloPSA, tick them on the application's Permissions tab: nothing works without."
+        return failed(name, f"not granted: {', '.join(missing)}", fix)
+    if more:
+        fix = f"Untick them on the application's Permissions tab: only {', '.join(needed)} are needed."
+        return look(name, f"more is granted than needed: {', '.join(more)}", fix)
+    return ok(name, f"exactly {', '.join(needed)}")
+
+
+def check_clients(mappings: Mappings | None, clients: Sequence[InfimaClient]) -> Check:
+    """Whether the key sees the clients that the file names: one that is limited to a client sees only that."""
+    name = "INFIMA clients"
+    listed = {client.id for client in clients}
+    wanted = {ref.id for m in mappings.mappings if not m.retired for ref in m.infima_clients} if mappings else set()
+    missing = sorted(wanted - listed)
+    if not clients:
+        return failed(name, "the list is empty", "Check that INFIMA_API_KEY is a partner-level key.")
+    if len(clients) == 1 and (len(wanted) > 1 or not wanted):
+        fix = "Make a partner-level key: INFIMA > Settings > Integrations > API Keys."
+        status = failed if missing else look
+        return status(name, "only one is listed: the key is probably limited to that client", fix)
+    if missing:
+        shown = ", ".join(str(number) for number in missing[:5]) + (", ..." if len(missing) > 5 else "")  # noqa: PLR2004
+        fix = "Set retired: true for those that have left; plan holds the others (client-missing)."
+        return look(name, f"{len(clients)} listed; {len(missing)} mapped ones are not among them: {shown}", fix)
+    return ok(name, f"{len(clients)} listed")
+
+
+def sample_of(mappings: Mappings | None, clients: Sequence[InfimaClient]) -> tuple[InfimaClient, ...]:
+    """The clients worth counting: mapped ones first, and those with inactive users, which tell the two apart."""
+    wanted = {ref.id for m in mappings.mappings for ref in m.infima_clients} if mappings else set()
+    ranked = sorted(clients, key=lambda c: (c.id not in wanted, -(c.inactive_user_count or 0), c.id))
+    return tuple(ranked[:SAMPLE])
+
+
+def check_counters(sample: Sequence[InfimaClient], counts: Sequence[UserCount | UnreadableUsers]) -> Check:
+    """Whether `user_count` on the client list equals the counted active users, so that it may be trusted."""
+    name = "INFIMA counts"
+    read = {count.client_id: count for count in counts if isinstance(count, UserCount)}
+    if not read:
+        why = next((count.reason for count in counts if isinstance(count, UnreadableUsers)), "no client has users")
+        return failed(name, f"no client's users could be read: {why}", "Check that the key may read users.")
+    pairs = [(client, read[client.id]) for client in sample if client.id in read]
+    if all(client.user_count is None for client, _ in pairs):
+        return ok(name, "the client list has no user_count: keep count: active_users, the default")
+    wrong = [(client, count) for client, count in pairs if client.user_count != count.active]
+    if not wrong:
+        return ok(
+            name, f"user_count equals the active users of all {len(pairs)} clients tried: client_record may be used"
+        )
+    client, count = wrong[0]
+    meaning = "all users" if client.user_count == count.listed else "something else"
+    return look(
+        name,
+        f"user_count is not the number of active users for {len(wrong)} of {len(pairs)} clients tried, such as "
+        f"{client.name} ({client.id}): it says {client.user_count}, {count.active} are active. It seems to "
+        f"count {meaning}",
+        "Keep count: active_users, the default; client_record would bill another number.",
+    )
+
+
+def check_marker(mappings: Mappings | None, recorded: Recorded, listing: Sequence[Subscription]) -> Check:
+    """Whether HaloPSA gives markers back on the Subscriptions that this program made."""
+    name = "Marker"
+    field = mappings.settings.marker_field if mappings else MarkerField.SNOWID
+    if field is MarkerField.NONE:
+        return look(name, "switched off", "Bindings live in the state only: keep the state safe.")
+    live = {s.id: s for s in listing if s.live}
+    made = [
+        live[b.subscription_id]
+        for b in recorded.bindings.values()
+        if b.origin is BindingOrigin.CREATED and b.subscription_id in live
+    ]
+    back = sum(s.marker is not None for s in made)
+    keys = {m.key for m in mappings.mappings} if mappings else set()
+    marked = sum(s.marker in keys for s in live.values())
+    if made and back < len(made):
+        fix = "The recorded bindings carry on alone: keep the state safe, or name another settings.marker_field."
+        return look(name, f"{len(made) - back} of {len(made)} created Subscriptions lost their {field}", fix)
+    if marked:
+        return ok(name, f"{marked} Subscriptions carry their mapping's key in {field}")
+    return ok(name, f"{field}; whether HaloPSA keeps it shows with the first create")
+
+
+def check_state(recorded: Recorded, location: str, tenant: Tenant | None, *, unfinished: int) -> Check:
+    """What the state holds, and whether it belongs to these two systems."""
+    name = "State"
+    known = recorded.tenant
+    if known is not None and tenant is not None and known != tenant:
+        fix = "Check HALO_URL, INFIMA_API_KEY and --state: every plan is refused (wrong-tenant)."
+        return failed(name, f"{location} belongs to {known.halo_url} and {known.infima_partner!r}", fix)
+    if not recorded.durable:
+        fix = (
+            "Use --state git:reconciler-state, or name a directory that is kept; until then no Subscription is created."
+        )
+        return look(name, f"{location} dies with this CI job", fix)
+    if recorded.attempts:
+        first = min(recorded.attempts)
+        fix = f"Nothing, if you can wait. Sooner: reconciler explain {first}"
+        return look(name, f"{location}: {len(recorded.attempts)} creates without an answer, such as {first}", fix)
+    if unfinished:
+        fix = "If none is running now, the next apply heals what they left."
+        return look(name, f"{location}: {unfinished} runs without an end, crashed or under way", fix)
+    return ok(name, f"{location}: {len(recorded.bindings)} bindings")
+
+
+def check_last_run(recorded: Recorded, now: datetime) -> Check:
+    """How long ago a run ended well."""
+    name = "Last good run"
+    last = recorded.last_good_run
+    if last is None:
+        return ok(name, "none yet")
+    hours = int((now - last) / timedelta(hours=1))
+    when = f"{last:%Y-%m-%d %H:%M} UTC, {hours} h ago"
+    if now - last > LAST_RUN_TOLERANCE:
+        return look(name, when, "See whether the nightly run still runs, and what it holds: reconciler status")
+    return ok(name, when)
+
+
+def check_clock(ahead: timedelta | None) -> Check:
+    """Whether this machine and the servers agree on the time."""
+    name = "Clock"
+    if ahead is None:
+        return ok(name, "the servers do not tell their time")
+    seconds = round(ahead.total_seconds())
+    if abs(ahead) > CLOCK_TOLERANCE:
+        way = "ahead of" if seconds > 0 else "behind"
+        fix = "Set this machine's clock (time synchronisation): ages and `until` dates are judged by it."
+        return look(name, f"this machine is {abs(seconds)} s {way} the servers", fix)
+    return ok(name, "agrees with the servers")

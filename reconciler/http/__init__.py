@@ -1,0 +1,1 @@
+"""One way out: permitted routes, deadlines, retries of reads, the request budget, redaction."""

@@ -1,0 +1,295 @@
+"""The one place where requests leave: pinned hosts and paths, total deadlines, retries of reads, strict answers.
+
+What is here is what a bug elsewhere cannot undo: a request that is not on the list of routes is never sent, a redirect
+is never followed, a write is sent exactly once, and no secret is part of any message. httpx's `Client` is not used:
+it follows the environment (proxies, .netrc), keeps cookies, and can be told to follow redirects. Its transport
+interface is, so that tests put the simulator's callables in the place of the network.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from random import Random
+from urllib.parse import urlencode
+
+import reconciler
+from reconciler.errors import (
+    ApiError,
+    ConnectFailed,
+    DeadlineExceeded,
+    Forbidden,
+    NotAuthorised,
+    NotFound,
+    RateLimited,
+    Rejected,
+    RequestForbidden,
+    ResponseLost,
+    ServerFailed,
+    UnreadableAnswer,
+)
+from reconciler.http.bare_httpx import httpx
+from reconciler.http.deadline import Deadline
+from reconciler.http.decoding import Undecodable, clean, decode_json, error_words
+from reconciler.http.limiter import RateLimiter
+from reconciler.http.redaction import Redactor
+from reconciler.http.retry import READ_SECONDS, pause_before_retry, retry_after_seconds
+from reconciler.http.routes import Call, Reply, Route
+from reconciler.http.wire import CONNECT_SECONDS, REQUEST_DEADLINE, RequestDeadline
+from reconciler.model import Json
+
+MAX_ANSWER_BYTES = 10 * 1024 * 1024
+"""A page of 1,000 Subscriptions with every member fits three times."""
+
+OLDEST_ANSWER_SECONDS = 300
+"""An answer that a cache on the way has kept longer than this is refused (FAULTS I26)."""
+
+TransportFactory = Callable[[str], httpx.BaseTransport]
+"""Makes the transport for one origin, such as "https://halo.example.com"."""
+
+_HEADERS = {
+    "User-Agent": f"reconciler/{reconciler.__version__}",
+    "Accept": "application/json",
+    "Accept-Encoding": "identity",
+    "Cache-Control": "no-cache",
+}
+
+for _name in ("httpx", "httpcore"):
+    # Both log URLs and headers, httpx already at INFO: their loggers stay silent whatever an application configures.
+    logging.getLogger(_name).setLevel(logging.CRITICAL + 1)
+
+
+class Transport:
+    """Sends the calls of one system. Safe to use from several threads.
+
+    `hint` gives the next step for a failed call, from the call and the status. `timeout` is the total time of one
+    request in seconds, on the wall and whatever trickles in meanwhile.
+    """
+
+    def __init__(
+        self,
+        *,
+        system: str,
+        routes: Iterable[Route],
+        factory: TransportFactory,
+        patience: Deadline,
+        rng: Random,
+        timeout: float,
+        redactor: Redactor,
+        limiter: RateLimiter | None = None,
+        hint: Callable[[Call, int], str] = lambda _call, _status: "",
+    ) -> None:
+        self.system = system
+        self._routes = tuple(routes)
+        self._carriers = {origin: factory(origin) for origin in sorted({route.origin for route in self._routes})}
+        self._patience = patience
+        self._rng = rng
+        self._timeout = timeout
+        self._redactor = redactor
+        self._limiter = limiter
+        self._hint = hint
+
+    def read(self, call: Call) -> Json:
+        """Send a call that changes nothing, again if need be, and return the decoded answer.
+
+        Raises an `ApiError` once retrying is no use or no longer permitted.
+        """
+        patience = self._patience
+        give_up = patience.clock.monotonic() + READ_SECONDS
+        attempt = 0
+        while True:
+            attempt += 1
+            retry_after = None
+            try:
+                reply = self._exchange(call, stoppable=True)
+                error = self.complaint(call, reply)
+                if error is None:
+                    return self._decode(call, reply)
+                retry_after = retry_after_seconds(reply.headers.get("retry-after"), patience.clock.now())
+            except ApiError as exc:
+                if isinstance(exc, DeadlineExceeded) and not exc.system:
+                    raise  # the run's time is over, not this request's
+                error = exc
+            patience.check()
+            pause = pause_before_retry(error, attempt, retry_after, self._rng)
+            if pause is None or pause >= min(patience.remaining, give_up - patience.clock.monotonic()):
+                raise error
+            patience.wait(pause, f"{error.message} Trying again.")
+
+    def write(self, call: Call) -> Reply:
+        """Send a call exactly once and return the answer, whatever its status.
+
+        Raises `ConnectFailed` when the request surely never left; any other `ApiError` means that its outcome is
+        unknown.
+        """
+        request = self._request(call)
+        with ExitStack() as stack:
+            try:
+                self._patience.check()
+                stack.enter_context(self._slot())
+            except DeadlineExceeded as exc:
+                message = f"{call} was not sent to {self.system}: {exc.message}"
+                raise ConnectFailed(message, **self._where(call), hint=exc.hint) from exc
+            try:
+                return self._send(call, request, stoppable=False)
+            except ApiError:
+                raise
+            except Exception as exc:
+                # Whatever broke, it broke when the request may have left: that is "unknown", never "failed".
+                raise self._error(ResponseLost, call, f"no usable answer ({type(exc).__name__})") from exc
+
+    def close(self) -> None:
+        """Close all connections."""
+        for carrier in self._carriers.values():
+            carrier.close()
+
+    def complaint(self, call: Call, reply: Reply) -> ApiError | None:
+        """The error that a status other than 2xx stands for; None for a 2xx."""
+        status = reply.status
+        if 200 <= status < 300:  # noqa: PLR2004 - HTTP's own classes
+            return None
+        if 300 <= status < 400:  # noqa: PLR2004
+            host = _host_of(reply.headers.get("location", ""))
+            return self._error(
+                UnreadableAnswer, call, f"a redirect to {host}, which is not followed ({status})", status=status
+            )
+        words = self._redactor.hide(error_words(reply.body))
+        said = f"answered {status}" + (f": {words}" if words else "")
+        kind = {401: NotAuthorised, 403: Forbidden, 404: NotFound, 408: ServerFailed, 429: RateLimited}.get(status)
+        if kind is None and 400 <= status < 500:  # noqa: PLR2004
+            return Rejected(
+                f"{self.system} {said} ({call}).", status=status, **self._where(call), hint=self._hint(call, status)
+            )
+        return (kind or ServerFailed)(
+            f"{self.system} {said} ({call}).", **self._where(call), hint=self._hint(call, status)
+        )
+
+    def _exchange(self, call: Call, *, stoppable: bool) -> Reply:
+        request = self._request(call)
+        self._patience.check()
+        with self._slot():
+            return self._send(call, request, stoppable=stoppable)
+
+    def _slot(self) -> AbstractContextManager[None]:
+        return nullcontext() if self._limiter is None else self._limiter.slot()
+
+    def _request(self, call: Call) -> httpx.Request:
+        """Build the request and hold what would really go out against the list of routes."""
+        target = call.path + (f"?{urlencode(call.query)}" if call.query else "")
+        try:
+            url = httpx.URL(call.origin + target)
+        except httpx.InvalidURL as exc:
+            raise self._forbidden(call) from exc
+        # What httpx made of the address must be what was meant: no other origin, no path that hides a query.
+        as_meant = url.raw_path == target.encode("ascii", "replace")
+        if not as_meant or not any(route.permits(call.method, origin_of(url), call.path) for route in self._routes):
+            raise self._forbidden(call)
+        return httpx.Request(call.method, url, headers={**_HEADERS, **call.headers}, content=call.body)
+
+    def _forbidden(self, call: Call) -> RequestForbidden:
+        return RequestForbidden(
+            f"{call} is not on the list of requests that may be sent to {self.system}.",
+            hint="This is a bug in reconciler: please report it. Nothing was sent.",
+        )
+
+    def _send(self, call: Call, request: httpx.Request, *, stoppable: bool) -> Reply:
+        clock = self._patience.clock
+        seconds = min(self._timeout, self._patience.remaining)
+        request.extensions["timeout"] = {
+            "connect": min(CONNECT_SECONDS, seconds), "read": seconds, "write": seconds, "pool": seconds,
+        }  # fmt: skip
+        stopped = (lambda: self._patience.stopped) if stoppable else (lambda: False)
+        REQUEST_DEADLINE.set(
+            RequestDeadline(deadline=clock.monotonic() + seconds, clock=clock.monotonic, stopped=stopped)
+        )
+        try:
+            response = self._carriers[call.origin].handle_request(request)
+            try:
+                body = self._body(call, response)
+            finally:
+                response.close()
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.CookieConflict, httpx.StreamError) as exc:
+            raise self._lost(call, exc) from exc
+        return Reply(status=response.status_code, headers=response.headers, body=body)
+
+    def _body(self, call: Call, response: httpx.Response) -> bytes:
+        encoding = response.headers.get("content-encoding", "identity").strip().lower()
+        if encoding not in {"identity", ""}:
+            raise self._error(UnreadableAnswer, call, "a compressed answer, which was not asked for")
+        age = response.headers.get("age", "0").strip()
+        if call.method == "GET" and age.isdecimal() and int(age[:9]) > OLDEST_ANSWER_SECONDS:
+            raise self._error(UnreadableAnswer, call, f"an answer that a cache kept for {int(age[:9])} s")
+        parts: list[bytes] = []
+        size = 0
+        if not isinstance(response.stream, httpx.SyncByteStream):
+            raise httpx.StreamError("the transport gave no readable body")
+        for part in response.stream:  # as it came: no decoding of any kind
+            size += len(part)
+            if size > MAX_ANSWER_BYTES:
+                raise self._error(UnreadableAnswer, call, f"an answer of more than {MAX_ANSWER_BYTES:,} bytes")
+            parts.append(part)
+        return b"".join(parts)
+
+    def _decode(self, call: Call, reply: Reply) -> Json:
+        try:
+            return decode_json(reply.body)
+        except Undecodable as exc:
+            raise self._error(UnreadableAnswer, call, f"{exc} ({reply.status})", status=reply.status) from exc
+
+    def _lost(self, call: Call, exc: Exception) -> ApiError:
+        kind = translate(exc)
+        reason = self._redactor.hide(clean(str(exc))) or type(exc).__name__
+        if kind is ConnectFailed:
+            hint = self._hint(call, 0) or f"Check the address of {self.system}, the network and the certificate."
+            return ConnectFailed(
+                f"No connection to {self.system} at {call.origin} ({reason}).", **self._where(call), hint=hint
+            )
+        if kind is DeadlineExceeded:
+            message = f"{self.system} did not answer within {self._timeout:.0f} s ({call})."
+            return DeadlineExceeded(message, **self._where(call))
+        return self._error(kind, call, f"no complete answer ({reason})")
+
+    def _error(self, kind: type[ApiError], call: Call, got: str, *, status: int = 0) -> ApiError:
+        message = f"{self.system} gave {got} ({call})."
+        return kind(message, **self._where(call), hint=self._hint(call, status))
+
+    def _where(self, call: Call) -> dict[str, str]:
+        return {"system": self.system, "request": str(call)}
+
+
+def translate(exc: Exception) -> type[ApiError]:
+    """The error class for anything that httpx raises.
+
+    Only what fails before a request can leave becomes `ConnectFailed`; everything that is not known to be harmless
+    becomes `ResponseLost`, which for a write means "outcome unknown".
+    """
+    match exc:
+        case (
+            httpx.ConnectError()
+            | httpx.ConnectTimeout()
+            | httpx.PoolTimeout()
+            | httpx.ProxyError()
+            | httpx.UnsupportedProtocol()
+            | httpx.InvalidURL()
+        ):
+            return ConnectFailed
+        case httpx.TimeoutException():
+            return DeadlineExceeded
+        case httpx.DecodingError() | httpx.TooManyRedirects() | httpx.HTTPStatusError():
+            return UnreadableAnswer
+        case _:
+            return ResponseLost
+
+
+def origin_of(url: httpx.URL) -> str:
+    """Scheme, host and port (where it is not the scheme's own) of a URL."""
+    host = f"[{url.host}]" if ":" in url.host else url.host
+    return f"{url.scheme}://{host}" + (f":{url.port}" if url.port else "")
+
+
+def _host_of(location: str) -> str:
+    try:
+        return clean(httpx.URL(location).host, 100) or "another page of the same host"
+    except (httpx.InvalidURL, ValueError):
+        return "an unreadable address"

@@ -1,0 +1,153 @@
+"""Connections whose every step ends at the request's deadline.
+
+A timeout per read does not stop a server that sends one byte every few seconds. Here the network stream itself knows
+when the whole request must be over, so that no slow answer wins (FAULTS I6). Only public interfaces of httpcore are
+used: a `NetworkBackend` and the streams that it hands out.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import sys
+from collections.abc import Callable, Iterable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import httpcore
+
+from reconciler.errors import Interrupted
+
+CONNECT_SECONDS = 15.0
+_SLICE_SECONDS = 0.5
+_WRITE_BYTES = 16 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestDeadline:
+    """What one request may spend: its deadline on the machine's monotonic clock, and who may stop it early."""
+
+    deadline: float
+    clock: Callable[[], float]
+    stopped: Callable[[], bool]
+
+    def seconds(self) -> float:
+        """Seconds that are left; 0 or less when the request's time is over. Raises `Interrupted` when stopped."""
+        if self.stopped():
+            raise Interrupted("The run was stopped.")
+        return self.deadline - self.clock()
+
+
+REQUEST_DEADLINE: ContextVar[RequestDeadline] = ContextVar("REQUEST_DEADLINE")
+"""The allowance of the request that this thread is sending. Connections are shared by threads, requests are not."""
+
+
+class DeadlineStream(httpcore.NetworkStream):
+    """A stream whose reads and writes last no longer than the current request's allowance."""
+
+    def __init__(self, inner: httpcore.NetworkStream) -> None:
+        self._inner = inner
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002 - the allowance is stricter
+        while True:
+            left = REQUEST_DEADLINE.get().seconds()
+            if left <= 0:
+                raise httpcore.ReadTimeout("the request's time is over")
+            try:
+                return self._inner.read(max_bytes, timeout=min(left, _SLICE_SECONDS))
+            except httpcore.ReadTimeout:
+                continue  # a slice is over, not yet the request: look whether the run was stopped
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002 - the allowance is stricter
+        for start in range(0, len(buffer), _WRITE_BYTES):
+            left = REQUEST_DEADLINE.get().seconds()
+            if left <= 0:
+                raise httpcore.WriteTimeout("the request's time is over")
+            self._inner.write(buffer[start : start + _WRITE_BYTES], timeout=left)
+
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,  # noqa: ARG002 - see tls_context: not always one for all
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> httpcore.NetworkStream:
+        left = REQUEST_DEADLINE.get().seconds()
+        if left <= 0:
+            raise httpcore.ConnectTimeout("the request's time is over")
+        return DeadlineStream(self._inner.start_tls(tls_context(), server_hostname, min(left, timeout or left)))
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._inner.get_extra_info(info)
+
+
+class DeadlineBackend(httpcore.NetworkBackend):
+    """Opens connections within the current request's allowance, address after address."""
+
+    def __init__(self) -> None:
+        self._inner = httpcore.SyncBackend()
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
+        failure: Exception = httpcore.ConnectError(f"{host} has no address")
+        for address in _addresses(host, port):
+            left = REQUEST_DEADLINE.get().seconds()
+            if left <= 0:
+                raise httpcore.ConnectTimeout("the request's time is over")
+            try:
+                stream = self._inner.connect_tcp(
+                    address, port, min(left, timeout or left), local_address, socket_options
+                )
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as exc:
+                failure = exc
+            else:
+                return DeadlineStream(stream)
+        raise failure
+
+
+def _addresses(host: str, port: int) -> list[str]:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError as exc:
+        raise httpcore.ConnectError(f"the name {host} cannot be resolved") from exc
+    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+
+
+def tls_context() -> ssl.SSLContext:
+    """Verify against the machine's own trust store, TLS 1.2 or newer; nothing switches verification off.
+
+    Where OpenSSL has a bundle of its own, as on Linux, it is read once and shared: truststore would read it again for
+    each connection (tens of milliseconds), and holds its context's lock during the handshake, so that connections
+    would wait for each other beyond any deadline when a server stalls. Elsewhere (macOS, Windows, unusual builds)
+    truststore knows where the certificates are; there each connection has a context of its own.
+    """
+    paths = ssl.get_default_verify_paths()
+    if sys.platform not in {"win32", "darwin"} and paths.cafile:
+        return _openssl_context(paths.cafile, paths.capath)
+    import truststore  # noqa: PLC0415 - most machines never need it
+
+    return _hardened(truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+
+
+@lru_cache(maxsize=4)
+def _openssl_context(cafile: str, capath: str | None) -> ssl.SSLContext:
+    context = _hardened(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+    context.load_verify_locations(cafile=cafile, capath=capath)
+    return context
+
+
+def _hardened(context: ssl.SSLContext) -> ssl.SSLContext:
+    """PROTOCOL_TLS_CLIENT has already switched on the checks of certificate and host name."""
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    return context

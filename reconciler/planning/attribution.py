@@ -1,0 +1,51 @@
+"""Why a change happens: because of an edit of mappings.yaml, of a new count, or of somebody's hand in HaloPSA.
+
+One observation is compared with two configurations, the edited one and the base. What both would do happens tonight
+anyway; the rest comes from the edit. Pure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from reconciler.planning.changes import Action, Change, Plan
+
+FROM_EDIT = "mappings"
+FROM_COUNTS = "counts"
+FROM_DRIFT = "drift"
+
+
+def attribute(plan: Plan, base: Plan | None) -> Plan:
+    """Set `caused_by` on every change that does something or is held.
+
+    `base` is the plan from the same observation and the base's mappings.yaml; None when the base has no usable file,
+    and then everything comes from the edit.
+    """
+    before = {c.key: c for c in base.changes} if base is not None else {}
+    return replace(plan, changes=tuple(_attributed(c, before.get(c.key)) for c in plan.changes))
+
+
+def _attributed(change: Change, base: Change | None) -> Change:
+    if change.action is Action.NO_OP and change.hold is None and not _does_something(base):
+        return change
+    cause = _own_cause(change) if base is not None and _same_effect(change, base) else FROM_EDIT
+    return replace(change, caused_by=cause)
+
+
+def _does_something(base: Change | None) -> bool:
+    """True when the base would write here: an edit that takes a write away is an effect of the edit."""
+    return base is not None and (base.action is not Action.NO_OP or base.hold is not None)
+
+
+def _same_effect(change: Change, base: Change) -> bool:
+    """True when HaloPSA ends the same with either file."""
+    held = (change.hold.rule if change.hold else None, base.hold.rule if base.hold else None)
+    return (change.action, change.before, change.after) == (base.action, base.before, base.after) and (
+        held[0] == held[1]
+    )
+
+
+def _own_cause(change: Change) -> str:
+    """Drift where INFIMA counts what it counted last time and HaloPSA nevertheless shows another number."""
+    unmoved = change.counted_before is not None and change.counted_before == change.quantity.counted
+    return FROM_DRIFT if unmoved and change.action is Action.UPDATE else FROM_COUNTS

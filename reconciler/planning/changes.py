@@ -1,0 +1,351 @@
+"""The plan as inert data: changes with before, after and reason, what holds them, and their sum.
+
+`plan.diff` makes these values, `safety.check` adds holds and violations, `apply` and the drawings read nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from reconciler.model import (
+    Attempt,
+    BindingOrigin,
+    CustomerRef,
+    HaloCustomerId,
+    InfimaClientId,
+    Mapping,
+    MappingKey,
+    Money,
+    SubscriptionId,
+    Tenant,
+    UnitPrice,
+)
+from reconciler.planning.identity import Doubt
+from reconciler.planning.money import Amount, add_up, amount_of
+from reconciler.planning.quantity import Quantity
+from reconciler.planning.rules import Allowance, Level, Rule
+
+
+class Action(StrEnum):
+    """What a change does to the Subscription; the words of Terraform's JSON plan."""
+
+    CREATE = "create"
+    UPDATE = "update"
+    NO_OP = "no-op"
+
+
+class ActionReason(StrEnum):
+    """Why the action is what it is; `action_reason` in the JSON plan."""
+
+    NEW_MAPPING = "create_because_mapping_is_new"
+    COUNT_CHANGED = "update_because_count_changed"
+    RETIRED = "update_because_mapping_is_retired"
+    FIXED = "update_because_quantity_is_fixed"
+    FIRST_COUNT = "update_because_first_count_is_due"
+    IN_STEP = "no_op_because_count_matches"
+    NOTHING_TO_RETIRE = "no_op_because_retired_without_subscription"
+    UNKNOWN_COUNT = "no_op_because_count_is_unknown"
+    UNKNOWN_SUBSCRIPTION = "no_op_because_subscription_is_doubtful"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriptionState:
+    """One side of a change. `id` is None before a create, `count` None where no number is known."""
+
+    id: SubscriptionId | None
+    count: int | None
+    customer_id: HaloCustomerId | None
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountedClient:
+    """One INFIMA client's part in a change. Numbers are None where they were not read."""
+
+    id: InfimaClientId
+    name: str
+    active_users: int | None
+    listed_users: int | None = None
+    user_count: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """A change withheld by a safety rule; the other changes go on."""
+
+    rule: Rule
+    message: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """Create, update or no-op for one mapping, with before, after and reason; `hold` is set by `safety.check`.
+
+    `counted_before` is the count of users that the current live quantity came from, where the state knows it.
+    `settled_attempt` is an earlier create without a trace, old enough to be replaced after a second look. `price` is
+    the unit price that estimates and limits use, None where none is known.
+    """
+
+    mapping: Mapping
+    action: Action
+    reason: ActionReason
+    before: SubscriptionState | None
+    after: SubscriptionState
+    customer: CustomerRef
+    clients: tuple[CountedClient, ...]
+    quantity: Quantity
+    origin: BindingOrigin | None = None
+    counted_before: int | None = None
+    awaiting_first_count: bool = False
+    settled_attempt: Attempt | None = None
+    doubts: tuple[Doubt, ...] = ()
+    hold: Hold | None = None
+    caused_by: str | None = None
+    price: UnitPrice | None = None
+
+    @property
+    def key(self) -> MappingKey:
+        """The mapping's key."""
+        return self.mapping.key
+
+    @property
+    def address(self) -> str:
+        """The change's name in the JSON plan, as Terraform spells addresses."""
+        return f"halo_subscription.{self.key}"
+
+    @property
+    def billed(self) -> int | None:
+        """Users billed today, None without a Subscription."""
+        return None if self.before is None else self.before.count
+
+    @property
+    def amount(self) -> Amount | None:
+        """What both sides cost a month, an estimate; None where price or users are not known."""
+        if self.action is Action.NO_OP:
+            return amount_of(self.price, self.billed, self.billed)
+        return amount_of(self.price, 0 if self.before is None else self.billed, self.after.count)
+
+    @property
+    def performs_write(self) -> bool:
+        """True when `apply` would send something for it."""
+        return self.hold is None and self.action is not Action.NO_OP
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedRow:
+    """One change as a saved plan shows it: what a person has seen and agreed to.
+
+    `subscription_id` and `before` are None where no Subscription existed, `after` where no number was known, and
+    all of them where nothing exists and nothing was going to. `customer_id` is the Subscription's.
+    """
+
+    key: MappingKey
+    action: Action
+    subscription_id: SubscriptionId | None
+    before: int | None
+    after: int | None
+    customer_id: HaloCustomerId | None
+    hold: Rule | None = None
+
+    @property
+    def performs_write(self) -> bool:
+        """True when the saved plan would have sent something for it."""
+        return self.hold is None and self.action is not Action.NO_OP
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Violation:
+    """A safety rule that was broken: measured value, limit, what to do. `allowed` holds the reason of an allowance.
+
+    `name` is the mapping's key, empty at run level. A limit given as an amount has its two figures as amounts.
+    """
+
+    rule: Rule
+    name: str
+    message: str
+    remedy: str
+    measured: int | None = None
+    limit: int | None = None
+    measured_amount: Money | None = None
+    limit_amount: Money | None = None
+    allowed: str | None = None
+
+    @property
+    def level(self) -> Level:
+        """Run or mapping."""
+        return self.rule.level
+
+    @property
+    def stops(self) -> bool:
+        """True unless a person lifted the rule."""
+        return self.allowed is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnmappedClient:
+    """An INFIMA client that is neither mapped nor ignored: nobody is billed for it."""
+
+    id: InfimaClientId
+    name: str
+    user_count: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnmanagedSubscription:
+    """A Subscription that was ours and that no mapping claims any more; it still bills `count`."""
+
+    id: SubscriptionId
+    key: str
+    name: str
+    customer_id: HaloCustomerId | None
+    customer_name: str
+    count: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """Figures about the whole run that the run-level rules judge by. Numbers count clients and bindings.
+
+    `clients_wanted` are the INFIMA clients whose count some mapping needs, `clients_found` those of them that INFIMA
+    lists. `bindings` are the recorded ids of this file's mappings, retired ones left out, `bindings_found` those of
+    them that HaloPSA still lists.
+    """
+
+    clients_listed: int = 0
+    clients_wanted: int = 0
+    clients_found: int = 0
+    bindings: int = 0
+    bindings_found: int = 0
+    recorded_tenant: Tenant | None = None
+    durable: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """The plan in numbers. Held changes are in none of create, update and no_op.
+
+    `amounts` are the estimated monthly amounts before and after, one for each currency; `unpriced` counts the
+    mappings that bill or would bill somebody and whose amount is not known, so that it is in none of them.
+    """
+
+    create: int
+    update: int
+    no_op: int
+    held: int
+    users_before: int
+    users_after: int
+    amounts: tuple[Amount, ...] = ()
+    unpriced: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """Everything a run would do, and everything it would not do and why. Changes are sorted by key.
+
+    `complete` is false when --only or --exclude left mappings out.
+    """
+
+    taken_at: datetime
+    tenant: Tenant
+    mappings_sha256: str
+    changes: tuple[Change, ...]
+    facts: Facts = Facts()
+    unmapped: tuple[UnmappedClient, ...] = ()
+    unmanaged: tuple[UnmanagedSubscription, ...] = ()
+    warnings: tuple[str, ...] = ()
+    violations: tuple[Violation, ...] = ()
+    allowances: tuple[Allowance, ...] = ()
+    complete: bool = True
+
+    @property
+    def refusals(self) -> tuple[Violation, ...]:
+        """Run-level violations that nobody lifted: with one of them nothing at all is written."""
+        return tuple(v for v in self.violations if v.level is Level.RUN and v.stops)
+
+    @property
+    def refused(self) -> bool:
+        """True when the run stops before its first write."""
+        return bool(self.refusals)
+
+    @property
+    def writes(self) -> tuple[Change, ...]:
+        """The changes that `apply` would perform; none when the run is refused."""
+        return () if self.refused else tuple(c for c in self.changes if c.performs_write)
+
+    @property
+    def held(self) -> tuple[Change, ...]:
+        """The changes that a safety rule withholds."""
+        return tuple(c for c in self.changes if c.hold is not None)
+
+    @property
+    def summary(self) -> Summary:
+        """The plan in numbers."""
+        return summarise(self.changes)
+
+
+def summarise(changes: Iterable[Change]) -> Summary:
+    """Count the changes; users billed run over all of them, held ones with their live count on both sides."""
+    tally = dict.fromkeys(Action, 0)
+    held = before = after = unpriced = 0
+    amounts = []
+    for change in changes:
+        live = change.billed or 0
+        before += live
+        amount = change.amount
+        if amount is not None:
+            amounts.append(amount if change.hold is None else amount.staying)
+        else:
+            unpriced += bool(live or change.after.count)
+        if change.hold is not None:
+            held += 1
+            after += live
+            continue
+        tally[change.action] += 1
+        after += live if change.after.count is None else change.after.count
+    return Summary(
+        create=tally[Action.CREATE],
+        update=tally[Action.UPDATE],
+        no_op=tally[Action.NO_OP],
+        held=held,
+        users_before=before,
+        users_after=after,
+        amounts=add_up(amounts),
+        unpriced=unpriced,
+    )
+
+
+def select(plan: Plan, *, only: Iterable[MappingKey] = (), exclude: Iterable[MappingKey] = ()) -> Plan:
+    """Keep the changes that --only and --exclude name. Rules were checked on the whole plan before."""
+    wanted, unwanted = set(only), set(exclude)
+    if not wanted and not unwanted:
+        return plan
+    kept = tuple(c for c in plan.changes if (not wanted or c.key in wanted) and c.key not in unwanted)
+    return replace(plan, changes=kept, complete=False)
+
+
+class Outcome(StrEnum):
+    """What became of one change; the words of DESIGN 9."""
+
+    APPLIED = "applied"
+    UNCHANGED = "unchanged"
+    HELD = "held"
+    STALE = "stale"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """The outcome of one change, with a sentence where it is not plainly good, and the object it ended on.
+
+    `live_count` is the quantity that the last listing shows on that object, where there is one.
+    """
+
+    outcome: Outcome
+    message: str = ""
+    subscription_id: SubscriptionId | None = None
+    live_count: int | None = None

@@ -1,0 +1,164 @@
+"""What is doubtful about a mapping's clients and customer, and what merely deserves a warning."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from reconciler.model import (
+    ClientRef,
+    CountSource,
+    HaloCustomer,
+    HaloCustomerId,
+    InfimaClient,
+    InfimaClientId,
+    Mapping,
+    UnreadableUsers,
+    UserCount,
+)
+from reconciler.planning.changes import Action
+from reconciler.planning.identity import Doubt, Index, same_name
+from reconciler.planning.rules import Rule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Live:
+    """The observation, indexed for looking things up by id."""
+
+    clients: dict[InfimaClientId, InfimaClient]
+    users: dict[InfimaClientId, UserCount | UnreadableUsers]
+    customers: dict[HaloCustomerId, HaloCustomer]
+    index: Index
+
+
+def reading_doubts(mapping: Mapping, live: Live) -> tuple[Doubt, ...]:
+    """Clients that are not listed, or whose users could not be read. A number from the file needs neither."""
+    if not mapping.counts_users:
+        return ()
+    doubts = []
+    for ref in mapping.infima_clients:
+        client, users = live.clients.get(ref.id), live.users.get(ref.id)
+        if client is None:
+            doubts.append(
+                Doubt(
+                    rule=Rule.CLIENT_MISSING,
+                    message=f"INFIMA does not list client {ref.id} ({ref.name}); missing is not zero",
+                    remedy=(
+                        "look into INFIMA first: an outage looks like this too; if the client has left, set retired: "
+                        "true; if it was archived by mistake, restore it"
+                    ),
+                )
+            )
+        elif mapping.quantity.count is CountSource.CLIENT_RECORD:
+            if client.user_count is None:
+                doubts.append(_unreadable(ref, "its record carries no usable user_count"))
+        elif not isinstance(users, UserCount):
+            doubts.append(_unreadable(ref, users.reason if users else "its users were not read"))
+        elif users.without_status and users.active != client.user_count:
+            doubts.append(_without_status(ref, users, client.user_count))
+    return tuple(doubts)
+
+
+def _without_status(ref: ClientRef, users: UserCount, said: int | None) -> Doubt:
+    """Somebody without a status may be active. Where INFIMA's own count agrees without them, nobody is left out."""
+    listed = "gives no number" if said is None else f"says {said}"
+    return Doubt(
+        rule=Rule.CLIENT_UNREADABLE,
+        message=(
+            f"users of INFIMA client {ref.id} ({ref.name}) without a status: {users.without_status} of {users.listed}; "
+            f"{users.active} are active without them, and INFIMA's client list {listed}"
+        ),
+        remedy=(
+            "give these users a status in INFIMA; or, where the client list has the right number, write "
+            "quantity: {count: client_record}"
+        ),
+    )
+
+
+def _unreadable(ref: ClientRef, why: str) -> Doubt:
+    return Doubt(
+        rule=Rule.CLIENT_UNREADABLE,
+        message=f"the users of INFIMA client {ref.id} ({ref.name}) could not be read completely: {why}",
+        remedy="run again; if it stays, check that the API key may read this client",
+    )
+
+
+def customer_doubts(mapping: Mapping, action: Action, customer: HaloCustomer | None, live: Live) -> tuple[Doubt, ...]:
+    wanted = mapping.halo_customer
+    doubts = []
+    if customer is None and action is Action.CREATE:
+        doubts.append(
+            Doubt(
+                rule=Rule.CUSTOMER_UNKNOWN,
+                message=f"customer {wanted.id} ({wanted.name}) is not among HaloPSA's customers: nothing is created",
+                remedy=f"correct halo_customer at {mapping.place}: reconciler customers SEARCH finds the id",
+            )
+        )
+    elif not mapping.retired and (customer is None or customer.inactive):
+        state = "is not among HaloPSA's customers" if customer is None else "is inactive in HaloPSA"
+        doubts.append(
+            Doubt(
+                rule=Rule.CUSTOMER_INACTIVE,
+                message=f"customer {wanted.id} ({wanted.name}) {state}",
+                remedy=(
+                    "activate the customer in HaloPSA, or set retired: true to bring the quantity to 0; if it is to be "
+                    f"billed all the same, run with --allow customer-inactive:{mapping.key} --reason '...'"
+                ),
+            )
+        )
+    if action is not Action.CREATE:
+        return tuple(doubts)
+    for what, number, said, real in _names(mapping, customer, live):
+        if not same_name(said, real):
+            doubts.append(
+                Doubt(
+                    rule=Rule.NAME_MISMATCH,
+                    message=(
+                        f"{what} {number} is named {real!r}, mappings.yaml says {said!r}; "
+                        "a mistyped id would bill a stranger"
+                    ),
+                    remedy=(
+                        "correct the id or the name in mappings.yaml; if both are right, run with "
+                        f"--allow name-mismatch:{mapping.key} --reason '...'"
+                    ),
+                )
+            )
+    return tuple(doubts)
+
+
+def _names(mapping: Mapping, customer: HaloCustomer | None, live: Live) -> list[tuple[str, int, str, str]]:
+    """Each name in the file beside the live one: what it is, its id, as said, as it is."""
+    pairs: list[tuple[str, int, str, str]] = []
+    if customer is not None:
+        pairs.append(("HaloPSA customer", customer.id, mapping.halo_customer.name, customer.name))
+    for ref in mapping.infima_clients:
+        client = live.clients.get(ref.id)
+        if client is not None:
+            pairs.append(("INFIMA client", client.id, ref.name, client.name))
+    return pairs
+
+
+def warnings_about(mapping: Mapping, action: Action, live: Live, now: datetime) -> list[str]:
+    """Things a person should know that hold nothing."""
+    found = []
+    if action is not Action.CREATE:
+        customer = live.customers.get(mapping.halo_customer.id)
+        found += [
+            f"{mapping.key}: {what} {number} is now named {real!r}, mappings.yaml says {said!r}; ids decide, "
+            "so this holds nothing"
+            for what, number, said, real in _names(mapping, customer, live)
+            if not same_name(said, real)
+        ]
+    until = mapping.quantity.until
+    if until is not None and not mapping.retired:
+        left = (until - now.date()).days
+        if left <= _FIXED_ENDS_SOON_DAYS:
+            when = "today" if left == 0 else f"in {left} {'day' if left == 1 else 'days'}"
+            found.append(
+                f"{mapping.key}: the fixed quantity ends {when} ({until.isoformat()}); after that the file is "
+                "refused until the entry is renewed or removed"
+            )
+    return found
+
+
+_FIXED_ENDS_SOON_DAYS = 14

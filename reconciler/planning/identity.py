@@ -1,0 +1,338 @@
+"""Which Subscription belongs to which mapping (DESIGN 7).
+
+In this order: `subscription_id` in the file, the binding in the state, the marker on the object. Ids decide, names
+never do. Whatever contradicts itself becomes a `Doubt` that names the ids; nothing here guesses.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import defaultdict
+from collections.abc import Iterable
+from collections.abc import Mapping as MappingABC
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+
+from reconciler.model import (
+    Attempt,
+    BindingOrigin,
+    Mapping,
+    MappingKey,
+    Recorded,
+    Subscription,
+    SubscriptionId,
+)
+from reconciler.planning.rules import Rule, abandon_command, adopt_another, adopt_command, recreate_command, resolved_by
+
+DEFAULT_KEY = re.compile(r"infima-[0-9]+")
+"""Shape of a default key. A marker of that shape is ours even when no state remembers it; another may be anybody's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubt:
+    """What is wrong with one mapping, found before anyone decided what follows from it."""
+
+    rule: Rule
+    message: str
+    remedy: str
+    measured: int | None = None
+    limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """The Subscription of a mapping, how it is known, and what is doubtful about it.
+
+    `subscription` is None when there is none yet; `settled_attempt` is an attempt that is old enough to be replaced
+    after a second look.
+    """
+
+    subscription: Subscription | None
+    origin: BindingOrigin | None = None
+    doubts: tuple[Doubt, ...] = ()
+    settled_attempt: Attempt | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Index:
+    """The live Subscriptions by id, by marker and by customer, and who claims which id."""
+
+    by_id: MappingABC[SubscriptionId, Subscription]
+    by_marker: MappingABC[str, tuple[Subscription, ...]]
+    by_customer: MappingABC[int, tuple[Subscription, ...]]
+    keys: frozenset[MappingKey]
+    claims: MappingABC[SubscriptionId, frozenset[MappingKey]] = field(default_factory=dict)
+
+
+def same_name(one: str, other: str) -> bool:
+    """True when two names differ in nothing but case, spacing and Unicode composition."""
+    return one == other or folded_name(one) == folded_name(other)
+
+
+def folded_name(name: str) -> str:
+    """The part of a name that counts as a witness."""
+    return " ".join(unicodedata.normalize("NFC", name).casefold().split())
+
+
+def index_subscriptions(
+    subscriptions: Iterable[Subscription], mappings: Iterable[Mapping], recorded: Recorded
+) -> Index:
+    """Index a complete listing in the order of its ids; every id that file, state or marker claims is noted as such."""
+    by_id: dict[SubscriptionId, Subscription] = {}
+    by_marker: dict[str, list[Subscription]] = defaultdict(list)
+    by_customer: dict[int, list[Subscription]] = defaultdict(list)
+    for subscription in sorted(subscriptions, key=lambda s: s.id):
+        by_id[subscription.id] = subscription
+        if subscription.marker:
+            by_marker[subscription.marker].append(subscription)
+        if subscription.customer_id is not None:
+            by_customer[subscription.customer_id].append(subscription)
+    claims: dict[SubscriptionId, set[MappingKey]] = defaultdict(set)
+    keys = set()
+    for mapping in mappings:
+        keys.add(mapping.key)
+        if mapping.subscription_id is not None:
+            claims[mapping.subscription_id].add(mapping.key)
+        for hit in by_marker.get(mapping.key, ()):
+            if hit.id not in recorded.given_up.get(mapping.key, ()):
+                claims[hit.id].add(mapping.key)
+    for binding in recorded.bindings.values():
+        claims[binding.subscription_id].add(binding.key)
+    return Index(
+        by_id=by_id,
+        by_marker={marker: tuple(hits) for marker, hits in by_marker.items()},
+        by_customer={customer: tuple(rows) for customer, rows in by_customer.items()},
+        keys=frozenset(keys),
+        claims={number: frozenset(owners) for number, owners in claims.items()},
+    )
+
+
+def identify(mapping: Mapping, index: Index, recorded: Recorded, *, now: datetime, settle: timedelta) -> Identity:
+    """Find the mapping's Subscription, or say why it cannot be told."""
+    given_up = recorded.given_up.get(mapping.key, ())
+    hits = tuple(s for s in index.by_marker.get(mapping.key, ()) if s.id not in given_up)
+    live_hits = tuple(s for s in hits if s.live)
+    if len(live_hits) > 1:
+        return Identity(subscription=None, doubts=(_duplicate_marker(mapping, live_hits),))
+    binding = recorded.bindings.get(mapping.key)
+    marked = live_hits or hits
+    claims = [
+        (BindingOrigin.FILE, mapping.subscription_id),
+        (binding.origin if binding else BindingOrigin.MARKER, binding.subscription_id if binding else None),
+        (BindingOrigin.MARKER, marked[0].id if marked else None),
+    ]
+    made = [(origin, number) for origin, number in claims if number is not None]
+    if not made:
+        return _without_subscription(mapping, index, recorded, now=now, settle=settle)
+    origin, number = made[0]
+    # A deleted object that still carries our marker does not contradict the id that file or state names.
+    named = {claimed for _, claimed in claims[:2] if claimed is not None}
+    if len(named | {hit.id for hit in live_hits}) > 1:
+        return Identity(subscription=None, doubts=(_conflict(mapping, claims),))
+    others = index.claims.get(number, frozenset()) - {mapping.key}
+    if others:
+        return Identity(subscription=None, doubts=(_claimed_twice(mapping, number, others),))
+    if binding is not None and binding.subscription_id == number:
+        origin = binding.origin
+    found = index.by_id.get(number)
+    if mapping.retired and (found is None or not found.live):
+        return Identity(subscription=None)  # what bills nobody any more needs no bringing to 0
+    doubt = _doubt_about(mapping, number, found, recorded, today=now.date())
+    return Identity(subscription=found, origin=origin, doubts=(doubt,) if doubt else ())
+
+
+def _without_subscription(
+    mapping: Mapping, index: Index, recorded: Recorded, *, now: datetime, settle: timedelta
+) -> Identity:
+    attempt = recorded.attempts.get(mapping.key)
+    found = namesakes(mapping, index, recorded)
+    if attempt is not None and now - attempt.recorded_at < settle:
+        return Identity(subscription=None, doubts=(_attempt_open(mapping, attempt, found, settle=settle),))
+    if mapping.retired:
+        return Identity(subscription=None)
+    if found:
+        former = {key for s in found for key in index.claims.get(s.id, ())}
+        return Identity(subscription=None, doubts=(_same_name(mapping, found, former),), settled_attempt=attempt)
+    return Identity(subscription=None, settled_attempt=attempt)
+
+
+def namesakes(mapping: Mapping, index: Index, recorded: Recorded) -> list[Subscription]:
+    """The customer's Subscriptions of the same name that no mapping of the file has."""
+    given_up = recorded.given_up.get(mapping.key, ())
+    return [
+        s
+        for s in index.by_customer.get(mapping.halo_customer.id, ())
+        if s.is_subscription
+        and not s.deleted
+        and not index.claims.get(s.id, frozenset()) & index.keys  # a key that left the file keeps nothing for itself
+        and s.id not in given_up
+        and same_name(s.name, mapping.subscription_name)
+    ]
+
+
+def _doubt_about(
+    mapping: Mapping, number: SubscriptionId, found: Subscription | None, recorded: Recorded, *, today: date
+) -> Doubt | None:
+    if found is None:
+        return Doubt(
+            rule=Rule.SUBSCRIPTION_GONE,
+            message=f"HaloPSA does not know Subscription {number} any more",
+            remedy=f"find out who removed it; for a new one run: {recreate_command(mapping.key)}",
+        )
+    if not found.is_subscription:
+        return _plain_licence(mapping, found, recorded)
+    if (over := _over(mapping, found, today=today)) is not None:
+        return over
+    if found.customer_id != mapping.halo_customer.id:
+        return _moved(mapping, found, recorded)
+    if found.count is None:
+        return Doubt(
+            rule=Rule.IDENTITY_CONFLICT,
+            message=f"HaloPSA gives no whole number as the quantity of Subscription {number}",
+            remedy="correct the quantity in HaloPSA by hand, once; the next run goes on from there",
+        )
+    return None
+
+
+def _plain_licence(mapping: Mapping, found: Subscription, recorded: Recorded) -> Doubt:
+    """What to do depends on who says that this row is meant: a person, our own memory, or the row itself."""
+    if mapping.subscription_id is not None:
+        remedy = "name a Subscription's id in mappings.yaml, or leave subscription_id out"
+    elif mapping.key in recorded.bindings:
+        remedy = (
+            "the state has it for this mapping: make it a Subscription again in HaloPSA, or bind the right one: "
+            f"{adopt_another(mapping.key)}"
+        )
+    else:
+        remedy = (
+            f"it carries the marker {mapping.key}: if somebody turned the Subscription into a licence, turn it back in "
+            "HaloPSA; if the marker was copied there, clear it there"
+        )
+    return Doubt(
+        rule=Rule.IDENTITY_CONFLICT,
+        message=f"{found.id} ({found.name}) is a plain licence, not a Subscription",
+        remedy=remedy,
+    )
+
+
+def _over(mapping: Mapping, found: Subscription, *, today: date) -> Doubt | None:
+    """A Subscription that somebody ended, in one of HaloPSA's three ways."""
+    number = found.id
+    if not found.live:
+        what = "deleted" if found.deleted else "inactive"
+        return Doubt(
+            rule=Rule.SUBSCRIPTION_GONE,
+            message=(
+                f"Subscription {number} ({found.name}) is {what} in HaloPSA: it bills nobody, "
+                f"whatever number it carries{'' if found.count is None else f' ({found.count})'}"
+            ),
+            remedy=f"restore it in HaloPSA, or give it up: {recreate_command(mapping.key)}",
+        )
+    if found.last_day is not None and found.last_day < today and not mapping.retired:
+        return Doubt(
+            rule=Rule.SUBSCRIPTION_GONE,
+            message=f"Subscription {number} ({found.name}) ended on {found.last_day.isoformat()}, as HaloPSA has it",
+            remedy=(
+                "clear or move its end date in HaloPSA if it goes on; if it has ended, set retired: true, or make it "
+                f"inactive in HaloPSA and run: {recreate_command(mapping.key)}"
+            ),
+        )
+    return None
+
+
+def _moved(mapping: Mapping, found: Subscription, recorded: Recorded) -> Doubt:
+    binding = recorded.bindings.get(mapping.key)
+    where = "no customer" if found.customer_id is None else f"customer {found.customer_id}"
+    bills = "an unknown quantity" if found.count is None else f"{found.count} users"
+    in_halo = binding is not None and binding.customer_id == mapping.halo_customer.id
+    if in_halo:
+        remedy = (
+            f"move it back to customer {mapping.halo_customer.id} in HaloPSA, or correct halo_customer in mappings.yaml"
+        )
+    else:
+        remedy = (
+            "one key is one Subscription for ever: to bill another customer give the mapping a new key, and keep the "
+            "old key with retired: true to bring the old Subscription to 0"
+        )
+    return Doubt(
+        rule=Rule.MOVED,
+        message=(
+            f"Subscription {found.id} ({found.name}) belongs to {where} in HaloPSA and still bills {bills} there; "
+            f"the mapping says customer {mapping.halo_customer.id} ({mapping.halo_customer.name})"
+        ),
+        remedy=remedy,
+    )
+
+
+def _duplicate_marker(mapping: Mapping, hits: tuple[Subscription, ...]) -> Doubt:
+    ids = ", ".join(str(s.id) for s in hits)
+    return Doubt(
+        rule=Rule.DUPLICATE_MARKER,
+        message=f"{len(hits)} Subscriptions carry the marker {mapping.key}: {ids}; none of them is touched",
+        remedy=(
+            "delete the one that is wrong in HaloPSA, or say which is right; to keep "
+            f"{hits[0].id}: {adopt_command(mapping.key, hits[0].id)}"
+        ),
+        measured=len(hits),
+        limit=1,
+    )
+
+
+def _conflict(mapping: Mapping, claims: list[tuple[BindingOrigin, SubscriptionId | None]]) -> Doubt:
+    said = list(zip(("mappings.yaml", "the state", "the marker"), claims, strict=True))
+    first = next(number for _, (_, number) in said if number is not None)
+    ids = ", ".join(f"{who} says {number}" for who, (_, number) in said if number is not None)
+    return Doubt(
+        rule=Rule.IDENTITY_CONFLICT,
+        message=f"it cannot be told which Subscription is meant: {ids}",
+        remedy=f"correct subscription_id, or say which is right; for {first}: {adopt_command(mapping.key, first)}",
+    )
+
+
+def _claimed_twice(mapping: Mapping, number: SubscriptionId, others: frozenset[MappingKey]) -> Doubt:
+    return Doubt(
+        rule=Rule.IDENTITY_CONFLICT,
+        message=f"Subscription {number} is claimed by {mapping.key} and by {', '.join(sorted(others))}",
+        remedy="one Subscription belongs to one mapping: correct subscription_id, or the key, in mappings.yaml",
+    )
+
+
+def _attempt_open(mapping: Mapping, attempt: Attempt, namesakes: list[Subscription], *, settle: timedelta) -> Doubt:
+    """A namesake may well be what the create made; whether it is, only a person can tell."""
+    seen = f"; {mapping.halo_customer.name} has one of that name: {_with_quantities(namesakes)}" if namesakes else ""
+    decided = f"{attempt.recorded_at + settle:%Y-%m-%d %H:%M} UTC"
+    if namesakes:
+        look = f"look into HaloPSA; if it is what the create made: {resolved_by(mapping.key, namesakes[0].id)}; "
+    else:
+        look = f"nothing to do: the first run after {decided} decides it. Sooner, after a look into HaloPSA, "
+    return Doubt(
+        rule=Rule.ATTEMPT_OPEN,
+        message=(
+            f"a create was begun at {attempt.recorded_at:%Y-%m-%d %H:%M} UTC and its outcome is not known; "
+            f"a second one could bill twice{seen}"
+        ),
+        remedy=f"{look}if it made nothing: {abandon_command(mapping.key)}",
+    )
+
+
+def _same_name(mapping: Mapping, namesakes: list[Subscription], former: set[MappingKey]) -> Doubt:
+    """A namesake whose own key left the file most likely is this mapping's, and the key was renamed (FAULTS CF10)."""
+    first = namesakes[0].id
+    if former:
+        keys = ", ".join(sorted(former))
+        remedy = f"it was billed under the key {keys}, which mappings.yaml no longer has: write that key back"
+    else:
+        remedy = f"if that is the one, write subscription_id: {first}, or run: {adopt_command(mapping.key, first)}"
+    return Doubt(
+        rule=Rule.SAME_NAME,
+        message=(
+            f"{mapping.halo_customer.name} already has a Subscription named {mapping.subscription_name!r}: "
+            f"{_with_quantities(namesakes)}"
+        ),
+        remedy=f"{remedy}; if it is another, run with --allow same-name:{mapping.key} --reason '...'",
+    )
+
+
+def _with_quantities(subscriptions: list[Subscription]) -> str:
+    return ", ".join(f"{s.id} (quantity {'?' if s.count is None else s.count})" for s in subscriptions)

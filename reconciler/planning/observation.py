@@ -1,0 +1,141 @@
+"""Reading both systems: everything that a plan is made from, complete or not at all. Nothing is written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TypeVar
+
+from reconciler.errors import NotAuthorised
+from reconciler.events import Observer, PhaseFinished, PhaseStarted
+from reconciler.model import (
+    CountSource as CountRule,
+)
+from reconciler.model import (
+    HaloCustomer,
+    InfimaClient,
+    InfimaClientId,
+    Mappings,
+    Observation,
+    Recorded,
+    Subscription,
+    Tenant,
+    UnreadableUsers,
+    UserCount,
+)
+from reconciler.planning.context import RunContext
+from reconciler.planning.markers import reveal_markers
+from reconciler.providers.base import CountSource, SubscriptionTarget
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Live:
+    """Both systems, connected. `halo_url` is the instance's address, part of the tenant."""
+
+    source: CountSource
+    target: SubscriptionTarget
+    halo_url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstReads:
+    """What a plan reads whatever mappings.yaml says: each read when it is called, or its answer where it began earlier.
+
+    `begun_at` is the moment before the first of them.
+    """
+
+    begun_at: datetime
+    partner: Callable[[], str]
+    clients: Callable[[], tuple[InfimaClient, ...]]
+    customers: Callable[[], tuple[HaloCustomer, ...]]
+
+
+def observe(
+    live: Live,
+    mappings: Mappings,
+    context: RunContext,
+    first: FirstReads | None = None,
+    *,
+    recorded: Recorded | None = None,
+) -> Observation:
+    """Read everything a plan needs from both systems, side by side; complete or not at all. Raises `ApiError`.
+
+    `first` are reads that may have begun already; `recorded` spares looking for Subscriptions that the state knows.
+
+    Counting users takes long where there are many clients. Subscriptions are then listed last, so that what a person
+    edits in HaloPSA meanwhile is seen and not overwritten.
+    """
+    tell = context.observe
+    first = first or FirstReads(
+        begun_at=context.clock.now(),
+        partner=live.source.partner,
+        clients=live.source.clients,
+        customers=live.target.customers,
+    )
+
+    def list_subscriptions() -> tuple[Subscription, ...]:
+        return _phase(tell, "Reading HaloPSA Subscriptions", live.target.subscriptions, _many("rows"))
+
+    pool = ThreadPoolExecutor(max_workers=4, thread_name_prefix="observe")
+    try:
+        partner = pool.submit(_phase, tell, "Connecting to INFIMA", first.partner, str)
+        clients = pool.submit(_phase, tell, "Reading INFIMA clients", first.clients, _many("clients"))
+        customers = pool.submit(_phase, tell, "Reading HaloPSA customers", first.customers, _many("customers"))
+        early = [] if counts_users(mappings) else [pool.submit(list_subscriptions)]
+        _raise_first(partner, clients, customers, *early)
+    finally:  # whoever interrupts a read does not wait for the other reads to end
+        pool.shutdown(wait=False, cancel_futures=True)
+    wanted = clients_to_count(mappings, clients.result())
+    counts: tuple[UserCount | UnreadableUsers, ...] = ()
+    if wanted:
+        counts = live.source.user_counts(wanted)  # tells of its own progress, client by client
+    listing = early[0].result() if early else list_subscriptions()
+    return Observation(
+        taken_at=first.begun_at,
+        tenant=Tenant(halo_url=live.halo_url, infima_partner=partner.result()),
+        clients=clients.result(),
+        user_counts=counts,
+        customers=customers.result(),
+        subscriptions=reveal_markers(live.target, mappings, listing, recorded or Recorded()),
+    )
+
+
+def counts_users(mappings: Mappings) -> bool:
+    """True when some mapping's users have to be walked one by one."""
+    return any(m.counts_users and m.quantity.count is CountRule.ACTIVE_USERS for m in mappings.mappings)
+
+
+def clients_to_count(mappings: Mappings, clients: Iterable[InfimaClient]) -> tuple[InfimaClientId, ...]:
+    """The listed clients whose users some mapping counts, in ascending order."""
+    listed = {c.id for c in clients}
+    wanted = {
+        ref.id
+        for m in mappings.mappings
+        if m.counts_users and m.quantity.count is CountRule.ACTIVE_USERS
+        for ref in m.infima_clients
+    }
+    return tuple(sorted(wanted & listed))
+
+
+T = TypeVar("T")
+
+
+def _phase(tell: Observer, phase: str, read: Callable[[], T], sum_up: Callable[[T], str]) -> T:
+    tell(PhaseStarted(phase=phase))
+    result = read()
+    tell(PhaseFinished(phase=phase, detail=sum_up(result)))
+    return result
+
+
+def _many(noun: str) -> Callable[[Sequence[object]], str]:
+    return lambda rows: f"{len(rows)} {noun}"
+
+
+def _raise_first(*reads: Future[Any]) -> None:
+    """Wait for all; of several failures the one about rights is the cause a person can mend, so it is told first."""
+    failures = [error for read in reads if (error := read.exception()) is not None]
+    failures.sort(key=lambda error: not isinstance(error, NotAuthorised))
+    if failures:
+        raise failures[0]

@@ -1,0 +1,119 @@
+"""The safety rules' names, levels, whether a person may lift them (DESIGN 8), and the commands that remedies name.
+
+The rules themselves: `safety/`. Commands are spelled so that they work when they are pasted, in CI as on a terminal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from reconciler.model import MappingKey, SubscriptionId
+
+
+class Level(StrEnum):
+    """What a violation stops: the whole run before its first write, or the one mapping."""
+
+    RUN = "run"
+    MAPPING = "mapping"
+
+
+class Rule(StrEnum):
+    """Every safety rule, run level first."""
+
+    SOURCE_EMPTY = "source-empty"
+    SOURCE_DROPPED = "source-dropped"
+    MANY_CREATES = "many-creates"
+    WRONG_TENANT = "wrong-tenant"
+    AMOUNTS_DROP = "amounts-drop"
+    AMOUNTS_RISE = "amounts-rise"
+    ZERO = "zero"
+    DECREASE = "decrease"
+    INCREASE = "increase"
+    AMOUNT_DECREASE = "amount-decrease"
+    AMOUNT_INCREASE = "amount-increase"
+    CLIENT_MISSING = "client-missing"
+    CUSTOMER_INACTIVE = "customer-inactive"
+    CUSTOMER_UNKNOWN = "customer-unknown"
+    NAME_MISMATCH = "name-mismatch"
+    CLIENT_UNREADABLE = "client-unreadable"
+    SUBSCRIPTION_GONE = "subscription-gone"
+    MOVED = "moved"
+    IDENTITY_CONFLICT = "identity-conflict"
+    DUPLICATE_MARKER = "duplicate-marker"
+    SAME_NAME = "same-name"
+    ATTEMPT_OPEN = "attempt-open"
+    STATE_NOT_DURABLE = "state-not-durable"
+
+    @property
+    def level(self) -> Level:
+        """Whether a violation refuses the run or holds the mapping."""
+        return Level.RUN if self in RUN_RULES else Level.MAPPING
+
+    @property
+    def liftable(self) -> bool:
+        """False where lifting makes no sense: there is no number to write, or no one object to write it to."""
+        return self not in FIRM_RULES
+
+
+RUN_RULES = frozenset(
+    {
+        Rule.SOURCE_EMPTY,
+        Rule.SOURCE_DROPPED,
+        Rule.MANY_CREATES,
+        Rule.WRONG_TENANT,
+        Rule.AMOUNTS_DROP,
+        Rule.AMOUNTS_RISE,
+    }
+)
+
+FIRM_RULES = frozenset(
+    {
+        Rule.CLIENT_MISSING,
+        Rule.CLIENT_UNREADABLE,
+        Rule.CUSTOMER_UNKNOWN,
+        Rule.SUBSCRIPTION_GONE,
+        Rule.MOVED,
+        Rule.IDENTITY_CONFLICT,
+        Rule.DUPLICATE_MARKER,
+        Rule.ATTEMPT_OPEN,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowance:
+    """`--allow RULE[:KEY] --reason TEXT`: lifts one rule for this run; for one mapping where `key` is given."""
+
+    rule: Rule
+    reason: str
+    key: str | None = None
+
+    def covers(self, rule: Rule, key: str) -> bool:
+        """True when this allowance lifts that rule for that mapping (an empty key for a run-level rule)."""
+        return self.rule is rule and self.key in (None, key)
+
+
+def adopt_command(key: MappingKey, number: SubscriptionId) -> str:
+    """The command that binds a mapping to a Subscription which exists."""
+    return f"reconciler adopt {key} {number} --reason '...' --yes"
+
+
+def adopt_another(key: MappingKey) -> str:
+    """The same where a person has to say which one: ID stands for its number."""
+    return f"reconciler adopt {key} ID --reason '...' --yes"
+
+
+def resolved_by(key: MappingKey, number: SubscriptionId) -> str:
+    """The command that says what a create without an answer has made."""
+    return f"reconciler resolve {key} --adopt {number} --reason '...' --yes"
+
+
+def abandon_command(key: MappingKey) -> str:
+    """The command that forgets a create without an answer."""
+    return f"reconciler resolve {key} --abandon --reason '...' --yes"
+
+
+def recreate_command(key: MappingKey) -> str:
+    """The command that gives a Subscription up which is gone."""
+    return f"reconciler resolve {key} --recreate --reason '...' --yes"

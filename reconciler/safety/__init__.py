@@ -1,0 +1,1 @@
+"""Judging a plan: one file for each subject of rules. Pure."""

@@ -1,0 +1,84 @@
+"""The safety rules: `check` turns doubts and limits into violations, holds and refusals (DESIGN 8). Pure.
+
+Every rule is a small function in `RULES` that sees the whole plan and yields what it finds; none can switch another
+off. An allowance lifts exactly the rule it names, and the violation stays in the plan with the reason beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+from reconciler.model import Limits
+from reconciler.planning.changes import Hold, Plan, Violation
+from reconciler.planning.rules import Allowance, Level
+from reconciler.safety.amounts import amount_decreases, amount_increases, amounts_drop, amounts_rise
+from reconciler.safety.counts import decreases, increases, to_zero
+from reconciler.safety.rule_input import Check, RuleInput
+from reconciler.safety.source import source_dropped, source_empty
+from reconciler.safety.state import many_creates, non_durable_state, wrong_tenant
+
+
+def check(plan: Plan, limits: Limits, allowances: Sequence[Allowance] = ()) -> Plan:
+    """Judge the whole plan: every violation is listed, held changes carry their hold, the plan may be refused.
+
+    Mapping-level rules come first, because a create that is held does not count towards `many-creates`.
+    """
+    given = RuleInput(plan=plan, limits=limits)
+    mapping_level = _judge(MAPPING_RULES, given, allowances)
+    holds = _holds(mapping_level)
+    given = replace(given, stopped=frozenset(holds))
+    run_level = _judge(RUN_RULES, given, allowances)
+    return replace(
+        plan,
+        changes=tuple(c if c.hold is holds.get(c.key) else replace(c, hold=holds.get(c.key)) for c in plan.changes),
+        violations=run_level + mapping_level,
+        allowances=tuple(allowances),
+    )
+
+
+def _judge(rules: Iterable[Check], given: RuleInput, allowances: Sequence[Allowance]) -> tuple[Violation, ...]:
+    return tuple(_with_allowance(v, allowances) for rule in rules for v in rule(given))
+
+
+def _with_allowance(violation: Violation, allowances: Sequence[Allowance]) -> Violation:
+    for allowance in allowances:
+        if violation.rule.liftable and allowance.covers(violation.rule, violation.name):
+            return replace(violation, allowed=allowance.reason)
+    return violation
+
+
+def _holds(violations: Iterable[Violation]) -> dict[str, Hold]:
+    """The first violation that nobody lifted holds the mapping; the others stand beside it in the plan."""
+    holds: dict[str, Hold] = {}
+    for violation in violations:
+        if violation.level is Level.MAPPING and violation.stops:
+            hold = Hold(rule=violation.rule, message=violation.message, remedy=violation.remedy)
+            holds.setdefault(violation.name, hold)
+    return holds
+
+
+def doubtful(given: RuleInput) -> Iterator[Violation]:
+    """Everything `diff` was in doubt about: identity, names, customers and clients that could not be read."""
+    for change in given.plan.changes:
+        for doubt in change.doubts:
+            yield Violation(
+                rule=doubt.rule,
+                name=change.key,
+                message=doubt.message,
+                remedy=doubt.remedy,
+                measured=doubt.measured,
+                limit=doubt.limit,
+            )
+
+
+MAPPING_RULES: tuple[Check, ...] = (
+    doubtful,
+    to_zero,
+    decreases,
+    increases,
+    amount_decreases,
+    amount_increases,
+    non_durable_state,
+)
+RUN_RULES: tuple[Check, ...] = (source_empty, source_dropped, many_creates, wrong_tenant, amounts_drop, amounts_rise)

@@ -1,0 +1,36 @@
+"""What a safety rule may look at, and what all rules say in the same words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from reconciler.model import Limits
+from reconciler.planning.changes import Action, Change, Plan, Violation
+from reconciler.planning.rules import Rule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleInput:
+    """What a rule may look at. `stopped` holds the keys that mapping-level rules have already stopped."""
+
+    plan: Plan
+    limits: Limits
+    stopped: frozenset[str] = frozenset()
+
+
+Check = Callable[[RuleInput], Iterator[Violation]]
+
+
+def counted_updates(given: RuleInput) -> Iterator[tuple[Change, int]]:
+    """Updates whose new quantity comes from a count, each with its live quantity."""
+    for change in given.plan.changes:
+        if change.action is Action.UPDATE and change.mapping.counts_users and change.before is not None:
+            live = change.before.count
+            if live is not None and change.quantity.result is not None:
+                yield change, live
+
+
+def allow(rule: Rule, key: str = "") -> str:
+    """The option that lifts a rule for one run."""
+    return f"--allow {rule}{f':{key}' if key else ''} --reason '...'"

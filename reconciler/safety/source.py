@@ -1,0 +1,94 @@
+"""The safety rules about the whole of INFIMA's answer: nothing, or far less than before. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from reconciler.planning.changes import Violation
+from reconciler.planning.quantity import implied_count
+from reconciler.planning.rules import Rule
+from reconciler.safety.rule_input import RuleInput
+
+TOTAL_DECREASE_USERS = 20
+"""`source-dropped` looks at nothing smaller than this many users: a small MSP may well lose a fifth of ten."""
+
+SHARP_DROP_USERS, SHARP_DROP_MAPPINGS, SHARP_DROP_PERCENT = 3, 3, 10
+"""`source-dropped` also looks at how many mappings lost a third of their users, and at least three of them, at once:
+from three mappings and a tenth of all on, that is a source which answers for some clients badly (FAULTS I18)."""
+
+
+def source_empty(given: RuleInput) -> Iterator[Violation]:
+    """INFIMA lists no client at all, or fewer than half of those whose count some mapping needs."""
+    facts = given.plan.facts
+    if facts.clients_wanted and facts.clients_found * 2 < facts.clients_wanted:
+        yield Violation(
+            rule=Rule.SOURCE_EMPTY,
+            name="",
+            message=f"INFIMA lists {facts.clients_found} of the {facts.clients_wanted} mapped clients",
+            remedy=(
+                "check that INFIMA_API_KEY is a partner-level key of the right partner and that INFIMA is up; "
+                "if it is right, run with --allow source-empty --reason '...'"
+            ),
+            measured=facts.clients_found,
+            limit=(facts.clients_wanted + 1) // 2,
+        )
+
+
+def source_dropped(given: RuleInput) -> Iterator[Violation]:
+    """The sum of counts falls too far below what the live quantities came from.
+
+    Counts are compared with counts, not with quantities: a mapping whose rule changed in the reviewed file (more
+    included users, a lower maximum) moves its quantity without INFIMA having lost anybody. The earlier count is the
+    one that the state remembers, else what the live quantity implies.
+
+    Small clients may each lose a third below their own guard. Several at once speak of the source too; those that a
+    rule of their own holds already are left to it.
+    """
+    expected = counted = compared = sharp_drops = 0
+    for change in given.plan.changes:
+        now, before = change.quantity.counted, change.before
+        if not change.mapping.counts_users or now is None or before is None or before.count is None:
+            continue
+        remembered = change.counted_before
+        if remembered is None and before.count == 0:
+            continue  # a live 0, or what is deleted or inactive, says nothing of an earlier count
+        earlier = implied_count(change.mapping.quantity, before.count, now) if remembered is None else remembered
+        expected += earlier
+        counted += now
+        compared += 1
+        sharp_drops += (
+            change.key not in given.stopped and earlier - now >= SHARP_DROP_USERS and (earlier - now) * 3 >= earlier
+        )
+    fall = expected - counted
+    percent = given.limits.max_total_decrease_percent
+    if fall > TOTAL_DECREASE_USERS and fall * 100 > percent * expected:
+        share = -(-fall * 100 // expected)  # rounded up: what is over the limit must not look like the limit
+        yield Violation(
+            rule=Rule.SOURCE_DROPPED,
+            name="",
+            message=(
+                f"INFIMA counts {counted} active users where {expected} were expected, new mappings left out: "
+                f"{share} % fewer"
+            ),
+            remedy=(
+                "this looks like a source that answers badly; look into INFIMA. If it is right, run with "
+                "--allow source-dropped --reason '...'"
+            ),
+            measured=share,
+            limit=percent,
+        )
+    elif sharp_drops >= SHARP_DROP_MAPPINGS and sharp_drops * 100 > SHARP_DROP_PERCENT * compared:
+        yield Violation(
+            rule=Rule.SOURCE_DROPPED,
+            name="",
+            message=(
+                f"{sharp_drops} of {compared} mappings lost a third of their users or more at once, "
+                "each below its guard"
+            ),
+            remedy=(
+                "people do not leave several clients in one night: look into INFIMA. If it is right, run with "
+                "--allow source-dropped --reason '...'"
+            ),
+            measured=sharp_drops * 100 // compared,
+            limit=SHARP_DROP_PERCENT,
+        )

@@ -1,0 +1,77 @@
+"""The safety rules about the state: whose it is, whether it lasts, and how many creates it would answer for. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from reconciler.planning.changes import Action, Violation
+from reconciler.planning.rules import Rule
+from reconciler.safety.rule_input import RuleInput, allow
+
+VANISHED_BINDINGS = 3
+"""From so many recorded ids on, all of them missing at once speaks of another tenant, not of deletions."""
+
+
+def wrong_tenant(given: RuleInput) -> Iterator[Violation]:
+    """The state belongs to another Halo instance or INFIMA partner, or every recorded Subscription is gone at once."""
+    facts, tenant = given.plan.facts, given.plan.tenant
+    known = facts.recorded_tenant
+    remedy = "check HALO_URL, INFIMA_API_KEY and --state; if it is right, run with --allow wrong-tenant --reason '...'"
+    if known is not None and known != tenant:
+        yield Violation(
+            rule=Rule.WRONG_TENANT,
+            name="",
+            message=(
+                f"the state belongs to {known.halo_url} and INFIMA partner {known.infima_partner!r}, this run reads "
+                f"{tenant.halo_url} and {tenant.infima_partner!r}"
+            ),
+            remedy=remedy,
+        )
+    elif facts.bindings >= VANISHED_BINDINGS and facts.bindings_found == 0:
+        yield Violation(
+            rule=Rule.WRONG_TENANT,
+            name="",
+            message=f"HaloPSA knows none of the {facts.bindings} recorded Subscriptions any more",
+            remedy=remedy,
+            measured=0,
+            limit=facts.bindings,
+        )
+
+
+def many_creates(given: RuleInput) -> Iterator[Violation]:
+    """More new Subscriptions at once than anybody expects of one night."""
+    creates = sum(c.action is Action.CREATE and c.key not in given.stopped for c in given.plan.changes)
+    limit = given.limits.max_creates
+    if creates > limit:
+        yield Violation(
+            rule=Rule.MANY_CREATES,
+            name="",
+            message=f"{creates} Subscriptions would be created, the limit is {limit}",
+            remedy=(
+                "if this is the first run, run with --allow many-creates --reason '...'; else check the state and "
+                "the marker field; or raise limits.max_creates"
+            ),
+            measured=creates,
+            limit=limit,
+        )
+
+
+def non_durable_state(given: RuleInput) -> Iterator[Violation]:
+    """A create in CI while the state lives in the default directory, which dies with the job."""
+    if given.plan.facts.durable:
+        return
+    for change in given.plan.changes:
+        if change.action is Action.CREATE:
+            yield Violation(
+                rule=Rule.STATE_NOT_DURABLE,
+                name=change.key,
+                message=(
+                    "the record of this create would be lost with the CI job, and a lost answer could then lead to "
+                    "a second Subscription"
+                ),
+                remedy=(
+                    "keep the state: --state git:reconciler-state, or name a directory that outlives the job with "
+                    "--state directory:PATH or RECONCILER_STATE; for this once, run with "
+                    f"{allow(Rule.STATE_NOT_DURABLE, change.key)}"
+                ),
+            )

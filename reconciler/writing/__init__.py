@@ -1,0 +1,1 @@
+"""Performing a plan: one journaled request at a time, judged by listings."""

@@ -1,0 +1,225 @@
+"""The session that `apply` writes on: one fresh listing, one journaled request at a time, one outcome per mapping."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import assert_never
+
+from reconciler.clock import Clock
+from reconciler.errors import Interrupted, ReconcilerError, StateError
+from reconciler.events import Observer, WriteSettled
+from reconciler.model import MappingKey, Settings, Subscription, SubscriptionId
+from reconciler.planning.changes import Change, Outcome, Settled
+from reconciler.providers.base import Accepted, Refused, SubscriptionTarget, Unclear, WriteAnswer, WriteRequest
+from reconciler.state.base import Intent, IntentEntry, IntentResult, RunState
+
+FRESH_SECONDS = 60.0
+"""A listing older than this is read again before the next write (DESIGN 7), and an attempt older is not sent."""
+
+FAILURES_IN_A_ROW = 3
+FAILURES_IN_ALL = 5
+"""So many writes without a clear answer, and no further write is started (FAULTS W17)."""
+
+
+@dataclass(slots=True, kw_only=True)
+class WriteSession:
+    """Everything the writing phase shares. Mutable on purpose: it is the one place where a run's progress lives.
+
+    `planned` are the ids of the listing that the plan was made from; `appeared` are live rows that came later, by their
+    marker: a second one with a mapping's marker stops every write to that mapping (FAULTS C5).
+    `stop` asks whether a person or the runner wants the run to end. `halted` says why no further write may start.
+    `listing` is the last complete one, `listed_at` the monotonic time at which it was begun. `written` holds every
+    count that was sent, `unclear` those whose last answer leaves open what became of them, and `frames` each written
+    object as the last listing before its first write showed it, the base of the frame check. `warnings` is what
+    HaloPSA said in `_warning` about a mapping's row.
+    """
+
+    target: SubscriptionTarget
+    state: RunState
+    clock: Clock
+    settings: Settings
+    observe: Observer
+    stop: Callable[[], bool]
+    listing: dict[SubscriptionId, Subscription]
+    listed_at: float
+    planned: frozenset[SubscriptionId] = frozenset()
+    appeared: dict[str, tuple[SubscriptionId, ...]] = field(default_factory=dict)
+    outcomes: dict[MappingKey, Settled] = field(default_factory=dict)
+    written: dict[MappingKey, CountTarget] = field(default_factory=dict)
+    unclear: dict[MappingKey, Unclear] = field(default_factory=dict)
+    frames: dict[SubscriptionId, Subscription] = field(default_factory=dict)
+    warnings: dict[MappingKey, str] = field(default_factory=dict)
+    requests: int = 0
+    halted: str = ""
+    failures_in_a_row: int = 0
+    failures: int = 0
+
+    def settle(self, key: MappingKey, outcome: Outcome, message: str = "", *, at: SubscriptionId | None = None) -> None:
+        """Write down what became of a change and tell the observer."""
+        live = self.listing.get(at) if at is not None else None
+        self.outcomes[key] = Settled(
+            outcome=outcome, message=message, subscription_id=at, live_count=live.count if live else None
+        )
+        self.observe(WriteSettled(key=key, outcome=outcome, message=message))
+
+    def may_write(self) -> bool:
+        """True while nobody asked to stop and no failure forbids further writes."""
+        if not self.halted and self.stop():
+            self.halted = "the run was interrupted before this write"
+        return not self.halted
+
+    def pause(self, seconds: float) -> bool:
+        """Wait; false when somebody asked to stop meanwhile."""
+        try:
+            self.clock.sleep(seconds)
+        except Interrupted:
+            return False
+        return not self.stop()
+
+    def relist(self) -> None:
+        """Read one complete listing. Raises `ApiError`. Its age counts from its first page: a listing may take long."""
+        begun = self.clock.monotonic()
+        self.listing = {s.id: s for s in self.target.subscriptions()}
+        self.listed_at = begun
+        self.appeared = {}
+        for row in self.listing.values():
+            if row.id not in self.planned and row.marker and row.live:
+                self.appeared[row.marker] = (*self.appeared.get(row.marker, ()), row.id)
+
+    def freshen(self, requests: int = 1, *, anew: bool = False) -> None:
+        """Have a listing of the last minute, and room for that many requests; with `anew` list in any case.
+
+        A write that waits for its turn ages the listing it rests on, so the listing needs room as well. How many
+        pages it takes is not known beforehand: where it took too many, it goes again with more room before it.
+        """
+        budget, room = self.settings.halo_budget.requests, requests
+        self.target.await_budget(room)
+        while anew or self.clock.monotonic() - self.listed_at > FRESH_SECONDS:
+            self.target.await_budget(room)
+            self.relist()
+            self.target.await_budget(requests)
+            if room >= budget:
+                return  # more room than all there is cannot be had
+            anew, room = False, min(4 * room, budget)
+
+    def write(self, kind: str, entries: tuple[IntentEntry, ...], request: WriteRequest) -> WriteAnswer:
+        """Journal the intent, send the request once, journal what became of it.
+
+        Raises `StateError` before anything is sent when the intent cannot be made durable (J1), and `Interrupted`
+        when somebody asked to stop while the request still waited for its turn: then it was not sent.
+        """
+        self.requests += 1
+        number = self.requests
+        self.state.intend(Intent(number=number, kind=kind, entries=entries, body_sha256=request.sha256))
+        try:
+            answer = self.target.send(request)
+        except Interrupted as stopped:
+            self.state.conclude(number, IntentResult.NOT_SENT, stopped.message)
+            raise
+        self._count_failure(answer)
+        result, message = _journal_words(answer)
+        try:
+            self.state.conclude(number, result, message)
+        except StateError as error:  # the request is out: what is left is to stop and to say so
+            self.halted = self.halted or f"the journal cannot be written: {error}"
+        return answer
+
+    def _count_failure(self, answer: WriteAnswer) -> None:
+        match answer:
+            case Accepted():
+                self.failures_in_a_row = 0
+            case Refused(lacks_right=True):
+                self.halted = f"HaloPSA refused a write for want of a right: {answer.message}"
+            case Refused():
+                self.failures_in_a_row = 0
+            case Unclear(server_failed=False):
+                pass  # the listing that follows tells what became of it
+            case Unclear():
+                self.failures_in_a_row += 1
+                self.failures += 1
+                self._stop_after_too_many(answer)
+            case never:
+                assert_never(never)
+
+    def _stop_after_too_many(self, answer: Unclear) -> None:
+        if self.failures_in_a_row >= FAILURES_IN_A_ROW or self.failures >= FAILURES_IN_ALL:
+            self.halted = f"too many writes without a clear answer; the last one: {answer.message}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """The outcome of every change of the plan, how many Subscriptions are new, and what ended the writing early."""
+
+    outcomes: Mapping[MappingKey, Settled]
+    created: int = 0
+    error: ReconcilerError | None = None
+
+    def count(self, outcome: Outcome) -> int:
+        """How many changes ended that way."""
+        return sum(settled.outcome is outcome for settled in self.outcomes.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CountTarget:
+    """One absolute count that is to be written: whose, on which Subscription, from what it was to what it shall be."""
+
+    change: Change
+    subscription_id: SubscriptionId
+    before: int
+    after: int
+
+    @property
+    def key(self) -> MappingKey:
+        """The mapping's key."""
+        return self.change.key
+
+    @property
+    def entry(self) -> IntentEntry:
+        """The journal's line about it."""
+        return IntentEntry(key=self.key, subscription_id=self.subscription_id, before=self.before, after=self.after)
+
+
+def bare(message: str) -> str:
+    """A message without its full stop, to stand inside a sentence."""
+    return message.rstrip(". ")
+
+
+def what_moved(before: Mapping[str, object], now: Mapping[str, object]) -> str:
+    """Say in words what differs between two flat records, e.g. "count 12 -> 14". Empty when nothing does."""
+    if before == now:
+        return ""
+    from deepdiff import DeepDiff  # noqa: PLC0415 - slow to import, and needed only where two things differ
+
+    difference = DeepDiff(dict(before), dict(now), verbose_level=2, ignore_numeric_type_changes=True)
+    words = []
+    for change in (*difference.get("values_changed", {}).items(), *difference.get("type_changes", {}).items()):
+        path, values = change
+        words.append(f"{_field(path)} {values['old_value']} -> {values['new_value']}")
+    words += [f"{_field(path)} added: {value}" for path, value in difference.get("dictionary_item_added", {}).items()]
+    words += [f"{_field(path)} removed" for path in difference.get("dictionary_item_removed", {})]
+    words += [f"{_field(path)} changed" for kind in _LIST_CHANGES for path in difference.get(kind, {})]
+    return ", ".join(sorted(words))
+
+
+_LIST_CHANGES = ("iterable_item_added", "iterable_item_removed", "set_item_added", "set_item_removed")
+
+
+def _field(path: str) -> str:
+    """`root['count']` -> `count`, `root['lines'][2]` -> `lines.2`."""
+    return ".".join(re.findall(r"""\[['"]?(.*?)['"]?\]""", path))
+
+
+def _journal_words(answer: WriteAnswer) -> tuple[IntentResult, str]:
+    match answer:
+        case Accepted():
+            return IntentResult.OK, ""
+        case Refused(status=None):
+            return IntentResult.NOT_SENT, answer.message
+        case Refused():
+            return IntentResult.REFUSED, answer.message
+        case Unclear():
+            return IntentResult.UNKNOWN, answer.message
+        case never:
+            assert_never(never)

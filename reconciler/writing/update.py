@@ -1,0 +1,224 @@
+"""Setting counts of existing Subscriptions: absolute values, in batches, judged by listings (DESIGN 7)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from reconciler.model import Subscription
+from reconciler.planning.changes import Outcome
+from reconciler.providers.base import Accepted, CountWrite, Refused, Unclear, WriteAnswer
+from reconciler.writing.session import CountTarget, WriteSession, bare, what_moved
+
+
+def set_counts(session: WriteSession, targets: Sequence[CountTarget]) -> None:
+    """Send every count in batches; what is not settled when this returns awaits `verify`.
+
+    A person's edit wins: a row whose live count is not what the plan shows is stale and not written. A batch that was
+    refused or whose answer is unclear is followed by a listing, and what is not there yet goes again one by one.
+    """
+    size = session.settings.batch
+    for start in range(0, len(targets), size):
+        batch = targets[start : start + size]
+        if not session.may_write():
+            _not_attempted(session, batch)
+            continue
+        session.freshen()
+        ready = [t for t in batch if _still_as_planned(session, t)]
+        if not ready or not session.may_write():
+            _not_attempted(session, ready)
+            continue
+        match _send(session, ready):
+            case Accepted():
+                continue
+            case Refused(lacks_right=True) as answer:
+                for target in ready:
+                    _refused(session, target, answer)
+            case answer:
+                _one_by_one(session, ready, answer)
+
+
+def _one_by_one(session: WriteSession, batch: Sequence[CountTarget], answer: Refused | Unclear) -> None:
+    """After a batch that failed as a whole: list, then send again what is not there yet, each alone.
+
+    A lone row that was plainly refused is not sent again: the answer would be the same. What an unclear answer leaves
+    open when this returns, `verify` decides.
+    """
+    session.relist()
+    alone = len(batch) == 1
+    for target in batch:
+        session.freshen()
+        if _live_count(session, target) == target.after:
+            continue
+        match answer:
+            case Refused() if alone or not session.may_write():
+                _refused(session, target, answer)
+            case Refused() if _still_as_planned(session, target):
+                _send_alone(session, target)
+            case Unclear() if session.may_write() and not _moved(session, target):
+                _send_alone(session, target)
+
+
+def _send_alone(session: WriteSession, target: CountTarget) -> None:
+    answer = _send(session, [target])
+    if isinstance(answer, Refused):  # `verify` looks at all else
+        _refused(session, target, answer)
+
+
+def _send(session: WriteSession, batch: Sequence[CountTarget]) -> WriteAnswer:
+    """Send counts, and remember what went out. A request that never left raises, and leaves no trace here."""
+    request = session.target.prepare_counts(
+        [CountWrite(subscription_id=t.subscription_id, count=t.after) for t in batch]
+    )
+    answer = session.write("set-counts", tuple(t.entry for t in batch), request)
+    for target in batch:
+        session.written[target.key] = target
+        session.frames.setdefault(target.subscription_id, session.listing[target.subscription_id])
+        if isinstance(answer, Unclear):
+            session.unclear[target.key] = answer
+            if warning := answer.warned.get(target.subscription_id):
+                session.warnings[target.key] = warning
+        else:
+            session.unclear.pop(target.key, None)
+    return answer
+
+
+def _still_as_planned(session: WriteSession, target: CountTarget) -> bool:
+    """True when the last listing shows the row as the plan did; a row that moved is settled as stale."""
+    moved = _moved(session, target)
+    if not moved:
+        return True
+    message = f"changed since the plan: {moved}; nothing was written, the next run decides anew"
+    session.settle(target.key, Outcome.STALE, message, at=target.subscription_id)
+    return False
+
+
+def _moved(session: WriteSession, target: CountTarget) -> str:
+    """What the last listing shows otherwise than the plan did, in words; empty when nothing."""
+    twins = [n for n in session.appeared.get(target.key, ()) if n != target.subscription_id]
+    if twins:
+        return f"Subscription {twins[0]} with the same marker has appeared"
+    live = session.listing.get(target.subscription_id)
+    if live is None:
+        return "HaloPSA does not list it any more"
+    if live.last_day is not None and live.last_day < session.clock.now().date() and not target.change.mapping.retired:
+        return f"somebody ended it on {live.last_day.isoformat()}"
+    return what_moved(_as_planned(target), _as_listed(live))
+
+
+def settle_moved(session: WriteSession, targets: Iterable[CountTarget]) -> None:
+    """Settle as stale the rows that needed no write and that the last listing shows otherwise than the plan did.
+
+    Without this a run could say that all is well about a row which it has itself seen changed (FAULTS P5).
+    """
+    for target in targets:
+        if moved := _moved(session, target):
+            message = f"changed during the run: {moved}; the next run decides anew"
+            session.settle(target.key, Outcome.STALE, message, at=target.subscription_id)
+
+
+def _as_planned(target: CountTarget) -> dict[str, object]:
+    mapping = target.change.mapping
+    return {"count": target.before, "customer_id": mapping.halo_customer.id, "active": True}
+
+
+def _as_listed(live: Subscription) -> dict[str, object]:
+    return {"count": live.count, "customer_id": live.customer_id, "active": live.live}
+
+
+def _live_count(session: WriteSession, target: CountTarget) -> int | None:
+    live = session.listing.get(target.subscription_id)
+    return live.count if live else None
+
+
+def _refused(session: WriteSession, target: CountTarget, answer: Refused) -> None:
+    message = f"HaloPSA refused the quantity {target.after}: {answer.message}"
+    session.settle(target.key, Outcome.FAILED, message, at=target.subscription_id)
+
+
+def _unknown(session: WriteSession, target: CountTarget, answer: Unclear) -> None:
+    message = (
+        f"the quantity {target.after} was sent and HaloPSA does not show it: {bare(answer.message)}; it may still "
+        "arrive, the next run sets it right"
+    )
+    session.settle(target.key, Outcome.UNKNOWN, message, at=target.subscription_id)
+
+
+def _not_attempted(session: WriteSession, batch: Iterable[CountTarget]) -> None:
+    for target in batch:
+        session.settle(target.key, Outcome.FAILED, f"not attempted: {session.halted}", at=target.subscription_id)
+
+
+def verify(session: WriteSession) -> None:
+    """Read one complete listing and hold every sent count against it, and every other field against what it was.
+
+    A listing that lags behind is read again for up to half a minute. Raises `ApiError` when no listing can be had.
+    """
+    waiting = {key: t for key, t in session.written.items() if key not in session.outcomes}
+    for pause in (*_READ_BACK_PAUSES, 0.0):
+        session.relist()
+        late = any(_live_count(session, t) == t.before != t.after for t in waiting.values())
+        if not late or not session.pause(pause):
+            break
+    for target in waiting.values():
+        _judge(session, target)
+
+
+_READ_BACK_PAUSES = (2.0, 4.0, 8.0, 16.0)
+
+
+def _judge(session: WriteSession, target: CountTarget) -> None:
+    number, live = target.subscription_id, session.listing.get(target.subscription_id)
+    if live is None:
+        session.settle(target.key, Outcome.FAILED, "HaloPSA does not list it after the write", at=number)
+    elif live.count != target.after and target.key in session.unclear:
+        _unknown(session, target, session.unclear[target.key])
+    elif live.count != target.after:
+        message = f"{target.after} was written and accepted, HaloPSA shows {live.count}"
+        if live.count != target.before:
+            message += ": somebody else changed it during the run"
+        session.settle(target.key, Outcome.FAILED, message, at=number)
+    elif touched := changed_besides_count(session.frames[number], live):
+        message = (
+            f"the quantity is right, but more than the quantity changed during the run: {touched}; if nobody did that "
+            "by hand, set it back in HaloPSA"
+        )
+        session.settle(target.key, Outcome.FAILED, message, at=number)
+    elif warning := session.warnings.get(target.key):
+        session.settle(target.key, Outcome.FAILED, f"the quantity is right, but HaloPSA warns: {warning}", at=number)
+    else:
+        session.settle(target.key, Outcome.APPLIED, at=number)
+
+
+HALO_STAMPS = frozenset(
+    {
+        "count",
+        "consumedcount",
+        "last_update",
+        "last_modified",
+        "lastmodified",
+        "datelastmodified",
+        "dateupdated",
+        "updated_at",
+        "licences_available",
+        "licences_in_use",
+        "licences_in_use_user",
+        "licences_in_use_user_for_billing",
+    }
+)
+"""Fields that may differ after a write of `count`: the count, what Halo derives from it, and Halo's own time stamps."""
+
+
+def changed_besides_count(before: Subscription, now: Subscription) -> str:
+    """Name every field, other than the count and Halo's own stamps, that differs between two reads of one object.
+
+    Members that start with an underscore are plumbing of single answers, not of the object (halopsa.md 3.5).
+    """
+    return what_moved(_frame(before), _frame(now))
+
+
+def _frame(subscription: Subscription) -> dict[str, object]:
+    return {
+        name: value
+        for name, value in subscription.raw.items()
+        if name not in HALO_STAMPS and not name.startswith("_") and value is not None
+    }

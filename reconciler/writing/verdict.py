@@ -1,0 +1,157 @@
+"""How a run ended: its exit code, its one sentence, and what the history keeps of it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from reconciler.errors import Interrupted, ReconcilerError
+from reconciler.model import MappingKey, PriceSource, RunId, UnitPrice
+from reconciler.planning.changes import Change, Outcome, Plan, Settled
+from reconciler.state.base import HistoryChange, RunVerdict
+from reconciler.writing.session import Applied
+
+EXIT_FAILED = 1
+EXIT_HELD = 3
+EXIT_INCOMPLETE = 4
+EXIT_INTERRUPTED = 130
+
+
+def verdict_of(run: RunId, plan: Plan, applied: Applied, *, stopped: bool, finished_at: datetime) -> RunVerdict:
+    """The verdict of a run that came to its end; `stopped` says that somebody asked it to."""
+    return _verdict(
+        run,
+        plan,
+        applied.outcomes,
+        exit_code=exit_code(plan, applied, stopped=stopped),
+        sentence=sentence(plan, applied),
+        finished_at=finished_at,
+    )
+
+
+def cancelled(run: RunId, plan: Plan, *, finished_at: datetime) -> RunVerdict:
+    """The verdict of a run whose plan nobody confirmed."""
+    words = "Apply cancelled: it was not confirmed."
+    return _verdict(run, plan, {}, exit_code=EXIT_FAILED, sentence=words, finished_at=finished_at)
+
+
+def failed(run: RunId, error: BaseException, *, when: str, finished_at: datetime) -> RunVerdict:
+    """The verdict of a run that was ended early; `when` says how far it had come."""
+    told = error if isinstance(error, ReconcilerError) else Interrupted("interrupted")
+    return RunVerdict(
+        run=run,
+        finished_at=finished_at,
+        exit_code=told.exit_code,
+        sentence=f"{when}: {told.message}",
+        users_before=0,
+        users_after=0,
+        changes=(),
+        snapshot={},
+    )
+
+
+def exit_code(plan: Plan, applied: Applied, *, stopped: bool) -> int:
+    """The highest of 0, 3 (something was withheld) and 4 (failed or unknown); 130 when a stop cut the run short."""
+    incomplete = applied.error is not None or applied.count(Outcome.FAILED) or applied.count(Outcome.UNKNOWN)
+    if incomplete:
+        return EXIT_INTERRUPTED if stopped or isinstance(applied.error, Interrupted) else EXIT_INCOMPLETE
+    if plan.refused or applied.count(Outcome.HELD) or applied.count(Outcome.STALE):
+        return EXIT_HELD
+    return 0
+
+
+def sentence(plan: Plan, applied: Applied) -> str:
+    """The verdict in one line, as the history shows it. "Complete" is said only when nothing was withheld or left."""
+    if plan.refused and not applied.count(Outcome.APPLIED) and not applied.count(Outcome.UNKNOWN):
+        return f"Apply refused by {', '.join(v.rule for v in plan.refusals)}. Nothing was written."
+    updated = applied.count(Outcome.APPLIED) - applied.created
+    done = [f"{applied.created} created", f"{updated} updated", f"{applied.count(Outcome.UNCHANGED)} unchanged"]
+    withheld = _tally(applied, Outcome.HELD, Outcome.STALE)
+    unsettled = _tally(applied, Outcome.FAILED, Outcome.UNKNOWN)
+    opening = "Apply complete!"
+    if unsettled or applied.error is not None:
+        opening = "Apply incomplete:"
+    elif withheld:
+        opening = "Apply finished, but not all was written:"
+    return f"{opening} {', '.join(done + withheld + unsettled)}."
+
+
+def _tally(applied: Applied, *outcomes: Outcome) -> list[str]:
+    return [f"{applied.count(outcome)} {outcome}" for outcome in outcomes if applied.count(outcome)]
+
+
+def _verdict(
+    run: RunId,
+    plan: Plan,
+    outcomes: Mapping[MappingKey, Settled],
+    *,
+    exit_code: int,
+    sentence: str,
+    finished_at: datetime,
+) -> RunVerdict:
+    lines = tuple(
+        _history_line(change, settled, _withheld_by(plan, change, settled))
+        for change in plan.changes
+        if (settled := outcomes.get(change.key)) is not None
+        and (settled.outcome is not Outcome.UNCHANGED or _count_moved(change))
+    )
+    quantities = {c.key: _quantity_after(c, outcomes.get(c.key)) for c in plan.changes}
+    known = {key: count for key, count in quantities.items() if count is not None}
+    return RunVerdict(
+        run=run,
+        finished_at=finished_at,
+        exit_code=exit_code,
+        sentence=sentence,
+        users_before=plan.summary.users_before,
+        users_after=sum(known.values()),
+        changes=lines,
+        snapshot=known if plan.complete else {},  # a month's full record is never made of a part
+        whole=plan.complete and not plan.refused,
+        prices={c.key: price for c in plan.changes if (price := _live_price(c)) is not None} if plan.complete else {},
+    )
+
+
+def _count_moved(change: Change) -> bool:
+    """A count that moved below a minimum or within the included users changes no quantity, yet a backtest needs it."""
+    counted = change.quantity.counted
+    return change.mapping.counts_users and counted is not None and counted != change.counted_before
+
+
+def _quantity_after(change: Change, settled: Settled | None) -> int | None:
+    """What HaloPSA bills after the run, as far as the run has seen it."""
+    if settled is not None and settled.outcome is Outcome.APPLIED:
+        return change.after.count
+    if settled is not None and settled.live_count is not None:
+        return settled.live_count
+    return change.billed
+
+
+def _live_price(change: Change) -> UnitPrice | None:
+    """HaloPSA's price: what mappings.yaml says stands in git, and needs no second record."""
+    return change.price if change.price is not None and change.price.source is PriceSource.HALO else None
+
+
+def _withheld_by(plan: Plan, change: Change, settled: Settled) -> str:
+    """The mapping's own rule, else the one that refused the whole run."""
+    if settled.outcome is not Outcome.HELD:
+        return ""
+    rules = [change.hold] if change.hold is not None else plan.refusals
+    return next((str(one.rule) for one in rules), "")
+
+
+def _history_line(change: Change, settled: Settled, held_by: str) -> HistoryChange:
+    price = _live_price(change)
+    return HistoryChange(
+        key=change.key,
+        subscription_id=settled.subscription_id,
+        action=str(change.action),
+        before=change.before.count if change.before else None,
+        after=change.after.count,
+        counted=change.quantity.counted,
+        rule=change.quantity.rule,
+        outcome=str(settled.outcome),
+        message=settled.message,
+        unit_price=f"{price.amount:f}" if price else "",
+        currency=price.currency if price else "",
+        held_by=held_by,
+    )

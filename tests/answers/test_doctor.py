@@ -1,0 +1,157 @@
+"""What the check-up makes of the facts."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from reconciler.answers import doctor as checkup
+from reconciler.answers.doctor import Check, Status
+from reconciler.model import (
+    Attempt,
+    Binding,
+    BindingOrigin,
+    HaloCustomerId,
+    InfimaClient,
+    InfimaClientId,
+    MappingKey,
+    Recorded,
+    RunId,
+    SubscriptionId,
+    Tenant,
+    UnreadableUsers,
+    UserCount,
+)
+from tests.builders import NOW, TENANT, build_mapping, build_mappings, build_subscription
+
+NEEDED = ("read:customers", "read:invoices", "edit:softwarelicensing")
+MAPPINGS = build_mappings(build_mapping(101, 12), build_mapping(102, 13))
+
+
+def client(number: int, users: int | None = None, inactive: int | None = None) -> InfimaClient:
+    return InfimaClient(
+        id=InfimaClientId(number), name=f"Client {number}", user_count=users, inactive_user_count=inactive
+    )
+
+
+def count(number: int, active: int, listed: int) -> UserCount:
+    return UserCount(client_id=InfimaClientId(number), active=active, listed=listed)
+
+
+def binding(number: int, origin: BindingOrigin = BindingOrigin.CREATED) -> Binding:
+    return Binding(
+        key=MappingKey("infima-101"),
+        subscription_id=SubscriptionId(number),
+        customer_id=HaloCustomerId(12),
+        origin=origin,
+        bound_at=NOW,
+    )
+
+
+@pytest.mark.parametrize(
+    ("granted", "status", "said"),
+    [
+        (frozenset(NEEDED), Status.OK, "exactly"),
+        (frozenset(NEEDED[:2]), Status.FAILED, "edit:softwarelicensing"),
+        (frozenset({*NEEDED, "all"}), Status.LOOK, "more is granted than needed: all"),
+        (None, Status.OK, "does not say"),
+    ],
+)
+def test_scopes(granted: frozenset[str] | None, status: Status, said: str) -> None:
+    check = checkup.check_scopes(granted, NEEDED)
+    assert (check.status, said in check.message) == (status, True)
+    assert bool(check.fix) == (status is not Status.OK)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "status", "said"),
+    [
+        ([101, 102], Status.OK, "2 listed"),
+        ([101, 103, 104], Status.LOOK, "1 mapped ones are not among them: 102"),
+        ([101], Status.FAILED, "limited to that client"),
+        ([], Status.FAILED, "the list is empty"),
+    ],
+)
+def test_clients(numbers: list[int], status: Status, said: str) -> None:
+    check = checkup.check_clients(MAPPINGS, [client(number) for number in numbers])
+    assert (check.status, said in check.message) == (status, True)
+
+
+def test_one_client_alone_is_worth_a_look_before_anything_is_mapped() -> None:
+    assert checkup.check_clients(None, [client(101)]).status is Status.LOOK
+
+
+@pytest.mark.parametrize(
+    ("users", "status", "said"),
+    [
+        (9, Status.OK, "client_record may be used"),
+        (12, Status.LOOK, "seems to count all users"),
+        (11, Status.LOOK, "seems to count something else"),
+        (None, Status.OK, "has no user_count"),
+    ],
+)
+def test_counters(users: int | None, status: Status, said: str) -> None:
+    check = checkup.check_counters([client(101, users)], [count(101, 9, 12)])
+    assert (check.status, said in check.message) == (status, True)
+
+
+def test_unreadable_users_fail_the_counters() -> None:
+    unreadable = UnreadableUsers(client_id=InfimaClientId(101), reason="403")
+    assert checkup.check_counters([client(101, 9)], [unreadable]).status is Status.FAILED
+
+
+def test_the_sample_prefers_mapped_clients_with_inactive_users() -> None:
+    clients = [client(900, 5, 99), client(101, 5, 0), client(102, 5, 3)]
+    assert [c.id for c in checkup.sample_of(MAPPINGS, clients)] == [102, 101, 900]
+    assert len(checkup.sample_of(None, [client(n) for n in range(1, 40)])) == checkup.SAMPLE
+
+
+def test_a_marker_that_halo_swallowed_is_told() -> None:
+    recorded = Recorded(bindings={MappingKey("infima-101"): binding(9001)})
+    lost = checkup.check_marker(MAPPINGS, recorded, [build_subscription(9001)])
+    kept = checkup.check_marker(MAPPINGS, recorded, [build_subscription(9001, marker="infima-101")])
+    assert (lost.status, kept.status) == (Status.LOOK, Status.OK)
+
+
+def test_an_adopted_subscription_needs_no_marker() -> None:
+    recorded = Recorded(bindings={MappingKey("infima-101"): binding(9001, BindingOrigin.ADOPTED)})
+    assert checkup.check_marker(MAPPINGS, recorded, [build_subscription(9001)]).status is Status.OK
+
+
+def test_a_state_of_other_systems_fails() -> None:
+    other = Recorded(tenant=Tenant(halo_url="https://other.example", infima_partner="Acme MSP"))
+    assert checkup.check_state(other, "directory x", TENANT, unfinished=0).status is Status.FAILED
+
+
+def test_open_attempts_unfinished_runs_and_short_lived_states_are_worth_a_look() -> None:
+    attempt = Attempt(
+        key=MappingKey("infima-101"), generation=1, run=RunId("r"), nonce="n", customer_id=HaloCustomerId(1),
+        subscription_name="x", recorded_at=NOW,
+    )  # fmt: skip
+    open_one = Recorded(attempts={attempt.key: attempt})
+    assert "reconciler explain infima-101" in checkup.check_state(open_one, "x", None, unfinished=0).fix
+    assert checkup.check_state(Recorded(), "x", None, unfinished=2).status is Status.LOOK
+    assert checkup.check_state(Recorded(durable=False), "x", None, unfinished=0).status is Status.LOOK
+    assert checkup.check_state(Recorded(), "x", None, unfinished=0).status is Status.OK
+
+
+@pytest.mark.parametrize(("hours", "status"), [(35, Status.OK), (37, Status.LOOK)])
+def test_an_old_good_run_is_worth_a_look(hours: int, status: Status) -> None:
+    recorded = Recorded(last_good_run=NOW - timedelta(hours=hours))
+    assert checkup.check_last_run(recorded, NOW).status is status
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(0, "agrees"), (-300, "300 s behind"), (300, "300 s ahead of")])
+def test_the_clock(seconds: int, said: str) -> None:
+    assert said in checkup.check_clock(timedelta(seconds=seconds)).message
+
+
+def test_the_verdict_counts_failures_before_notes() -> None:
+    good, note = checkup.ok("a", "b"), checkup.look("a", "b", "c")
+    bad = checkup.failed("a", "b", "c")
+    assert checkup.verdict([good]) == "Connected."
+    assert checkup.verdict([good, note]) == "Connected. 1 thing is worth a look."
+    assert checkup.verdict([bad, note]) == "Not connected: 1 check failed."
+    assert not checkup.connected([good, bad])
+    assert checkup.connected([Check(name="a", status=Status.SKIPPED, message="b")])

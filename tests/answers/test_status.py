@@ -1,0 +1,92 @@
+"""Clients and mappings at a glance: what needs somebody stands first."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from reconciler.answers.invoices import Attached, Attachment
+from reconciler.answers.status import Attention, client_rows, invoice_note, last_changes, status_rows
+from reconciler.model import ClientRef, IgnoredClient, InfimaClient, InfimaClientId, Place, SubscriptionId
+from reconciler.state.base import HistoryChange
+from tests.builders import NOW, build_change, build_hold, build_mapping, build_mappings, build_plan
+
+
+def client(number: int) -> InfimaClient:
+    return InfimaClient(id=InfimaClientId(number), name=f"Client {number}")
+
+
+def history(key: str, before: int | None, after: int, **members: str) -> HistoryChange:
+    fields = {"action": "update", "outcome": "applied"} | members
+    return HistoryChange(
+        key=build_mapping(key=key).key, subscription_id=None, before=before, after=after, counted=after,
+        rule="active_users", **fields,
+    )  # fmt: skip
+
+
+def test_each_client_has_its_state_unmapped_first() -> None:
+    ignored = IgnoredClient(
+        client=ClientRef(id=InfimaClientId(104), name="x"), reason="ours", place=Place(file="f", line=1, column=1)
+    )
+    mappings = replace(build_mappings(build_mapping(101), build_mapping(102, retired=True)), ignored=(ignored,))
+    rows = client_rows(mappings, [client(n) for n in (101, 102, 103, 104)])
+    assert [(row.client.id, str(row.state), row.key, row.reason) for row in rows] == [
+        (103, "unmapped", None, ""),
+        (101, "mapped", "infima-101", ""),
+        (102, "retired", "infima-102", ""),
+        (104, "ignored", None, "ours"),
+    ]
+
+
+def test_a_client_that_is_mapped_again_after_a_retired_mapping_is_mapped() -> None:
+    mappings = build_mappings(build_mapping(101, key="new"), build_mapping(101, key="old", retired=True))
+    assert [row.key for row in client_rows(mappings, [client(101)])] == ["new"]
+
+
+def test_held_comes_before_invoices_before_pending_before_in_step() -> None:
+    plan = build_plan(
+        build_change(build_mapping(101), before=5, after=5, subscription=1),
+        build_change(build_mapping(102), before=5, after=6, subscription=2),
+        build_change(build_mapping(103), before=5, after=5, subscription=3),
+        build_change(build_mapping(104), subscription=4, hold=build_hold()),
+    )
+    yes, no = Attachment(verdict=Attached.YES), Attachment(verdict=Attached.NO)
+    found = {SubscriptionId(n): yes for n in (1, 2, 4)} | {SubscriptionId(3): no}
+    rows = status_rows(plan, {}, found)
+    assert [(row.change.key, row.attention) for row in rows] == [
+        ("infima-104", Attention.HELD),
+        ("infima-103", Attention.INVOICE),
+        ("infima-102", Attention.PENDING),
+        ("infima-101", Attention.NONE),
+    ]
+
+
+def test_a_retired_subscription_needs_no_invoice() -> None:
+    plan = build_plan(build_change(build_mapping(retired=True), before=0, after=0))
+    rows = status_rows(plan, {}, {SubscriptionId(9001): Attachment(verdict=Attached.NO)})
+    assert rows[0].attention is Attention.NONE
+
+
+def test_the_last_change_is_the_newest_that_was_written() -> None:
+    lines = [
+        (NOW, "r1", history("acme", None, 5, action="create")),
+        (NOW + timedelta(days=1), "r2", history("acme", 5, 6)),
+        (NOW + timedelta(days=2), "r3", history("acme", 6, 9, outcome="held")),
+        (NOW + timedelta(days=3), "r4", history("acme", 6, 6, action="adopt")),
+    ]
+    assert {key: last.run for key, last in last_changes(lines).items()} == {"acme": "r2"}
+
+
+@pytest.mark.parametrize(
+    ("verdict", "said"),
+    [
+        (Attached.YES, "on recurring invoices 231, 232"),
+        (Attached.PERHAPS, "perhaps on"),
+        (Attached.DISABLED, "switched off or has ended"),
+        (Attached.NO, "on no recurring invoice"),
+    ],
+)
+def test_invoices_in_words(verdict: Attached, said: str) -> None:
+    assert said in invoice_note(Attachment(verdict=verdict, invoices=(-240, -241)))

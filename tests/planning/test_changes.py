@@ -1,0 +1,135 @@
+"""The plan's sums and selections."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.model import MappingKey
+from reconciler.planning.changes import Action, Change, Summary, Violation, select, summarise
+from reconciler.planning.rules import Level, Rule
+from tests.builders import build_change, build_hold, build_mapping, build_plan
+from tests.core import change_for
+
+
+def keyed(key: str, before: int | None = 12, after: int | None = 15, **more: object) -> Change:
+    return build_change(build_mapping(key=key), before=before, after=after, **more)  # type: ignore[arg-type]
+
+
+def violation(rule: Rule, *, allowed: str | None = None) -> Violation:
+    return Violation(rule=rule, name="", message="m", remedy="r", allowed=allowed)
+
+
+# --- users billed ----------------------------------------------------------------------------------------------------
+
+
+def test_every_kind_of_change_is_counted_once() -> None:
+    plan = build_plan(
+        keyed("created", subscription=None, after=5),
+        keyed("more", 12, 15),
+        keyed("fewer", 9, 2),
+        keyed("same", 7, 7),
+        keyed("held", 30, 0, hold=build_hold()),
+    )
+    assert plan.summary == Summary(
+        create=1, update=2, no_op=1, held=1, users_before=12 + 9 + 7 + 30, users_after=5 + 15 + 2 + 7 + 30, unpriced=5
+    )
+
+
+def test_a_held_create_bills_nobody() -> None:
+    assert summarise([keyed("a", subscription=None, after=5, hold=build_hold())]) == Summary(
+        create=0, update=0, no_op=0, held=1, users_before=0, users_after=0, unpriced=1
+    )
+
+
+@pytest.mark.parametrize("rule", [Rule.MOVED, Rule.SUBSCRIPTION_GONE])
+def test_sums_are_what_the_rows_say_whatever_holds_them(rule: Rule) -> None:
+    held = keyed("a", 12, 15, hold=build_hold(rule))
+    assert (held.billed, summarise([held]).users_before, summarise([held]).users_after) == (12, 12, 12)
+
+
+def test_an_unknown_count_adds_nothing() -> None:
+    change = keyed("a", None, None, action=Action.NO_OP)
+    assert (change.billed, summarise([change]).users_before) == (None, 0)
+
+
+def test_without_a_subscription_nothing_is_billed() -> None:
+    assert keyed("a", subscription=None).billed is None
+
+
+def test_a_retired_mapping_without_subscription_adds_nothing() -> None:
+    change = change_for(build_mapping(retired=True))
+    assert summarise([change]) == Summary(create=0, update=0, no_op=1, held=0, users_before=0, users_after=0)
+
+
+# --- what is written -------------------------------------------------------------------------------------------------
+
+
+def test_only_what_is_not_held_is_written() -> None:
+    update, create = keyed("a"), keyed("b", subscription=None)
+    held, same = keyed("c", hold=build_hold()), keyed("d", 7, 7)
+    plan = build_plan(update, create, held, same)
+    assert plan.writes == (update, create)
+    assert plan.held == (held,)
+
+
+def test_a_refused_plan_writes_nothing() -> None:
+    plan = build_plan(keyed("a"), violations=(violation(Rule.SOURCE_EMPTY),))
+    assert (plan.refused, plan.writes) == (True, ())
+
+
+def test_an_allowed_violation_refuses_nothing() -> None:
+    plan = build_plan(keyed("a"), violations=(violation(Rule.SOURCE_EMPTY, allowed="first run"),))
+    assert (plan.refused, len(plan.writes)) == (False, 1)
+
+
+def test_a_mappings_violation_refuses_nothing() -> None:
+    plan = build_plan(keyed("a"), violations=(violation(Rule.ZERO),))
+    assert (plan.refusals, plan.refused) == ((), False)
+
+
+@pytest.mark.parametrize("rule", list(Rule))
+def test_a_violation_has_its_rules_level(rule: Rule) -> None:
+    run_rules = {
+        Rule.SOURCE_EMPTY, Rule.SOURCE_DROPPED, Rule.MANY_CREATES, Rule.WRONG_TENANT,
+        Rule.AMOUNTS_DROP, Rule.AMOUNTS_RISE,
+    }  # fmt: skip
+    assert violation(rule).level is (Level.RUN if rule in run_rules else Level.MAPPING)
+
+
+# --- selection -------------------------------------------------------------------------------------------------------
+
+PLAN = build_plan(*(keyed(key) for key in "abcd"), violations=(violation(Rule.ZERO),), warnings=("w",))
+KEYS = st.sets(st.sampled_from([MappingKey(key) for key in "abcdx"]))
+
+
+def test_without_a_wish_the_plan_is_whole() -> None:
+    assert select(PLAN) is PLAN
+
+
+def test_only() -> None:
+    plan = select(PLAN, only=[MappingKey("b"), MappingKey("d")])
+    assert ([c.key for c in plan.changes], plan.complete) == (["b", "d"], False)
+
+
+def test_exclude() -> None:
+    plan = select(PLAN, exclude=[MappingKey("b")])
+    assert ([c.key for c in plan.changes], plan.complete) == (["a", "c", "d"], False)
+
+
+def test_exclude_wins_over_only() -> None:
+    plan = select(PLAN, only=[MappingKey("a"), MappingKey("b")], exclude=[MappingKey("a")])
+    assert [c.key for c in plan.changes] == ["b"]
+
+
+@given(only=KEYS, exclude=KEYS)
+def test_selection_is_a_filter(only: set[MappingKey], exclude: set[MappingKey]) -> None:
+    """What remains is what was there, in its order; nothing else of the plan moves."""
+    plan = select(PLAN, only=only, exclude=exclude)
+    wanted = [c for c in PLAN.changes if (not only or c.key in only) and c.key not in exclude]
+    assert plan.changes == tuple(wanted)
+    assert replace(plan, changes=PLAN.changes, complete=True) == PLAN
+    assert plan.complete is not bool(only or exclude)

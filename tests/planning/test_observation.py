@@ -1,0 +1,110 @@
+"""Which reads a plan needs, and what becomes of them when one fails or somebody stops."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from reconciler.errors import ServerFailed
+from reconciler.events import ignore_events
+from reconciler.model import CountSource, InfimaClient, InfimaClientId, QuantityRule, Subscription, UserCount
+from reconciler.planning.context import RunContext
+from reconciler.planning.observation import Live, counts_users, observe
+from reconciler.simulator.clock import VirtualClock
+from tests.builders import build_mapping, build_mappings, build_subscription
+from tests.core import build_client, build_count, build_customer
+
+RECORD = QuantityRule(count=CountSource.CLIENT_RECORD)
+WALKED, BY_RECORD = build_mapping(101), build_mapping(102, rule=RECORD)
+RETIRED, FIXED = build_mapping(103, retired=True), build_mapping(104, rule=QuantityRule(fixed=3))
+
+
+@pytest.mark.parametrize(
+    ("mappings", "walked"),
+    [
+        ([], False),
+        ([WALKED], True),
+        ([BY_RECORD], False),
+        ([RETIRED], False),
+        ([FIXED], False),
+        ([BY_RECORD, RETIRED, FIXED], False),
+        ([BY_RECORD, WALKED, RETIRED], True),
+    ],
+)
+def test_users_are_walked_when_one_mapping_needs_it(mappings: list[Any], *, walked: bool) -> None:
+    assert counts_users(build_mappings(*mappings)) is walked
+
+
+class Systems:
+    """Both systems in a few lines; `partner` may be made to wait or to fail."""
+
+    def __init__(self) -> None:
+        self.answer = threading.Event()
+        self.answer.set()
+        self.failure: Exception | None = None
+
+    def partner(self) -> str:
+        assert self.answer.wait(30)
+        if self.failure is not None:
+            raise self.failure
+        return "Acme MSP"
+
+    def clients(self) -> tuple[InfimaClient, ...]:
+        return (build_client(),)
+
+    def user_counts(self, client_ids: Sequence[InfimaClientId]) -> tuple[UserCount, ...]:
+        return tuple(build_count(number) for number in client_ids)
+
+    def customers(self) -> tuple[Any, ...]:
+        return (build_customer(),)
+
+    def subscriptions(self) -> tuple[Subscription, ...]:
+        return (build_subscription(),)
+
+    def subscription(self, number: int) -> Subscription:
+        return build_subscription(number)
+
+
+def watch(systems: Systems) -> Any:
+    live = Live(source=systems, target=systems, halo_url="https://halo.acme.example")  # type: ignore[arg-type]
+    around = RunContext(clock=VirtualClock(), observe=ignore_events, stop=bool, nonce=str)
+    return observe(live, build_mappings(build_mapping()), around)
+
+
+def readers() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name.startswith("observe")]
+
+
+def test_a_read_that_fails_leaves_no_thread_behind() -> None:
+    systems = Systems()
+    systems.failure = ServerFailed("INFIMA answered 500")
+    with pytest.raises(ServerFailed) as caught:  # which keeps the frames, and with them the pool
+        watch(systems)
+    for thread in readers():
+        thread.join(2)
+    assert (caught.value.message, readers()) == ("INFIMA answered 500", [])
+
+
+def test_whoever_interrupts_a_read_does_not_wait_for_it() -> None:
+    systems = Systems()
+    systems.answer.clear()
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a background process may ignore it
+    stop = threading.Timer(0.1, signal.pthread_kill, (threading.main_thread().ident, signal.SIGINT))
+    fuse = threading.Timer(20, systems.answer.set)
+    stop.start()
+    fuse.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            watch(systems)
+        assert not systems.answer.is_set()
+    finally:
+        stop.join()
+        signal.signal(signal.SIGINT, before)
+        fuse.cancel()
+        systems.answer.set()
+        for thread in readers():
+            thread.join(2)

@@ -1,0 +1,45 @@
+"""The rules' names, levels, and what a person may lift."""
+
+from __future__ import annotations
+
+import pytest
+
+from reconciler.planning.rules import Allowance, Rule
+
+LIFTABLE = {
+    "source-empty", "source-dropped", "many-creates", "wrong-tenant", "amounts-drop", "amounts-rise",
+    "zero", "decrease", "increase", "amount-decrease", "amount-increase",
+    "customer-inactive", "name-mismatch", "same-name", "state-not-durable",
+}  # fmt: skip
+FIRM = {
+    "client-missing", "client-unreadable", "customer-unknown", "subscription-gone", "moved", "identity-conflict",
+    "duplicate-marker", "attempt-open",
+}  # fmt: skip
+
+
+def test_every_rule_is_either_liftable_or_firm() -> None:
+    assert {str(rule) for rule in Rule} == LIFTABLE | FIRM
+
+
+@pytest.mark.parametrize("rule", list(Rule))
+def test_what_has_no_number_or_no_one_object_cannot_be_lifted(rule: Rule) -> None:
+    assert rule.liftable is (str(rule) in LIFTABLE)
+
+
+@pytest.mark.parametrize(
+    ("rule", "key", "covered"),
+    [
+        (Rule.ZERO, "a", True),
+        (Rule.ZERO, "b", False),
+        (Rule.ZERO, "", False),
+        (Rule.DECREASE, "a", False),
+    ],
+)
+def test_an_allowance_for_one_mapping(rule: Rule, key: str, *, covered: bool) -> None:
+    assert Allowance(rule=Rule.ZERO, reason="r", key="a").covers(rule, key) is covered
+
+
+@pytest.mark.parametrize(("rule", "covered"), [(Rule.ZERO, True), (Rule.DECREASE, False)])
+def test_an_allowance_without_key_covers_every_mapping_of_its_rule(rule: Rule, *, covered: bool) -> None:
+    allowance = Allowance(rule=Rule.ZERO, reason="r")
+    assert [allowance.covers(rule, key) for key in ("a", "b", "")] == [covered] * 3

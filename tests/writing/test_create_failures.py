@@ -1,0 +1,140 @@
+"""The create protocol when it is stopped, refused, or cannot record: nothing is repeated, nothing forgotten."""
+
+from __future__ import annotations
+
+from reconciler.model import (
+    Limits,
+    MappingKey,
+)
+from reconciler.planning.changes import Facts
+from reconciler.safety.check import check
+from tests.builders import build_plan
+from tests.fakes import (
+    UNREACHABLE,
+    Scene,
+    accepted,
+    creates,
+    fail,
+    interrupted,
+    message_of,
+    outcomes,
+    posts,
+    refused,
+    silent,
+    unclear,
+)
+
+# --- stopping and failing --------------------------------------------------------------------------------------------
+
+
+def test_a_stop_before_the_first_group_sends_nothing() -> None:
+    stage = Scene()
+    stage.stopping = lambda: True
+    applied = stage.apply(creates("a"))
+    assert (stage.target.sent, stage.state.recorded.attempts) == ([], {})
+    assert message_of(applied, "a") == "not attempted: the run was interrupted before this write"
+
+
+def test_a_stop_within_a_group_follows_up_what_was_sent_and_frees_the_rest() -> None:
+    stage = Scene()
+    stage.stopping = lambda: bool(stage.target.sent)
+    applied = stage.apply(creates("a", "b"))
+    assert posts(stage.target) == ["a"]
+    assert message_of(applied, "b") == "not attempted: the run was interrupted before this write"
+    assert stage.state.recorded.attempts == {}
+    assert list(stage.state.recorded.bindings) == ["a"]
+    assert message_of(applied, "a") == "not attempted: the run was interrupted before this write"
+    assert stage.counts() == {9101: 0}
+    assert stage.state.recorded.bindings[MappingKey("a")].awaiting_first_count
+
+
+def test_a_stop_while_the_marker_is_waited_for_ends_the_wait() -> None:
+    stage = Scene()
+    stage.target.lag = 9
+    stage.stopping = lambda: stage.target.listings > 2
+    applied = stage.apply(creates("a"))
+    assert (stage.target.listings, outcomes(applied)) == (3, {"a": "unknown"})
+
+
+def test_a_create_that_never_left_frees_its_attempt() -> None:
+    stage = Scene()
+    stage.target.answers = [interrupted]
+    stage.stopping = lambda: stage.state.calls["intend"] > 0
+    applied = stage.apply(creates("a", "b"))
+    assert (outcomes(applied), stage.state.recorded.attempts) == ({"a": "failed", "b": "failed"}, {})
+    assert stage.state.calls["intend"] == 1
+
+
+def test_a_missing_right_ends_the_creating() -> None:
+    stage = Scene(batch=2)
+    stage.target.answers = [refused(403, message="no right")]
+    applied = stage.apply(creates("a", "b", "c"))
+    assert posts(stage.target) == ["a"]
+    assert message_of(applied, "a") == "HaloPSA refused the create: no right"
+    assert {message_of(applied, key) for key in "bc"} == {
+        "not attempted: HaloPSA refused a write for want of a right: no right"
+    }
+    assert stage.state.recorded.attempts == {}
+
+
+def test_three_unclear_creates_in_a_row_end_the_creating() -> None:
+    stage = Scene()
+    stage.target.answers = [unclear(), unclear(), unclear()]
+    applied = stage.apply(creates("a", "b", "c", "d"))
+    assert posts(stage.target) == ["a", "b", "c"]
+    assert outcomes(applied) == {"a": "unknown", "b": "unknown", "c": "unknown", "d": "failed"}
+    assert sorted(stage.state.recorded.attempts) == ["a", "b", "c"]
+
+
+def test_an_attempt_that_cannot_be_recorded_is_not_sent() -> None:
+    stage = Scene()
+    stage.state.failing = {("record_attempts", 1)}
+    applied = stage.apply(creates("a"))
+    assert (stage.target.sent, outcomes(applied)) == ([], {"a": "failed"})
+    assert message_of(applied, "a") == "not attempted: the disk is full at record_attempts"
+
+
+def test_an_intent_that_cannot_be_recorded_is_not_sent() -> None:
+    stage = Scene()
+    stage.state.failing = {("intend", 1)}
+    applied = stage.apply(creates("a"))
+    assert (stage.target.sent, outcomes(applied)) == ([], {"a": "unknown"})
+    assert "a create may have been sent and could not be followed" in message_of(applied, "a")
+
+
+def test_a_binding_that_cannot_be_recorded_leaves_the_count_alone() -> None:
+    stage = Scene()
+    stage.state.failing = {("record_bindings", 1)}
+    applied = stage.apply(creates("a"))
+    assert (stage.counts(), outcomes(applied)) == ({9101: 0}, {"a": "unknown"})
+    assert list(stage.state.recorded.attempts) == ["a"]
+
+
+def test_a_listing_that_cannot_be_read_leaves_the_creates_unknown() -> None:
+    stage = Scene(batch=1)
+    stage.target.before_listing[2] = fail(UNREACHABLE)
+    applied = stage.apply(creates("a", "b"))
+    assert (posts(stage.target), outcomes(applied)) == (["a"], {"a": "unknown", "b": "failed"})
+    assert applied.error is UNREACHABLE
+
+
+def test_the_first_count_is_verified_like_any_other() -> None:
+    stage = Scene()
+    stage.target.answers = [accepted, silent]
+    applied = stage.apply(creates("a"))
+    assert message_of(applied, "a") == "7 was written and accepted, HaloPSA shows 0"
+    assert (applied.created, stage.state.recorded.bindings[MappingKey("a")].awaiting_first_count) == (0, True)
+
+
+def test_a_person_who_counts_first_wins() -> None:
+    stage = Scene()
+    stage.target.answers = [accepted, refused()]
+    stage.target.before_listing[3] = lambda: stage.target.edit(9101, count=55)
+    applied = stage.apply(creates("a"))
+    assert (outcomes(applied), stage.counts()) == ({"a": "failed"}, {9101: 55})
+
+
+def test_a_held_create_is_not_sent() -> None:
+    stage = Scene()
+    plan = check(build_plan(*creates("a").changes, facts=Facts(durable=False)), Limits())
+    assert (outcomes(stage.apply(plan)), stage.target.sent) == ({"a": "held"}, [])
