@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -22,9 +20,8 @@ from reconciler.cli.options import (
 )
 from reconciler.cli.output import draw_plan, prepare_drawing, say, tell, terminal_style
 from reconciler.cli.planfile import load_plan_file
-from reconciler.cli.wiring import Wiring, live, wire, wishes
+from reconciler.cli.wiring import live, run_info, wire, wishes
 from reconciler.errors import PlanFileError, UsageError
-from reconciler.model import Mappings, RunId
 
 if TYPE_CHECKING:
     from reconciler.plan_document.layout import PlanJson
@@ -32,7 +29,6 @@ if TYPE_CHECKING:
     from reconciler.planning.changes import Plan
     from reconciler.planning.context import PlanOptions
     from reconciler.run import Finished
-    from reconciler.state.base import RunInfo
 
 MAX_PLAN_AGE_HOURS = 24
 CLOCK_SKEW_HOURS = 1
@@ -81,9 +77,6 @@ def apply(
         )
     wiring = wire(options)
     with wiring.stopper.listen(), reading_ahead(wiring) as ahead:
-        from reconciler.cli.whoami import actor, ask_commit  # noqa: PLC0415 - while the reads are on their way
-
-        commit = ask_commit(os.environ, wiring.options.mappings)
         from reconciler.run import Applying, run_apply  # noqa: PLC0415
 
         prepare_drawing(options)
@@ -98,7 +91,7 @@ def apply(
                     live=live(systems),
                     mappings=mappings,
                     store=wiring.store(),
-                    info=_run_info(wiring, mappings, wished, actor=actor(os.environ), commit=commit()),
+                    info=run_info(wiring, mappings, _command(wished)),
                     wishes=wished,
                     context=wiring.context(),
                     show=drawing.show,
@@ -140,20 +133,10 @@ class _Drawing:
         return answer == "yes"
 
 
-def _run_info(wiring: Wiring, mappings: Mappings, wished: PlanOptions, *, actor: str, commit: str) -> RunInfo:
-    from reconciler.state.base import RunInfo  # noqa: PLC0415
-
-    # A run of some mappings has to be known as one: its sum of users is not comparable with a whole night's.
+def _command(wished: PlanOptions) -> str:
+    """A run of some mappings has to be known as one: its sum of users is not comparable with a whole night's."""
     selected = [f"--only {key}" for key in wished.only] + [f"--exclude {key}" for key in wished.exclude]
-    return RunInfo(
-        id=RunId(secrets.token_hex(4)),
-        command=" ".join(["apply", *selected]),
-        started_at=wiring.clock.now(),
-        actor=actor,
-        commit=commit,
-        mappings_sha256=mappings.sha256,
-        version=__version__,
-    )
+    return " ".join(["apply", *selected])
 
 
 def _check_fits(saved: SavedPlan | None) -> Callable[[Plan], None] | None:

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler.cli.options import CommonOptions, common_options, complete_keys, output_option
-from reconciler.cli.output import tell
+from reconciler.cli.output import show_json, show_table, tell
 from reconciler.cli.status import read_invoices
-from reconciler.cli.table import show_json, show_table
 from reconciler.cli.wiring import Wiring, live, wire, wishes
 
 if TYPE_CHECKING:

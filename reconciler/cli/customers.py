@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler.cli.options import CommonOptions, common_options, output_option
-from reconciler.cli.output import safe, tell
-from reconciler.cli.table import show_json, show_table
+from reconciler.cli.output import safe, show_json, show_table, tell
 from reconciler.cli.wiring import wire
 from reconciler.errors import UsageError
 

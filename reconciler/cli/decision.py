@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,13 +10,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reconciler import __version__
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.output import safe, say, tell
-from reconciler.cli.whoami import actor, commit
-from reconciler.cli.wiring import Wiring, wire
+from reconciler.cli.wiring import Wiring, run_info, wire
 from reconciler.errors import DecisionRefused, UsageError
-from reconciler.model import Mapping, MappingKey, Mappings, Recorded, RunId
+from reconciler.model import Mapping, MappingKey, Mappings, Recorded
 
 if TYPE_CHECKING:
     from reconciler.answers.adoption import Decision, DecisionContext
@@ -129,17 +125,9 @@ def _record(
     command: str,
     reason: str,
 ) -> None:
-    from reconciler.state.base import HistoryChange, RunInfo, RunVerdict  # noqa: PLC0415
+    from reconciler.state.base import HistoryChange, RunVerdict  # noqa: PLC0415
 
-    info = RunInfo(
-        id=RunId(secrets.token_hex(4)),
-        command=command,
-        started_at=wiring.clock.now(),
-        actor=actor(os.environ),
-        commit=commit(os.environ, wiring.options.mappings),
-        mappings_sha256=mappings.sha256,
-        version=__version__,
-    )
+    info = run_info(wiring, mappings, command)
     with wiring.store().open_run(info) as state:
         fresh = judge(state.recorded)
         if fresh.writes != decision.writes:

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from reconciler.cli.options import CommonOptions, common_options, output_option
-from reconciler.cli.output import safe, say
-from reconciler.cli.table import show_json
+from reconciler.cli.output import safe, say, show_json
 from reconciler.cli.wiring import Wiring, wire
 from reconciler.errors import ConfigError, ReconcilerError, UsageError
 from reconciler.model import Mappings, Recorded, Settings, Subscription, Tenant

@@ -11,9 +11,7 @@ import click
 
 from reconciler.answers.topics import Topic, find_topic, topics
 from reconciler.cli.options import CommonOptions, common_options, complete_keys, output_option
-from reconciler.cli.output import safe, say
-from reconciler.cli.suggest import closest
-from reconciler.cli.table import show_json
+from reconciler.cli.output import closest, safe, say, show_json
 from reconciler.cli.wiring import Wiring, live, wire
 from reconciler.errors import ApiError, ConfigError, UsageError
 
@@ -276,7 +274,7 @@ def _list_topics(output: str) -> int:
     if output == "json":
         show_json({"topics": [{"name": t.name, "kind": t.kind.value, "means": t.means} for t in topics()]})
         return 0
-    from reconciler.cli.table import show_table  # noqa: PLC0415
+    from reconciler.cli.output import show_table  # noqa: PLC0415
     from reconciler.render.grid import Column  # noqa: PLC0415
 
     columns = (Column(title="Topic"), Column(title="Kind"), Column(title="What it means", wrap=True))

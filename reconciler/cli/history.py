@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from reconciler.cli.options import CommonOptions, common_options, complete_keys, output_option
-from reconciler.cli.output import safe, say, tell
+from reconciler.cli.output import safe, say, show_json, show_table, tell
 from reconciler.cli.past import parse_date, require_recorded
-from reconciler.cli.table import show_json, show_table
 from reconciler.cli.wiring import wire
 from reconciler.errors import UsageError
 

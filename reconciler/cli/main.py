@@ -13,8 +13,7 @@ import click
 
 from reconciler import __version__
 from reconciler.cli.options import CommonOptions, common_options
-from reconciler.cli.output import clear_terminal, close_streams, prepare_streams, report_error, say, tell
-from reconciler.cli.suggest import closest
+from reconciler.cli.output import clear_terminal, close_streams, closest, prepare_streams, report_error, say, tell
 from reconciler.errors import Interrupted, ReconcilerError, UsageError
 
 if TYPE_CHECKING:

@@ -2,34 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import click
 
-from reconciler.cli.customers import search_customers
-from reconciler.cli.mapsuggest import suggest_all
+from reconciler.answers.matching import likely, propose
+from reconciler.cli.mapdialog import HELP, Dialog, Ignore, MapSession, Pick, Quit
 from reconciler.cli.options import CommonOptions, common_options, output_option
-from reconciler.cli.output import safe, say, tell
-from reconciler.cli.suggest import closest
-from reconciler.cli.wiring import Wiring, wire
+from reconciler.cli.output import closest, safe, say, show_json, tell
+from reconciler.cli.wiring import wire
+from reconciler.config.edit import NewMapping, add_ignore, add_mapping, clean_name
 from reconciler.errors import UsageError
-from reconciler.model import (
-    ClientRef,
-    CustomerRef,
-    HaloCustomer,
-    InfimaClient,
-    MappingKey,
-    Mappings,
-    Subscription,
-)
+from reconciler.model import ClientRef, CustomerRef, HaloCustomer, InfimaClient, MappingKey, Subscription
+from reconciler.planning.identity import same_name
 from reconciler.planning.rules import adopt_command
-
-if TYPE_CHECKING:
-    from reconciler.cli.mapdialog import Ignore, Pick
-    from reconciler.providers.connect import Systems
 
 
 @click.command("map")
@@ -78,12 +67,12 @@ def map_clients(
     with wiring.stopper.listen():
         mappings = wiring.load()
         with wiring.connect(mappings.settings) as systems:
-            desk = _Desk.open(wiring, mappings, systems)
+            session = MapSession.open(wiring, mappings, systems)
             if suggest:
-                return suggest_all(desk.unmapped(), desk.customers, output)
+                return _suggest_all(session.unmapped(), session.customers, output)
             if client is not None:
-                return _map_one(desk, client, asked)
-            return _talk(desk)
+                return _map_one(session, client, asked)
+            return _talk(session)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,78 +111,48 @@ def _check(asked: _Asked, *, suggest: bool, output: str) -> None:
         )
 
 
-@dataclass(slots=True, kw_only=True)
-class _Desk:
-    """Both systems as read once, and the file as it is by now."""
+# ---------------------------------------------------------------------------------------------------------------------
+# Proposals for all
+# ---------------------------------------------------------------------------------------------------------------------
 
-    wiring: Wiring
-    mappings: Mappings
-    clients: tuple[InfimaClient, ...]
-    customers: tuple[HaloCustomer, ...]
-    listing: tuple[Subscription, ...]
-    search: Callable[[str], tuple[HaloCustomer, ...]]
 
-    @classmethod
-    def open(cls, wiring: Wiring, mappings: Mappings, systems: Systems) -> _Desk:
-        return cls(
-            wiring=wiring,
-            mappings=mappings,
-            clients=systems.source.clients(),
-            customers=systems.target.customers(),
-            listing=systems.target.subscriptions(),
-            search=lambda words: search_customers(systems.target, words, inactive=True),
+def _suggest_all(clients: Sequence[InfimaClient], customers: Sequence[HaloCustomer], output: str) -> int:
+    """Print the likeliest customers of every client; nothing is asked and nothing is written."""
+    found = [(client, propose(client.name, customers, limit=3)) for client in clients]
+    if output == "json":
+        show_json(
+            {
+                "suggestions": [
+                    {
+                        "infima_client": {"id": client.id, "name": client.name, "user_count": client.user_count},
+                        "likely": likely(proposals),
+                        "halo_customers": [
+                            {"id": p.customer.id, "name": p.customer.name, "score": p.score} for p in proposals
+                        ],
+                    }
+                    for client, proposals in found
+                ]
+            }
         )
+        return 0
+    tell(f"{len(found)} unmapped INFIMA clients. Proposals only: check each before it goes into mappings.yaml.")
+    for client, proposals in found:
+        if output == "yaml":
+            first = proposals[0].customer if proposals else None
+            ref = '{id: 0, name: "?"}  # nobody has a name like that' if first is None else _flow(first.id, first.name)
+            others = "; ".join(f"{p.customer.id} {p.customer.name} {p.score}" for p in proposals)
+            say(safe(f"  # {others}") if others else "  #")
+            say(safe(f"  - infima_client: {_flow(client.id, client.name)}"))
+            say(safe(f"    halo_customer: {ref}"))
+        else:
+            say(safe(f"{client.name} ({client.id})"))
+            for p in proposals:
+                say(safe(f"  {p.customer.name} ({p.customer.id})  {p.score} of 100"))
+    return 0
 
-    def unmapped(self) -> list[InfimaClient]:
-        known = {ref.id for m in self.mappings.mappings for ref in m.infima_clients}
-        known |= {one.client.id for one in self.mappings.ignored}
-        return [client for client in self.clients if client.id not in known]
 
-    def owners(self, customer: HaloCustomer) -> tuple[str, ...]:
-        return tuple(m.key for m in self.mappings.mappings if m.halo_customer.id == customer.id)
-
-    def namesake(self, customer: HaloCustomer) -> Subscription | None:
-        """A live Subscription of the customer that a new mapping would be held for (same-name), if it is nobody's.
-
-        One that carries one of our default keys is left out: it is found again by that marker, or is another client's.
-        """
-        from reconciler.planning.identity import DEFAULT_KEY, index_subscriptions, same_name  # noqa: PLC0415
-
-        index = index_subscriptions(self.listing, self.mappings.mappings, self.wiring.store().read())
-        wanted = self._template()
-        free = [
-            s
-            for s in index.by_customer.get(customer.id, ())
-            if s.is_subscription and s.live and s.id not in index.claims and same_name(s.name, wanted)
-            if not DEFAULT_KEY.fullmatch(s.marker or "")
-        ]
-        return free[0] if free else None
-
-    def _template(self) -> str:
-        """The name that a new Subscription gets by the file's defaults."""
-        from reconciler.config import read_text  # noqa: PLC0415
-        from reconciler.config.building import DEFAULT_SUBSCRIPTION_NAME  # noqa: PLC0415
-        from reconciler.config.source import read_bytes  # noqa: PLC0415
-
-        if self.mappings.mappings:
-            return self.mappings.mappings[0].subscription_name
-        path = self.wiring.options.mappings
-        node: object = read_text(read_bytes(path), file=str(path))[2]
-        for step in ("defaults", "subscription", "name"):
-            node = node.get(step) if isinstance(node, dict) else None
-        return node if isinstance(node, str) else DEFAULT_SUBSCRIPTION_NAME
-
-    def write(self, edit: Callable[[str], str]) -> None:
-        """Change the file as it is now: spliced, checked as a whole, replaced in one step."""
-        from reconciler.config import parse_mappings  # noqa: PLC0415
-        from reconciler.config.edit import write_atomically  # noqa: PLC0415
-        from reconciler.config.source import decode, read_bytes  # noqa: PLC0415
-
-        path = self.wiring.options.mappings
-        old = read_bytes(path)
-        new = edit(decode(old, file=str(path))).encode("utf-8")
-        self.mappings = parse_mappings(new, file=str(path), today=self.wiring.clock.now().date())
-        write_atomically(path, old, new)
+def _flow(number: int, name: str) -> str:
+    return f"{{id: {number}, name: {json.dumps(name, ensure_ascii=False)}}}"
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -201,14 +160,12 @@ class _Desk:
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def _map_one(desk: _Desk, named: str, asked: _Asked) -> int:
-    from reconciler.cli.mapdialog import Ignore, Pick  # noqa: PLC0415
-
-    client = _find_client(desk, named)
+def _map_one(session: MapSession, named: str, asked: _Asked) -> int:
+    client = _find_client(session, named)
     if asked.ignore is not None:
-        _write_ignore(desk, client, Ignore(reason=asked.ignore.strip()))
+        _write_ignore(session, client, Ignore(reason=asked.ignore.strip()))
         return 0
-    customer = next((c for c in desk.customers if c.id == asked.customer), None)
+    customer = next((c for c in session.customers if c.id == asked.customer), None)
     if customer is None:
         raise UsageError(
             f"HaloPSA has no customer {asked.customer}.",
@@ -218,32 +175,32 @@ def _map_one(desk: _Desk, named: str, asked: _Asked) -> int:
         raise UsageError(
             f"Customer {customer.id} ({customer.name}) is inactive in HaloPSA.", hint="Activate it there first."
         )
-    adopt = _adoptable(desk, customer, asked.subscription)
-    if adopt is None and (found := desk.namesake(customer)) is not None:
+    adopt = _adoptable(session, customer, asked.subscription)
+    if adopt is None and (found := session.namesake(customer)) is not None:
         tell(
             safe(
                 f"Note: {customer.name} has Subscription {found.id} {found.name!r} already: plan holds the mapping. "
                 f"To take that one: {adopt_command(MappingKey(asked.key or f'infima-{client.id}'), found.id)}"
             )
         )
-    _write_mapping(desk, client, Pick(customer=customer, adopt=adopt), key=asked.key)
+    _write_mapping(session, client, Pick(customer=customer, adopt=adopt), key=asked.key)
     return 0
 
 
-def _find_client(desk: _Desk, named: str) -> InfimaClient:
+def _find_client(session: MapSession, named: str) -> InfimaClient:
     """The unmapped client of that id or name. Raises `UsageError`."""
-    from reconciler.planning.identity import same_name  # noqa: PLC0415
-
-    hits = [c for c in desk.clients if str(c.id) == named] or [c for c in desk.clients if same_name(c.name, named)]
+    hits = [c for c in session.clients if str(c.id) == named] or [
+        c for c in session.clients if same_name(c.name, named)
+    ]
     if len(hits) > 1:
         ids = ", ".join(str(c.id) for c in hits)
         raise UsageError(f"{len(hits)} INFIMA clients are named {named!r}: {ids}.", hint="Give the id.")
     if not hits:
-        near = closest(named, [c.name for c in desk.clients])
+        near = closest(named, [c.name for c in session.clients])
         hint = f"Did you mean {near}?" if near else "`reconciler clients` lists them with their ids."
         raise UsageError(f"INFIMA lists no client {named!r}.", hint=hint)
     client = hits[0]
-    if client not in desk.unmapped():
+    if client not in session.unmapped():
         raise UsageError(
             f"{client.name} ({client.id}) is in mappings.yaml already.",
             hint="`reconciler clients` shows where; edit the file to change it.",
@@ -251,11 +208,11 @@ def _find_client(desk: _Desk, named: str) -> InfimaClient:
     return client
 
 
-def _adoptable(desk: _Desk, customer: HaloCustomer, number: int | None) -> Subscription | None:
+def _adoptable(session: MapSession, customer: HaloCustomer, number: int | None) -> Subscription | None:
     """The Subscription that --subscription names. Raises `UsageError` where it cannot be this customer's own."""
     if number is None:
         return None
-    found = next((s for s in desk.listing if s.id == number), None)
+    found = next((s for s in session.listing if s.id == number), None)
     why = ""
     if found is None:
         why = "HaloPSA does not know it"
@@ -270,9 +227,7 @@ def _adoptable(desk: _Desk, customer: HaloCustomer, number: int | None) -> Subsc
     return found
 
 
-def _write_mapping(desk: _Desk, client: InfimaClient, pick: Pick, *, key: str | None = None) -> None:
-    from reconciler.config.edit import NewMapping, add_mapping, clean_name  # noqa: PLC0415
-
+def _write_mapping(session: MapSession, client: InfimaClient, pick: Pick, *, key: str | None = None) -> None:
     entry = NewMapping(
         clients=(_reference(client),),
         customer=CustomerRef(
@@ -281,23 +236,19 @@ def _write_mapping(desk: _Desk, client: InfimaClient, pick: Pick, *, key: str | 
         key=None if key is None else MappingKey(key),
         subscription_id=None if pick.adopt is None else pick.adopt.id,
     )
-    desk.write(lambda text: add_mapping(text, entry, file=str(desk.wiring.options.mappings)))
+    session.write(lambda text: add_mapping(text, entry, file=str(session.wiring.options.mappings)))
     adopted = f", adopting Subscription {pick.adopt.id}" if pick.adopt else ""
     say(safe(f"Mapped {client.name} ({client.id}) -> {pick.customer.name} ({pick.customer.id}){adopted}."))
 
 
 def _reference(client: InfimaClient) -> ClientRef:
     """The client as the file names it. A name that is nothing to see would not be valid there."""
-    from reconciler.config.edit import clean_name  # noqa: PLC0415
-
     return ClientRef(id=client.id, name=clean_name(client.name) or f"client {client.id}")
 
 
-def _write_ignore(desk: _Desk, client: InfimaClient, ignore: Ignore) -> None:
-    from reconciler.config.edit import add_ignore  # noqa: PLC0415
-
+def _write_ignore(session: MapSession, client: InfimaClient, ignore: Ignore) -> None:
     ref = _reference(client)
-    desk.write(lambda text: add_ignore(text, ref, ignore.reason, file=str(desk.wiring.options.mappings)))
+    session.write(lambda text: add_ignore(text, ref, ignore.reason, file=str(session.wiring.options.mappings)))
     say(safe(f"Ignored {client.name} ({client.id}): {ignore.reason}."))
 
 
@@ -306,27 +257,24 @@ def _write_ignore(desk: _Desk, client: InfimaClient, ignore: Ignore) -> None:
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def _talk(desk: _Desk) -> int:
-    from reconciler.cli.mapdialog import HELP, Dialog, Halo, Ignore, Pick, Quit  # noqa: PLC0415
-
-    todo = desk.unmapped()
+def _talk(session: MapSession) -> int:
+    todo = session.unmapped()
     if not todo:
         tell("Every INFIMA client is mapped or ignored. Next: reconciler plan")
         return 0
     tell(HELP)
-    halo = Halo(customers=desk.customers, search=desk.search, namesake=desk.namesake, owners=desk.owners)
     for number, client in enumerate(todo, start=1):
         users = "" if client.user_count is None else f", {client.user_count} users on INFIMA's list"
         heading = f"[{number} of {len(todo)}] INFIMA client {client.name} ({client.id}){users}"
-        answer = Dialog(client=client, halo=halo, heading=heading).ask()
+        answer = Dialog(client=client, session=session, heading=heading).ask()
         match answer:
             case Pick():
-                _write_mapping(desk, client, answer)
+                _write_mapping(session, client, answer)
             case Ignore():
-                _write_ignore(desk, client, answer)
+                _write_ignore(session, client, answer)
             case Quit():
                 break
-    left = len(desk.unmapped())
+    left = len(session.unmapped())
     tell(f"{left} unmapped." if left else "Every INFIMA client is mapped or ignored.")
     tell("Next: reconciler plan")
     return 0

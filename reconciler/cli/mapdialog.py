@@ -8,9 +8,16 @@ from dataclasses import dataclass, field
 import click
 
 from reconciler.answers.matching import Proposal, likely, propose
-from reconciler.cli.customers import NOT_FOUND
+from reconciler.cli.customers import NOT_FOUND, search_customers
 from reconciler.cli.output import safe, tell
-from reconciler.model import HaloCustomer, InfimaClient, Subscription
+from reconciler.cli.wiring import Wiring
+from reconciler.config import parse_mappings, read_text
+from reconciler.config.building import DEFAULT_SUBSCRIPTION_NAME
+from reconciler.config.edit import write_atomically
+from reconciler.config.source import decode, read_bytes
+from reconciler.model import HaloCustomer, InfimaClient, Mappings, Subscription
+from reconciler.planning.identity import DEFAULT_KEY, index_subscriptions, same_name
+from reconciler.providers.connect import Systems
 
 LETTERS = "abcdefghij"
 HELP = (
@@ -47,14 +54,71 @@ class Quit:
 Answer = Pick | Ignore | Skip | Quit
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Halo:
-    """What the questions need to know of HaloPSA and of the file."""
+@dataclass(slots=True, kw_only=True)
+class MapSession:
+    """What the questions need to know: both systems as read once, and the file as it is by now."""
 
+    wiring: Wiring
+    mappings: Mappings
+    clients: tuple[InfimaClient, ...]
     customers: tuple[HaloCustomer, ...]
+    listing: tuple[Subscription, ...]
     search: Callable[[str], tuple[HaloCustomer, ...]]
-    namesake: Callable[[HaloCustomer], Subscription | None]
-    owners: Callable[[HaloCustomer], tuple[str, ...]]
+
+    @classmethod
+    def open(cls, wiring: Wiring, mappings: Mappings, systems: Systems) -> MapSession:
+        """Read both systems once."""
+        return cls(
+            wiring=wiring,
+            mappings=mappings,
+            clients=systems.source.clients(),
+            customers=systems.target.customers(),
+            listing=systems.target.subscriptions(),
+            search=lambda words: search_customers(systems.target, words, inactive=True),
+        )
+
+    def unmapped(self) -> list[InfimaClient]:
+        """INFIMA clients that the file neither maps nor ignores."""
+        known = {ref.id for m in self.mappings.mappings for ref in m.infima_clients}
+        known |= {one.client.id for one in self.mappings.ignored}
+        return [client for client in self.clients if client.id not in known]
+
+    def owners(self, customer: HaloCustomer) -> tuple[str, ...]:
+        """The keys of the mappings that use this customer."""
+        return tuple(m.key for m in self.mappings.mappings if m.halo_customer.id == customer.id)
+
+    def namesake(self, customer: HaloCustomer) -> Subscription | None:
+        """A live Subscription of the customer that a new mapping would be held for (same-name), if it is nobody's.
+
+        One that carries one of our default keys is left out: it is found again by that marker, or is another client's.
+        """
+        index = index_subscriptions(self.listing, self.mappings.mappings, self.wiring.store().read())
+        wanted = self._template()
+        free = [
+            s
+            for s in index.by_customer.get(customer.id, ())
+            if s.is_subscription and s.live and s.id not in index.claims and same_name(s.name, wanted)
+            if not DEFAULT_KEY.fullmatch(s.marker or "")
+        ]
+        return free[0] if free else None
+
+    def _template(self) -> str:
+        """The name that a new Subscription gets by the file's defaults."""
+        if self.mappings.mappings:
+            return self.mappings.mappings[0].subscription_name
+        path = self.wiring.options.mappings
+        node: object = read_text(read_bytes(path), file=str(path))[2]
+        for step in ("defaults", "subscription", "name"):
+            node = node.get(step) if isinstance(node, dict) else None
+        return node if isinstance(node, str) else DEFAULT_SUBSCRIPTION_NAME
+
+    def write(self, edit: Callable[[str], str]) -> None:
+        """Change the file as it is now: spliced, checked as a whole, replaced in one step."""
+        path = self.wiring.options.mappings
+        old = read_bytes(path)
+        new = edit(decode(old, file=str(path))).encode("utf-8")
+        self.mappings = parse_mappings(new, file=str(path), today=self.wiring.clock.now().date())
+        write_atomically(path, old, new)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -62,7 +126,7 @@ class Dialog:
     """Asks about one client until there is an answer."""
 
     client: InfimaClient
-    halo: Halo
+    session: MapSession
     heading: str
     _shown: list[HaloCustomer] = field(default_factory=list)
 
@@ -77,7 +141,7 @@ class Dialog:
                 return answer
 
     def _propose(self) -> None:
-        proposals = propose(self.client.name, self.halo.customers)
+        proposals = propose(self.client.name, self.session.customers)
         if not proposals:
             tell("  No customer has a name like that. Type words to search for, or 'skip'.")
             return
@@ -124,7 +188,7 @@ class Dialog:
         return self._pick(self._shown[place])
 
     def _pick_id(self, number: int) -> Answer | None:
-        found = next((c for c in self.halo.customers if c.id == number), None)
+        found = next((c for c in self.session.customers if c.id == number), None)
         if found is None:
             tell(f"  HaloPSA has no customer {number}. {NOT_FOUND}")
             return None
@@ -134,7 +198,7 @@ class Dialog:
         if customer.inactive:
             tell(safe(f"  Customer {customer.id} ({customer.name}) is inactive in HaloPSA: activate it there first."))
             return None
-        owners = self.halo.owners(customer)
+        owners = self.session.owners(customer)
         if owners:
             tell(safe(f"  Note: {customer.name} is billed through {', '.join(owners)} already; this adds to it."))
         question = (
@@ -146,7 +210,7 @@ class Dialog:
         return Pick(customer=customer, adopt=self._adoption(customer))
 
     def _adoption(self, customer: HaloCustomer) -> Subscription | None:
-        found = self.halo.namesake(customer)
+        found = self.session.namesake(customer)
         if found is None:
             return None
         quantity = "an unknown quantity" if found.count is None else f"quantity {found.count}"
@@ -157,7 +221,7 @@ class Dialog:
         return None
 
     def _search(self, words: str) -> None:
-        found = self.halo.search(words)
+        found = self.session.search(words)
         if not found:
             tell(safe(f"  No customer in HaloPSA matches {words!r}. {NOT_FOUND}"))
             return
@@ -168,7 +232,7 @@ class Dialog:
             tell(f"  and {len(found) - len(LETTERS)} more: type more of the name")
 
     def _line(self, customer: HaloCustomer) -> str:
-        owners = self.halo.owners(customer)
+        owners = self.session.owners(customer)
         state = " (inactive)" if customer.inactive else ""
         return f"{customer.name} ({customer.id}){state}" + (f" [mapped: {', '.join(owners)}]" if owners else "")
 

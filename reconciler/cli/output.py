@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -16,7 +17,9 @@ from reconciler.cli.options import CommonOptions
 
 if TYPE_CHECKING:
     from reconciler.errors import ReconcilerError
+    from reconciler.model import Json
     from reconciler.plan_document.layout import PlanJson
+    from reconciler.render.grid import Cell, Column
 
 
 def prepare_streams() -> bool:
@@ -155,6 +158,34 @@ def safe(text: str, width: int = 2_000) -> str:
     from reconciler.render.text import terminal_safe  # noqa: PLC0415
 
     return terminal_safe(text, width, encoding=sys.stdout.encoding or "ascii")
+
+
+def show_json(document: Mapping[str, Json]) -> None:
+    """One JSON document, ASCII only."""
+    say(json.dumps(document, indent=2, ensure_ascii=True, allow_nan=False))
+
+
+def show_table(output: str, columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> None:
+    """Draw rows as text, csv or markdown."""
+    from reconciler.render.grid import draw_columns, draw_csv, draw_markdown  # noqa: PLC0415
+
+    match output:
+        case "csv":
+            say(draw_csv(columns, rows))
+        case "markdown":
+            say(draw_markdown(columns, rows))
+        case _:
+            width = shutil.get_terminal_size((120, 24)).columns
+            say(draw_columns(columns, rows, width=width, encoding=sys.stdout.encoding or "ascii"))
+
+
+def closest(word: str, choices: Sequence[str]) -> str:
+    """The choice that `word` was probably meant to be, or nothing."""
+    from difflib import get_close_matches  # noqa: PLC0415 - only who is wrong waits for it
+
+    folded = {choice.casefold(): choice for choice in choices}
+    near = get_close_matches(word.casefold(), list(folded), n=1, cutoff=0.6)
+    return folded[near[0]] if near else ""
 
 
 def report_error(error: ReconcilerError, options: CommonOptions) -> None:

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
-from reconciler.cli.output import safe, tell
-from reconciler.cli.suggest import closest
+from reconciler.cli.output import closest, safe, tell
 from reconciler.cli.wiring import Wiring
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.model import MappingKey, Mappings, Recorded

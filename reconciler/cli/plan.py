@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +12,6 @@ import click
 
 from reconciler import __version__
 from reconciler.cli.ahead import reading_ahead
-from reconciler.cli.observing import load_snapshot, observe_live
 from reconciler.cli.options import (
     CommonOptions,
     allowance_options,
@@ -17,19 +19,23 @@ from reconciler.cli.options import (
     output_option,
     selection_options,
 )
-from reconciler.cli.output import draw_plan, prepare_drawing, say, tell
+from reconciler.cli.output import draw_plan, prepare_drawing, safe, say, tell
 from reconciler.cli.planfile import save_plan_file
-from reconciler.cli.wiring import Wiring, wire, wishes
-from reconciler.errors import UsageError
+from reconciler.cli.wiring import Wiring, live, wire, wishes
+from reconciler.config import parse_mappings
+from reconciler.errors import ConfigError, PlanFileError, StateError, UsageError
+from reconciler.model import Mappings, Observation
 from reconciler.planning.rules import Level
+from reconciler.state.gitcommand import Git
 
 if TYPE_CHECKING:
-    from reconciler.model import Mappings
+    from reconciler.cli.ahead import HeadStart
     from reconciler.planning.changes import Plan
     from reconciler.planning.snapshot import Snapshot
 
 EXIT_CHANGES = 2
 EXIT_HELD = 3
+GIT_SECONDS = 20
 
 
 @click.command()
@@ -95,7 +101,7 @@ def plan(
         prepare_drawing(options)
         mappings = wiring.load()
         wished = wishes(mappings, only, exclude, allow, reason)
-        base = _base(wiring, against)
+        base = load_base(wiring, against) if against is not None else None
         if snapshot is not None:
             seen = load_snapshot(snapshot)
         else:
@@ -115,12 +121,79 @@ def plan(
     return exit_code(made, detailed=detailed_exitcode)
 
 
-def _base(wiring: Wiring, against: str | None) -> Mappings | None:
-    if against is None:
-        return None
-    from reconciler.cli.against import load_base  # noqa: PLC0415 - only a review asks
+def observe_live(
+    wiring: Wiring, mappings: Mappings, base: Mappings | None, *, every_client: bool, ahead: HeadStart | None = None
+) -> Snapshot:
+    """Read both systems and the state, or take what was read `ahead`, where that was read with the right settings.
 
-    return load_base(wiring, against)
+    Users are also counted for clients that only the base maps, and with `every_client` for all that are listed and
+    not ignored, so that a snapshot can answer for mappings that do not exist yet.
+    """
+    from reconciler.planning.observation import clients_to_count, observe  # noqa: PLC0415
+    from reconciler.planning.snapshot import Snapshot  # noqa: PLC0415
+
+    fitting = ahead if ahead is not None and ahead.fits(mappings) else None
+    with fitting.systems if fitting else wiring.connect(mappings.settings) as systems:
+        recorded = wiring.store().read()
+        first = fitting.first if fitting else None
+        seen = observe(live(systems), mappings, wiring.context(), first, recorded=recorded)
+        wanted = set(clients_to_count(base, seen.clients)) if base is not None else set()
+        if every_client:
+            ignored = {i.client.id for i in mappings.ignored}
+            wanted |= {c.id for c in seen.clients if c.id not in ignored}
+        missing = sorted(wanted - {u.client_id for u in seen.user_counts})
+        if missing:
+            seen = _with_counts(seen, systems.source.user_counts(missing))
+    return Snapshot(observation=seen, recorded=recorded)
+
+
+def _with_counts(seen: Observation, more: Iterable[object]) -> Observation:
+    from reconciler.model import UnreadableUsers, UserCount  # noqa: PLC0415
+
+    counted = [u for u in more if isinstance(u, UserCount | UnreadableUsers)]
+    return replace(seen, user_counts=tuple(sorted((*seen.user_counts, *counted), key=lambda u: u.client_id)))
+
+
+def load_snapshot(path: Path) -> Snapshot:
+    """Read a snapshot file. Raises `PlanFileError`."""
+    from reconciler.planning.snapshot import MAKE_ANOTHER, read_snapshot  # noqa: PLC0415
+
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise PlanFileError(f"{path} cannot be read: {error.strerror}.", hint=MAKE_ANOTHER) from error
+    snapshot = read_snapshot(data)
+    taken = snapshot.observation.taken_at
+    tell(f"Nothing is read from INFIMA or HaloPSA: this plan is made from a snapshot of {taken:%Y-%m-%d %H:%M} UTC.")
+    return snapshot
+
+
+def load_base(wiring: Wiring, ref: str) -> Mappings | None:
+    """mappings.yaml as it stands at a git reference; None, with a word about it, when it is not usable there.
+
+    Raises `UsageError` when the reference does not exist, or mappings.yaml is in no repository.
+    """
+    path = wiring.options.mappings.absolute()
+    if ref.startswith("-"):
+        raise UsageError(f"--against {ref}: that is no git reference.")
+    git = Git(path.parent, os.environ)
+    try:
+        known = git.run("rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}", seconds=GIT_SECONDS)
+        shown = git.run("show", f"{ref}:./{path.name}", seconds=GIT_SECONDS)
+    except StateError as error:
+        raise UsageError("--against needs git, and it could not be run.", hint=error.message) from error
+    if not known.ok:
+        raise UsageError(
+            f"--against: git knows no commit {ref!r}.", hint="Fetch it first (in CI: fetch-depth: 0), or name another."
+        )
+    if not shown.ok:
+        tell(f"{path.name} does not exist at {safe(ref)}: every change comes from this edit.")
+        return None
+    try:
+        return parse_mappings(shown.output, file=f"{ref}:{path.name}", today=wiring.clock.now().date())
+    except ConfigError as error:
+        tell(f"{safe(error.message)}, so every change is put down to this edit.")
+        return None
 
 
 def _keep(path: Path, seen: Snapshot) -> None:

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 import click
 
 from reconciler.cli.options import CommonOptions, common_options, output_option
-from reconciler.cli.output import tell
+from reconciler.cli.output import show_json, show_table, tell
 from reconciler.cli.past import load_past
-from reconciler.cli.table import show_json, show_table
 from reconciler.cli.wiring import wire
 from reconciler.errors import UsageError
 

@@ -11,10 +11,9 @@ import click
 
 from reconciler import __version__
 from reconciler.cli.options import CommonOptions, common_options, complete_keys, output_option
-from reconciler.cli.output import draw_plan, safe, say, tell
+from reconciler.cli.output import draw_plan, safe, say, show_json, tell
 from reconciler.cli.past import find_run, parse_date
 from reconciler.cli.planfile import save_plan_file
-from reconciler.cli.table import show_json
 from reconciler.cli.wiring import Wiring, live, require_key, wire
 from reconciler.errors import UsageError
 

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import SystemRandom
 from typing import TYPE_CHECKING
 
+from reconciler import __version__
 from reconciler.cli.options import CommonOptions
+from reconciler.cli.output import closest
 from reconciler.cli.signals import Stopper
-from reconciler.cli.suggest import closest
 from reconciler.clock import Clock, SystemClock
 from reconciler.errors import UsageError
 from reconciler.events import Observer
-from reconciler.model import MappingKey, Mappings, Settings
+from reconciler.model import MappingKey, Mappings, RunId, Settings
 from reconciler.planning.rules import Allowance, Rule
 
 if TYPE_CHECKING:
     from reconciler.planning.context import PlanOptions, RunContext
     from reconciler.planning.observation import Live
     from reconciler.providers.connect import Systems
+    from reconciler.state.base import RunInfo
     from reconciler.state.directory import DirectoryState
     from reconciler.state.git import GitState
 
@@ -83,6 +86,36 @@ def wire(options: CommonOptions) -> Wiring:
         observe=progress_observer(quiet=options.quiet or (options.output == "json" and not os.isatty(2))),
         stopper=stopper,
     )
+
+
+def run_info(wiring: Wiring, mappings: Mappings, command: str) -> RunInfo:
+    """What the journal and the history say of a run that writes: who, when, from which commit and file."""
+    from reconciler.state.base import RunInfo  # noqa: PLC0415
+    from reconciler.state.gitcommand import commit_of  # noqa: PLC0415
+
+    return RunInfo(
+        id=RunId(secrets.token_hex(4)),
+        command=command,
+        started_at=wiring.clock.now(),
+        actor=actor(os.environ),
+        commit=commit_of(wiring.options.mappings, os.environ),
+        mappings_sha256=mappings.sha256,
+        version=__version__,
+    )
+
+
+def actor(environ: Mapping[str, str]) -> str:
+    """The address of the CI run with the one who started it, else the user's name."""
+    server, repository, run = (environ.get(f"GITHUB_{name}") for name in ("SERVER_URL", "REPOSITORY", "RUN_ID"))
+    if server and repository and run:
+        return f"{environ.get('GITHUB_ACTOR', 'unknown')} {server}/{repository}/actions/runs/{run}"
+    for variable in ("CI_JOB_URL", "BUILD_BUILDURI"):
+        if environ.get(variable):
+            return environ[variable]
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "unknown"
 
 
 def live(systems: Systems) -> Live:

@@ -22,10 +22,9 @@ from reconciler.history.timeline import month_of
 from reconciler.planning.money import Amount, add_up
 from reconciler.render.amounts import monthly_amounts, moved
 from reconciler.render.document import View, signed, users_after_apply, view
-from reconciler.render.html_invoices import with_invoices
 from reconciler.render.html_page import Background, Headline, Need, Page, PageRow
 from reconciler.render.html_past import past_headline, past_needs, past_rows
-from reconciler.render.html_plan import plan_headline, plan_needs, plan_rows
+from reconciler.render.html_plan import plan_headline, plan_needs, plan_rows, with_invoices
 from reconciler.render.html_time import audit_trail, movements, over_time
 from reconciler.render.text import cut, visible
 

@@ -128,6 +128,21 @@ class Git:
         return missing
 
 
+def commit_of(file: Path, environ: Mapping[str, str]) -> str:
+    """The commit that `file` is checked out from; in CI without a repository the event's; else empty.
+
+    git is asked first: a CI job may check out something newer than the event that started it.
+    """
+    try:
+        answer = Git(file.absolute().parent, environ).run("rev-parse", "--verify", "HEAD", seconds=5)
+    except StateError:
+        answer = None
+    if answer is not None and answer.ok:
+        return answer.text
+    names = ("GITHUB_SHA", "CI_COMMIT_SHA", "BUILD_SOURCEVERSION")
+    return next((environ[name] for name in names if environ.get(name)), "")
+
+
 def clean(complaint: bytes) -> str:
     """git's words on one line, without credentials and control characters, at most 400 characters long."""
     lines = complaint.decode("utf-8", "replace").splitlines()

@@ -40,13 +40,12 @@ def test_help_names_the_variables_it_reads(name: str) -> None:
     assert "Environment:" in text or "RECONCILER_" in text
 
 
-def test_no_help_imports_anything_heavy() -> None:
-    """All at once in one process: what one of them imports would show."""
+def test_the_programs_help_imports_nothing_heavy() -> None:
+    """A command's own help may import that command's module."""
     code = (
         "import sys\n"
-        "from reconciler.cli.main import COMMANDS, main\n"
+        "from reconciler.cli.main import main\n"
         "assert main(['--help']) == 0\n"
-        "for name in COMMANDS: assert main([name, '--help']) == 0, name\n"
         f"print('heavy:', [m for m in {HEAVY!r} if m in sys.modules])\n"
     )
     done = subprocess.run(

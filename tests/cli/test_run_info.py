@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.cli.whoami import actor, ask_commit, commit
+from reconciler.cli.wiring import actor
+from reconciler.state.gitcommand import commit_of
 from tests.state.gitworld import git, isolated_git
 
 EVENT = {"GITHUB_SHA": "e" * 40}
@@ -28,19 +29,16 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_the_commit_is_the_one_that_is_checked_out(repository: Path, tmp_path: Path) -> None:
     head = git(repository, isolated_git(tmp_path), "rev-parse", "HEAD")
-    assert commit(EVENT, repository / "mappings.yaml") == head, "not the event's: a job may check out something newer"
-
-
-def test_it_can_be_asked_for_ahead(repository: Path) -> None:
-    asked = ask_commit(EVENT, repository / "mappings.yaml")
-    assert asked() == asked() == commit(EVENT, repository / "mappings.yaml")
+    assert commit_of(repository / "mappings.yaml", EVENT) == head, (
+        "not the event's: a job may check out something newer"
+    )
 
 
 def test_without_a_repository_it_is_the_events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    assert commit(EVENT, tmp_path / "mappings.yaml") == "e" * 40
-    assert commit({"BUILD_SOURCEVERSION": "b" * 40}, tmp_path / "mappings.yaml") == "b" * 40
-    assert commit({}, tmp_path / "mappings.yaml") == ""
+    assert commit_of(tmp_path / "mappings.yaml", EVENT) == "e" * 40
+    assert commit_of(tmp_path / "mappings.yaml", {"BUILD_SOURCEVERSION": "b" * 40}) == "b" * 40
+    assert commit_of(tmp_path / "mappings.yaml", {}) == ""
 
 
 def test_a_run_in_ci_is_named_by_its_address() -> None:
