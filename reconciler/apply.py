@@ -21,7 +21,7 @@ from reconciler.model import (
     Subscription,
     SubscriptionId,
 )
-from reconciler.planning.changes import Action, Change, Outcome, Plan, PlannedRow
+from reconciler.planning.changes import CAME_RIGHT, Action, Change, Outcome, Plan, PlannedRow
 from reconciler.planning.rules import Rule
 from reconciler.providers.base import SubscriptionTarget
 from reconciler.state.base import RunState
@@ -295,7 +295,7 @@ def _confirmed_bindings(plan: Plan, tools: Tools, session: WriteSession) -> list
     confirmed = []
     for change in plan.changes:
         settled, binding = session.outcomes.get(change.key), known.get(change.key)
-        if binding is None or settled is None or settled.outcome not in (Outcome.APPLIED, Outcome.UNCHANGED):
+        if binding is None or settled is None or settled.outcome not in CAME_RIGHT:
             continue
         counted = change.quantity.counted if change.mapping.counts_users else binding.last_counted
         fresh = replace(binding, awaiting_first_count=False, last_counted=counted)

@@ -26,13 +26,26 @@ ReconcilerError                     exit 1
 
 from __future__ import annotations
 
+from enum import IntEnum
 from typing import ClassVar
+
+
+class ExitCode(IntEnum):
+    """How a command ends, for whoever calls it from a script. The numbers are part of the contract."""
+
+    DONE = 0
+    ERROR = 1
+    CHANGES = 2  # plan --detailed-exitcode: there is something to do
+    HELD = 3  # something was held, refused or stale; the rest was done
+    INCOMPLETE = 4  # something failed, is unknown or is not on record
+    USAGE = 64
+    INTERRUPTED = 130
 
 
 class ReconcilerError(Exception):
     """Anything this program reports. `hint` is the next step, a sentence without a line break; it may be empty."""
 
-    exit_code: ClassVar[int] = 1
+    exit_code: ClassVar[ExitCode] = ExitCode.ERROR
     code: ClassVar[str] = "error"
 
     def __init__(self, message: str, *, hint: str = "") -> None:
@@ -44,7 +57,7 @@ class ReconcilerError(Exception):
 class UsageError(ReconcilerError):
     """The command line or an environment variable is wrong."""
 
-    exit_code = 64
+    exit_code = ExitCode.USAGE
     code = "usage"
 
 
@@ -195,5 +208,5 @@ class RequestForbidden(ReconcilerError):
 class Interrupted(ReconcilerError):
     """SIGINT or SIGTERM: no new write was started."""
 
-    exit_code = 130
+    exit_code = ExitCode.INTERRUPTED
     code = "interrupted"

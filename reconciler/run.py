@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from reconciler.apply import Listing, Tools, apply
-from reconciler.errors import ApiError, ReconcilerError, StateError
+from reconciler.errors import ApiError, ExitCode, ReconcilerError, StateError
 from reconciler.events import Noticed
 from reconciler.model import (
     CountSource as CountRule,
@@ -33,7 +33,7 @@ from reconciler.planning.observation import FirstReads, Live, observe
 from reconciler.safety.check import check
 from reconciler.state.base import RunInfo, RunState, RunVerdict, StateStore
 from reconciler.writing.session import Applied
-from reconciler.writing.verdict import EXIT_INCOMPLETE, cancelled, failed, verdict_of
+from reconciler.writing.verdict import cancelled, failed, verdict_of
 
 STALE_AFTER = timedelta(hours=36)
 """From this age on, the last good run is old enough that every plan and apply says so."""
@@ -149,7 +149,7 @@ def _record_verdict(job: Applying, state: RunState, plan: Plan, applied: Applied
     try:
         state.finish(verdict)
     except StateError as error:
-        verdict = replace(verdict, exit_code=max(verdict.exit_code, EXIT_INCOMPLETE))
+        verdict = replace(verdict, exit_code=max(verdict.exit_code, ExitCode.INCOMPLETE))
         applied = replace(applied, error=applied.error or error)
     return Finished(plan=plan, applied=applied, verdict=verdict)
 

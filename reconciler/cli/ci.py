@@ -23,7 +23,7 @@ from reconciler.cli.reporting import (
     with_patience,
     write_text,
 )
-from reconciler.errors import UsageError
+from reconciler.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from reconciler.forge.github import GitHub
@@ -252,7 +252,7 @@ def verdict(_options: CommonOptions, *, result_file: Path) -> int:
     result = read(result_file)
     level, message = headline(result)
     annotate(level, f"Run {result.verdict}", message)
-    return 0 if result.verdict.came_to_its_end else 1
+    return ExitCode.DONE if result.verdict.came_to_its_end else ExitCode.ERROR
 
 
 @ci.command()

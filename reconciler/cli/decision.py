@@ -13,7 +13,7 @@ import click
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.output import safe, say, tell
 from reconciler.cli.wiring import Wiring, run_info, wire
-from reconciler.errors import DecisionRefused, UsageError
+from reconciler.errors import DecisionRefused, ExitCode, UsageError
 from reconciler.model import Mapping, MappingKey, Mappings, Recorded
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def carry_out(options: CommonOptions, key: str, decide: Decide, *, command: str,
         _show(decision)
         if not yes and not _confirmed():
             tell("Nothing was recorded.")
-            return 1
+            return ExitCode.ERROR
         _record(wiring, mappings, decision, judge, command=command, reason=(reason or "").strip())
     say(safe(f"Recorded in {store.location}. Next: reconciler plan --only {key}"))
     return 0

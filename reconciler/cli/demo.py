@@ -15,6 +15,7 @@ import click
 
 from reconciler.cli.options import CommonOptions, common_options
 from reconciler.cli.output import say, tell, wants_colour
+from reconciler.errors import ExitCode
 
 if TYPE_CHECKING:
     from reconciler.simulator.server import Server
@@ -99,7 +100,7 @@ def _tell_story(options: CommonOptions, folder: Path) -> int:
     state = folder / ".reconciler"
     if state.exists():  # a kept state belongs to a world that no longer exists
         tell(f"{state} is of an earlier demo; remove it or name another folder with --keep.")
-        return 1
+        return ExitCode.ERROR
     with serve(demo_world(clock=SystemClock())) as server:
         _say_heading(server)
         for scene in STORY:
@@ -108,7 +109,7 @@ def _tell_story(options: CommonOptions, folder: Path) -> int:
             code = _play(scene, server, folder, colour=wants_colour(options))
             if code != scene.ends_with:
                 tell(f"The demo ended early: `reconciler {' '.join(scene.typed)}` exited with {code}.")
-                return 1
+                return ExitCode.ERROR
     say(
         "\nExit code 3: something was held. Every hold above names its remedy; the rest of the night's work is done.\n"
         'Next: README.md, "Five minutes to real use".'

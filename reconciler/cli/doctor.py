@@ -16,7 +16,7 @@ import click
 from reconciler.cli.options import CommonOptions, common_options, output_option
 from reconciler.cli.output import safe, say, show_json
 from reconciler.cli.wiring import Wiring, wire
-from reconciler.errors import ConfigError, ReconcilerError, UsageError
+from reconciler.errors import ConfigError, ExitCode, ReconcilerError, UsageError
 from reconciler.model import Mappings, Recorded, Settings, Subscription, Tenant
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def doctor(options: CommonOptions, output: str) -> int:
     else:
         say("")
         say(verdict(visit.checks))
-    return 0 if connected(visit.checks) else 1
+    return ExitCode.DONE if connected(visit.checks) else ExitCode.ERROR
 
 
 @dataclass(slots=True, kw_only=True)

@@ -8,6 +8,7 @@ import click
 
 from reconciler.cli.options import CommonOptions, common_options
 from reconciler.cli.output import safe, say, tell
+from reconciler.errors import ExitCode
 
 
 @click.command()
@@ -43,7 +44,7 @@ def fmt(options: CommonOptions, *, check: bool, show_diff: bool) -> int:
             say(safe(line))
     if check:
         tell(safe(f"{file} is not in canonical form. Next: reconciler fmt"))
-        return 1
+        return ExitCode.ERROR
     if not show_diff:
         write_atomically(options.mappings, old, formatted.encode("utf-8"))
         tell(safe(f"{file} formatted."))

@@ -10,14 +10,13 @@ from reconciler.cli.options import CommonOptions, common_options, complete_keys,
 from reconciler.cli.output import safe, say, show_json, show_table, tell
 from reconciler.cli.past import parse_date, require_recorded
 from reconciler.cli.wiring import wire
-from reconciler.errors import UsageError
+from reconciler.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from reconciler.model import Json
     from reconciler.render.grid import Cell
     from reconciler.state.history import History, PastChange, PastRun
 
-EXIT_DAMAGED = 1
 SHOWN = 30
 
 T = TypeVar("T")
@@ -191,13 +190,13 @@ def _verify(records: History, output: str) -> int:
                 ],
             }
         )
-        return EXIT_DAMAGED if harmful else 0
+        return ExitCode.ERROR if harmful else 0
     for finding in findings:
         say(safe(str(finding)))
     noun = "run" if runs == 1 else "runs"
     if harmful:
         tell(f"Error: {len(harmful)} of the records are edited or lost. The lines above name them.")
         tell("  What is left is still shown by `reconciler history`; compare with a backup or the branch's commits.")
-        return EXIT_DAMAGED
+        return ExitCode.ERROR
     say(f"The records of {runs} {noun} are whole: no line was edited, cut or lost.")
     return 0

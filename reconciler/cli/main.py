@@ -14,12 +14,10 @@ import click
 from reconciler import __version__
 from reconciler.cli.options import CommonOptions, common_options
 from reconciler.cli.output import clear_terminal, close_streams, closest, prepare_streams, report_error, say, tell
-from reconciler.errors import Interrupted, ReconcilerError, UsageError
+from reconciler.errors import ExitCode, Interrupted, ReconcilerError, UsageError
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
-
-EXIT_USAGE = 64
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("reconciler.cli.init:init", "Start a repository: mappings.yaml, schema, workflows, editor settings."),
@@ -137,7 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> int:  # noqa: PLR0911 - one 
         return _usage(error, list(sys.argv[1:] if arguments is None else arguments))
     except click.ClickException as error:
         tell(f"Error: {error.format_message()}")
-        return EXIT_USAGE
+        return ExitCode.USAGE
     except Interrupted as error:
         report_error(error, options)
         return _leave_at_once(error.exit_code)
@@ -152,7 +150,7 @@ def main(arguments: Sequence[str] | None = None) -> int:  # noqa: PLR0911 - one 
         return _leave_at_once(stopped.exit_code)
     except OSError as error:  # stdout is full or its reader has gone; what was written to HaloPSA is in the journal
         tell(f"Error: {error.strerror or error}. What was already done is recorded in the state.")
-        return 1
+        return ExitCode.ERROR
     return result if isinstance(result, int) else 0
 
 
@@ -165,7 +163,7 @@ def _usage(error: click.UsageError, words: Sequence[str]) -> int:
         tell(error.ctx.get_usage())
         tell(f"Try '{error.ctx.command_path} --help' for help.\n")
     tell(f"Error: {error.format_message()}")
-    return EXIT_USAGE
+    return ExitCode.USAGE
 
 
 def _wants_json(words: Sequence[str]) -> bool:

@@ -23,7 +23,7 @@ from reconciler.cli.output import draw_plan, prepare_drawing, safe, say, tell
 from reconciler.cli.planfile import save_plan_file
 from reconciler.cli.wiring import Wiring, live, wire, wishes
 from reconciler.config import parse_mappings
-from reconciler.errors import ConfigError, PlanFileError, StateError, UsageError
+from reconciler.errors import ConfigError, ExitCode, PlanFileError, StateError, UsageError
 from reconciler.model import Mappings, Observation
 from reconciler.planning.rules import Level
 from reconciler.state.gitcommand import Git
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from reconciler.planning.changes import Plan
     from reconciler.planning.snapshot import Snapshot
 
-EXIT_CHANGES = 2
-EXIT_HELD = 3
 GIT_SECONDS = 20
 
 
@@ -203,9 +201,9 @@ def _keep(path: Path, seen: Snapshot) -> None:
     tell(f"Saved what was read to {path}. To plan from it without network: reconciler plan --snapshot {path}")
 
 
-def exit_code(made: Plan, *, detailed: bool) -> int:
+def exit_code(made: Plan, *, detailed: bool) -> ExitCode:
     """0 when a plan could be made, 3 when the run would be refused; with `detailed` 2 for changes, 3 for any hold."""
     stopped = any(v.stops and v.level is Level.RUN for v in made.violations)
     if stopped or (detailed and made.held):
-        return EXIT_HELD
-    return EXIT_CHANGES if detailed and made.writes else 0
+        return ExitCode.HELD
+    return ExitCode.CHANGES if detailed and made.writes else ExitCode.DONE

@@ -9,7 +9,7 @@ import click
 from reconciler.cli.options import CommonOptions, common_options, output_option
 from reconciler.cli.output import say, tell
 from reconciler.clock import SystemClock
-from reconciler.errors import ConfigError
+from reconciler.errors import ConfigError, ExitCode
 
 
 @click.command()
@@ -58,7 +58,7 @@ def validate(options: CommonOptions, output: str) -> int:
         listed = sum(d.severity == "error" for d in found)
         rest = f", of which the first {listed} are listed" if listed < examination.error_count else ""
         tell(f"{options.mappings}: {examination.error_count} {noun}{rest}.")
-        return 1
+        return ExitCode.ERROR
     if output == "text":
         mappings = examination.mappings
         retired = sum(m.retired for m in mappings.mappings)

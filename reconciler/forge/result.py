@@ -7,15 +7,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from reconciler.errors import PlanFileError
+from reconciler.errors import ExitCode, PlanFileError
 from reconciler.plan_document.read import read_plan_file
-from reconciler.planning.changes import Outcome
+from reconciler.planning.changes import CAME_RIGHT, Outcome
 from reconciler.render.document import Kind, View, pending_writes, view
 
 if TYPE_CHECKING:
     from reconciler.plan_document.layout import PlanJson
-
-_INTERRUPTED = 130
 
 
 class Verdict(StrEnum):
@@ -163,11 +161,12 @@ def _problems(diagnostics: object) -> list[str]:
 def _judged(document: PlanJson, shown: View) -> tuple[Verdict, Reason]:
     """The first that is true decides: what is worst comes first."""
     code = document["run"]["exit_code"] if "run" in document else 0
-    unsettled = shown.applied and (code not in {0, 3} or any(row.outcome is None for row in shown.rows))
+    ended = code in {ExitCode.DONE, ExitCode.HELD} and all(row.outcome is not None for row in shown.rows)
+    unsettled = shown.applied and not ended
     cases = (
         (shown.with_outcome(Outcome.UNKNOWN), Verdict.INCOMPLETE, Reason.WRITE_UNKNOWN),
         (shown.with_outcome(Outcome.FAILED), Verdict.INCOMPLETE, Reason.WRITE_FAILED),
-        (code == _INTERRUPTED, Verdict.INCOMPLETE, Reason.INTERRUPTED),
+        (code == ExitCode.INTERRUPTED, Verdict.INCOMPLETE, Reason.INTERRUPTED),
         (shown.refusals, Verdict.REFUSED, Reason.REFUSED),
         (unsettled, Verdict.INCOMPLETE, Reason.ERROR),
         (shown.of_kind(Kind.HELD), Verdict.HELD, Reason.HELD),
@@ -182,7 +181,7 @@ def _attention(shown: View, verdict: Verdict) -> int:
     waiting = len(shown.refusals) + len(shown.of_kind(Kind.HELD))
     if verdict is not Verdict.REFUSED and shown.applied:
         open_rows = [row for row in shown.rows if row.kind is not Kind.HELD]
-        waiting += sum(row.outcome not in {Outcome.APPLIED, Outcome.UNCHANGED} for row in open_rows)
+        waiting += sum(row.outcome not in CAME_RIGHT for row in open_rows)
         waiting += len(to_attach(shown))
     return max(waiting, 0 if verdict.came_to_its_end else 1)
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 
-from reconciler.errors import UsageError
+from reconciler.errors import ExitCode, UsageError
 from reconciler.model import MappingKey, UnitPrice
-from reconciler.planning.changes import Outcome
+from reconciler.planning.changes import CAME_RIGHT, Outcome
 from reconciler.state.base import HistoryChange, RunVerdict
 from reconciler.state.history import PastChange, PastRun, Snapshot, recorded_price
 
@@ -31,7 +31,12 @@ class Ending(StrEnum):
     DECISION = "decision"
 
 
-_ENDINGS = {0: Ending.GOOD, 3: Ending.HELD, 4: Ending.INCOMPLETE, 130: Ending.INTERRUPTED}
+_ENDINGS: dict[int, Ending] = {
+    ExitCode.DONE: Ending.GOOD,
+    ExitCode.HELD: Ending.HELD,
+    ExitCode.INCOMPLETE: Ending.INCOMPLETE,
+    ExitCode.INTERRUPTED: Ending.INTERRUPTED,
+}
 
 
 def ending_of(verdict: RunVerdict) -> Ending:
@@ -95,7 +100,7 @@ def draw_timeline(runs: Iterable[PastRun], snapshots: Iterable[Snapshot]) -> Tim
             doubtful &= told
         for change in run.verdict.changes:
             _add_change(lines[change.key], run, change)
-            if change.outcome in _CONFIRM:
+            if change.outcome in CAME_RIGHT:
                 confirmed[change.key] = change.counted
                 doubtful.discard(change.key)
             else:
@@ -105,10 +110,9 @@ def draw_timeline(runs: Iterable[PastRun], snapshots: Iterable[Snapshot]) -> Tim
     return Timeline(points={key: tuple(line) for key, line in lines.items() if line})
 
 
-_CONFIRM = frozenset({Outcome.APPLIED, Outcome.UNCHANGED})
 """Outcomes after which the state remembers the count as the one that the quantity came from."""
 
-_TELL_BEFORE = frozenset({Outcome.APPLIED, Outcome.UNCHANGED, Outcome.HELD, Outcome.FAILED, Outcome.UNKNOWN})
+_TELL_BEFORE = CAME_RIGHT | {Outcome.HELD, Outcome.FAILED, Outcome.UNKNOWN}
 """Outcomes whose `before` was live in that run; a stale row's was not, that is why it is stale."""
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 from reconciler.errors import ApiError, ConfigError, ReconcilerError
 from reconciler.model import Json, MappingKey, Money, Place, SubscriptionId
-from reconciler.planning.changes import Action, Change, Outcome, Plan, Settled, SubscriptionState, Violation
+from reconciler.planning.changes import CAME_RIGHT, Action, Change, Plan, Settled, SubscriptionState, Violation
 from reconciler.planning.money import Amount
 
 if TYPE_CHECKING:  # the layout is for readers: making its types takes longer than writing a small plan
@@ -110,7 +110,7 @@ def _settled(row: ChangeJson, change: Change, settled: Settled | None) -> Change
     told: ChangeJson = {**row, "outcome": settled.outcome.value, "outcome_message": settled.message}
     if change.after.id is None:
         told["change"] = _actions(change, settled.subscription_id)
-    if settled.live_count is not None and settled.outcome not in {Outcome.APPLIED, Outcome.UNCHANGED}:
+    if settled.live_count is not None and settled.outcome not in CAME_RIGHT:
         told["outcome_count"] = settled.live_count
     return told
 

@@ -338,6 +338,10 @@ class Outcome(StrEnum):
     UNKNOWN = "unknown"
 
 
+CAME_RIGHT = frozenset({Outcome.APPLIED, Outcome.UNCHANGED})
+"""The outcomes after which the Subscription is as the plan wants it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settled:
     """The outcome of one change, with a sentence where it is not plainly good, and the object it ended on.

@@ -7,14 +7,13 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from reconciler.model import UnitPrice
-from reconciler.planning.changes import Outcome
+from reconciler.planning.changes import CAME_RIGHT
 from reconciler.planning.money import Amount, add_up, estimate, written
 from reconciler.render.document import Row, View, plural
 
 if TYPE_CHECKING:
     from reconciler.plan_document.layout import AmountJson, SumJson
 
-SETTLED = frozenset({Outcome.APPLIED, Outcome.UNCHANGED})
 """Outcomes after which a row's new amount is what is billed."""
 
 
@@ -37,7 +36,7 @@ def monthly_amounts(shown: View) -> tuple[tuple[Amount, ...], int]:
 def _outcome(row: Row, stated: AmountJson) -> Amount:
     """The row's amount by what the run saw last in HaloPSA."""
     amount = amount_from(stated)
-    if row.outcome in SETTLED:
+    if row.outcome in CAME_RIGHT:
         return amount
     if row.outcome_count is None:
         return amount.staying

@@ -13,7 +13,7 @@ from decimal import Decimal
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from reconciler.planning.changes import Action, ActionReason, Outcome
+from reconciler.planning.changes import CAME_RIGHT, Action, ActionReason, Outcome
 from reconciler.planning.money import written
 from reconciler.planning.rules import Level, Rule
 
@@ -328,7 +328,7 @@ def users_after_apply(rows: Iterable[Row]) -> tuple[int, int]:
     for row in rows:
         live = row.billed_now
         before += live
-        settled = row.outcome in {Outcome.APPLIED, Outcome.UNCHANGED}
+        settled = row.outcome in CAME_RIGHT
         if settled and row.after is not None:
             after += row.after
         else:

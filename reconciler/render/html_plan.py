@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.answers.invoices import Attached
 from reconciler.answers.status import invoice_note
+from reconciler.errors import ExitCode
 from reconciler.planning.changes import Outcome
 from reconciler.planning.money import Amount, written
 from reconciler.render.amounts import amount_from
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 HELD = Status(sign="!", word="held", tone=Tone.CALL)
 SAME = Status(sign="=", word="unchanged", tone=Tone.PLAIN, same=True)
+
+_TONES: dict[int, Tone] = {ExitCode.DONE: Tone.GOOD, ExitCode.HELD: Tone.CALL}
 
 _KINDS = {
     Kind.HELD: HELD,
@@ -75,7 +78,7 @@ def plan_headline(shown: View, around: Background, *, people: int) -> Headline:
     who = next((past.info.actor for past in around.runs if past.info.id == run["id"]), "")
     by = f" by {who}" if who else ""
     return Headline(
-        tone={0: Tone.GOOD, 3: Tone.CALL}.get(run["exit_code"], Tone.BAD),
+        tone=_TONES.get(run["exit_code"], Tone.BAD),
         title=ending_title(run["exit_code"], people),
         sentence=f"{outcome_verdict(shown)} Users billed: {before} \u2192 {after}.",
         freshness=f"Run {run['id']}{by} ended {moment_in_words(finished, around.now)}.",
@@ -87,17 +90,17 @@ def plan_headline(shown: View, around: Background, *, people: int) -> Headline:
 def ending_title(exit_code: int, people: int) -> str:
     """The judgement on a run, in words that need no explanation."""
     match exit_code:
-        case 0:
+        case ExitCode.DONE:
             return (
                 "All is well: the last run was fine."
                 if not people
                 else f"The last run was fine. {_things(people)} a look."
             )
-        case 3:
+        case ExitCode.HELD:
             return f"The last run was fine, but {_things(people)} a person."
-        case 4:
+        case ExitCode.INCOMPLETE:
             return "The last run is incomplete: look at what failed or is unknown."
-        case 130:
+        case ExitCode.INTERRUPTED:
             return "The last run was interrupted."
         case _:
             return "The last run failed: nothing was brought up to date."

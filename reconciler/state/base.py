@@ -13,6 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from reconciler.errors import ExitCode
 from reconciler.model import (
     Attempt,
     Binding,
@@ -122,7 +123,7 @@ class RunVerdict:
 
         A hold waits for a person and says so every night; it does not make the night a bad one.
         """
-        return self.exit_code in {0, 3} and self.whole and not self.decision
+        return self.exit_code in {ExitCode.DONE, ExitCode.HELD} and self.whole and not self.decision
 
 
 class RunState(Protocol):

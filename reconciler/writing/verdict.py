@@ -5,16 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from reconciler.errors import Interrupted, ReconcilerError
+from reconciler.errors import ExitCode, Interrupted, ReconcilerError
 from reconciler.model import MappingKey, PriceSource, RunId, UnitPrice
 from reconciler.planning.changes import Change, Outcome, Plan, Settled
 from reconciler.state.base import HistoryChange, RunVerdict
 from reconciler.writing.session import Applied
-
-EXIT_FAILED = 1
-EXIT_HELD = 3
-EXIT_INCOMPLETE = 4
-EXIT_INTERRUPTED = 130
 
 
 def verdict_of(run: RunId, plan: Plan, applied: Applied, *, stopped: bool, finished_at: datetime) -> RunVerdict:
@@ -32,7 +27,7 @@ def verdict_of(run: RunId, plan: Plan, applied: Applied, *, stopped: bool, finis
 def cancelled(run: RunId, plan: Plan, *, finished_at: datetime) -> RunVerdict:
     """The verdict of a run whose plan nobody confirmed."""
     words = "Apply cancelled: it was not confirmed."
-    return _verdict(run, plan, {}, exit_code=EXIT_FAILED, sentence=words, finished_at=finished_at)
+    return _verdict(run, plan, {}, exit_code=ExitCode.ERROR, sentence=words, finished_at=finished_at)
 
 
 def failed(run: RunId, error: BaseException, *, when: str, finished_at: datetime) -> RunVerdict:
@@ -50,14 +45,14 @@ def failed(run: RunId, error: BaseException, *, when: str, finished_at: datetime
     )
 
 
-def exit_code(plan: Plan, applied: Applied, *, stopped: bool) -> int:
+def exit_code(plan: Plan, applied: Applied, *, stopped: bool) -> ExitCode:
     """The highest of 0, 3 (something was withheld) and 4 (failed or unknown); 130 when a stop cut the run short."""
     incomplete = applied.error is not None or applied.count(Outcome.FAILED) or applied.count(Outcome.UNKNOWN)
     if incomplete:
-        return EXIT_INTERRUPTED if stopped or isinstance(applied.error, Interrupted) else EXIT_INCOMPLETE
+        return ExitCode.INTERRUPTED if stopped or isinstance(applied.error, Interrupted) else ExitCode.INCOMPLETE
     if plan.refused or applied.count(Outcome.HELD) or applied.count(Outcome.STALE):
-        return EXIT_HELD
-    return 0
+        return ExitCode.HELD
+    return ExitCode.DONE
 
 
 def sentence(plan: Plan, applied: Applied) -> str:

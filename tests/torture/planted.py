@@ -223,7 +223,7 @@ BUGS: dict[str, Edits] = {
         (f"{UPDATE}_judge", "elif live.count != target.after and target.key in session.unclear:", "elif False:"),
         (f"{UPDATE}_judge", "elif live.count != target.after:", "elif False:"),
     ),
-    "exit 0 on a hold": (("writing.verdict:exit_code", "return EXIT_HELD", "return 0"),),
+    "exit 0 on a hold": (("writing.verdict:exit_code", "return ExitCode.HELD", "return ExitCode.DONE"),),
     "exit 0 on an unknown outcome": (("writing.verdict:exit_code", "if incomplete:", "if False:"),),
     "an unclear answer is journaled as ok": ((f"{WRITES}_journal_words", "IntentResult.UNKNOWN", "IntentResult.OK"),),
     "what else the write changed is not looked at": (
