@@ -105,10 +105,11 @@ class ApiError(ReconcilerError):
     """One of the two systems did not give what is needed.
 
     `system` is "INFIMA" or "HaloPSA"; `request` is method and path, never a query, header or body. `next_step` is the
-    hint of an error that nobody has a better one for.
+    hint of an error that nobody has a better one for. `retry_after` is how many seconds the server asks to wait.
     """
 
     code = "api"
+    retry_after: float | None = None
 
     next_step: ClassVar[str] = "Run again; `reconciler doctor` tries each connection and each right by itself."
 

@@ -56,14 +56,6 @@ def test_validate_speaks_to_nobody_and_needs_no_schema_library_for_a_good_file(t
     assert not modules_after("validate", folder=tmp_path) & (HEAVY - {"yaml"})
 
 
-def test_httpx_comes_without_its_command_line() -> None:
-    script = "import sys, reconciler.http.transport; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
-    modules = set(done.stdout.split())
-    assert "httpx" in modules
-    assert not modules & {"httpx._main", "rich", "pygments", "click"}
-
-
 def every_command() -> list[list[str]]:
     """The words of each command, those of groups included."""
     context = click.Context(cli)

@@ -12,26 +12,23 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from math import inf
 from random import Random
 from typing import Any
 
 from reconciler.errors import (
     ApiError,
-    ConnectFailed,
-    DeadlineExceeded,
     Forbidden,
     IncompleteRead,
     RateLimited,
     Rejected,
-    ResponseLost,
-    ServerFailed,
     UnreadableAnswer,
     UsageError,
 )
 from reconciler.http.deadline import Deadline
 from reconciler.http.decoding import Undecodable, decode_json, error_words
 from reconciler.http.redaction import Redactor
-from reconciler.http.retry import retry_after_seconds
+from reconciler.http.retry import Retries, retry_after_seconds
 from reconciler.http.routes import Call, Reply, Route
 from reconciler.http.transport import Transport, TransportFactory
 from reconciler.model import Json
@@ -43,7 +40,6 @@ OWN_LOGIN = "github-actions[bot]"
 
 PAGE = 100
 MOST_PAGES = 30
-PAUSES = (2.0, 10.0, 30.0)
 LONGEST_WAIT = 120.0
 """Seconds; a limit that lasts longer fails the step, and the next run writes."""
 
@@ -52,7 +48,6 @@ _SHORT = 30_000
 """Characters that surely fit, for a text that GitHub called too long."""
 
 _REPOSITORY = re.compile(r"[A-Za-z0-9-]{1,39}/[A-Za-z0-9._-]{1,100}")
-_PASSING = (RateLimited, ServerFailed, ResponseLost, ConnectFailed, DeadlineExceeded, UnreadableAnswer)
 
 
 class Kept(StrEnum):
@@ -109,6 +104,7 @@ class GitHub:
         self._place = place
         self._base = f"{place.api.path}/repos/{place.repository}"
         self._patience = patience
+        self._retries = Retries(patience=patience, rng=rng, seconds=LONGEST_WAIT, longest=inf)
         self._transport = Transport(
             system="GitHub",
             routes=self._routes(),
@@ -210,15 +206,7 @@ class GitHub:
 
     def _settle(self, act: Callable[[], Any]) -> Any:
         """Do it, again after what passes by itself: `act` looks before it writes."""
-        for pause in (*PAUSES, None):
-            try:
-                return act()
-            except _PASSING as error:
-                wait = max(pause or 0.0, getattr(error, "retry_after", 0.0))
-                if pause is None or wait > min(LONGEST_WAIT, self._patience.remaining):
-                    raise
-                self._patience.wait(wait, f"{error.message} Trying again.")
-        raise AssertionError("unreachable: the loop above ends by returning or raising")
+        return self._retries.run(act)
 
     def _pages(self, path: str, query: tuple[tuple[str, str], ...]) -> Iterator[dict[str, Any]]:
         for page in range(1, MOST_PAGES + 1):
@@ -274,24 +262,21 @@ class GitHub:
         return [Route(method=method, origin=origin, path=re.compile(base + path)) for method, path in paths]
 
 
-class _Limited(RateLimited):
-    """GitHub's rate limits come as 403 as well as 429; `retry_after` is in seconds."""
-
-    retry_after = 0.0
-
-
-def _limited(error: ApiError, reply: Reply, patience: Deadline) -> _Limited | None:
+def _limited(error: ApiError, reply: Reply, patience: Deadline) -> RateLimited | None:
     """The error as what it is, where a 403 or 429 is one of GitHub's rate limits."""
     headers = reply.headers
     words = error_words(reply.body).lower()
     spent = headers.get("x-ratelimit-remaining") == "0" or "rate limit" in words or "retry-after" in headers
     if not isinstance(error, RateLimited) and not (isinstance(error, Forbidden) and spent):
         return None
-    limited = _Limited(error.message, system=error.system, request=error.request, hint="GitHub's rate limit is spent.")
+    limited = RateLimited(
+        error.message, system=error.system, request=error.request, hint="GitHub's rate limit is spent."
+    )
     now = patience.clock.now()
     reset = headers.get("x-ratelimit-reset", "")
-    until = int(reset) - now.timestamp() if reset.isdecimal() and headers.get("x-ratelimit-remaining") == "0" else 0.0
-    limited.retry_after = retry_after_seconds(headers.get("retry-after"), now) or max(until, 0.0)
+    dated = re.fullmatch(r"[0-9]{1,12}", reset) and headers.get("x-ratelimit-remaining") == "0"
+    until = int(reset) - now.timestamp() if dated else 0.0
+    limited.retry_after = retry_after_seconds(headers.get("retry-after"), now) or max(until, 0.0) or None
     return limited
 
 

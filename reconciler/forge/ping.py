@@ -8,14 +8,12 @@ from random import Random
 from reconciler.errors import ApiError, UsageError
 from reconciler.http.deadline import Deadline
 from reconciler.http.redaction import Redactor
+from reconciler.http.retry import Retries
 from reconciler.http.routes import Call, Route
 from reconciler.http.transport import Transport, TransportFactory
 from reconciler.providers.credentials import parse_address
 
 VARIABLE = "DEAD_MANS_SWITCH_URL"
-PAUSES = (2.0, 10.0)
-"""Seconds before the second and the third try."""
-
 _SECONDS = 20.0
 
 
@@ -39,23 +37,21 @@ def ping(url: str, *, patience: Deadline, factory: TransportFactory, rng: Random
         redactor=Redactor(),
     )
     try:
-        _call(transport, Call(method="GET", origin=address.origin, path=path), patience)
+        call = Call(method="GET", origin=address.origin, path=path)
+        Retries(patience=patience, rng=rng).run(
+            lambda: _call(transport, call), reason="The dead man's switch did not answer. Trying again."
+        )
+    except ApiError as exc:  # its own message would show the address: only its kind is told
+        raise ApiError(
+            f"The dead man's switch could not be told that the night went well ({exc.code}).",
+            system="The dead man's switch",
+            hint=f"Check {VARIABLE} and the monitoring service; without the call it will raise its alarm.",
+        ) from None
     finally:
         transport.close()
 
 
-def _call(transport: Transport, call: Call, patience: Deadline) -> None:
-    for pause in (*PAUSES, None):
-        try:
-            error = transport.complaint(call, transport.write(call))
-        except ApiError as exc:
-            error = exc
-        if error is None:
-            return
-        if pause is None:
-            raise ApiError(  # the error's own message would show the address: only its kind is told
-                f"The dead man's switch could not be told that the night went well ({error.code}).",
-                system="The dead man's switch",
-                hint=f"Check {VARIABLE} and the monitoring service; without the call it will raise its alarm.",
-            )
-        patience.wait(pause, "The dead man's switch did not answer. Trying again.")
+def _call(transport: Transport, call: Call) -> None:
+    error = transport.complaint(call, transport.write(call))
+    if error is not None:
+        raise error

@@ -1,102 +1,156 @@
-"""The real network: a few kept connections to one origin, spoken to through httpx's transport interface.
+"""The real network: httpcore's pool of connections, spoken to through httpx's transport interface.
 
-httpcore opens the connections and speaks HTTP on them; only which one is taken is decided here. httpcore's own pool
-looks at each connection, and asks the operating system about each idle one, before and after every request: with eight
-readers that took a third of a request's time, and a lock that all of them share.
+httpcore keeps the connections, speaks HTTP on them and decides which one carries a request. One thing is added: a
+connection on which anything came behind an answer carries no other request.
 """
 
 from __future__ import annotations
 
 import ssl
-from collections import deque
-from collections.abc import Callable, Iterator
-from threading import BoundedSemaphore
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
+import h11
 import httpcore
+import httpx
 
-from reconciler.http.bare_httpx import httpx
+from reconciler.errors import ReconcilerError
 from reconciler.http.transport import TransportFactory
 from reconciler.http.wire import DeadlineBackend, tls_context
 
 KEPT_SECONDS = 15.0
 """An idle connection is not used any more after this long."""
 
+_ALIKE: tuple[tuple[type[Exception], type[httpx.TransportError]], ...] = (
+    (httpcore.ConnectTimeout, httpx.ConnectTimeout),
+    (httpcore.ReadTimeout, httpx.ReadTimeout),
+    (httpcore.WriteTimeout, httpx.WriteTimeout),
+    (httpcore.PoolTimeout, httpx.PoolTimeout),
+    (httpcore.ConnectError, httpx.ConnectError),
+    (httpcore.ReadError, httpx.ReadError),
+    (httpcore.WriteError, httpx.WriteError),
+    (httpcore.ProxyError, httpx.ProxyError),
+    (httpcore.UnsupportedProtocol, httpx.UnsupportedProtocol),
+    (httpcore.LocalProtocolError, httpx.LocalProtocolError),
+    (httpcore.RemoteProtocolError, httpx.RemoteProtocolError),
+    (httpcore.TimeoutException, httpx.TimeoutException),
+    (httpcore.NetworkError, httpx.NetworkError),
+    (httpcore.ProtocolError, httpx.ProtocolError),
+    (httpcore.ConnectionNotAvailable, httpx.TransportError),
+)
+"""httpcore's errors and what they are in httpx: the exact ones first, then their roots."""
 
-class KeptConnections(httpx.BaseTransport):
-    """At most `connections` to one origin, each for one request at a time. Safe to use from several threads.
 
-    The one that became idle last is taken first; one that the server has closed meanwhile, or that nobody used for
-    long, is closed and not used again. Nothing is sent twice: httpcore's own retries are off.
-    """
+class GuardedPool(httpcore.ConnectionPool):
+    """httpcore's pool, each of its connections guarded. Nothing is sent twice: httpcore's own retries are off."""
 
-    def __init__(self, origin: str, *, connections: int) -> None:
-        self._origin = httpcore.URL(origin).origin
-        self._tls = tls_context() if self._origin.scheme == b"https" else None
-        self._free = BoundedSemaphore(connections)
-        self._idle: deque[httpcore.HTTPConnection] = deque()  # its append and pop are atomic
-        self._closed = False
+    def __init__(self, *, connections: int) -> None:
+        super().__init__(max_connections=connections, keepalive_expiry=KEPT_SECONDS, network_backend=DeadlineBackend())
+        # Looked at before anything is sent: a release of httpcore that hides its parser must not be found in mid-run.
+        parser_of(httpcore.HTTP11Connection(httpcore.Origin(b"http", b"127.0.0.1", 80), httpcore.MockStream([])))
 
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        if not self._free.acquire(timeout=request.extensions["timeout"]["pool"]):
-            raise httpx.PoolTimeout("no connection became free in time")
-        try:
-            connection = self._take()
-        except BaseException:
-            self._free.release()
-            raise
-        try:
-            with _as_httpx():
-                response = connection.handle_request(_plain(request))
-        except BaseException:
-            self._give_back(connection)
-            raise
-        tls = response.extensions["network_stream"].get_extra_info("ssl_object")
-        body = _Body(response, done=lambda: self._give_back(connection, tls))
-        return httpx.Response(response.status, headers=response.headers, stream=body)
-
-    def _take(self) -> httpcore.HTTPConnection:
-        while (kept := self._pop()) is not None:
-            if not kept.has_expired():
-                return kept
-            kept.close()
-        return httpcore.HTTPConnection(
-            self._origin,
-            ssl_context=self._tls,
-            keepalive_expiry=KEPT_SECONDS,
-            network_backend=DeadlineBackend(),
+    def create_connection(self, origin: httpcore.Origin) -> httpcore.ConnectionInterface:
+        """A new connection, guarded."""
+        return GuardedConnection(
+            httpcore.HTTPConnection(
+                origin,
+                ssl_context=tls_context() if origin.scheme == b"https" else None,
+                keepalive_expiry=KEPT_SECONDS,
+                network_backend=self._network_backend,
+            )
         )
 
-    def _pop(self) -> httpcore.HTTPConnection | None:
-        try:
-            return self._idle.pop()
-        except IndexError:
-            return None
 
-    def _give_back(self, connection: httpcore.HTTPConnection, tls: ssl.SSLObject | None = None) -> None:
-        """Keep it where it can carry another request: only after a complete answer, and nothing behind that."""
-        try:
-            if connection.is_idle() and not self._closed and not _left_over(connection, tls):
-                self._idle.append(connection)
-            else:
-                connection.close()
-        finally:
-            self._free.release()
+class GuardedConnection(httpcore.ConnectionInterface):
+    """A connection that counts as expired once more came on it than was asked for.
+
+    The next request would take that for its own answer: one client's users counted as another's. httpcore looks only
+    at what the operating system still holds; h11's buffer, which it keeps to itself, is asked here, and TLS's.
+    """
+
+    def __init__(self, inner: httpcore.ConnectionInterface) -> None:
+        self._inner = inner
+        self._stream: httpcore.NetworkStream | None = None
+
+    def handle_request(self, request: httpcore.Request) -> httpcore.Response:
+        response = self._inner.handle_request(request)
+        self._stream = response.extensions["network_stream"]
+        return response
+
+    def has_expired(self) -> bool:
+        return self._inner.has_expired() or (self._inner.is_idle() and self._holds_more())
+
+    def _holds_more(self) -> bool:
+        return parser_of(self._inner).trailing_data[0] != b"" or (
+            self._stream is not None and _tls_holds_more(self._stream)
+        )
+
+    def can_handle_request(self, origin: httpcore.Origin) -> bool:
+        return self._inner.can_handle_request(origin)
+
+    def is_available(self) -> bool:
+        return self._inner.is_available()
+
+    def is_idle(self) -> bool:
+        return self._inner.is_idle()
+
+    def is_closed(self) -> bool:
+        return self._inner.is_closed()
 
     def close(self) -> None:
-        """Close what is idle; what still carries a request is closed when that ends."""
-        self._closed = True
-        while (kept := self._pop()) is not None:
-            kept.close()
+        self._inner.close()
 
 
-def _left_over(connection: httpcore.HTTPConnection, tls: ssl.SSLObject | None) -> bool:
-    """True when more came than was asked for, or where that cannot be told.
+def parser_of(connection: object) -> h11.Connection:
+    """The parser of a connection, which holds what came behind an answer. Raises where httpcore does not show it."""
+    inner = connection
+    while inner is not None:
+        parser = getattr(inner, "_h11_state", None)
+        if isinstance(parser, h11.Connection):
+            return parser
+        inner = getattr(inner, "_connection", None)
+    raise ReconcilerError(
+        f"httpcore {httpcore.__version__} does not show whether anything came behind an answer, so that one client's "
+        "users could be counted as another's.",
+        hint="Install the releases that requirements/run.txt names: "
+        "`python -m pip install --require-hashes -r requirements/run.txt`.",
+    )
 
-    The next request would take it for its own answer: one client's users counted as another's. httpcore looks only at
-    what the operating system still holds; h11's buffer, which it keeps to itself, is asked here, and TLS's.
-    """
-    spoken = getattr(getattr(connection, "_connection", None), "_h11_state", None)
-    return spoken is None or spoken.trailing_data[0] != b"" or (tls is not None and tls.pending() > 0)
+
+def _tls_holds_more(stream: httpcore.NetworkStream) -> bool:
+    """True when TLS has decrypted, or can decrypt, anything that nobody asked for."""
+    tls: Any = stream.get_extra_info("ssl_object")
+    if tls is None:
+        return False
+    if tls.pending() > 0:
+        return True
+    if not isinstance(tls, ssl.SSLObject):
+        return False
+    # TLS inside a proxy's TLS: what waits there shows only when it is read.
+    try:
+        tls.read(1)
+    except ssl.SSLWantReadError:
+        return False
+    except ssl.SSLError:
+        return True
+    return True
+
+
+class PooledTransport(httpx.BaseTransport):
+    """At most `connections` to each origin, each for one request at a time. Safe to use from several threads."""
+
+    def __init__(self, *, connections: int) -> None:
+        self._pool = GuardedPool(connections=connections)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        with _as_httpx():
+            response = self._pool.handle_request(_plain(request))
+        return httpx.Response(response.status, headers=response.headers, stream=_Body(response))
+
+    def close(self) -> None:
+        """Close what is idle and what still carries a request."""
+        self._pool.close()
 
 
 def _plain(request: httpx.Request) -> httpcore.Request:
@@ -112,36 +166,31 @@ def _plain(request: httpx.Request) -> httpcore.Request:
 
 
 class _Body(httpx.SyncByteStream):
-    """An answer's body; `done` is called once, when it is closed."""
+    """An answer's body."""
 
-    def __init__(self, response: httpcore.Response, *, done: Callable[[], None]) -> None:
+    def __init__(self, response: httpcore.Response) -> None:
         self._response = response
-        self._done = done
 
     def __iter__(self) -> Iterator[bytes]:
         with _as_httpx():
             yield from self._response.iter_stream()
 
     def close(self) -> None:
-        done, self._done = self._done, lambda: None
-        try:
-            self._response.close()
-        finally:
-            done()
+        self._response.close()
 
 
-class _as_httpx:  # noqa: N801 - reads as the statement it is
-    """Turn httpcore's exceptions into those of the same name in httpx, as httpx's own transport does."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, exc: BaseException | None, _trace: object) -> None:
-        if isinstance(exc, Exception) and type(exc).__module__.partition(".")[0] == "httpcore":
-            named = getattr(httpx, type(exc).__name__, httpx.TransportError)
-            raise named(str(exc)) from exc
+@contextmanager
+def _as_httpx() -> Iterator[None]:
+    """Turn httpcore's errors into httpx's, as httpx's own transport does."""
+    try:
+        yield
+    except Exception as exc:
+        kind = next((kind for error, kind in _ALIKE if isinstance(exc, error)), None)
+        if kind is None:
+            raise
+        raise kind(str(exc)) from exc
 
 
 def kept_connections(connections: int) -> TransportFactory:
     """The factory for the real network: at most so many connections to each origin."""
-    return lambda origin: KeptConnections(origin, connections=connections)
+    return lambda _origin: PooledTransport(connections=connections)

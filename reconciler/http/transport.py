@@ -14,6 +14,8 @@ from contextlib import AbstractContextManager, ExitStack, nullcontext
 from random import Random
 from urllib.parse import urlencode
 
+import httpx
+
 import reconciler
 from reconciler.errors import (
     ApiError,
@@ -29,12 +31,11 @@ from reconciler.errors import (
     ServerFailed,
     UnreadableAnswer,
 )
-from reconciler.http.bare_httpx import httpx
 from reconciler.http.deadline import Deadline
 from reconciler.http.decoding import Undecodable, clean, decode_json, error_words
 from reconciler.http.limiter import RateLimiter
 from reconciler.http.redaction import Redactor
-from reconciler.http.retry import READ_SECONDS, pause_before_retry, retry_after_seconds
+from reconciler.http.retry import Retries, retry_after_seconds
 from reconciler.http.routes import Call, Reply, Route
 from reconciler.http.wire import CONNECT_SECONDS, REQUEST_DEADLINE, RequestDeadline
 from reconciler.model import Json
@@ -84,7 +85,7 @@ class Transport:
         self._routes = tuple(routes)
         self._carriers = {origin: factory(origin) for origin in sorted({route.origin for route in self._routes})}
         self._patience = patience
-        self._rng = rng
+        self._retries = Retries(patience=patience, rng=rng)
         self._timeout = timeout
         self._redactor = redactor
         self._limiter = limiter
@@ -95,27 +96,14 @@ class Transport:
 
         Raises an `ApiError` once retrying is no use or no longer permitted.
         """
-        patience = self._patience
-        give_up = patience.clock.monotonic() + READ_SECONDS
-        attempt = 0
-        while True:
-            attempt += 1
-            retry_after = None
-            try:
-                reply = self._exchange(call, stoppable=True)
-                error = self.complaint(call, reply)
-                if error is None:
-                    return self._decode(call, reply)
-                retry_after = retry_after_seconds(reply.headers.get("retry-after"), patience.clock.now())
-            except ApiError as exc:
-                if isinstance(exc, DeadlineExceeded) and not exc.system:
-                    raise  # the run's time is over, not this request's
-                error = exc
-            patience.check()
-            pause = pause_before_retry(error, attempt, retry_after, self._rng)
-            if pause is None or pause >= min(patience.remaining, give_up - patience.clock.monotonic()):
-                raise error
-            patience.wait(pause, f"{error.message} Trying again.")
+        return self._retries.run(lambda: self._read_once(call))
+
+    def _read_once(self, call: Call) -> Json:
+        reply = self._exchange(call, stoppable=True)
+        error = self.complaint(call, reply)
+        if error is not None:
+            raise error
+        return self._decode(call, reply)
 
     def write(self, call: Call) -> Reply:
         """Send a call exactly once and return the answer, whatever its status.
@@ -146,6 +134,12 @@ class Transport:
 
     def complaint(self, call: Call, reply: Reply) -> ApiError | None:
         """The error that a status other than 2xx stands for; None for a 2xx."""
+        error = self._complaint(call, reply)
+        if error is not None:
+            error.retry_after = retry_after_seconds(reply.headers.get("retry-after"), self._patience.clock.now())
+        return error
+
+    def _complaint(self, call: Call, reply: Reply) -> ApiError | None:
         status = reply.status
         if 200 <= status < 300:  # noqa: PLR2004 - HTTP's own classes
             return None

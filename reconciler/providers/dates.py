@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING
+from datetime import datetime, timedelta
+
+import httpx
 
 from reconciler.clock import Clock
-
-if TYPE_CHECKING:
-    import httpx
-
-    from reconciler.http.transport import TransportFactory
+from reconciler.http.retry import moment_of
+from reconciler.http.transport import TransportFactory
 
 
 class ServerDates:
@@ -28,36 +25,30 @@ class ServerDates:
 
     def noting(self, factory: TransportFactory) -> TransportFactory:
         """The same transports, each answer's date noted on its way."""
-
-        def make(origin: str) -> httpx.BaseTransport:
-            return _noting(origin, factory(origin), self)
-
-        return make
+        return lambda origin: _Noting(origin, factory(origin), self)
 
     def note(self, origin: str, date: str | None) -> None:
-        """Take one answer's `Date` header."""
-        try:
-            theirs = parsedate_to_datetime(date or "")
-        except ValueError:
-            return
-        if theirs.tzinfo is None:
-            theirs = theirs.replace(tzinfo=UTC)
-        self._ahead[origin] = self._difference(theirs)
+        """Take one answer's `Date` header; one that is no date says nothing."""
+        theirs = moment_of(date or "")
+        if theirs is not None:
+            self._ahead[origin] = self._difference(theirs)
 
     def _difference(self, theirs: datetime) -> timedelta:
         return self._clock.now() - theirs
 
 
-def _noting(origin: str, inner: httpx.BaseTransport, dates: ServerDates) -> httpx.BaseTransport:
-    from reconciler.http.bare_httpx import httpx as lib  # noqa: PLC0415 - slow to import
+class _Noting(httpx.BaseTransport):
+    """A transport that notes the date of each answer."""
 
-    class Noting(lib.BaseTransport):
-        def handle_request(self, request: httpx.Request) -> httpx.Response:
-            response = inner.handle_request(request)
-            dates.note(origin, response.headers.get("date"))
-            return response
+    def __init__(self, origin: str, inner: httpx.BaseTransport, dates: ServerDates) -> None:
+        self._origin = origin
+        self._inner = inner
+        self._dates = dates
 
-        def close(self) -> None:
-            inner.close()
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        response = self._inner.handle_request(request)
+        self._dates.note(self._origin, response.headers.get("date"))
+        return response
 
-    return Noting()
+    def close(self) -> None:
+        self._inner.close()

@@ -172,7 +172,7 @@ def test_a_server_that_stays_broken_is_an_error(fake: FakeGitHub, github: GitHub
     fake.moods.extend(Mood(status=500) for _ in range(20))
     with pytest.raises(ServerFailed):
         github.keep_comment(pull, MARK, short("hello"))
-    assert len(fake.requests) == 4
+    assert len(fake.requests) == 5
 
 
 def test_a_missing_permission_names_itself(fake: FakeGitHub, tools: dict[str, Any], pull: int) -> None:

@@ -61,12 +61,15 @@ def test_it_is_called_again_when_it_stumbles(switch: Switch, tools: dict[str, An
     assert len(switch.called) == 3
 
 
-def test_a_dead_switch_is_an_error_that_keeps_the_address(switch: Switch, tools: dict[str, Any]) -> None:
-    switch.statuses = [404]
+@pytest.mark.parametrize(("status", "calls"), [(503, 5), (404, 1)])
+def test_a_dead_switch_is_an_error_that_keeps_the_address(
+    switch: Switch, tools: dict[str, Any], status: int, calls: int
+) -> None:
+    switch.statuses = [status]
     with pytest.raises(ApiError) as error:
         ping(switch.url, **tools)
     assert "0f3c" not in f"{error.value} {error.value.hint} {error.value.request}"
-    assert len(switch.called) == 3
+    assert len(switch.called) == calls
 
 
 @pytest.mark.parametrize("url", ["http://switch.example.com/x", "ftp://x", "https://user@switch.example.com/x", "x"])

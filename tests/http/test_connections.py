@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from types import SimpleNamespace
+from typing import Self, cast
 
 import httpcore
+import httpx
 import pytest
 
+from reconciler.errors import ReconcilerError
 from reconciler.http import connections
-from reconciler.http.bare_httpx import httpx
-from reconciler.http.connections import KeptConnections
+from reconciler.http.connections import GuardedPool, PooledTransport
 from reconciler.http.wire import REQUEST_DEADLINE, RequestDeadline
 from tests.providers.loopback import Loopback
 
@@ -52,16 +55,16 @@ class Server(Loopback):
         self.ended.set()
 
 
-Start = Callable[..., tuple[Server, KeptConnections]]
+Start = Callable[..., tuple[Server, PooledTransport]]
 
 
 @pytest.fixture
 def start() -> Iterator[Start]:
-    made: list[tuple[Server, KeptConnections]] = []
+    made: list[tuple[Server, PooledTransport]] = []
 
-    def begin(answer: bytes = OK, *, connections: int = 3, **server: float) -> tuple[Server, KeptConnections]:
+    def begin(answer: bytes = OK, *, connections: int = 3, **server: float) -> tuple[Server, PooledTransport]:
         one = Server(answer, **server)  # type: ignore[arg-type]
-        made.append((one, KeptConnections(one.origin, connections=connections)))
+        made.append((one, PooledTransport(connections=connections)))
         return made[-1]
 
     yield begin
@@ -70,7 +73,7 @@ def start() -> Iterator[Start]:
         server.close()
 
 
-def ask(server: Server, kept: KeptConnections, *, patience: float = 5.0) -> bytes:
+def ask(server: Server, kept: PooledTransport, *, patience: float = 5.0) -> bytes:
     """One request to its end, as `Transport` makes it."""
     REQUEST_DEADLINE.set(RequestDeadline(deadline=time.monotonic() + 5, clock=time.monotonic, stopped=lambda: False))
     request = httpx.Request("GET", f"{server.origin}/x", extensions={"timeout": {"pool": patience, "connect": 5.0}})
@@ -156,20 +159,92 @@ def test_what_comes_behind_an_answer_is_nobodys(start: Start) -> None:
 
 
 def test_what_tls_still_holds_behind_an_answer_is_nobodys() -> None:
-    origin = httpcore.Origin(b"https", b"halo.example.com", 443)
-    kept = SimpleNamespace(_connection=httpcore.HTTP11Connection(origin, httpcore.MockStream([])))
-    for held, left in ((20, True), (0, False)):
+    for held in (20, 0):
         tls = SimpleNamespace(pending=lambda held=held: held)
-        assert connections._left_over(kept, tls) is left  # type: ignore[arg-type]
+        assert connections._tls_holds_more(cast("httpcore.NetworkStream", Holding(tls))) is bool(held)
 
 
-def test_a_connection_that_cannot_be_taken_frees_its_place(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    server, kept = start(connections=1)
-    with monkeypatch.context() as broken:
-        broken.setattr(KeptConnections, "_take", lambda _self: 1 / 0)
-        with pytest.raises(ZeroDivisionError):
-            ask(server, kept)
-    assert ask(server, kept, patience=0.5) == b"ok"
+class Holding:
+    """A stream under TLS."""
+
+    def __init__(self, tls: object) -> None:
+        self.tls = tls
+
+    def get_extra_info(self, info: str) -> object:
+        return self.tls if info == "ssl_object" else None
+
+
+class Buffered(ssl.SSLObject):
+    """TLS inside a proxy's TLS: what it holds shows only when it is read."""
+
+    held: bytes | ssl.SSLError = b""
+
+    def __new__(cls, held: bytes | ssl.SSLError) -> Self:
+        made = object.__new__(cls)
+        made.held = held
+        return made
+
+    def __init__(self, held: bytes | ssl.SSLError) -> None:
+        """Without a handshake."""
+
+    def pending(self) -> int:
+        return 0
+
+    def read(self, len: int = 1024, buffer: object = None) -> bytes:  # type: ignore[override]  # noqa: A002
+        if isinstance(self.held, ssl.SSLError):
+            raise self.held
+        return self.held[:len]
+
+
+@pytest.mark.parametrize(
+    ("held", "more"),
+    [(ssl.SSLWantReadError(), False), (b"HTTP/1.1 200", True), (b"", True), (ssl.SSLZeroReturnError(), True)],
+    ids=repr,
+)
+def test_what_tls_inside_tls_still_holds_is_looked_at_too(held: bytes | ssl.SSLError, *, more: bool) -> None:
+    assert connections._tls_holds_more(cast("httpcore.NetworkStream", Holding(Buffered(held)))) is more
+
+
+class Plain(httpcore.MockBackend):
+    """A server without TLS."""
+
+    def __init__(self, answers: list[bytes]) -> None:
+        super().__init__(answers)
+        self._answers = answers
+
+    def connect_tcp(self, *_where: object, **_how: object) -> httpcore.NetworkStream:
+        stream = httpcore.MockStream(self._answers)
+        stream.get_extra_info = lambda _info: None  # type: ignore[method-assign]
+        return stream
+
+
+def test_the_guard_sees_what_the_installed_httpcore_holds() -> None:
+    """Only the bytes differ: a connection with nothing behind its answer is good, one with anything is not."""
+    for behind, good in ((b"", True), (b"HTTP/1.1 200 OK", False), (b"\n", False)):
+        inner = httpcore.HTTPConnection(
+            httpcore.Origin(b"http", b"halo.example.com", 80), network_backend=Plain([OK + behind])
+        )
+        guarded = connections.GuardedConnection(inner)
+        request = httpcore.Request("GET", "http://halo.example.com/", headers={"Host": "halo.example.com"})
+        response = guarded.handle_request(request)
+        response.read()
+        response.close()
+        assert inner.is_idle(), "httpcore itself would use it again"
+        assert not inner.has_expired()
+        assert guarded.has_expired() is not good
+
+
+def test_an_httpcore_that_hides_its_parser_is_refused_before_anything_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Hiding(httpcore.HTTP11Connection):
+        def __getattribute__(self, name: str) -> object:
+            if name == "_h11_state":
+                raise AttributeError(name)
+            return super().__getattribute__(name)
+
+    monkeypatch.setattr(httpcore, "HTTP11Connection", Hiding)
+    with pytest.raises(ReconcilerError, match="does not show whether anything came behind") as error:
+        GuardedPool(connections=1)
+    assert "requirements/run.txt" in error.value.hint
 
 
 def test_a_connection_that_cannot_be_made_frees_its_place(start: Start) -> None:
@@ -180,20 +255,26 @@ def test_a_connection_that_cannot_be_made_frees_its_place(start: Start) -> None:
             ask(server, kept, patience=0.5)
 
 
-def test_what_ends_after_closing_is_closed_too(start: Start) -> None:
-    server, kept = start(pause=0.1)
-    with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(ask, server, kept)
-        while not server.busy:
-            time.sleep(0.005)
-        kept.close()
-        assert answer.result() == b"ok"
+def test_closing_ends_every_connection(start: Start) -> None:
+    server, kept = start()
+    ask(server, kept)
+    kept.close()
     assert server.ended.wait(5), "the server sees the end of the connection"
 
 
-def test_a_request_to_another_origin_is_refused(start: Start) -> None:
-    server, kept = start()
-    request = httpx.Request("GET", "http://127.0.0.2:1/x", extensions={"timeout": {"pool": 1.0}})
-    with pytest.raises(RuntimeError, match="Attempted to send request"):
-        kept.handle_request(request)
-    assert server.connections == 0
+HTTPCORE_ERRORS = [
+    error for error in vars(httpcore).values() if isinstance(error, type) and issubclass(error, Exception)
+]
+
+
+@pytest.mark.parametrize("error", HTTPCORE_ERRORS, ids=lambda error: error.__name__)
+def test_each_error_of_httpcore_has_its_counterpart(error: type[Exception]) -> None:
+    with pytest.raises(httpx.TransportError) as raised, connections._as_httpx():
+        raise error("why")
+    assert type(raised.value) is getattr(httpx, error.__name__, httpx.TransportError)
+    assert str(raised.value) == "why"
+
+
+def test_every_other_error_stays_what_it_is() -> None:
+    with pytest.raises(ZeroDivisionError), connections._as_httpx():
+        raise ZeroDivisionError

@@ -14,7 +14,10 @@ BAD_BODIES = [
     b"",
     b"   \n",
     b"<!doctype html><html><title>Maintenance</title></html>",
-    b"\xef\xbb\xbf{}",
+    b"\xef\xbb\xbf",
+    b"\xef\xbb\xbf<html>",
+    b"\xef\xbb\xbf\xef\xbb\xbf{}",
+    "{}".encode("utf-16"),
     b'{"a": "\xff"}',
     b'{"a": 1',
     b"{'a': 1}",
@@ -45,6 +48,11 @@ def test_what_is_not_strict_json_is_refused(body: bytes) -> None:
 @pytest.mark.parametrize("text", ['{"a":":\\":\\":"}', '{"a" : "x :y", "b":[{"a":1},{"a":2}]}', "[]", '"Message"', "5"])
 def test_colons_and_quotes_inside_strings_are_no_second_keys(text: str) -> None:
     assert decode_json(text.encode()) == json.loads(text)
+
+
+@pytest.mark.parametrize("text", ['{"a":1}', "[]", ' "Zürich"'])
+def test_a_byte_order_mark_is_dropped(text: str) -> None:
+    assert decode_json(text.encode("utf-8-sig")) == json.loads(text)
 
 
 json_values = st.recursive(
