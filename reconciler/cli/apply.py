@@ -11,6 +11,7 @@ import click
 
 from reconciler import __version__
 from reconciler.cli.ahead import reading_ahead
+from reconciler.cli.files import load_plan_file
 from reconciler.cli.options import (
     CommonOptions,
     allowance_options,
@@ -19,7 +20,6 @@ from reconciler.cli.options import (
     selection_options,
 )
 from reconciler.cli.output import draw_plan, prepare_drawing, say, tell, terminal_style
-from reconciler.cli.planfile import load_plan_file
 from reconciler.cli.wiring import live, run_info, wire, wishes
 from reconciler.errors import PlanFileError, UsageError
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from reconciler.cli.options import CommonOptions, common_options, output_option
+from reconciler.cli.files import write_file
+from reconciler.cli.options import CommonOptions, OutputFile, common_options, output_option
 from reconciler.cli.output import say, tell
 from reconciler.cli.reporting import (
     annotate,
@@ -21,7 +22,6 @@ from reconciler.cli.reporting import (
     on_github,
     read,
     with_patience,
-    write_text,
 )
 from reconciler.errors import ExitCode, UsageError
 
@@ -257,7 +257,7 @@ def verdict(_options: CommonOptions, *, result_file: Path) -> int:
 
 @ci.command()
 @_result_option
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", required=True,
+@click.option("--out", type=OutputFile(), metavar="FILE", required=True,
               help="Where to write the report.")  # fmt: skip
 @common_options
 @click.pass_obj
@@ -270,14 +270,14 @@ def gitlab(_options: CommonOptions, *, result_file: Path, out: Path) -> int:
     """
     from reconciler.forge.outputs import gitlab_terraform  # noqa: PLC0415
 
-    write_text(out, gitlab_terraform(read(result_file)))
+    write_file(out, gitlab_terraform(read(result_file)), what="report", private=False)
     return 0
 
 
 @ci.command()
 @_result_option
 @_occasion_option
-@click.option("--summary", "summary_file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+@click.option("--summary", "summary_file", type=OutputFile(), metavar="FILE",
               help="Write the summary to FILE and attach it to the run.")  # fmt: skip
 @common_options
 @click.pass_obj
@@ -293,7 +293,7 @@ def azure(_options: CommonOptions, *, result_file: Path, occasion: str, summary_
 
     result = read(result_file)
     if summary_file is not None:
-        write_text(summary_file, body_of(result, occasion)(SUMMARY_LIMIT))
+        write_file(summary_file, body_of(result, occasion)(SUMMARY_LIMIT), what="summary", private=False)
     level, message = headline(result)
     messages = [(level, message)] if level != "notice" else []
     say(azure_commands(result, messages, str(summary_file.absolute()) if summary_file else None))

@@ -96,11 +96,11 @@ def _tell_story(options: CommonOptions, folder: Path) -> int:
 
     from reconciler.clock import SystemClock  # noqa: PLC0415 isort: skip
 
+    for standing in (folder / ".reconciler", folder / "mappings.yaml"):
+        if standing.exists():  # of an earlier demo, whose world no longer exists, or a real one: neither is touched
+            tell(f"{standing} is there already. Name a new folder with --keep.")
+            return ExitCode.ERROR
     (folder / "mappings.yaml").write_text(demo_mappings_yaml(), encoding="utf-8")
-    state = folder / ".reconciler"
-    if state.exists():  # a kept state belongs to a world that no longer exists
-        tell(f"{state} is of an earlier demo; remove it or name another folder with --keep.")
-        return ExitCode.ERROR
     with serve(demo_world(clock=SystemClock())) as server:
         _say_heading(server)
         for scene in STORY:

@@ -6,6 +6,7 @@ from difflib import unified_diff
 
 import click
 
+from reconciler.cli.files import edit_file
 from reconciler.cli.options import CommonOptions, common_options
 from reconciler.cli.output import safe, say, tell
 from reconciler.errors import ExitCode
@@ -27,7 +28,6 @@ def fmt(options: CommonOptions, *, check: bool, show_diff: bool) -> int:
       reconciler fmt
       reconciler fmt --check --diff
     """
-    from reconciler.config.edit import write_atomically  # noqa: PLC0415
     from reconciler.config.fmt import format_mappings  # noqa: PLC0415
     from reconciler.config.source import decode, read_bytes  # noqa: PLC0415
 
@@ -46,6 +46,6 @@ def fmt(options: CommonOptions, *, check: bool, show_diff: bool) -> int:
         tell(safe(f"{file} is not in canonical form. Next: reconciler fmt"))
         return ExitCode.ERROR
     if not show_diff:
-        write_atomically(options.mappings, old, formatted.encode("utf-8"))
+        edit_file(options.mappings, old, formatted.encode("utf-8"))
         tell(safe(f"{file} formatted."))
     return 0

@@ -9,11 +9,11 @@ import click
 
 from reconciler.answers.matching import Proposal, likely, propose
 from reconciler.cli.customers import NOT_FOUND, search_customers
+from reconciler.cli.files import edit_file
 from reconciler.cli.output import safe, tell
 from reconciler.cli.wiring import Wiring
 from reconciler.config import parse_mappings, read_text
 from reconciler.config.building import DEFAULT_SUBSCRIPTION_NAME
-from reconciler.config.edit import write_atomically
 from reconciler.config.source import decode, read_bytes
 from reconciler.model import HaloCustomer, InfimaClient, Mappings, Subscription
 from reconciler.planning.identity import DEFAULT_KEY, index_subscriptions, same_name
@@ -118,7 +118,7 @@ class MapSession:
         old = read_bytes(path)
         new = edit(decode(old, file=str(path))).encode("utf-8")
         self.mappings = parse_mappings(new, file=str(path), today=self.wiring.clock.now().date())
-        write_atomically(path, old, new)
+        edit_file(path, old, new)
 
 
 @dataclass(slots=True, kw_only=True)

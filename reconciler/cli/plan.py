@@ -12,15 +12,16 @@ import click
 
 from reconciler import __version__
 from reconciler.cli.ahead import reading_ahead
+from reconciler.cli.files import write_file
 from reconciler.cli.options import (
     CommonOptions,
+    OutputFile,
     allowance_options,
     common_options,
     output_option,
     selection_options,
 )
 from reconciler.cli.output import draw_plan, prepare_drawing, safe, say, tell
-from reconciler.cli.planfile import save_plan_file
 from reconciler.cli.wiring import Wiring, live, wire, wishes
 from reconciler.config import parse_mappings
 from reconciler.errors import ConfigError, ExitCode, PlanFileError, StateError, UsageError
@@ -38,14 +39,14 @@ GIT_SECONDS = 20
 
 @click.command()
 @output_option("text", "json", "markdown", "html", "github")
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Save the plan to FILE.")
+@click.option("--out", type=OutputFile(), metavar="FILE", help="Save the plan to FILE.")
 @click.option(
     "--detailed-exitcode", is_flag=True, help="Exit with 2 when there are changes, 3 when anything is held or refused."
 )
 @click.option("--against", metavar="GIT_REF", help="Say which changes come from the edit since GIT_REF.")
 @click.option(
     "--save-snapshot",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=OutputFile(),
     metavar="FILE",
     help="Keep what was read as a file: ids, names and counts, nothing of any user.",
 )
@@ -113,7 +114,7 @@ def plan(
         _keep(save_snapshot, seen)
     document = plan_document(made, version=__version__)
     if out is not None:
-        save_plan_file(out, dump_document(document))
+        write_file(out, dump_document(document), what="plan")
         tell(f"Saved the plan to {out}. To perform exactly this and nothing more: reconciler apply {out}")
     say(draw_plan(document, options))
     return exit_code(made, detailed=detailed_exitcode)
@@ -197,7 +198,7 @@ def load_base(wiring: Wiring, ref: str) -> Mappings | None:
 def _keep(path: Path, seen: Snapshot) -> None:
     from reconciler.planning.snapshot import dump_snapshot  # noqa: PLC0415
 
-    save_plan_file(path, dump_snapshot(seen))
+    write_file(path, dump_snapshot(seen), what="snapshot")
     tell(f"Saved what was read to {path}. To plan from it without network: reconciler plan --snapshot {path}")
 
 

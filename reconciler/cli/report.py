@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from reconciler.cli.options import CommonOptions, common_options
+from reconciler.cli.files import load_plan_file, write_file
+from reconciler.cli.options import CommonOptions, OutputFile, common_options
 from reconciler.cli.output import tell
 from reconciler.cli.past import Past, load_past
-from reconciler.cli.planfile import load_plan_file, save_plan_file
 from reconciler.cli.wiring import Wiring, wire
 from reconciler.errors import UsageError
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 @click.option("--month", metavar="YYYY-MM", help="The month (UTC) of movements and audit trail.  [default: this one]")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=OutputFile(),
     metavar="FILE",
     default=Path("report.html"),
     show_default=True,
@@ -80,7 +80,7 @@ def report(options: CommonOptions, *, plan_file: Path | None, month: str | None,
         invoices=_invoices(wiring) if invoices else None,
     )
     text = draw_page(make_page(around, document))
-    save_plan_file(out, text, what="report")
+    write_file(out, text, what="report")
     tell(
         f"Saved the report to {out} ({len(text.encode()) // 1000 + 1} kB). Open it in any browser; it needs no network."
     )

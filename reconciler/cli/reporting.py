@@ -108,14 +108,6 @@ def append_to(variable: str, text: str) -> bool:
     return True
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write the file whole. Raises `PlanFileError`."""
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise PlanFileError(f"{path} cannot be written: {error.strerror}.", hint="Name another file.") from error
-
-
 def delimiter() -> str:
     """A line that nobody can guess."""
     return f"reconciler-{secrets.token_hex(16)}"

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
+from reconciler.cli.files import load_plan_file
 from reconciler.cli.options import CommonOptions, common_options, output_option
 from reconciler.cli.output import draw_plan, say
-from reconciler.cli.planfile import load_plan_file
 
 
 @click.command()

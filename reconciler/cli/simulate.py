@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from reconciler.cli.options import CommonOptions, common_options
+from reconciler.cli.files import write_file
+from reconciler.cli.options import CommonOptions, OutputFile, common_options
 from reconciler.cli.output import say, tell
 from reconciler.cli.signals import Stopper
 from reconciler.errors import UsageError
@@ -30,7 +30,7 @@ CHECK_SECONDS = 0.2
 )  # fmt: skip
 @click.option("--clients", type=click.IntRange(1, 20_000), metavar="N", help="A made-up world of N clients instead.")
 @click.option(
-    "--env-file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+    "--env-file", type=OutputFile(), metavar="FILE",
     help="Write the variables that a run needs to FILE.",
 )  # fmt: skip
 @click.option("--for", "seconds", type=click.FloatRange(0.1), metavar="SECONDS", help="End by itself after SECONDS.")
@@ -74,7 +74,7 @@ def simulate(
         lines = "".join(f"{name}={value}\n" for name, value in server.environment().items())
         say(lines)
         if env_file is not None:
-            _write_env_file(env_file, lines)
+            write_file(env_file, lines, what="list of variables")
         if not options.quiet:
             tell("The simulator is running. Ctrl-C ends it.")
         _wait(stopper.event, seconds)
@@ -97,12 +97,6 @@ def _world(world_file: Path | None, clients: int | None) -> World:
         raise UsageError(f"{world_file} cannot be read: {error.strerror}.") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(f"{world_file} is not a saved world: {error}.") from error
-
-
-def _write_env_file(path: Path, lines: str) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    part.write_text(lines, encoding="utf-8")
-    part.replace(path)
 
 
 def _wait(stop: threading.Event, seconds: float | None) -> None:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from reconciler import __version__
-from reconciler.cli.options import CommonOptions, common_options, complete_keys, output_option
+from reconciler.cli.files import edit_file, write_file
+from reconciler.cli.options import CommonOptions, OutputFile, common_options, complete_keys, output_option
 from reconciler.cli.output import draw_plan, safe, say, show_json, tell
 from reconciler.cli.past import find_run, parse_date
-from reconciler.cli.planfile import save_plan_file
 from reconciler.cli.wiring import Wiring, live, require_key, wire
 from reconciler.errors import UsageError
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     "--until", metavar="DATE", help="Last day on which the old quantity is kept.  [default: until you say so]"
 )
 @click.option("--write", is_flag=True, help="Write the edit into mappings.yaml.")
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="Save the plan to FILE.")
+@click.option("--out", type=OutputFile(), metavar="FILE", help="Save the plan to FILE.")
 @output_option("text", "json")
 @common_options
 @click.pass_obj
@@ -79,9 +79,7 @@ def undo(
     else:
         _show(found, old, new, plan, options)
     if write and new != old:
-        from reconciler.config.edit import write_atomically  # noqa: PLC0415
-
-        write_atomically(options.mappings, old, new)
+        edit_file(options.mappings, old, new)
         tell(f"Wrote the edit into {options.mappings}.")
     _save(out, plan, found, written=write)
     return 0
@@ -169,7 +167,7 @@ def _save(out: Path | None, plan: Plan, found: Undo, *, written: bool) -> None:
         return
     from reconciler.plan_document import dump_document, plan_document  # noqa: PLC0415
 
-    save_plan_file(out, dump_document(plan_document(plan, version=__version__)))
+    write_file(out, dump_document(plan_document(plan, version=__version__)), what="plan")
     condition = "" if written else ", once mappings.yaml holds exactly this edit"
     tell(f"Saved the plan to {out}. To perform exactly this and nothing more{condition}: reconciler apply {out}")
 

@@ -7,17 +7,13 @@ yet checked against the schema or for contradictions: `parse_mappings` does that
 
 from __future__ import annotations
 
-import contextlib
-import os
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from reconciler.config import read_text
 from reconciler.config.reading import Node, Row, Table
-from reconciler.config.source import INVISIBLE, Source, read_bytes, refusal
+from reconciler.config.source import INVISIBLE, Source, refusal
 from reconciler.errors import ConfigError
 from reconciler.model import ClientRef, CustomerRef, MappingKey, SubscriptionId
 
@@ -273,46 +269,3 @@ def plain(node: Node) -> Any:
             return [plain(item) for item in node]
         case _:
             return node
-
-
-def write_atomically(path: Path, old: bytes, new: bytes) -> None:
-    """Replace the file, which must still hold `old`, by `new` in one step, its mode kept.
-
-    Raises ConfigError when somebody changed it in between, or when it cannot be written; it is then as it was.
-    """
-    target = path.resolve()  # a symbolic link stays one
-    _unchanged(target, old)
-    try:
-        descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
-        try:
-            with os.fdopen(descriptor, "wb") as stream:
-                stream.write(new)
-                stream.flush()
-                os.fsync(stream.fileno())
-            Path(name).chmod(target.stat().st_mode & 0o7777)
-            _unchanged(target, old)
-            Path(name).replace(target)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                Path(name).unlink()
-            raise
-        _sync_directory(target.parent)
-    except OSError as exc:
-        reason = exc.strerror or str(exc)
-        raise refusal(str(path), f"the file cannot be written: {reason}", "check its folder's permissions") from exc
-
-
-def _unchanged(target: Path, old: bytes) -> None:
-    if read_bytes(target) != old:
-        raise refusal(str(target), "the file was changed in the meantime", "nothing was written; run the command again")
-
-
-def _sync_directory(folder: Path) -> None:
-    """Make the rename survive a power loss, where the system lets a directory be synced."""
-    if os.name != "posix":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -1,16 +1,18 @@
-"""Private files that survive a crash: the only place that touches the disk for the state.
+"""Files that survive a crash: the only place that touches the disk for the state.
 
-A file is replaced as a whole (temporary file beside it, fsync, rename, fsync of the directory) or appended to record by
-record with an fsync each. Directories are 0700 and files 0600 whatever the umask says; symbolic links, devices and
-other users' files are refused. Every `OSError` leaves here as a `StateError` that names the file and the errno's words.
+A file is replaced as a whole (`replace_file`, which writes every other file of this program too: temporary file beside
+it, fsync, rename, fsync of the directory) or appended to record by record with an fsync each. The state's directories
+are 0700 and its files 0600 whatever the umask says; symbolic links, devices and other users' files are refused there.
+Every `OSError` of the state leaves here as a `StateError` that names the file and the errno's words.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
@@ -92,16 +94,7 @@ class PrivateDirectory:
         self._make(path.parent)
         with os_errors_as_state_errors("write", path):
             _refuse_strange_target(path)
-            temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
-            try:
-                _write_new_file(temporary, content, durable=durable)
-                os.replace(temporary, path)  # noqa: PTH105 - the system call is the point, and tests break it by name
-            except BaseException:
-                with suppress(OSError):
-                    os.unlink(temporary)  # noqa: PTH108 - as above
-                raise
-            if durable:
-                _fsync_directory(path.parent)
+            replace_file(path, content, durable=durable)
 
     def create(self, name: str) -> AppendOnlyFile:
         """Start a new append-only file; one that is there already is an error, never continued."""
@@ -110,7 +103,7 @@ class PrivateDirectory:
         with os_errors_as_state_errors("create", path):
             fd = os.open(path, _CREATE | os.O_WRONLY | os.O_APPEND, 0o600)
             try:
-                _make_private(fd)
+                _set_mode(fd, 0o600)
                 _fsync_directory(path.parent)
             except BaseException:
                 os.close(fd)
@@ -178,7 +171,7 @@ class AppendOnlyFile:
             raise StateError(f"Cannot write {self.path}: an earlier write to it failed.", hint="Run again.")
         try:
             with os_errors_as_state_errors("write", self.path):
-                _write_all(self._fd, content)
+                write_all(self._fd, content)
                 if durable:
                     os.fsync(self._fd)
         except BaseException:
@@ -195,37 +188,78 @@ class AppendOnlyFile:
             os.close(self._fd)
 
 
-def _write_new_file(path: Path, content: bytes, *, durable: bool) -> None:
+def replace_file(
+    path: Path,
+    content: bytes,
+    *,
+    mode: int = 0o600,
+    like: os.stat_result | None = None,
+    durable: bool = True,
+    last_look: Callable[[], None] = lambda: None,
+) -> None:
+    """Put `content` in the place of a regular file, or of nothing, in one step. Raises `OSError`; the old file stays.
+
+    The file gets `mode` whatever the umask says, or mode and owner of `like`. `last_look` is called right before the
+    step and may raise to prevent it. What a killed process left is in nobody's way: each temporary file has a name of
+    its own.
+    """
+    temporary = path.with_name(f".reconciler-{secrets.token_hex(8)}.tmp")
+    try:
+        _write_new_file(temporary, content, mode=mode, like=like, durable=durable)
+        last_look()
+        os.replace(temporary, path)  # noqa: PTH105 - the system call is the point, and tests break it by name
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(temporary)  # noqa: PTH108 - as above
+        raise
+    if durable:
+        _fsync_directory(path.parent)
+
+
+def _write_new_file(path: Path, content: bytes, *, mode: int, like: os.stat_result | None, durable: bool) -> None:
     fd = os.open(path, _CREATE | os.O_WRONLY, 0o600)
     try:
-        _make_private(fd)
-        _write_all(fd, content)
+        if like is not None and hasattr(os, "fchown"):
+            made = os.fstat(fd)
+            if (like.st_uid, like.st_gid) != (made.st_uid, made.st_gid):
+                os.fchown(fd, like.st_uid, like.st_gid)
+        _set_mode(fd, stat.S_IMODE(like.st_mode) if like is not None else mode)
+        write_all(fd, content)
         if durable:
             os.fsync(fd)
     finally:
         os.close(fd)
 
 
-def _write_all(fd: int, content: bytes) -> None:
+def write_all(fd: int, content: bytes) -> None:
+    """Write every byte: one `os.write` may take a part of them."""
     view = memoryview(content)
     while view:
         view = view[os.write(fd, view) :]
 
 
-def _make_private(fd: int) -> None:
+def _set_mode(fd: int, mode: int) -> None:
     if hasattr(os, "fchmod"):
-        os.fchmod(fd, 0o600)  # the mode given to open() is cut by the umask
+        os.fchmod(fd, mode)  # the mode given to open() is cut by the umask
+
+
+_NO_DIRECTORY_SYNC = {errno.EACCES, errno.EINVAL, errno.ENOTSUP}
+"""A folder that we may write to but not read, and file systems that sync no folders: the rename has worked."""
 
 
 def _fsync_directory(directory: Path) -> None:
     """Make a rename or a new name durable. Windows cannot open directories and needs no such call."""
     if not hasattr(os, "O_DIRECTORY"):
         return
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+        fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
+    except OSError as exc:
+        if exc.errno not in _NO_DIRECTORY_SYNC:
+            raise
 
 
 def _refuse_strange_directory(found: os.stat_result, path: Path) -> None:

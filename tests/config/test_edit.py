@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Callable
 from datetime import date
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -20,7 +17,6 @@ from reconciler.config.edit import (
     clean_name,
     retire_mapping,
     set_subscription_id,
-    write_atomically,
 )
 from reconciler.errors import ConfigError
 from reconciler.model import (
@@ -185,44 +181,3 @@ def test_edited_members_disturb_at_most_their_own_line(text: str, data: st.DataO
     assert after == expected
     assert removed_lines(text, between) <= 1
     assert removed_lines(between, after_text) <= 1
-
-
-def test_write_atomically_keeps_mode_and_leaves_nothing_behind(tmp_path: Path) -> None:
-    path = tmp_path / "m.yaml"
-    path.write_bytes(b"old")
-    path.chmod(0o640)
-    write_atomically(path, b"old", b"new")
-    assert path.read_bytes() == b"new"
-    assert stat.S_IMODE(path.stat().st_mode) == 0o640
-    assert [p.name for p in tmp_path.iterdir()] == ["m.yaml"]
-
-
-def test_write_atomically_refuses_when_the_file_changed(tmp_path: Path) -> None:
-    path = tmp_path / "m.yaml"
-    path.write_bytes(b"somebody's")
-    with pytest.raises(ConfigError, match="changed in the meantime"):
-        write_atomically(path, b"old", b"new")
-    assert path.read_bytes() == b"somebody's"
-
-
-def test_write_atomically_follows_a_symbolic_link(tmp_path: Path) -> None:
-    target, link = tmp_path / "real.yaml", tmp_path / "m.yaml"
-    target.write_bytes(b"old")
-    link.symlink_to(target)
-    write_atomically(link, b"old", b"new")
-    assert link.is_symlink()
-    assert target.read_bytes() == b"new"
-
-
-def test_write_atomically_cleans_up_after_a_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = tmp_path / "m.yaml"
-    path.write_bytes(b"old")
-
-    def full(_descriptor: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(ConfigError, match="No space left"):
-        write_atomically(path, b"old", b"new")
-    assert path.read_bytes() == b"old"
-    assert [p.name for p in tmp_path.iterdir()] == ["m.yaml"]
