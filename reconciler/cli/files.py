@@ -51,6 +51,8 @@ def load_plan_file(path: Path) -> SavedPlan:
         if len(content) > MAX_PLAN_BYTES:
             raise PlanFileError(f"{path} is too large for a plan.", hint=hint)
         return read_plan_file(content)
+    except FileNotFoundError as error:
+        raise PlanFileError(f"{path} is not a file.", hint=hint) from error
     except OSError as error:
         raise PlanFileError(f"{path} cannot be read: {error.strerror}.", hint=hint) from error
 
