@@ -37,51 +37,66 @@ _RULES: Mapping[Rule, tuple[str, str, str]] = {
         "That is how an outage or a key with fewer rights looks. Missing is not zero: nothing at all is written.",
         (
             "Run `reconciler doctor`: is it the right INFIMA_API_KEY, a partner-level one? Most clients left for good: "
-            "--allow source-empty --reason '...'."
+            "reconciler apply --allow source-empty --reason '...'."
         ),
     ),
     Rule.SOURCE_DROPPED: (
         "The sum of all counts fell further below what HaloPSA bills than limits.max_total_decrease_percent permits.",
         "Many clients shrinking in one night is rarely true, and often a source that answers badly.",
-        "Look at a few clients in INFIMA. If it is true: --allow source-dropped --reason '...' for one run.",
+        (
+            "Look at a few clients in INFIMA. If it is true: "
+            "reconciler apply --allow source-dropped --reason '...' for one run."
+        ),
     ),
     Rule.MANY_CREATES: (
         "More Subscriptions would be created than limits.max_creates permits.",
         "A lost state, a shifted spreadsheet column or another HaloPSA all look like many new mappings.",
-        "On a first run it is expected: --allow many-creates --reason '...', or apply in parts with --only.",
+        (
+            "On a first run it is expected: "
+            "reconciler apply --allow many-creates --reason '...', or apply in parts with --only."
+        ),
     ),
     Rule.WRONG_TENANT: (
         "The state belongs to another HaloPSA or another INFIMA partner, or all known Subscriptions vanished.",
         "Ids of one HaloPSA mean other things in another one: everything would be written to strangers.",
-        "Check HALO_URL, INFIMA_API_KEY and --state. After a real move: --allow wrong-tenant --reason '...'.",
+        (
+            "Check HALO_URL, INFIMA_API_KEY and --state. After a real move: "
+            "reconciler apply --allow wrong-tenant --reason '...'."
+        ),
     ),
     Rule.AMOUNTS_DROP: (
         "The decreases of one run add up to more money a month than limits.max_total_decrease permits.",
         "Many small falls, none beyond its own limit, can still be a large hole in the month's billing.",
-        "Look at the largest falls in INFIMA. If they are true: --allow amounts-drop --reason '...' for one run.",
+        (
+            "Look at the largest falls in INFIMA. If they are true: "
+            "reconciler apply --allow amounts-drop --reason '...' for one run."
+        ),
     ),
     Rule.AMOUNTS_RISE: (
         "The increases of one run add up to more money a month than limits.max_total_increase permits.",
         "A source that counts too many bills many customers a little too much, and each of them complains.",
-        "Look at the largest rises in INFIMA. If they are true: --allow amounts-rise --reason '...' for one run.",
+        (
+            "Look at the largest rises in INFIMA. If they are true: "
+            "reconciler apply --allow amounts-rise --reason '...' for one run."
+        ),
     ),
     Rule.ZERO: (
         "INFIMA counts nobody where HaloPSA bills somebody.",
         "A client that lost all its users overnight has usually lost its directory sync, not its people.",
         (
             "Ask the client. If it is true: quantity: {allow_zero: true} in mappings.yaml for those that may be empty, "
-            "retired: true for one that has left, or --allow zero:KEY --reason '...' for one run."
+            "retired: true for one that has left, or reconciler apply --allow zero:KEY --reason '...' for one run."
         ),
     ),
     Rule.DECREASE: (
         "The quantity would fall by more users and by more per cent than limits.max_decrease permits.",
         "A large fall is more often a broken directory sync than a fact, and under-billing is noticed late.",
-        "Look at the client's users in INFIMA. If it is true: --allow decrease:KEY --reason '...'.",
+        "Look at the client's users in INFIMA. If it is true: reconciler apply --allow decrease:KEY --reason '...'.",
     ),
     Rule.INCREASE: (
         "The quantity would rise by more users and by more per cent than limits.max_increase permits.",
         "A directory sync that takes in guests and shared mailboxes looks like this, and the customer gets the bill.",
-        "Look at the client's users in INFIMA. If it is true: --allow increase:KEY --reason '...'.",
+        "Look at the client's users in INFIMA. If it is true: reconciler apply --allow increase:KEY --reason '...'.",
     ),
     Rule.AMOUNT_DECREASE: (
         (
@@ -91,7 +106,7 @@ _RULES: Mapping[Rule, tuple[str, str, str]] = {
         "Few users can be much money. Where the price is not known the limit cannot be judged, so it holds.",
         (
             "Look at the client's users in INFIMA, or write its price into mappings.yaml. If it is true: "
-            "--allow amount-decrease:KEY --reason '...'."
+            "reconciler apply --allow amount-decrease:KEY --reason '...'."
         ),
     ),
     Rule.AMOUNT_INCREASE: (
@@ -102,7 +117,7 @@ _RULES: Mapping[Rule, tuple[str, str, str]] = {
         "Few users can be much money. Where the price is not known the limit cannot be judged, so it holds.",
         (
             "Look at the client's users in INFIMA, or write its price into mappings.yaml. If it is true: "
-            "--allow amount-increase:KEY --reason '...'."
+            "reconciler apply --allow amount-increase:KEY --reason '...'."
         ),
     ),
     Rule.CLIENT_MISSING: (
@@ -118,7 +133,7 @@ _RULES: Mapping[Rule, tuple[str, str, str]] = {
         "Nobody should be billed more under a customer that was closed.",
         (
             "Activate the customer in HaloPSA, or set retired: true to bring the quantity to 0. For one run: "
-            "--allow customer-inactive:KEY --reason '...'."
+            "reconciler apply --allow customer-inactive:KEY --reason '...'."
         ),
     ),
     Rule.CUSTOMER_UNKNOWN: (
@@ -129,7 +144,10 @@ _RULES: Mapping[Rule, tuple[str, str, str]] = {
     Rule.NAME_MISMATCH: (
         "A new Subscription would be created, and a name in mappings.yaml is not the live name of that id.",
         "The id decides, and a mistyped id would bill a stranger: the name is the second witness.",
-        "Correct the id or the name in mappings.yaml; if both are right: --allow name-mismatch:KEY --reason '...'.",
+        (
+            "Correct the id or the name in mappings.yaml; if both are right: "
+            "reconciler apply --allow name-mismatch:KEY --reason '...'."
+        ),
     ),
     Rule.CLIENT_UNREADABLE: (
         "The client's users could not be read completely.",
@@ -167,7 +185,7 @@ _RULES: Mapping[Rule, tuple[str, str, str]] = {
         "It may be the one that is billed today; a second one would bill the customer twice.",
         (
             "If it is the one: reconciler adopt KEY ID --reason '...', or subscription_id in mappings.yaml. If it is "
-            "another: --allow same-name:KEY --reason '...'."
+            "another: reconciler apply --allow same-name:KEY --reason '...'."
         ),
     ),
     Rule.ATTEMPT_OPEN: (
@@ -186,7 +204,7 @@ _RULES: Mapping[Rule, tuple[str, str, str]] = {
         "Without a kept record of what was sent, a lost answer could lead to a second Subscription.",
         (
             "Use --state git:reconciler-state, or name a directory that is kept. Updates go on as they are. For one "
-            "run: --allow state-not-durable --reason '...'."
+            "run: reconciler apply --allow state-not-durable --reason '...'."
         ),
     ),
 }

@@ -59,7 +59,7 @@ _FAILED_LEAD = {
 
 RELEASE = (
     "**To let a held change through without a terminal:** open Actions, then Apply, then Run workflow; write what "
-    "stands behind `--allow` above into the field *allow*, and why into *reason*."
+    "stands behind each `--allow` above into the field *allow*, and why into *reason*."
 )
 
 

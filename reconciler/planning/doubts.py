@@ -18,7 +18,7 @@ from reconciler.model import (
 )
 from reconciler.planning.changes import Action
 from reconciler.planning.identity import Doubt, Index, same_name
-from reconciler.planning.rules import Rule
+from reconciler.planning.rules import Rule, allow_command
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +102,7 @@ def customer_doubts(mapping: Mapping, action: Action, customer: HaloCustomer | N
                 message=f"customer {wanted.id} ({wanted.name}) {state}",
                 remedy=(
                     "activate the customer in HaloPSA, or set retired: true to bring the quantity to 0; if it is to be "
-                    f"billed all the same, run with --allow customer-inactive:{mapping.key} --reason '...'"
+                    f"billed all the same, run: {allow_command(mapping.key, Rule.CUSTOMER_INACTIVE)}"
                 ),
             )
         )
@@ -118,8 +118,8 @@ def customer_doubts(mapping: Mapping, action: Action, customer: HaloCustomer | N
                         "a mistyped id would bill a stranger"
                     ),
                     remedy=(
-                        "correct the id or the name in mappings.yaml; if both are right, run with "
-                        f"--allow name-mismatch:{mapping.key} --reason '...'"
+                        "correct the id or the name in mappings.yaml; if both are right, run: "
+                        f"{allow_command(mapping.key, Rule.NAME_MISMATCH)}"
                     ),
                 )
             )

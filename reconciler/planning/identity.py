@@ -23,7 +23,15 @@ from reconciler.model import (
     Subscription,
     SubscriptionId,
 )
-from reconciler.planning.rules import Rule, abandon_command, adopt_another, adopt_command, recreate_command, resolved_by
+from reconciler.planning.rules import (
+    Rule,
+    abandon_command,
+    adopt_another,
+    adopt_command,
+    allow_command,
+    recreate_command,
+    resolved_by,
+)
 
 DEFAULT_KEY = re.compile(r"infima-[0-9]+")
 """Shape of a default key. A marker of that shape is ours even when no state remembers it; another may be anybody's."""
@@ -330,7 +338,7 @@ def _same_name(mapping: Mapping, namesakes: list[Subscription], former: set[Mapp
             f"{mapping.halo_customer.name} already has a Subscription named {mapping.subscription_name!r}: "
             f"{_with_quantities(namesakes)}"
         ),
-        remedy=f"{remedy}; if it is another, run with --allow same-name:{mapping.key} --reason '...'",
+        remedy=f"{remedy}; if it is another, run: {allow_command(mapping.key, Rule.SAME_NAME)}",
     )
 
 

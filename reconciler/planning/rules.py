@@ -94,6 +94,12 @@ class Allowance:
         return self.rule is rule and self.key in (None, key)
 
 
+def allow_command(key: str, *rules: Rule) -> str:
+    """The command that lifts these rules for one run: for the mapping `key`, or for the whole run where it is empty."""
+    options = " ".join(f"--allow {rule}{f':{key}' if key else ''}" for rule in rules)
+    return f"reconciler apply {options} --reason '...'"
+
+
 def adopt_command(key: MappingKey, number: SubscriptionId) -> str:
     """The command that binds a mapping to a Subscription which exists."""
     return f"reconciler adopt {key} {number} --reason '...' --yes"

@@ -15,8 +15,8 @@ from decimal import Decimal
 from reconciler.model import Limits, Money
 from reconciler.planning.changes import Change, Violation
 from reconciler.planning.money import in_words, written
-from reconciler.planning.rules import Rule
-from reconciler.safety.rule_input import RuleInput, allow, counted_updates
+from reconciler.planning.rules import Rule, allow_command
+from reconciler.safety.rule_input import RuleInput, counted_updates
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +120,7 @@ def _too_much(change: Change, live: int, direction: _Direction, size: Decimal, l
             f"{direction.word}; the limit is {in_words(limit)}"
         ),
         remedy=(
-            f"check the client in INFIMA; if it is right, run with {allow(direction.rule, change.key)}, or change "
+            f"check the client in INFIMA; if it is right, run: {allow_command(change.key, direction.rule)}, or change "
             f"limits.{direction.name}.amount"
         ),
         measured_amount=Money(amount=size, currency=limit.currency),
@@ -137,7 +137,7 @@ def _unjudged(change: Change, live: int, direction: _Direction, name: str, limit
         message=(f"{live} -> {change.quantity.result} users cannot be held against {name} ({in_words(limit)}): {why}"),
         remedy=(
             f'write price: {{amount: "...", currency: {limit.currency}}} into the mapping; or check the client in '
-            f"INFIMA and run with {allow(direction.rule, change.key)}"
+            f"INFIMA and run: {allow_command(change.key, direction.rule)}"
         ),
         limit_amount=limit,
     )
@@ -163,7 +163,8 @@ def _beyond_total(given: RuleInput, direction: _Direction) -> Iterator[Violation
             f"{written(total, limit.currency)} a month together; the limit is {in_words(limit)}{beside}"
         ),
         remedy=(
-            f"check the largest of them in INFIMA; if they are right, run with {allow(direction.run_rule)}, or change "
+            f"check the largest of them in INFIMA; if they are right, run: "
+            f"{allow_command('', direction.run_rule)}; or change "
             f"limits.{direction.total_name}"
         ),
         measured_amount=Money(amount=total, currency=limit.currency),

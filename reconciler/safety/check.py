@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from reconciler.model import Limits
 from reconciler.planning.changes import Hold, Plan, Violation
-from reconciler.planning.rules import Allowance, Level
+from reconciler.planning.rules import Allowance, Level, Rule, allow_command
 from reconciler.safety.amounts import amount_decreases, amount_increases, amounts_drop, amounts_rise
 from reconciler.safety.counts import decreases, increases, to_zero
 from reconciler.safety.rule_input import Check, RuleInput
@@ -25,10 +25,10 @@ def check(plan: Plan, limits: Limits, allowances: Sequence[Allowance] = ()) -> P
     Mapping-level rules come first, because a create that is held does not count towards `many-creates`.
     """
     given = RuleInput(plan=plan, limits=limits)
-    mapping_level = _judge(MAPPING_RULES, given, allowances)
+    mapping_level = _with_whole_commands(_judge(MAPPING_RULES, given, allowances))
     holds = _holds(mapping_level)
     given = replace(given, stopped=frozenset(holds))
-    run_level = _judge(RUN_RULES, given, allowances)
+    run_level = _with_whole_commands(_judge(RUN_RULES, given, allowances))
     return replace(
         plan,
         changes=tuple(c if c.hold is holds.get(c.key) else replace(c, hold=holds.get(c.key)) for c in plan.changes),
@@ -46,6 +46,23 @@ def _with_allowance(violation: Violation, allowances: Sequence[Allowance]) -> Vi
         if violation.rule.liftable and allowance.covers(violation.rule, violation.name):
             return replace(violation, allowed=allowance.reason)
     return violation
+
+
+def _with_whole_commands(violations: tuple[Violation, ...]) -> tuple[Violation, ...]:
+    """Where several rules stop one change (or the run), each remedy names one command that lifts all of them.
+
+    What was lifted already is in it too: a run without that option would be stopped by it again.
+    """
+    rules: dict[str, dict[Rule, None]] = {}
+    for violation in violations:
+        if violation.rule.liftable:
+            rules.setdefault(violation.name, {})[violation.rule] = None
+    return tuple(
+        replace(v, remedy=v.remedy.replace(allow_command(v.name, v.rule), allow_command(v.name, *rules[v.name])))
+        if len(rules.get(v.name, ())) > 1
+        else v
+        for v in violations
+    )
 
 
 def _holds(violations: Iterable[Violation]) -> dict[str, Hold]:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from reconciler.model import ChangeLimit
 from reconciler.planning.changes import Change, Violation
-from reconciler.planning.rules import Rule
-from reconciler.safety.rule_input import RuleInput, allow, counted_updates
+from reconciler.planning.rules import Rule, allow_command
+from reconciler.safety.rule_input import RuleInput, counted_updates
 
 
 def to_zero(given: RuleInput) -> Iterator[Violation]:
@@ -25,7 +25,7 @@ def to_zero(given: RuleInput) -> Iterator[Violation]:
             message=f"{nobody_counted}{becomes}; HaloPSA bills {live}",
             remedy=(
                 "ask the client; if it is right, write quantity: {allow_zero: true} (may drop to nobody) or "
-                f"retired: true (has left) into the mapping, or run with {allow(Rule.ZERO, change.key)}"
+                f"retired: true (has left) into the mapping, or run: {allow_command(change.key, Rule.ZERO)}"
             ),
             measured=0,
             limit=1,
@@ -78,7 +78,8 @@ def _beyond_limit(rule: Rule, change: Change, live: int, size: int, *, limit: Ch
             f"{limit.users} users and more than {limit.percent} %"
         ),
         remedy=(
-            f"check the client in INFIMA; if it is right, run with {allow(rule, change.key)}, or change limits.{name}"
+            f"check the client in INFIMA; if it is right, run: {allow_command(change.key, rule)}; "
+            f"or change limits.{name}"
         ),
         measured=size,
         limit=limit.users,

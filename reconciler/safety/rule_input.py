@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from reconciler.model import Limits
 from reconciler.planning.changes import Action, Change, Plan, Violation
-from reconciler.planning.rules import Rule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,8 +28,3 @@ def counted_updates(given: RuleInput) -> Iterator[tuple[Change, int]]:
             live = change.before.count
             if live is not None and change.quantity.result is not None:
                 yield change, live
-
-
-def allow(rule: Rule, key: str = "") -> str:
-    """The option that lifts a rule for one run."""
-    return f"--allow {rule}{f':{key}' if key else ''} --reason '...'"

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from reconciler.planning.changes import Violation
 from reconciler.planning.quantity import implied_count
-from reconciler.planning.rules import Rule
+from reconciler.planning.rules import Rule, allow_command
 from reconciler.safety.rule_input import RuleInput
 
 TOTAL_DECREASE_USERS = 20
@@ -27,7 +27,7 @@ def source_empty(given: RuleInput) -> Iterator[Violation]:
             message=f"INFIMA lists {facts.clients_found} of the {facts.clients_wanted} mapped clients",
             remedy=(
                 "check that INFIMA_API_KEY is a partner-level key of the right partner and that INFIMA is up; "
-                "if it is right, run with --allow source-empty --reason '...'"
+                f"if it is right, run: {allow_command('', Rule.SOURCE_EMPTY)}"
             ),
             measured=facts.clients_found,
             limit=(facts.clients_wanted + 1) // 2,
@@ -71,8 +71,8 @@ def source_dropped(given: RuleInput) -> Iterator[Violation]:
                 f"{share} % fewer"
             ),
             remedy=(
-                "this looks like a source that answers badly; look into INFIMA. If it is right, run with "
-                "--allow source-dropped --reason '...'"
+                "this looks like a source that answers badly; look into INFIMA. If it is right, run: "
+                f"{allow_command('', Rule.SOURCE_DROPPED)}"
             ),
             measured=share,
             limit=percent,
@@ -86,8 +86,8 @@ def source_dropped(given: RuleInput) -> Iterator[Violation]:
                 "each below its guard"
             ),
             remedy=(
-                "people do not leave several clients in one night: look into INFIMA. If it is right, run with "
-                "--allow source-dropped --reason '...'"
+                "people do not leave several clients in one night: look into INFIMA. If it is right, run: "
+                f"{allow_command('', Rule.SOURCE_DROPPED)}"
             ),
             measured=sharp_drops * 100 // compared,
             limit=SHARP_DROP_PERCENT,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciler.planning.changes import Action, Violation
-from reconciler.planning.rules import Rule
-from reconciler.safety.rule_input import RuleInput, allow
+from reconciler.planning.rules import Rule, allow_command
+from reconciler.safety.rule_input import RuleInput
 
 VANISHED_BINDINGS = 3
 """From so many recorded ids on, all of them missing at once speaks of another tenant, not of deletions."""
@@ -16,7 +16,7 @@ def wrong_tenant(given: RuleInput) -> Iterator[Violation]:
     """The state belongs to another Halo instance or INFIMA partner, or every recorded Subscription is gone at once."""
     facts, tenant = given.plan.facts, given.plan.tenant
     known = facts.recorded_tenant
-    remedy = "check HALO_URL, INFIMA_API_KEY and --state; if it is right, run with --allow wrong-tenant --reason '...'"
+    remedy = f"check HALO_URL, INFIMA_API_KEY and --state; if it is right, run: {allow_command('', Rule.WRONG_TENANT)}"
     if known is not None and known != tenant:
         yield Violation(
             rule=Rule.WRONG_TENANT,
@@ -48,7 +48,7 @@ def many_creates(given: RuleInput) -> Iterator[Violation]:
             name="",
             message=f"{creates} Subscriptions would be created, the limit is {limit}",
             remedy=(
-                "if this is the first run, run with --allow many-creates --reason '...'; else check the state and "
+                f"if this is the first run, run: {allow_command('', Rule.MANY_CREATES)}; else check the state and "
                 "the marker field; or raise limits.max_creates"
             ),
             measured=creates,
@@ -71,7 +71,7 @@ def non_durable_state(given: RuleInput) -> Iterator[Violation]:
                 ),
                 remedy=(
                     "keep the state: --state git:reconciler-state, or name a directory that outlives the job with "
-                    "--state directory:PATH or RECONCILER_STATE; for this once, run with "
-                    f"{allow(Rule.STATE_NOT_DURABLE, change.key)}"
+                    "--state directory:PATH or RECONCILER_STATE; for this once, run: "
+                    f"{allow_command(change.key, Rule.STATE_NOT_DURABLE)}"
                 ),
             )

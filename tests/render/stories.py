@@ -30,19 +30,22 @@ ZERO = build_hold(
     Rule.ZERO,
     "INFIMA counts 0 users for Harbour Clinic where HaloPSA bills 12",
     "If the client has really left, set `retired: true` or `quantity: {allow_zero: true}`; otherwise look in INFIMA, "
-    "or run with --allow zero:infima-107 --reason '...'",
+    "or run: reconciler apply --allow zero:infima-107 --reason '...'",
 )
 INACTIVE = build_hold(
     Rule.CUSTOMER_INACTIVE,
     "HaloPSA customer 44 (Kestrel Logistics) is inactive",
-    "Activate the customer in HaloPSA, or set `retired: true` on the mapping; if it is to be billed all the same, run "
-    "with --allow customer-inactive:infima-108 --reason '...'",
+    "Activate the customer in HaloPSA, or set `retired: true` on the mapping; if it is to be billed all the same, run: "
+    "reconciler apply --allow customer-inactive:infima-108 --reason '...'",
 )
 DROPPED = Violation(
     rule=Rule.SOURCE_DROPPED,
     name="",
     message="INFIMA's counts come to 301 users where HaloPSA bills 812",
-    remedy="Look whether INFIMA answers completely; if it does, run with --allow source-dropped --reason '...'",
+    remedy=(
+        "Look whether INFIMA answers completely; if it does, run: "
+        "reconciler apply --allow source-dropped --reason '...'"
+    ),
     measured=62,
     limit=20,
 )

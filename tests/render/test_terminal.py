@@ -112,12 +112,12 @@ def test_what_the_plan_has_told_in_full_is_a_line_after_apply(name: str) -> None
 @pytest.mark.parametrize(
     "command",
     [
-        "--allow customer-inactive:infima-108 --reason '...'",
+        "reconciler apply --allow customer-inactive:infima-108 --allow zero:infima-108 --reason '...'",
         "reconciler resolve infima-108 --adopt 9051 --reason '...' --yes",
     ],
 )
 def test_what_is_there_to_be_copied_stays_on_one_line(command: str, width: int) -> None:
-    remedy = f"look into HaloPSA, and when it is right all the same, for this one night, run with {command}; else wait"
+    remedy = f"look into HaloPSA, and when it is right all the same, for this one night, run: {command}; else wait"
     hold = build_hold(Rule.CUSTOMER_INACTIVE, "is inactive", remedy)
     text = render_plan(stories.document(build_plan(build_change(before=12, after=12, hold=hold))), width=width)
     assert any(command in line for line in text.splitlines())

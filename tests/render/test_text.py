@@ -161,7 +161,7 @@ def test_markdown_reads_as_the_name(name: str) -> None:
 
 
 def test_option_in_a_remedy_can_be_copied() -> None:
-    remedy = "run with --allow zero:infima-107 --reason '...'"
+    remedy = "run: reconciler apply --allow zero:infima-107 --reason '...'"
     assert rendered_text(markdown_safe(remedy)) == remedy
 
 

@@ -493,3 +493,25 @@ def test_a_count_of_nobody_is_said_in_words() -> None:
     assert only_violation(update(10, 0, counted=1, included=5)).message.startswith(
         "INFIMA counts 1 active users, which"
     )
+
+
+def test_two_rules_on_one_change_get_one_whole_command_for_both() -> None:
+    plan = judge(update(20, 0))
+    command = "reconciler apply --allow zero:a --allow decrease:a --reason '...'"
+    assert [command in v.remedy for v in plan.violations] == [True, True]
+    assert plan.changes[0].hold is not None
+    assert command in plan.changes[0].hold.remedy
+
+
+def test_the_command_keeps_what_was_lifted_already() -> None:
+    plan = judge(update(20, 0), allow=allowance(Rule.ZERO, "a"))
+    hold = plan.changes[0].hold
+    assert hold is not None
+    assert "reconciler apply --allow zero:a --allow decrease:a --reason '...'" in hold.remedy
+
+
+def test_rules_of_other_mappings_do_not_get_into_the_command() -> None:
+    other = replace(update(20, 0), mapping=build_mapping(key="b"))
+    plan = judge(update(20, 0), other, limits=SOURCE_TRUSTED)
+    assert all("zero:a --allow" not in v.remedy for v in plan.violations if v.name == "b")
+    assert sum("--allow zero:b --allow decrease:b" in v.remedy for v in plan.violations) == 2

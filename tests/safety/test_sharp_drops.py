@@ -40,8 +40,8 @@ def test_what_is_seen_is_said_with_its_figures_and_what_helps() -> None:
         name="",
         message="3 of 23 mappings lost a third of their users or more at once, each below its guard",
         remedy=(
-            "people do not leave several clients in one night: look into INFIMA. If it is right, run with "
-            "--allow source-dropped --reason '...'"
+            "people do not leave several clients in one night: look into INFIMA. If it is right, run: "
+            "reconciler apply --allow source-dropped --reason '...'"
         ),
         measured=13,
         limit=10,
