@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import NewType
+from typing import Any, NewType
 
 InfimaClientId = NewType("InfimaClientId", int)
 HaloCustomerId = NewType("HaloCustomerId", int)
@@ -282,7 +282,7 @@ class Subscription:
     marker: str | None = None
     unit_price: Decimal | None = None
     last_day: date | None = None
-    raw: MappingABC[str, Json] = field(default_factory=dict, compare=False, repr=False)
+    raw: MappingABC[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def live(self) -> bool:

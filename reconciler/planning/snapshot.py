@@ -5,25 +5,17 @@ It holds ids, names, counts and unit prices, and nothing of any user: raw rows, 
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, date, datetime
-from decimal import Decimal
-from typing import Any
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from reconciler.errors import PlanFileError
 from reconciler.model import (
     HaloCustomer,
-    HaloCustomerId,
     InfimaClient,
-    InfimaClientId,
-    Json,
     Observation,
     Recorded,
     Subscription,
-    SubscriptionId,
     Tenant,
     UnreadableUsers,
     UserCount,
@@ -31,10 +23,13 @@ from reconciler.model import (
 from reconciler.state.document import StateDocument
 from reconciler.state.document import decode as decode_state
 from reconciler.state.document import encode as encode_state
+from reconciler.state.spelling import convert, read_tree, require_whole_numbers, to_line
 
-FORMAT = "reconciler-snapshot/1"
+FORMAT = "reconciler-snapshot/2"
 MAX_SNAPSHOT_BYTES = 100_000_000
 MAKE_ANOTHER = "Make a new one with: reconciler plan --save-snapshot FILE"
+_NO_CUSTOMER = -1
+_PRICE = re.compile(r"[0-9]{1,8}(\.[0-9]{1,4})?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,149 +40,75 @@ class Snapshot:
     recorded: Recorded
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Members:
+    """The file's members. `state` is a whole state.json, checksum included."""
+
+    format: str
+    taken_at: datetime
+    tenant: Tenant
+    clients: tuple[InfimaClient, ...]
+    user_counts: tuple[UserCount, ...]
+    unreadable: tuple[UnreadableUsers, ...]
+    customers: tuple[HaloCustomer, ...]
+    subscriptions: tuple[Subscription, ...]
+    durable: bool
+    state: str
+
+
 def dump_snapshot(snapshot: Snapshot) -> str:
     """The snapshot as JSON: the same snapshot gives the same text."""
     seen, recorded = snapshot.observation, snapshot.recorded
-    state = StateDocument(
-        tenant=recorded.tenant,
-        bindings=recorded.bindings,
-        attempts=recorded.attempts,
-        given_up=recorded.given_up,
-        last_good_run=recorded.last_good_run,
+    members = _Members(
+        format=FORMAT,
+        taken_at=seen.taken_at,
+        tenant=seen.tenant,
+        clients=seen.clients,
+        user_counts=tuple(one for one in seen.user_counts if isinstance(one, UserCount)),
+        unreadable=tuple(one for one in seen.user_counts if isinstance(one, UnreadableUsers)),
+        customers=seen.customers,
+        subscriptions=tuple(replace(one, raw={}) for one in seen.subscriptions),
+        durable=recorded.durable,
+        state=encode_state(StateDocument.of(recorded)).decode(),
     )
-    document: dict[str, Json] = {
-        "format": FORMAT,
-        "taken_at": seen.taken_at.astimezone(UTC).isoformat(),
-        "halo_url": seen.tenant.halo_url,
-        "infima_partner": seen.tenant.infima_partner,
-        "clients": [[c.id, c.name, c.user_count, c.inactive_user_count] for c in seen.clients],
-        "user_counts": [_count_row(u) for u in seen.user_counts],
-        "customers": [[c.id, c.name, c.inactive, c.currency] for c in seen.customers],
-        "subscriptions": [
-            [
-                *(s.id, s.customer_id, s.name, s.count, s.type, s.is_active, s.deleted, s.marker),
-                s.last_day.isoformat() if s.last_day else None,
-                None if s.unit_price is None else f"{s.unit_price:f}",
-            ]
-            for s in seen.subscriptions
-        ],
-        "durable": recorded.durable,
-        "state": encode_state(state).decode(),
-    }
-    return json.dumps(document, ensure_ascii=True, allow_nan=False, separators=(",", ":")) + "\n"
-
-
-def _count_row(counted: UserCount | UnreadableUsers) -> list[Json]:
-    if isinstance(counted, UserCount):
-        known: list[Json] = [counted.client_id, counted.active, counted.listed]
-        return [*known, counted.without_status] if counted.without_status else known
-    return [counted.client_id, counted.reason]
+    return to_line(members) + "\n"
 
 
 def read_snapshot(data: bytes) -> Snapshot:
-    """The snapshot in these bytes. Raises `PlanFileError` for anything that is not exactly one."""
+    """The snapshot in these bytes. Raises `PlanFileError` for anything that `dump_snapshot` did not write."""
     if len(data) > MAX_SNAPSHOT_BYTES:
         raise PlanFileError("The snapshot is too large.", hint=MAKE_ANOTHER)
     try:
-        document = json.loads(data)
-        if not isinstance(document, dict) or document.get("format") != FORMAT:
+        tree = read_tree(data)
+        if not isinstance(tree, dict) or tree.get("format") != FORMAT:
             raise PlanFileError("The file is not a snapshot of this version.", hint=MAKE_ANOTHER)
-        return Snapshot(observation=_observation(document), recorded=_recorded(document))
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        require_whole_numbers(tree, least={"customer_id": _NO_CUSTOMER})
+        snapshot = _snapshot(convert(tree, _Members))
+        untouched = dump_snapshot(snapshot).encode() == data
+    except (ValueError, RecursionError) as error:
         raise PlanFileError(f"The snapshot cannot be read: {error}.", hint=MAKE_ANOTHER) from error
+    if not untouched:
+        raise PlanFileError(
+            "The snapshot cannot be read: it was edited, or another version of reconciler wrote it.", hint=MAKE_ANOTHER
+        )
+    return snapshot
 
 
-def _observation(document: Mapping[str, Any]) -> Observation:
-    taken_at = datetime.fromisoformat(document["taken_at"])
-    if taken_at.tzinfo is None:
-        raise ValueError("taken_at has no time zone")
-    return Observation(
-        taken_at=taken_at,
-        tenant=Tenant(halo_url=_text(document["halo_url"]), infima_partner=_text(document["infima_partner"])),
-        clients=tuple(
-            InfimaClient(
-                id=InfimaClientId(_whole(number)), name=_text(name), user_count=_count(users),
-                inactive_user_count=_count(inactive),
-            )
-            for number, name, users, inactive in document["clients"]
+def _snapshot(members: _Members) -> Snapshot:
+    for one in members.subscriptions:
+        if one.unit_price is not None and not _PRICE.fullmatch(f"{one.unit_price:f}"):
+            raise ValueError(f"{one.unit_price} is no price")
+    counts: list[UserCount | UnreadableUsers] = [*members.user_counts, *members.unreadable]
+    counts.sort(key=lambda one: one.client_id)
+    state = decode_state(members.state.encode(), place="the snapshot's state")
+    return Snapshot(
+        observation=Observation(
+            taken_at=members.taken_at,
+            tenant=members.tenant,
+            clients=members.clients,
+            user_counts=tuple(counts),
+            customers=members.customers,
+            subscriptions=members.subscriptions,
         ),
-        user_counts=tuple(_user_count(row) for row in document["user_counts"]),
-        customers=tuple(
-            HaloCustomer(
-                id=HaloCustomerId(_whole(number)), name=_text(name), inactive=_flag(inactive),
-                currency=_text(currency[0]) if currency and currency[0] is not None else None,
-            )
-            for number, name, inactive, *currency in document["customers"]
-        ),
-        subscriptions=tuple(_subscription(*row) for row in document["subscriptions"]),
-    )  # fmt: skip
-
-
-def _user_count(row: list[Any]) -> UserCount | UnreadableUsers:
-    client = InfimaClientId(_whole(row[0]))
-    if isinstance(row[1], str):
-        return UnreadableUsers(client_id=client, reason=row[1])
-    without = _whole(row[3]) if len(row) > 3 else 0  # noqa: PLR2004 - written only where there is something to say
-    return UserCount(client_id=client, active=_whole(row[1]), listed=_whole(row[2]), without_status=without)
-
-
-def _subscription(  # noqa: PLR0917 - one row of the file, in its order
-    number: object,
-    customer: object,
-    name: object,
-    count: object,
-    kind: object,
-    is_active: object,
-    deleted: object,
-    marker: object,
-    last_day: object = None,
-    unit_price: object = None,
-) -> Subscription:
-    return Subscription(
-        id=SubscriptionId(_whole(number)),
-        customer_id=None if customer is None else HaloCustomerId(_whole(customer, least=-1)),
-        name=_text(name),
-        count=_count(count),
-        type=_whole(kind),
-        is_active=_flag(is_active),
-        deleted=_flag(deleted),
-        marker=None if marker is None else _text(marker),
-        last_day=None if last_day is None else date.fromisoformat(_text(last_day)),
-        unit_price=None if unit_price is None else _price(_text(unit_price)),
+        recorded=state.recorded(durable=members.durable),
     )
-
-
-def _recorded(document: Mapping[str, Any]) -> Recorded:
-    state = decode_state(_text(document["state"]).encode(), place="the snapshot's state")
-    return state.recorded(durable=_flag(document["durable"]))
-
-
-def _price(text: str) -> Decimal:
-    if not _PRICE.fullmatch(text):
-        raise ValueError(f"a price is wanted, not {text!r}")
-    return Decimal(text)
-
-
-_PRICE = re.compile(r"[0-9]{1,8}(\.[0-9]{1,4})?")
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"text is wanted, not {value!r}")
-    return value
-
-
-def _flag(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise TypeError(f"true or false is wanted, not {value!r}")
-    return value
-
-
-def _count(value: object) -> int | None:
-    return None if value is None else _whole(value)
-
-
-def _whole(value: object, *, least: int = 0) -> int:
-    if type(value) is not int or value < least:
-        raise TypeError(f"a whole number is wanted, not {value!r}")
-    return value

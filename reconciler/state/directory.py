@@ -18,11 +18,12 @@ from reconciler.clock import Clock
 from reconciler.errors import StateError, StateLocked
 from reconciler.model import Json, Recorded
 from reconciler.state.base import RunInfo, RunState
-from reconciler.state.document import STATE_FILE, StateDocument, decode, encode, format_time
+from reconciler.state.document import STATE_FILE, StateDocument, decode, encode
 from reconciler.state.files import PrivateDirectory, StateFiles, os_errors_as_state_errors
 from reconciler.state.history import History
 from reconciler.state.journal import Journal
 from reconciler.state.recording import Edit, Step, record_run, recorded_in
+from reconciler.state.spelling import format_time
 
 RUN_LOCK = "run.lock"
 HOLDER_FILE = "run.holder"

@@ -2,36 +2,33 @@
 
 The file is JSON with one line per key, sorted, so that `git diff` reads well. It is accepted only in exactly the
 spelling that `encode` gives, checksum included: a file that was edited, cut or damaged is refused, never half-read.
+
+To remember something more, add a member with a default to `StateDocument`, `Binding` or `Attempt`, and to `Recorded`
+where the plan looks at it: a member at its default is not spelled, so files from before it are read as they are.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from functools import lru_cache
+from dataclasses import dataclass, field, fields, replace
+from datetime import datetime
 from typing import Any
 
 from reconciler.errors import StateConflict, StateError
 from reconciler.model import (
     Attempt,
     Binding,
-    BindingOrigin,
-    HaloCustomerId,
-    Json,
     MappingKey,
     Recorded,
-    RunId,
     SubscriptionId,
     Tenant,
 )
+from reconciler.state.spelling import convert, plain, read_tree, require_whole_numbers, to_line
 
-_TIMES = 256
-"""So many spellings of times are remembered: one night binds a thousand Subscriptions at one moment."""
+FORMAT = 2
+"""Format 1 spelled every member, defaults too. It is read, and written anew at the next record."""
 
-FORMAT = 1
 STATE_FILE = "state.json"
 
 
@@ -58,14 +55,15 @@ class StateDocument:
 
     def recorded(self, *, durable: bool) -> Recorded:
         """The part that plan and apply look at."""
-        return Recorded(
-            tenant=self.tenant,
-            bindings=dict(self.bindings),
-            attempts=dict(self.attempts),
-            given_up=dict(self.given_up),
-            last_good_run=self.last_good_run,
-            durable=durable,
-        )
+        return Recorded(durable=durable, **{name: getattr(self, name) for name in _SHARED})
+
+    @classmethod
+    def of(cls, recorded: Recorded) -> StateDocument:
+        """The document that says what `recorded` says, without the ends of the chains."""
+        return cls(**{name: getattr(recorded, name) for name in _SHARED})
+
+
+_SHARED = tuple({each.name for each in fields(StateDocument)} & {each.name for each in fields(Recorded)})
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -178,53 +176,42 @@ def decide(
 
 def encode(document: StateDocument) -> bytes:
     """The document's only spelling, its checksum in the last member."""
-    body = _body(document)
-    checksum = hashlib.sha256(body.encode("ascii")).hexdigest()
-    return f'{body},\n"sha256": "{checksum}"\n}}\n'.encode("ascii")
+    return _lines({"format": FORMAT, **_members(document)})
 
 
 def decode(content: bytes | None, *, place: str) -> StateDocument:
     """The document in `content`; None (no file) is the empty document. `place` names the file in messages.
 
-    Raises `StateError` for a newer format and for anything that `encode` did not write.
+    Raises `StateError` for a newer format and for anything that `encode` did not write, in this format or the first.
     """
     if content is None:
         return StateDocument()
     try:
-        document = _decode_object(json.loads(content.decode("ascii")), place)
+        tree = read_tree(content)
+        stated = tree.pop("format")
+        if type(stated) is int and stated > FORMAT:
+            raise StateError(
+                f"{place} has format {stated}, and this version of reconciler knows {FORMAT}.", hint=_UPGRADE
+            )
+        document = _document(tree)
         if encode(document) == content:
+            return document
+        unspoilt = _lines({"format": stated, **tree}) == content  # duplicate members are lost on the way, and show
+        if unspoilt and stated == 1 and _without_defaults(tree) == _members(document):
             return document
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as exc:
         raise _damaged(place) from exc
+    if unspoilt and stated == FORMAT:
+        raise StateError(
+            f"{place} is whole, but holds something that this version of reconciler does not write.",
+            hint=(
+                f"{_UPGRADE} If there is no newer version, it was edited by hand: restore it from a backup or from git."
+            ),
+        )
     raise _damaged(place)
 
 
-def format_time(moment: datetime) -> str:
-    """A time as the state's files spell it: UTC, ISO 8601, with a Z."""
-    return _spelled(moment.astimezone(UTC))
-
-
-@lru_cache(maxsize=_TIMES)
-def _spelled(moment: datetime) -> str:
-    """Only in UTC: elsewhere two moments of the hour that a clock shows twice are equal."""
-    return moment.isoformat().replace("+00:00", "Z")
-
-
-@lru_cache(maxsize=_TIMES)
-def parse_time(text: str) -> datetime:
-    """The time in `text`. Raises `ValueError` without a time zone."""
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError(text)
-    return moment.astimezone(UTC)
-
-
-_SPELLING = json.JSONEncoder(ensure_ascii=True, allow_nan=False, sort_keys=True, separators=(", ", ": "))
-
-
-def to_line(value: Json) -> str:
-    """JSON on one line, members sorted, ASCII only; NaN and infinities raise `ValueError`."""
-    return _SPELLING.encode(value)
+_UPGRADE = "Upgrade reconciler to the version that wrote it; an older one must not change it."
 
 
 def _damaged(place: str) -> StateError:
@@ -237,121 +224,54 @@ def _damaged(place: str) -> StateError:
     )
 
 
-def _body(document: StateDocument) -> str:
-    last = document.last_good_run
-    members = {
-        "format": str(FORMAT),
-        "tenant": to_line(_encode_tenant(document.tenant)),
-        "last_good_run": to_line(None if last is None else format_time(last)),
-        "journal": to_line(_encode_head(document.journal)),
-        "history": to_line(_encode_head(document.history)),
-        "bindings": _section({key: _spell_binding(value) for key, value in document.bindings.items()}),
-        "attempts": _section({key: to_line(_encode_attempt(value)) for key, value in document.attempts.items()}),
-        "given_up": _section({key: to_line(list(value)) for key, value in document.given_up.items()}),
+_SECTIONS = frozenset(each.name for each in fields(StateDocument) if each.default_factory is dict)
+_NAMED_BY_THEIR_KEY = ("bindings", "attempts")
+"""The sections whose rows are spelled without their key: it stands before them."""
+
+
+def _members(document: StateDocument) -> dict[str, Any]:
+    """The document in plain values, as `_lines` spells them."""
+    members: dict[str, Any] = plain(document)
+    for section in _NAMED_BY_THEIR_KEY:
+        for key, row in members.get(section, {}).items():
+            if row.pop("key") != key:
+                raise ValueError(f"{section}: {key} stands before another key's row")
+    return members
+
+
+def _document(tree: Mapping[str, Any]) -> StateDocument:
+    require_whole_numbers(tree)
+    keyed = {
+        section: {key: {**row, "key": key} for key, row in tree[section].items()}
+        for section in _NAMED_BY_THEIR_KEY
+        if section in tree
     }
-    return "{\n" + ",\n".join(f'"{name}": {value}' for name, value in members.items())
+    return convert({**tree, **keyed}, StateDocument)
 
 
-def _section(rows: Mapping[MappingKey, str]) -> str:
-    lines = [f"{to_line(str(key))}: {rows[key]}" for key in sorted(rows)]
-    return "{\n" + ",\n".join(lines) + "\n}" if lines else "{}"
-
-
-def _encode_head(head: ChainHead | None) -> Json:
-    return None if head is None else {"file": head.file, "seq": head.seq, "hash": head.hash}
-
-
-def _encode_tenant(tenant: Tenant | None) -> Json:
-    if tenant is None:
-        return None
-    return {"halo_url": tenant.halo_url, "infima_partner": tenant.infima_partner}
-
-
-def _spell_binding(binding: Binding) -> str:
-    """As `to_line` would: there is one for each mapping, and the state is spelled several times a run."""
-    counted = "null" if binding.last_counted is None else binding.last_counted
-    return (
-        f'{{"awaiting_first_count": {"true" if binding.awaiting_first_count else "false"}, '
-        f'"bound_at": "{format_time(binding.bound_at)}", "customer_id": {binding.customer_id}, '
-        f'"last_counted": {counted}, "origin": "{binding.origin.value}", '
-        f'"subscription_id": {binding.subscription_id}}}'
+def _lines(members: Mapping[str, Any]) -> bytes:
+    """One line for each member, in a section one for each key, and the checksum of all that."""
+    body = "{\n" + ",\n".join(
+        f'"{name}": {_member(name, value)}' for name, value in members.items() if name != "sha256"
     )
+    checksum = hashlib.sha256(body.encode("ascii")).hexdigest()
+    return f'{body},\n"sha256": "{checksum}"\n}}\n'.encode("ascii")
 
 
-def _encode_attempt(attempt: Attempt) -> Json:
-    return {
-        "generation": attempt.generation,
-        "run": attempt.run,
-        "nonce": attempt.nonce,
-        "customer_id": attempt.customer_id,
-        "subscription_name": attempt.subscription_name,
-        "recorded_at": format_time(attempt.recorded_at),
-    }
+def _member(name: str, value: Any) -> str:
+    """A section and a list have a line for each row."""
+    if name in _SECTIONS and value:
+        return "{\n" + ",\n".join(f"{to_line(key)}: {to_line(value[key])}" for key in sorted(value)) + "\n}"
+    if isinstance(value, list) and value:
+        return "[\n" + ",\n".join(to_line(row) for row in value) + "\n]"
+    return to_line(value)
 
 
-def _decode_object(raw: Any, place: str) -> StateDocument:
-    # Wrong types and missing members raise here or show as another spelling in `decode`; both mean damage.
-    if type(raw["format"]) is int and raw["format"] > FORMAT:
-        raise StateError(
-            f"{place} has format {raw['format']}, and this version of reconciler knows {FORMAT}.",
-            hint="Upgrade reconciler to the version that wrote it; an older one must not change it.",
-        )
-    tenant, last = raw["tenant"], raw["last_good_run"]
-    return StateDocument(
-        tenant=tenant and Tenant(halo_url=_text(tenant["halo_url"]), infima_partner=_text(tenant["infima_partner"])),
-        bindings={MappingKey(key): _decode_binding(key, row) for key, row in raw["bindings"].items()},
-        attempts={MappingKey(key): _decode_attempt(key, row) for key, row in raw["attempts"].items()},
-        given_up={
-            MappingKey(key): tuple(SubscriptionId(_whole(value)) for value in row)
-            for key, row in raw["given_up"].items()
-        },
-        last_good_run=last and parse_time(last),
-        journal=_decode_head(raw["journal"]),
-        history=_decode_head(raw["history"]),
-    )
-
-
-def _decode_head(raw: Any) -> ChainHead | None:
-    return raw and ChainHead(file=_text(raw["file"]), seq=_whole(raw["seq"]), hash=_text(raw["hash"]))
-
-
-def _decode_binding(key: str, row: Any) -> Binding:
-    return Binding(
-        key=MappingKey(key),
-        subscription_id=SubscriptionId(_whole(row["subscription_id"])),
-        customer_id=HaloCustomerId(_whole(row["customer_id"])),
-        origin=BindingOrigin(row["origin"]),
-        bound_at=parse_time(row["bound_at"]),
-        awaiting_first_count=_flag(row["awaiting_first_count"]),
-        last_counted=None if row["last_counted"] is None else _whole(row["last_counted"]),
-    )
-
-
-def _decode_attempt(key: str, row: Any) -> Attempt:
-    return Attempt(
-        key=MappingKey(key),
-        generation=_whole(row["generation"]),
-        run=RunId(_text(row["run"])),
-        nonce=_text(row["nonce"]),
-        customer_id=HaloCustomerId(_whole(row["customer_id"])),
-        subscription_name=_text(row["subscription_name"]),
-        recorded_at=parse_time(row["recorded_at"]),
-    )
-
-
-def _text(value: Any) -> str:
-    if type(value) is not str:
-        raise TypeError(value)
-    return value
-
-
-def _whole(value: Any) -> int:
-    if type(value) is not int or value < 0:
-        raise TypeError(value)
-    return value
-
-
-def _flag(value: Any) -> bool:
-    if type(value) is not bool:
-        raise TypeError(value)
-    return value
+def _without_defaults(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """The members of format 1 as format 2 has them; null, false and nothing were the defaults."""
+    left = {}
+    for name, value in tree.items():
+        item = _without_defaults(value) if isinstance(value, dict) else value
+        if name != "sha256" and item is not None and item is not False and item != {}:
+            left[name] = item
+    return left

@@ -27,13 +27,14 @@ from reconciler.errors import StateError
 from reconciler.model import Recorded
 from reconciler.state.base import RunInfo, RunState
 from reconciler.state.directory import run_lock
-from reconciler.state.document import STATE_FILE, StateDocument, decode, encode, format_time
+from reconciler.state.document import STATE_FILE, StateDocument, decode, encode
 from reconciler.state.files import PrivateDirectory, StateFiles
 from reconciler.state.gitcommand import NETWORK_SECONDS, Git, GitAnswer, clean
 from reconciler.state.gitfiles import CommitFiles, Overlay, write_commit
 from reconciler.state.history import HISTORY_FOLDER, History
 from reconciler.state.journal import JOURNAL_FOLDER, Journal
 from reconciler.state.recording import Step, record_run, recorded_in
+from reconciler.state.spelling import format_time
 
 DEFAULT_BRANCH = "reconciler-state"
 PUSH_TRIES = 12

@@ -6,17 +6,21 @@ a network. What is damaged is left out of answers and named by `verify`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, cast
+from typing import TypeVar
 
-from reconciler.model import Json, MappingKey, PriceSource, RunId, SubscriptionId, UnitPrice
+from reconciler.errors import StateError
+from reconciler.model import Json, MappingKey, PriceSource, RunId, UnitPrice
 from reconciler.state.base import HistoryChange, RunInfo, RunVerdict
-from reconciler.state.document import STATE_FILE, ChainHead, decode, format_time, parse_time
+from reconciler.state.document import STATE_FILE, ChainHead, decode
 from reconciler.state.files import StateFiles
 from reconciler.state.journal import GENESIS, JOURNAL_FOLDER, Record, make_record, read_lines, read_records
+from reconciler.state.spelling import convert, plain
+
+T = TypeVar("T")
 
 HISTORY_FOLDER = "history"
 
@@ -91,16 +95,7 @@ class History:
 
     def snapshots(self) -> tuple[Snapshot, ...]:
         """The monthly full records, oldest first."""
-        return tuple(
-            Snapshot(
-                taken_at=record.time,
-                run=record.run,
-                quantities=cast("Mapping[MappingKey, int]", record.facts["quantities"]),
-                prices=_prices(cast("Mapping[str, list[str]]", record.facts.get("prices", {}))),
-            )
-            for record in self._records()
-            if record.kind == "snapshot"
-        )
+        return tuple(_snapshot(record) for record in self._records() if record.kind == "snapshot")
 
     def unfinished(self) -> tuple[UnfinishedRun, ...]:
         """Runs without a verdict, oldest first, each with the requests whose outcome is unknown."""
@@ -225,76 +220,46 @@ def _history_lines(
 
 
 def info_facts(info: RunInfo) -> dict[str, Json]:
-    """Who ran what, as records keep it."""
-    return {
-        "command": info.command,
-        "started_at": format_time(info.started_at),
-        "actor": info.actor,
-        "commit": info.commit,
-        "mappings_sha256": info.mappings_sha256,
-        "version": info.version,
-    }
-
-
-_CHANGE_FACTS = tuple(each.name for each in fields(HistoryChange))
-
-
-def _run_facts(info: RunInfo, verdict: RunVerdict) -> dict[str, Json]:
-    changes: list[Json] = [{name: getattr(change, name) for name in _CHANGE_FACTS} for change in verdict.changes]
-    return {**info_facts(info), **verdict_facts(verdict), "changes": changes}
+    """Who ran what, as records keep it; the run's id stands in the record itself."""
+    return _without(plain(info), "id")
 
 
 def verdict_facts(verdict: RunVerdict) -> dict[str, Json]:
     """How a run ended, as records keep it; its changes stand in the history alone."""
-    return {
-        "exit_code": verdict.exit_code,
-        "sentence": verdict.sentence,
-        "users_before": verdict.users_before,
-        "users_after": verdict.users_after,
-        "decision": verdict.decision,
-        "whole": verdict.whole,
-    }
+    return _without(plain(verdict), "run", "finished_at", "snapshot", "prices", "changes")
+
+
+def _run_facts(info: RunInfo, verdict: RunVerdict) -> dict[str, Json]:
+    return {**info_facts(info), **verdict_facts(verdict), "changes": plain(verdict.changes)}
+
+
+def _without(facts: dict[str, Json], *names: str) -> dict[str, Json]:
+    return {name: value for name, value in facts.items() if name not in names}
 
 
 def _past_run(record: Record) -> PastRun:
-    # The hash vouches that `_run_facts` wrote these members, so they are taken at their word.
-    facts: dict[str, Any] = dict(record.facts)
-    info = RunInfo(
-        id=record.run,
-        command=facts["command"],
-        started_at=parse_time(facts["started_at"]),
-        actor=facts["actor"],
-        commit=facts["commit"],
-        mappings_sha256=facts["mappings_sha256"],
-        version=facts["version"],
-    )
-    verdict = RunVerdict(
-        run=record.run,
-        finished_at=record.time,
-        exit_code=facts["exit_code"],
-        sentence=facts["sentence"],
-        users_before=facts["users_before"],
-        users_after=facts["users_after"],
-        changes=tuple(_changes(facts["changes"])),
-        snapshot={},
-        decision=facts.get("decision", False),
-        whole=facts.get("whole", True),
-    )
-    return PastRun(info=info, verdict=verdict)
+    info = _read(record, {"id": record.run}, RunInfo)
+    told = {"run": record.run, "finished_at": record.time, "snapshot": {}}
+    return PastRun(info=info, verdict=_read(record, told, RunVerdict))
 
 
-def _prices(facts: Mapping[str, list[str]]) -> dict[MappingKey, UnitPrice]:
-    return {MappingKey(key): recorded_price(amount, currency) for key, (amount, currency) in facts.items()}
+def _snapshot(record: Record) -> Snapshot:
+    stated = record.facts.get("prices", {}).items()
+    prices = {key: plain(recorded_price(amount, currency)) for key, (amount, currency) in stated}
+    return _read(record, {"taken_at": record.time, "run": record.run, "prices": prices}, Snapshot)
+
+
+def _read(record: Record, more: Mapping[str, object], kind: type[T]) -> T:
+    """The `kind` that a record's facts say, strictly. The hash vouches for them, so only another version differs."""
+    try:
+        return convert({**record.facts, **more}, kind)
+    except ValueError as exc:
+        raise StateError(
+            f"The history's record {record.seq} of run {record.run} cannot be read: {exc}.",
+            hint="Another version of reconciler wrote it: upgrade to that one.",
+        ) from exc
 
 
 def recorded_price(amount: str, currency: str) -> UnitPrice:
     """HaloPSA's unit price as a record keeps it."""
     return UnitPrice(amount=Decimal(amount), currency=currency, source=PriceSource.HALO)
-
-
-def _changes(rows: list[dict[str, Any]]) -> Iterator[HistoryChange]:
-    for row in rows:
-        subscription = row["subscription_id"]
-        yield HistoryChange(
-            **{**row, "subscription_id": None if subscription is None else SubscriptionId(subscription)}
-        )

@@ -7,7 +7,6 @@ accepted only in the one spelling that was hashed. Records hold keys, ids, count
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import threading
 from collections.abc import Mapping
@@ -20,8 +19,9 @@ from reconciler.clock import Clock
 from reconciler.errors import StateError
 from reconciler.model import Json, RunId
 from reconciler.state.base import Intent, IntentResult, RunInfo
-from reconciler.state.document import ChainHead, format_time, parse_time, to_line
+from reconciler.state.document import ChainHead
 from reconciler.state.files import AppendOnlyFile, PrivateDirectory
+from reconciler.state.spelling import convert, format_time, plain, read_tree, to_line
 
 GENESIS = "0" * 64
 """What the first record of all names as the hash before it."""
@@ -38,7 +38,7 @@ class Record:
     time: datetime
     kind: str
     run: RunId
-    facts: Mapping[str, Json]
+    facts: Mapping[str, Any]
     prev: str
     hash: str
 
@@ -71,8 +71,8 @@ def make_record(
 ) -> tuple[Record, bytes]:
     """A record with its hash, and its line. Raises `StateError` for facts that are no JSON."""
     try:
-        body = to_line(_body(seq=seq, time=time, kind=kind, run=run, facts=facts, prev=prev))
-    except (ValueError, TypeError) as exc:
+        body = to_line({"seq": seq, "time": time, "kind": kind, "run": run, "facts": facts, "prev": prev})
+    except (ValueError, TypeError, OverflowError) as exc:
         raise StateError(f"A journal record of kind {kind} cannot be written as JSON: {exc}.") from exc
     digest = hashlib.sha256(body.encode("ascii")).hexdigest()
     record = Record(seq=seq, time=time, kind=kind, run=run, facts=facts, prev=prev, hash=digest)
@@ -83,18 +83,13 @@ def make_record(
 def read_line(line: bytes) -> Record:
     """The record in a line (its newline included). Raises `ValueError` for any other spelling."""
     try:
-        raw: dict[str, Any] = json.loads(line.decode("ascii"))
-        record, spelling = make_record(
-            seq=raw["seq"],
-            time=parse_time(raw["time"]),
-            kind=raw["kind"],
-            run=RunId(raw["run"]),
-            facts=raw["facts"],
-            prev=raw["prev"],
+        record = convert(read_tree(line), Record)
+        _, spelling = make_record(
+            seq=record.seq, time=record.time, kind=record.kind, run=record.run, facts=record.facts, prev=record.prev
         )
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, StateError) as exc:
+    except (ValueError, RecursionError, StateError) as exc:
         raise ValueError("not a journal record") from exc
-    if spelling != line or type(record.seq) is not int or not isinstance(record.facts, dict):
+    if spelling != line:
         raise ValueError("not a journal record")
     return record
 
@@ -179,15 +174,8 @@ class Journal:
 
 def intent_facts(intent: Intent) -> dict[str, Json]:
     """An intent as a journal record keeps it."""
-    entries: list[Json] = [
-        {"key": entry.key, "subscription_id": entry.subscription_id, "before": entry.before, "after": entry.after}
-        for entry in intent.entries
-    ]
-    return {"number": intent.number, "request": intent.kind, "entries": entries, "body_sha256": intent.body_sha256}
-
-
-def _body(*, seq: int, time: datetime, kind: str, run: RunId, facts: Mapping[str, Json], prev: str) -> Json:
-    return {"seq": seq, "time": format_time(time), "kind": kind, "run": run, "facts": dict(facts), "prev": prev}
+    facts: dict[str, Json] = plain(intent)
+    return {"request" if name == "kind" else name: value for name, value in facts.items()}
 
 
 def _record_or_none(line: bytes) -> Record | None:

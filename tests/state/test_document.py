@@ -53,9 +53,9 @@ def test_missing_file_is_the_empty_state() -> None:
 
 
 def test_newer_format_says_upgrade() -> None:
-    content = encode(FULL).replace(b'"format": 1', b'"format": 2')
+    content = encode(FULL).replace(b'"format": 2', b'"format": 3')
 
-    with pytest.raises(StateError, match=r"x/state\.json has format 2") as caught:
+    with pytest.raises(StateError, match=r"x/state\.json has format 3") as caught:
         decode(content, place="x/state.json")
     assert "Upgrade" in caught.value.hint
 
@@ -103,11 +103,40 @@ def _forged(old: str, new: str) -> bytes:
         ('"nonce": "n1"', '"nonce": 1'),
         ('"origin": "created"', '"origin": "guessed"'),
         ("05:17:03Z", "05:17:03"),
+        ('"last_counted": 15', '"last_counted": 14, "last_counted": 15'),
+        ('"seq": 4', '"seq": 4.0'),
+        ('"halo_url": "https://halo.example.com"', '"halo_url": null'),
     ],
 )
 def test_wrong_types_are_refused_even_under_a_right_checksum(old: str, new: str) -> None:
     with pytest.raises(StateError, match="damaged"):
         decode(_forged(old, new), place="state.json")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"format": 2', '"format": 2,\n"later": {}'),
+        ('"last_counted": 15', '"last_counted": 15, "later": 1'),
+        ('"halo_url"', '"a_later_member": true, "halo_url"'),
+        ('"nonce": "n1"', '"key": "other", "nonce": "n1"'),
+        ("05:17:03Z", "05:17:03+00:00"),
+    ],
+)
+def test_what_only_another_version_writes_is_refused_and_says_upgrade(old: str, new: str) -> None:
+    with pytest.raises(StateError, match="holds something that this version of reconciler does not write") as caught:
+        decode(_forged(old, new), place="state.json")
+    assert "Upgrade" in caught.value.hint
+
+
+def test_a_member_at_its_default_is_not_spelled() -> None:
+    """So that a member that is added later leaves every file as it is until it says something."""
+    settled = replace(binding("acme", 9001), awaiting_first_count=False)
+    lines = encode(StateDocument(bindings={ACME: settled})).decode().splitlines()
+
+    assert [line.partition(":")[0] for line in lines if ":" in line] == ['"format"', '"bindings"', '"acme"', '"sha256"']
+    assert "awaiting_first_count" not in lines[3]
+    assert "last_counted" not in lines[3]
 
 
 def test_forgery_helper_keeps_a_right_file_right() -> None:

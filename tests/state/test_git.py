@@ -81,7 +81,7 @@ def test_branch_is_an_orphan_with_the_same_files_as_a_directory(
         "state.json",
     ]
     assert git(remote, git_environ, "rev-list", "--count", BRANCH) == "1"
-    assert json.loads(git(remote, git_environ, "show", f"{BRANCH}:state.json"))["format"] == 1
+    assert json.loads(git(remote, git_environ, "show", f"{BRANCH}:state.json"))["format"] == 2
 
 
 def test_person_at_work_notices_nothing(state: GitState, work: Path, git_environ: dict[str, str]) -> None:
