@@ -29,7 +29,7 @@ from reconciler.model import (
 from reconciler.plan import diff, takes_long
 from reconciler.planning.changes import Change, Plan, PlannedRow, select
 from reconciler.planning.context import PlanOptions, RunContext
-from reconciler.planning.observation import FirstReads, Live, observe
+from reconciler.planning.observation import Live, observe
 from reconciler.safety.check import check
 from reconciler.state.base import RunInfo, RunState, RunVerdict, StateStore
 from reconciler.writing.session import Applied
@@ -58,8 +58,7 @@ class Applying:
     """Everything one apply needs. `confirm` is None when it was approved beforehand; `agreed` are a saved plan's rows.
 
     `check_fresh` sees the fresh plan before anything else happens and may raise. `writing` surrounds everything from
-    the first possible write to the last look at it. `first` are reads that began before the lock was taken: no run
-    changes what they read. Subscriptions are always listed under the lock.
+    the first possible write to the last look at it.
     """
 
     live: Live
@@ -73,7 +72,6 @@ class Applying:
     agreed: Mapping[MappingKey, PlannedRow] | None = None
     check_fresh: Callable[[Plan], None] | None = None
     writing: Callable[[], AbstractContextManager[None]] = nullcontext
-    first: FirstReads | None = None
 
 
 def make_plan(mappings: Mappings, observation: Observation, recorded: Recorded, wishes: PlanOptions) -> Plan:
@@ -128,7 +126,7 @@ def _failure_on_record(job: Applying, state: RunState, when: str) -> Iterator[No
 def _plan_afresh(job: Applying, state: RunState) -> tuple[Plan, Listing]:
     """Read, compare, judge, and show what comes of it."""
     listed_at = job.context.clock.monotonic()  # the listing is among the first reads; counting users takes long
-    observation = observe(job.live, job.mappings, job.context, job.first, recorded=state.recorded)
+    observation = observe(job.live, job.mappings, job.context, recorded=state.recorded)
     plan = make_plan(job.mappings, observation, state.recorded, job.wishes)
     if job.check_fresh is not None:
         job.check_fresh(plan)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import click
 
+from reconciler.answers import adoption
+from reconciler.cli.decision import carry_out
 from reconciler.cli.options import CommonOptions, common_options, complete_keys
+from reconciler.model import SubscriptionId
 
 REASON_HELP = "Why; it is written into the journal and the history."
 YES_HELP = "Do not ask. Every check is made all the same."
@@ -32,10 +35,6 @@ def adopt(options: CommonOptions, *, key: str, subscription_id: int, reason: str
       reconciler adopt infima-104 9010 --reason "made by hand in 2024"
       reconciler adopt infima-104 9010 --reason "ticket 4711" --yes
     """
-    from reconciler.answers import adoption  # noqa: PLC0415
-    from reconciler.cli.decision import carry_out  # noqa: PLC0415
-    from reconciler.model import SubscriptionId  # noqa: PLC0415
-
     number = SubscriptionId(subscription_id)
     return carry_out(
         options, key, lambda context: adoption.adopt(context, number), command="adopt", reason=reason, yes=yes

@@ -5,12 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from reconciler import __version__
-from reconciler.cli.ahead import reading_ahead
+from reconciler.cli.drawing import draw_plan, terminal_style
 from reconciler.cli.files import load_plan_file
 from reconciler.cli.options import (
     CommonOptions,
@@ -19,16 +18,16 @@ from reconciler.cli.options import (
     output_option,
     selection_options,
 )
-from reconciler.cli.output import draw_plan, prepare_drawing, say, tell, terminal_style
+from reconciler.cli.output import say, tell
 from reconciler.cli.wiring import live, run_info, wire, wishes
 from reconciler.errors import PlanFileError, UsageError
-
-if TYPE_CHECKING:
-    from reconciler.plan_document.layout import PlanJson
-    from reconciler.plan_document.read import SavedPlan
-    from reconciler.planning.changes import Plan
-    from reconciler.planning.context import PlanOptions
-    from reconciler.run import Finished
+from reconciler.plan_document import dump_document, plan_document, with_outcomes
+from reconciler.plan_document.layout import PlanJson
+from reconciler.plan_document.read import SavedPlan
+from reconciler.planning.changes import Plan
+from reconciler.planning.context import PlanOptions
+from reconciler.render.terminal import render_outcome
+from reconciler.run import Applying, Finished, run_apply
 
 MAX_PLAN_AGE_HOURS = 24
 CLOCK_SKEW_HOURS = 1
@@ -76,15 +75,11 @@ def apply(
             hint="Add --auto-approve to perform the plan without a question; it lifts no safety rule.",
         )
     wiring = wire(options)
-    with wiring.stopper.listen(), reading_ahead(wiring) as ahead:
-        from reconciler.run import Applying, run_apply  # noqa: PLC0415
-
-        prepare_drawing(options)
+    with wiring.stopper.listen():
         mappings = wiring.load()
         wished = wishes(mappings, only, exclude, allow, reason)
         saved = load_plan_file(plan_file) if plan_file is not None else None
-        fitting = ahead if ahead is not None and ahead.fits(mappings) else None
-        with fitting.systems if fitting else wiring.connect(mappings.settings) as systems:
+        with wiring.connect(mappings.settings) as systems:
             drawing = _Drawing(options)
             finished = run_apply(
                 Applying(
@@ -99,7 +94,6 @@ def apply(
                     agreed=saved.permitted if saved is not None else None,
                     check_fresh=_check_fits(saved),
                     writing=wiring.stopper.writing,
-                    first=fitting.first if fitting else None,
                 )
             )
     return _report(finished, drawing.document, options, output)
@@ -115,8 +109,6 @@ class _Drawing:
 
     def show(self, plan: Plan) -> None:
         """The plan goes to stdout where a person reads it; with -o json stdout is kept for the one document."""
-        from reconciler.plan_document import plan_document  # noqa: PLC0415
-
         self.document = plan_document(plan, version=__version__)
         if self.options.output != "json":
             say(draw_plan(self.document, self.options))
@@ -167,8 +159,6 @@ def _check_fits(saved: SavedPlan | None) -> Callable[[Plan], None] | None:
 
 
 def _report(finished: Finished, shown: PlanJson, options: CommonOptions, output: str) -> int:
-    from reconciler.plan_document import dump_document, with_outcomes  # noqa: PLC0415
-
     document = with_outcomes(shown, finished.plan, finished.applied.outcomes, finished.verdict)
     if not finished.confirmed:
         if output == "json":
@@ -178,8 +168,6 @@ def _report(finished: Finished, shown: PlanJson, options: CommonOptions, output:
     if output == "json":
         say(dump_document(document))
     else:
-        from reconciler.render.terminal import render_outcome  # noqa: PLC0415
-
         say("\n" + render_outcome(document, **terminal_style(options)))
     error = finished.applied.error
     if error is not None:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from reconciler.cli.options import CommonOptions, common_options, output_option
 from reconciler.cli.output import safe, say, show_json, show_table, tell
 from reconciler.cli.past import parse_date
 from reconciler.cli.wiring import wire
-
-if TYPE_CHECKING:
-    from reconciler.history.backtest import Backtest, Night, Outcome
-    from reconciler.model import Json
-    from reconciler.render.grid import Cell
+from reconciler.history.backtest import Backtest, Night, Outcome
+from reconciler.history.backtest import backtest as replay
+from reconciler.history.timeline import draw_timeline, recorded_prices
+from reconciler.model import Json
+from reconciler.render.grid import Cell, Column
 
 SHOWN = 30
 
@@ -35,9 +33,6 @@ def backtest(options: CommonOptions, *, since: str, output: str) -> int:
       reconciler backtest --since 2026-09-01
       reconciler backtest --mappings stricter.yaml --since 2026-09-01 -o csv > nights.csv
     """
-    from reconciler.history.backtest import backtest as replay  # noqa: PLC0415
-    from reconciler.history.timeline import draw_timeline, recorded_prices  # noqa: PLC0415
-
     wiring = wire(options)
     start = parse_date(since, "--since")
     mappings = wiring.load()
@@ -58,8 +53,6 @@ def backtest(options: CommonOptions, *, since: str, output: str) -> int:
 
 
 def _draw(output: str, made: Backtest) -> None:
-    from reconciler.render.grid import Column  # noqa: PLC0415
-
     columns = (
         Column(title="Night (UTC)"),
         Column(title="Run"),

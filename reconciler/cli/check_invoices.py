@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
 import click
 
+from reconciler.answers.invoices import Attached, Attachment
+from reconciler.answers.status import invoice_note
 from reconciler.cli.options import CommonOptions, common_options, complete_keys, output_option
 from reconciler.cli.output import show_json, show_table, tell
 from reconciler.cli.status import read_invoices
 from reconciler.cli.wiring import Wiring, live, wire, wishes
-
-if TYPE_CHECKING:
-    from reconciler.answers.invoices import Attachment
-    from reconciler.model import Json, SubscriptionId
-    from reconciler.planning.changes import Change, Plan
+from reconciler.model import Json, SubscriptionId
+from reconciler.plan import diff
+from reconciler.planning.changes import Change, Plan, select
+from reconciler.planning.observation import observe
+from reconciler.render.document import plural
+from reconciler.render.grid import Column
 
 
 @click.command("check-invoices")
@@ -44,9 +47,6 @@ def check_invoices(options: CommonOptions, *, only: tuple[str, ...], output: str
       reconciler check-invoices
       reconciler check-invoices --only infima-113 -o json
     """
-    from reconciler.answers.invoices import Attached  # noqa: PLC0415
-    from reconciler.render.document import plural  # noqa: PLC0415
-
     plan, found = look_at_invoices(wire(options), only)
     order = list(Attached)
     rows = [
@@ -79,12 +79,6 @@ def check_invoices(options: CommonOptions, *, only: tuple[str, ...], output: str
 
 def look_at_invoices(wiring: Wiring, only: tuple[str, ...] = ()) -> tuple[Plan, dict[SubscriptionId, Attachment]]:
     """Read HaloPSA: whose Subscription is which, and where each stands on recurring invoices. Counts nobody's users."""
-    from dataclasses import replace  # noqa: PLC0415
-
-    from reconciler.plan import diff  # noqa: PLC0415
-    from reconciler.planning.changes import select  # noqa: PLC0415
-    from reconciler.planning.observation import observe  # noqa: PLC0415
-
     with wiring.stopper.listen():
         mappings = wiring.load()
         wished = wishes(mappings, only, (), (), None)
@@ -97,9 +91,6 @@ def look_at_invoices(wiring: Wiring, only: tuple[str, ...] = ()) -> tuple[Plan, 
 
 
 def _draw(output: str, rows: list[tuple[Change, Attachment]]) -> None:
-    from reconciler.answers.status import invoice_note  # noqa: PLC0415
-    from reconciler.render.grid import Column  # noqa: PLC0415
-
     columns = (
         Column(title="Verdict"),
         Column(title="Mapping"),

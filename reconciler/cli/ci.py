@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
 
@@ -24,9 +24,13 @@ from reconciler.cli.reporting import (
     with_patience,
 )
 from reconciler.errors import ExitCode, UsageError
-
-if TYPE_CHECKING:
-    from reconciler.forge.github import GitHub
+from reconciler.forge.github import GitHub
+from reconciler.forge.head import require_head
+from reconciler.forge.outputs import azure_commands, github_output, gitlab_terraform, outputs_of
+from reconciler.forge.ping import VARIABLE
+from reconciler.forge.ping import ping as call
+from reconciler.forge.words import SUMMARY_LIMIT
+from reconciler.providers.credentials import read_credentials
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -82,12 +86,8 @@ def ready(_options: CommonOptions) -> int:
     Example:
       reconciler ci ready
     """
-    from reconciler.forge.outputs import github_output  # noqa: PLC0415
-
     present = any(os.environ.get(name) or os.environ.get(f"{name}_FILE") for name in SECRETS)
     if present:
-        from reconciler.providers.credentials import read_credentials  # noqa: PLC0415
-
         read_credentials(os.environ)
     else:
         annotate("notice", "Skipped", "No credentials are configured here: see docs/gitops.md.")
@@ -106,8 +106,6 @@ def head_check(options: CommonOptions, output: str) -> int:  # noqa: ARG001 - -o
     Example:
       reconciler ci head-check
     """
-    from reconciler.forge.head import require_head  # noqa: PLC0415
-
     head = require_head(options.mappings, os.environ)
     tell(f"{options.mappings} is that of {head.branch} at {head.commit[:12]}, its newest commit.")
     return 0
@@ -124,8 +122,6 @@ def outputs(_options: CommonOptions, *, result_file: Path) -> int:
     Example:
       reconciler ci outputs --result result.json
     """
-    from reconciler.forge.outputs import github_output, outputs_of  # noqa: PLC0415
-
     values = outputs_of(read(result_file))
     if not append_to("GITHUB_OUTPUT", github_output(values, delimiter)):
         say("".join(f"{name}={value}\n" for name, value in values.items()))
@@ -144,8 +140,6 @@ def summary(_options: CommonOptions, *, result_file: Path, occasion: str) -> int
     Example:
       reconciler ci summary --result result.json --as night
     """
-    from reconciler.forge.words import SUMMARY_LIMIT  # noqa: PLC0415
-
     text = body_of(read(result_file), occasion)(SUMMARY_LIMIT)
     if not append_to("GITHUB_STEP_SUMMARY", text):
         say(text)
@@ -224,9 +218,6 @@ def ping(options: CommonOptions, *, result_file: Path) -> int:
     Example:
       reconciler ci ping --result result.json
     """
-    from reconciler.forge.ping import VARIABLE  # noqa: PLC0415
-    from reconciler.forge.ping import ping as call  # noqa: PLC0415
-
     url, result = os.environ.get(VARIABLE, ""), read(result_file)
     if not url:
         tell(f"{VARIABLE} is not set: nobody is told when a night is missing.")
@@ -268,8 +259,6 @@ def gitlab(_options: CommonOptions, *, result_file: Path, out: Path) -> int:
     Example:
       reconciler ci gitlab --result plan.json --out tfplan.json
     """
-    from reconciler.forge.outputs import gitlab_terraform  # noqa: PLC0415
-
     write_file(out, gitlab_terraform(read(result_file)), what="report", private=False)
     return 0
 
@@ -288,9 +277,6 @@ def azure(_options: CommonOptions, *, result_file: Path, occasion: str, summary_
     Example:
       reconciler ci azure --result result.json --as night --summary summary.md
     """
-    from reconciler.forge.outputs import azure_commands  # noqa: PLC0415
-    from reconciler.forge.words import SUMMARY_LIMIT  # noqa: PLC0415
-
     result = read(result_file)
     if summary_file is not None:
         write_file(summary_file, body_of(result, occasion)(SUMMARY_LIMIT), what="summary", private=False)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
+from reconciler.answers.status import ClientRow, ClientState, client_rows
 from reconciler.cli.options import CommonOptions, common_options, output_option
 from reconciler.cli.output import safe, show_json, show_table, tell
 from reconciler.cli.wiring import wire
-
-if TYPE_CHECKING:
-    from reconciler.answers.status import ClientRow
-    from reconciler.model import Json
+from reconciler.model import Json
+from reconciler.render.document import plural
+from reconciler.render.grid import Column
 
 
 @click.command()
@@ -34,10 +32,6 @@ def clients(options: CommonOptions, *, unmapped: bool, output: str) -> int:
       reconciler clients
       reconciler clients --unmapped -o csv
     """
-    from reconciler.answers.status import ClientState, client_rows  # noqa: PLC0415
-    from reconciler.render.document import plural  # noqa: PLC0415
-    from reconciler.render.grid import Column  # noqa: PLC0415
-
     wiring = wire(options)
     with wiring.stopper.listen():
         mappings = wiring.load()

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
+from reconciler.answers.matching import find
 from reconciler.cli.options import CommonOptions, common_options, output_option
 from reconciler.cli.output import safe, show_json, show_table, tell
 from reconciler.cli.wiring import wire
 from reconciler.errors import UsageError
-
-if TYPE_CHECKING:
-    from reconciler.model import HaloCustomer
-    from reconciler.providers.halopsa import HaloTarget
+from reconciler.model import HaloCustomer
+from reconciler.providers.halopsa import HaloTarget
+from reconciler.render.grid import Column
 
 NOT_FOUND = (
     "Created just now? Give HaloPSA a minute to index it. Inactive customers are listed with --inactive. "
@@ -43,7 +41,6 @@ def customers(options: CommonOptions, *, search: tuple[str, ...], inactive: bool
     words = " ".join(search).strip()
     if not words:
         raise UsageError("customers needs something to search for.", hint="For example: reconciler customers acme")
-    from reconciler.render.grid import Column  # noqa: PLC0415
 
     wiring = wire(options)
     with wiring.stopper.listen():
@@ -85,8 +82,6 @@ def search_customers(target: HaloTarget, words: str, *, inactive: bool) -> tuple
     How HaloPSA's search treats several words, ampersands or accents is not known (fact sheet, section 4), and what a
     switched-off search answers is everything: the answer is filtered here as well.
     """
-    from reconciler.answers.matching import find  # noqa: PLC0415
-
     if not words.isdecimal():
         hits = find(words, target.find_customers(words, include_inactive=inactive))
         if hits:

@@ -6,19 +6,17 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 import click
 
+from reconciler.answers.adoption import Decision, DecisionContext
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.output import safe, say, tell
-from reconciler.cli.wiring import Wiring, run_info, wire
+from reconciler.cli.wiring import Wiring, require_key, run_info, wire
 from reconciler.errors import DecisionRefused, ExitCode, UsageError
-from reconciler.model import Mapping, MappingKey, Mappings, Recorded
-
-if TYPE_CHECKING:
-    from reconciler.answers.adoption import Decision, DecisionContext
-    from reconciler.model import Subscription
+from reconciler.model import Mapping, MappingKey, Mappings, Recorded, Subscription
+from reconciler.planning.identity import index_subscriptions
+from reconciler.state.base import HistoryChange, RunVerdict
 
 Decide = Callable[["DecisionContext"], "Decision"]
 
@@ -66,8 +64,6 @@ def carry_out(options: CommonOptions, key: str, decide: Decide, *, command: str,
 
 def find_mapping(mappings: Mappings, key: str) -> Mapping:
     """The mapping called `key`. Raises `UsageError`, with the nearest key as its hint."""
-    from reconciler.cli.wiring import require_key  # noqa: PLC0415
-
     require_key(key, [str(m.key) for m in mappings.mappings], "KEY")
     return next(m for m in mappings.mappings if m.key == key)
 
@@ -83,9 +79,6 @@ class _Look:
     now: datetime
 
     def context(self, recorded: Recorded) -> DecisionContext:
-        from reconciler.answers.adoption import DecisionContext  # noqa: PLC0415
-        from reconciler.planning.identity import index_subscriptions  # noqa: PLC0415
-
         known = recorded.tenant
         if known is not None and known.halo_url != self.halo_url:
             raise DecisionRefused(
@@ -125,8 +118,6 @@ def _record(
     command: str,
     reason: str,
 ) -> None:
-    from reconciler.state.base import HistoryChange, RunVerdict  # noqa: PLC0415
-
     info = run_info(wiring, mappings, command)
     with wiring.store().open_run(info) as state:
         fresh = judge(state.recorded)

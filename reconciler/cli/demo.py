@@ -9,16 +9,17 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
+from reconciler.cli.drawing import wants_colour
 from reconciler.cli.options import CommonOptions, common_options
-from reconciler.cli.output import say, tell, wants_colour
+from reconciler.cli.output import say, tell
+from reconciler.clock import SystemClock
 from reconciler.errors import ExitCode
-
-if TYPE_CHECKING:
-    from reconciler.simulator.server import Server
+from reconciler.simulator.demo import demo_world, night_passes
+from reconciler.simulator.roster import demo_mappings_yaml
+from reconciler.simulator.server import Server, serve
 
 COMMAND_SECONDS = 120
 
@@ -90,12 +91,6 @@ def demo(options: CommonOptions, *, keep: Path | None) -> int:
 
 
 def _tell_story(options: CommonOptions, folder: Path) -> int:
-    from reconciler.simulator.demo import demo_world, night_passes  # noqa: PLC0415
-    from reconciler.simulator.roster import demo_mappings_yaml  # noqa: PLC0415
-    from reconciler.simulator.server import serve  # noqa: PLC0415
-
-    from reconciler.clock import SystemClock  # noqa: PLC0415 isort: skip
-
     for standing in (folder / ".reconciler", folder / "mappings.yaml"):
         if standing.exists():  # of an earlier demo, whose world no longer exists, or a real one: neither is touched
             tell(f"{standing} is there already. Name a new folder with --keep.")

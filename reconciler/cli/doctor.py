@@ -9,20 +9,37 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from random import SystemRandom
 from textwrap import wrap
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import click
 
+from reconciler.answers.doctor import (
+    Check,
+    check_clients,
+    check_clock,
+    check_counters,
+    check_last_run,
+    check_marker,
+    check_scopes,
+    check_state,
+    connected,
+    failed,
+    from_error,
+    ok,
+    sample_of,
+    skipped,
+    verdict,
+)
 from reconciler.cli.options import CommonOptions, common_options, output_option
 from reconciler.cli.output import safe, say, show_json
 from reconciler.cli.wiring import Wiring, wire
 from reconciler.errors import ConfigError, ExitCode, ReconcilerError, UsageError
+from reconciler.http.connections import kept_connections
 from reconciler.model import Mappings, Recorded, Settings, Subscription, Tenant
-
-if TYPE_CHECKING:
-    from reconciler.answers.doctor import Check
-    from reconciler.providers.connect import Systems
-    from reconciler.providers.dates import ServerDates
+from reconciler.providers.connect import Systems, connect
+from reconciler.providers.credentials import read_credentials
+from reconciler.providers.dates import ServerDates
+from reconciler.providers.halo_token import SCOPES
 
 HALO_VARIABLES = ("HALO_URL", "HALO_AUTH_URL", "HALO_CLIENT_ID", "HALO_CLIENT_SECRET", "HALO_TENANT")
 INFIMA_VARIABLES = ("INFIMA_URL", "INFIMA_API_KEY")
@@ -50,8 +67,6 @@ def doctor(options: CommonOptions, output: str) -> int:
       reconciler doctor
       reconciler doctor -o json
     """
-    from reconciler.answers.doctor import connected, verdict  # noqa: PLC0415
-
     wiring = wire(options)
     with wiring.stopper.listen():
         visit = _Visit(wiring=wiring, drawn=output != "json")
@@ -86,12 +101,16 @@ class _Visit:
     listing: tuple[Subscription, ...] | None = None
 
     def run(self) -> None:
-        from reconciler.answers.doctor import check_clock  # noqa: PLC0415
-        from reconciler.providers.dates import ServerDates  # noqa: PLC0415
-
         dates = ServerDates(self.wiring.clock)
-        self._file()
+        usable = self._file()
         halo, infima = self._variables()
+        if usable:
+            self._systems(dates, halo=halo, infima=infima)
+        else:
+            self._not_asked()
+        self._state()
+
+    def _systems(self, dates: ServerDates, *, halo: bool, infima: bool) -> None:
         if halo:
             self._halo(dates, infima=infima)
         else:
@@ -102,7 +121,10 @@ class _Visit:
             self._skip("INFIMA", "its variables are not complete")
         if halo or infima:
             self.tell(check_clock(dates.ahead))
-        self._state()
+
+    def _not_asked(self) -> None:
+        for system in ("HaloPSA", "INFIMA"):
+            self._skip(system, "mappings.yaml is not valid, and no request is made before it is")
 
     def tell(self, check: Check) -> None:
         """Keep a check and say it."""
@@ -121,8 +143,6 @@ class _Visit:
 
     def attempt(self, name: str, read: Callable[[], T]) -> T | None:
         """The answer, or a failed check in its place."""
-        from reconciler.answers.doctor import from_error  # noqa: PLC0415
-
         try:
             return read()
         except ReconcilerError as error:
@@ -130,30 +150,25 @@ class _Visit:
             return None
 
     def _skip(self, name: str, why: str) -> None:
-        from reconciler.answers.doctor import skipped  # noqa: PLC0415
-
         self.tell(skipped(name, why))
 
     # -- here -----------------------------------------------------------------------------------------------------
 
-    def _file(self) -> None:
-        from reconciler.answers.doctor import failed, ok  # noqa: PLC0415
-
+    def _file(self) -> bool:
+        """False where there is a file that is not valid: its settings say how the systems may be asked."""
         path = self.wiring.options.mappings
         try:
             self.mappings = self.wiring.load()
         except ConfigError as error:
             fix = "reconciler init starts one" if not path.exists() else "reconciler validate shows every problem"
             self.tell(failed("mappings.yaml", error.message.splitlines()[0], fix))
-            return
+            return not path.exists()
         counted = f"{len(self.mappings.mappings)} mappings, {len(self.mappings.ignored)} ignored clients"
         self.tell(ok("mappings.yaml", f"{path} is valid: {counted}"))
+        return True
 
     def _variables(self) -> tuple[bool, bool]:
         """Whether each system's variables are complete and well-formed. Values are never shown, addresses are."""
-        from reconciler.answers.doctor import failed, ok  # noqa: PLC0415
-        from reconciler.providers.credentials import read_credentials  # noqa: PLC0415
-
         complete = []
         for system, other in (("HaloPSA", _without_infima(os.environ)), ("INFIMA", _without_halo(os.environ))):
             name = f"{system} variables"
@@ -172,10 +187,6 @@ class _Visit:
     # -- there ----------------------------------------------------------------------------------------------------
 
     def _connect(self, dates: ServerDates, environ: Mapping[str, str]) -> Systems:
-        from reconciler.http.connections import kept_connections  # noqa: PLC0415
-        from reconciler.providers.connect import connect  # noqa: PLC0415
-        from reconciler.providers.credentials import read_credentials  # noqa: PLC0415
-
         settings = self.mappings.settings if self.mappings else Settings()
         return connect(
             read_credentials(environ),
@@ -187,9 +198,6 @@ class _Visit:
         )
 
     def _halo(self, dates: ServerDates, *, infima: bool) -> None:
-        from reconciler.answers.doctor import check_scopes, ok  # noqa: PLC0415
-        from reconciler.providers.halo_token import SCOPES  # noqa: PLC0415
-
         with self._connect(dates, os.environ if infima else _without_infima(os.environ)) as systems:
             self.halo_url, target = systems.halo_url, systems.target
             scopes = self.attempt("HaloPSA token", lambda: (target.granted_scopes,))
@@ -211,15 +219,11 @@ class _Visit:
                 self.tell(ok("Right: invoices read", f"{len(invoices)} recurring invoices"))
 
     def _modify(self, scopes: frozenset[str] | None) -> None:
-        from reconciler.answers.doctor import skipped  # noqa: PLC0415
-
         if scopes is None or "edit:softwarelicensing" in scopes:
             why = 'only a write would show it; the Agent\'s role needs Software Licensing "Read and Modify"'
             self.tell(skipped("Right: software licensing modify", why))
 
     def _infima(self, dates: ServerDates, *, halo: bool) -> None:
-        from reconciler.answers.doctor import check_clients, check_counters, ok, sample_of  # noqa: PLC0415
-
         with self._connect(dates, os.environ if halo else _without_halo(os.environ)) as systems:
             self.partner = self.attempt("INFIMA key", systems.source.partner)
             if self.partner is None:
@@ -238,8 +242,6 @@ class _Visit:
     # -- what is remembered ---------------------------------------------------------------------------------------
 
     def _state(self) -> None:
-        from reconciler.answers.doctor import check_last_run, check_marker, check_state  # noqa: PLC0415
-
         read = self.attempt("State", self._read_state)
         if read is None:
             return

@@ -5,21 +5,25 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 from textwrap import wrap
-from typing import TYPE_CHECKING
 
 import click
 
+from reconciler.answers.explain import Past, Story, answer, chapters, next_step
+from reconciler.answers.invoices import Attachment, read_attachments
 from reconciler.answers.topics import Topic, find_topic, topics
 from reconciler.cli.options import CommonOptions, common_options, complete_keys, output_option
-from reconciler.cli.output import closest, safe, say, show_json
+from reconciler.cli.output import closest, safe, say, show_json, show_table
 from reconciler.cli.wiring import Wiring, live, wire
+from reconciler.config import list_keys
 from reconciler.errors import ApiError, ConfigError, UsageError
-
-if TYPE_CHECKING:
-    from reconciler.answers.explain import Story
-    from reconciler.answers.invoices import Attachment
-    from reconciler.model import Json, Mapping, Mappings, Observation, Recorded
-    from reconciler.providers.connect import Systems
+from reconciler.model import Json, Mapping, Mappings, Observation, Recorded
+from reconciler.plan import diff
+from reconciler.planning.identity import folded_name, same_name
+from reconciler.planning.observation import observe
+from reconciler.planning.rules import Level
+from reconciler.providers.connect import Systems
+from reconciler.render.grid import Column
+from reconciler.safety.check import check
 
 
 @click.command()
@@ -74,8 +78,6 @@ def explain(options: CommonOptions, *, name: tuple[str, ...], no_invoices: bool,
 
 def _is_key(options: CommonOptions, name: str) -> bool:
     """True where a mapping has that key: then the mapping is meant, whatever else is called so."""
-    from reconciler.config import list_keys  # noqa: PLC0415
-
     return name in list_keys(options.mappings)
 
 
@@ -91,8 +93,6 @@ def _load(wiring: Wiring, wanted: str) -> Mappings:
 
 def find_mapping(mappings: Mappings, wanted: str) -> Mapping:
     """The one mapping that a key, a name or an id means. Raises `UsageError` for none and for several."""
-    from reconciler.planning.identity import folded_name  # noqa: PLC0415
-
     folded = folded_name(wanted)
     every = mappings.mappings
 
@@ -122,8 +122,6 @@ def find_mapping(mappings: Mappings, wanted: str) -> Mapping:
 
 def _without_mapping(wiring: Wiring, mappings: Mappings, wanted: str) -> tuple[str, str] | None:
     """Answer and next step for a client or customer that exists and that no mapping names; None for a stranger."""
-    from reconciler.planning.identity import same_name  # noqa: PLC0415
-
     for one in mappings.ignored:
         if same_name(wanted, one.client.name) or wanted == str(one.client.id):
             answer = f"INFIMA client {one.client.name} ({one.client.id}) is ignored on purpose: {one.reason}."
@@ -161,9 +159,6 @@ def _show_plainly(answer: str, step: str, output: str) -> int:
 
 def _tell(wiring: Wiring, mappings: Mappings, mapping: Mapping, systems: Systems, *, invoices: bool) -> Story:
     """Read what this one number hangs on: all clients and Subscriptions, but the users of this mapping only."""
-    from reconciler.answers.explain import Past  # noqa: PLC0415
-    from reconciler.planning.observation import observe  # noqa: PLC0415
-
     store = wiring.store()
     recorded = store.read()
     only = replace(mappings, mappings=(mapping,))
@@ -182,11 +177,6 @@ def _tell(wiring: Wiring, mappings: Mappings, mapping: Mapping, systems: Systems
 def make_story(mappings: Mappings, mapping: Mapping, observation: Observation, recorded: Recorded) -> Story:
     """The mapping's change with its violations. Run-level rules are left out: they judge a whole plan, and the users of
     the other mappings were not read."""
-    from reconciler.answers.explain import Story  # noqa: PLC0415
-    from reconciler.plan import diff  # noqa: PLC0415
-    from reconciler.planning.rules import Level  # noqa: PLC0415
-    from reconciler.safety.check import check  # noqa: PLC0415
-
     whole = diff(mappings, observation, recorded)
     alone = replace(whole, changes=tuple(c for c in whole.changes if c.key == mapping.key))
     judged = check(alone, mappings.limits)
@@ -205,8 +195,6 @@ def make_story(mappings: Mappings, mapping: Mapping, observation: Observation, r
 
 def _invoices(wiring: Wiring, systems: Systems, story: Story) -> tuple[Attachment | None, str]:
     """Whether it is on a recurring invoice of its customer, if that may be read."""
-    from reconciler.answers.invoices import read_attachments  # noqa: PLC0415
-
     found = story.subscription
     if found is None:
         return None, ""
@@ -224,8 +212,6 @@ def _invoices(wiring: Wiring, systems: Systems, story: Story) -> tuple[Attachmen
 
 
 def _draw(story: Story) -> None:
-    from reconciler.answers.explain import chapters  # noqa: PLC0415
-
     for chapter in chapters(story):
         say(f"{chapter.title}:")
         for line in chapter.lines:
@@ -239,8 +225,6 @@ def _say_wrapped(line: str) -> None:
 
 
 def _json(story: Story) -> dict[str, Json]:
-    from reconciler.answers.explain import answer, chapters, next_step  # noqa: PLC0415
-
     change = story.change
     sections: list[Json] = [{"title": c.title, "lines": list(c.lines)} for c in chapters(story)]
     return {
@@ -274,8 +258,6 @@ def _list_topics(output: str) -> int:
     if output == "json":
         show_json({"topics": [{"name": t.name, "kind": t.kind.value, "means": t.means} for t in topics()]})
         return 0
-    from reconciler.cli.output import show_table  # noqa: PLC0415
-    from reconciler.render.grid import Column  # noqa: PLC0415
 
     columns = (Column(title="Topic"), Column(title="Kind"), Column(title="What it means", wrap=True))
     show_table("text", columns, [(t.name, str(t.kind), t.means) for t in topics()])

@@ -15,14 +15,12 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
 from reconciler.config.source import read_bytes, refusal
 from reconciler.errors import PlanFileError
+from reconciler.plan_document.read import MAX_PLAN_BYTES, SavedPlan, read_plan_file
 from reconciler.state.files import replace_file, write_all
-
-if TYPE_CHECKING:
-    from reconciler.plan_document.read import SavedPlan
 
 READER_SECONDS = 10.0
 """How long a named pipe without a reader is waited for."""
@@ -42,8 +40,6 @@ _HINTS = {
 
 def load_plan_file(path: Path) -> SavedPlan:
     """Read a saved plan. Raises `PlanFileError` for everything that is not exactly one."""
-    from reconciler.plan_document.read import MAX_PLAN_BYTES, read_plan_file  # noqa: PLC0415
-
     hint = "Make one with: reconciler plan --out FILE"
     try:
         with path.open("rb") as file:  # a pipe is a file too: reconciler show <(git show main:tonight.plan.json)

@@ -9,6 +9,8 @@ import click
 from reconciler.cli.files import edit_file
 from reconciler.cli.options import CommonOptions, common_options
 from reconciler.cli.output import safe, say, tell
+from reconciler.config.fmt import format_mappings
+from reconciler.config.source import decode, read_bytes
 from reconciler.errors import ExitCode
 
 
@@ -28,9 +30,6 @@ def fmt(options: CommonOptions, *, check: bool, show_diff: bool) -> int:
       reconciler fmt
       reconciler fmt --check --diff
     """
-    from reconciler.config.fmt import format_mappings  # noqa: PLC0415
-    from reconciler.config.source import decode, read_bytes  # noqa: PLC0415
-
     file = str(options.mappings)
     old = read_bytes(options.mappings)
     text = decode(old, file=file)

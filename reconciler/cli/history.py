@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 import click
 
@@ -11,11 +11,10 @@ from reconciler.cli.output import safe, say, show_json, show_table, tell
 from reconciler.cli.past import parse_date, require_recorded
 from reconciler.cli.wiring import wire
 from reconciler.errors import ExitCode, UsageError
-
-if TYPE_CHECKING:
-    from reconciler.model import Json
-    from reconciler.render.grid import Cell
-    from reconciler.state.history import History, PastChange, PastRun
+from reconciler.history.timeline import ending_of
+from reconciler.model import Json
+from reconciler.render.grid import Cell, Column
+from reconciler.state.history import History, PastChange, PastRun
 
 SHOWN = 30
 
@@ -64,8 +63,6 @@ def history(
 
 
 def _show_runs(runs: list[PastRun], output: str, *, everything: bool) -> None:
-    from reconciler.render.grid import Column  # noqa: PLC0415
-
     if output == "json":
         show_json({"runs": [_run_json(run) for run in runs]})
         return
@@ -88,8 +85,6 @@ def _show_runs(runs: list[PastRun], output: str, *, everything: bool) -> None:
 
 
 def _show_changes(key: str, changes: list[PastChange], output: str, *, everything: bool) -> None:
-    from reconciler.render.grid import Column  # noqa: PLC0415
-
     if output == "json":
         show_json({"key": key, "changes": [_change_json(past) for past in changes]})
         return
@@ -122,8 +117,6 @@ def _tell_rest(left: int) -> None:
 
 
 def _run_cells(run: PastRun) -> tuple[Cell, ...]:
-    from reconciler.history.timeline import ending_of  # noqa: PLC0415
-
     info, verdict = run.info, run.verdict
     figures: tuple[Cell, Cell] = (None, None) if verdict.decision else (verdict.users_before, verdict.users_after)
     when = f"{verdict.finished_at:%Y-%m-%d %H:%M}"
@@ -137,8 +130,6 @@ def _change_cells(past: PastChange) -> tuple[Cell, ...]:
 
 
 def _run_json(run: PastRun) -> Json:
-    from reconciler.history.timeline import ending_of  # noqa: PLC0415
-
     info, verdict = run.info, run.verdict
     return {
         "run": info.id,

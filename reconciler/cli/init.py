@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from reconciler.cli.options import CommonOptions, common_options
 from reconciler.cli.output import safe, say, tell
+from reconciler.config.schemas import schema_text
 from reconciler.errors import UsageError
-
-if TYPE_CHECKING:
-    from reconciler.templates import Template
+from reconciler.templates import Template, templates
 
 NEXT = """
 Next:
@@ -39,9 +37,6 @@ def init(options: CommonOptions, *, directory: Path, no_workflows: bool) -> int:
       reconciler init
       reconciler init billing --no-workflows
     """
-    from reconciler.config.schemas import schema_text  # noqa: PLC0415
-    from reconciler.templates import templates  # noqa: PLC0415
-
     made: list[Template] = []
     kept: list[Template] = []
     for template in templates(schema_text("mappings.schema.json"), workflows=not no_workflows):

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import click
+from click.shell_completion import CompletionItem
 
 from reconciler import __version__
 from reconciler.cli.options import CommonOptions, common_options
-from reconciler.cli.output import clear_terminal, close_streams, closest, prepare_streams, report_error, say, tell
+from reconciler.cli.output import clear_terminal, close_streams, closest, prepare_streams, tell
 from reconciler.errors import ExitCode, Interrupted, ReconcilerError, UsageError
 
-if TYPE_CHECKING:
-    from click.shell_completion import CompletionItem
+OBJECTS_BETWEEN_COLLECTIONS = 200_000
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("reconciler.cli.init:init", "Start a repository: mappings.yaml, schema, workflows, editor settings."),
@@ -77,8 +77,6 @@ class LazyGroup(click.Group):
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
         """Commands from the table, and the group's own options: no command's module is imported."""
-        from click.shell_completion import CompletionItem  # noqa: PLC0415 - only a shell asks
-
         named = [CompletionItem(name, help=line) for name, (_, line) in COMMANDS.items() if name.startswith(incomplete)]
         return [*named, *click.Command.shell_complete(self, ctx, incomplete)]
 
@@ -110,6 +108,13 @@ def cli() -> None:
     """
 
 
+def entry() -> None:
+    """Where the `reconciler` command starts."""
+    # A command reads much and throws little away: the default of 700 objects rescans the same rows again and again.
+    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS, 10, 10)
+    sys.exit(run())
+
+
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; both streams are flushed."""
     heard = prepare_streams()
@@ -137,16 +142,16 @@ def main(arguments: Sequence[str] | None = None) -> int:  # noqa: PLR0911 - one 
         tell(f"Error: {error.format_message()}")
         return ExitCode.USAGE
     except Interrupted as error:
-        report_error(error, options)
+        _report(error, options)
         return _leave_at_once(error.exit_code)
     except ReconcilerError as error:
-        report_error(error, options)
+        _report(error, options)
         return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         clear_terminal()
         tell("")  # the terminal has just printed ^C
         stopped = Interrupted("Interrupted before the first write: nothing was changed.", hint="Run it again.")
-        report_error(stopped, options)
+        _report(stopped, options)
         return _leave_at_once(stopped.exit_code)
     except OSError as error:  # stdout is full or its reader has gone; what was written to HaloPSA is in the journal
         tell(f"Error: {error.strerror or error}. What was already done is recorded in the state.")
@@ -154,11 +159,17 @@ def main(arguments: Sequence[str] | None = None) -> int:  # noqa: PLR0911 - one 
     return result if isinstance(result, int) else 0
 
 
+def _report(error: ReconcilerError, options: CommonOptions) -> None:
+    from reconciler.cli.drawing import report_error  # noqa: PLC0415 - --help must not wait for what draws errors
+
+    report_error(error, options)
+
+
 def _usage(error: click.UsageError, words: Sequence[str]) -> int:
     if _wants_json(words):
-        from reconciler.plan_document import dump_document, error_document  # noqa: PLC0415
+        from reconciler.cli.drawing import show_error_document  # noqa: PLC0415 - as above
 
-        say(dump_document(error_document(UsageError(error.format_message()), version=__version__)))
+        show_error_document(UsageError(error.format_message()))
     if error.ctx is not None:
         tell(error.ctx.get_usage())
         tell(f"Try '{error.ctx.command_path} --help' for help.\n")

@@ -88,7 +88,7 @@ def common_options(command: F) -> F:
 
 def complete_keys(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
     """The keys in mappings.yaml, for shell completion: no network, and nothing from a file that cannot be read."""
-    from reconciler.config import list_keys  # noqa: PLC0415
+    from reconciler.config import list_keys  # noqa: PLC0415 - only a shell asks
 
     path = context.ensure_object(CommonOptions).mappings
     return [key for key in list_keys(path) if key.startswith(incomplete)]

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import TYPE_CHECKING
 
 from reconciler.cli.output import closest, safe, tell
 from reconciler.cli.wiring import Wiring
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.model import MappingKey, Mappings, Recorded
-
-if TYPE_CHECKING:
-    from reconciler.state.history import PastRun, Snapshot
+from reconciler.state.history import PastRun, Snapshot
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,12 +6,11 @@ import os
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from reconciler import __version__
-from reconciler.cli.ahead import reading_ahead
+from reconciler.cli.drawing import draw_plan
 from reconciler.cli.files import write_file
 from reconciler.cli.options import (
     CommonOptions,
@@ -21,18 +20,19 @@ from reconciler.cli.options import (
     output_option,
     selection_options,
 )
-from reconciler.cli.output import draw_plan, prepare_drawing, safe, say, tell
+from reconciler.cli.output import safe, say, tell
 from reconciler.cli.wiring import Wiring, live, wire, wishes
 from reconciler.config import parse_mappings
 from reconciler.errors import ConfigError, ExitCode, PlanFileError, StateError, UsageError
-from reconciler.model import Mappings, Observation
+from reconciler.model import Mappings, Observation, UnreadableUsers, UserCount
+from reconciler.plan_document import dump_document, plan_document
+from reconciler.planning.attribution import attribute
+from reconciler.planning.changes import Plan
+from reconciler.planning.observation import clients_to_count, observe
 from reconciler.planning.rules import Level
+from reconciler.planning.snapshot import MAKE_ANOTHER, Snapshot, dump_snapshot, read_snapshot
+from reconciler.run import make_plan
 from reconciler.state.gitcommand import Git
-
-if TYPE_CHECKING:
-    from reconciler.cli.ahead import HeadStart
-    from reconciler.planning.changes import Plan
-    from reconciler.planning.snapshot import Snapshot
 
 GIT_SECONDS = 20
 
@@ -93,22 +93,16 @@ def plan(
     if save_snapshot is not None and snapshot is not None:
         raise UsageError("--save-snapshot and --snapshot contradict each other.", hint="Give one of them.")
     wiring = wire(options)
-    with wiring.stopper.listen(), reading_ahead(wiring, wanted=snapshot is None) as ahead:
-        from reconciler.plan_document import dump_document, plan_document  # noqa: PLC0415 - while the reads are on their way
-        from reconciler.run import make_plan  # noqa: PLC0415
-
-        prepare_drawing(options)
+    with wiring.stopper.listen():
         mappings = wiring.load()
         wished = wishes(mappings, only, exclude, allow, reason)
         base = load_base(wiring, against) if against is not None else None
         if snapshot is not None:
             seen = load_snapshot(snapshot)
         else:
-            seen = observe_live(wiring, mappings, base, every_client=save_snapshot is not None, ahead=ahead)
+            seen = observe_live(wiring, mappings, base, every_client=save_snapshot is not None)
     made = make_plan(mappings, seen.observation, seen.recorded, wished)
     if against is not None:
-        from reconciler.planning.attribution import attribute  # noqa: PLC0415 - only a review asks
-
         made = attribute(made, make_plan(base, seen.observation, seen.recorded, wished) if base else None)
     if save_snapshot is not None:
         _keep(save_snapshot, seen)
@@ -120,22 +114,15 @@ def plan(
     return exit_code(made, detailed=detailed_exitcode)
 
 
-def observe_live(
-    wiring: Wiring, mappings: Mappings, base: Mappings | None, *, every_client: bool, ahead: HeadStart | None = None
-) -> Snapshot:
-    """Read both systems and the state, or take what was read `ahead`, where that was read with the right settings.
+def observe_live(wiring: Wiring, mappings: Mappings, base: Mappings | None, *, every_client: bool) -> Snapshot:
+    """Read both systems and the state, side by side.
 
     Users are also counted for clients that only the base maps, and with `every_client` for all that are listed and
     not ignored, so that a snapshot can answer for mappings that do not exist yet.
     """
-    from reconciler.planning.observation import clients_to_count, observe  # noqa: PLC0415
-    from reconciler.planning.snapshot import Snapshot  # noqa: PLC0415
-
-    fitting = ahead if ahead is not None and ahead.fits(mappings) else None
-    with fitting.systems if fitting else wiring.connect(mappings.settings) as systems:
+    with wiring.connect(mappings.settings) as systems:
         recorded = wiring.store().read()
-        first = fitting.first if fitting else None
-        seen = observe(live(systems), mappings, wiring.context(), first, recorded=recorded)
+        seen = observe(live(systems), mappings, wiring.context(), recorded=recorded)
         wanted = set(clients_to_count(base, seen.clients)) if base is not None else set()
         if every_client:
             ignored = {i.client.id for i in mappings.ignored}
@@ -147,16 +134,12 @@ def observe_live(
 
 
 def _with_counts(seen: Observation, more: Iterable[object]) -> Observation:
-    from reconciler.model import UnreadableUsers, UserCount  # noqa: PLC0415
-
     counted = [u for u in more if isinstance(u, UserCount | UnreadableUsers)]
     return replace(seen, user_counts=tuple(sorted((*seen.user_counts, *counted), key=lambda u: u.client_id)))
 
 
 def load_snapshot(path: Path) -> Snapshot:
     """Read a snapshot file. Raises `PlanFileError`."""
-    from reconciler.planning.snapshot import MAKE_ANOTHER, read_snapshot  # noqa: PLC0415
-
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -196,8 +179,6 @@ def load_base(wiring: Wiring, ref: str) -> Mappings | None:
 
 
 def _keep(path: Path, seen: Snapshot) -> None:
-    from reconciler.planning.snapshot import dump_snapshot  # noqa: PLC0415
-
     write_file(path, dump_snapshot(seen), what="snapshot")
     tell(f"Saved what was read to {path}. To plan from it without network: reconciler plan --snapshot {path}")
 

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
+from reconciler.answers.invoices import Attachment
+from reconciler.cli.check_invoices import look_at_invoices
 from reconciler.cli.files import load_plan_file, write_file
 from reconciler.cli.options import CommonOptions, OutputFile, common_options
 from reconciler.cli.output import tell
 from reconciler.cli.past import Past, load_past
 from reconciler.cli.wiring import Wiring, wire
 from reconciler.errors import UsageError
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-    from reconciler.answers.invoices import Attachment
-    from reconciler.model import MappingKey
-    from reconciler.render.html_page import Name
+from reconciler.history.timeline import changes_by_key, draw_timeline, month_of, parse_month, recorded_prices
+from reconciler.model import MappingKey
+from reconciler.render.html import draw_page, make_page
+from reconciler.render.html_page import Background, Name
 
 
 @click.command()
@@ -59,10 +58,6 @@ def report(options: CommonOptions, *, plan_file: Path | None, month: str | None,
       reconciler apply --auto-approve -o json > outcome.json; reconciler report --plan outcome.json
       reconciler report --month 2026-10 --out october.html
     """
-    from reconciler.history.timeline import changes_by_key, draw_timeline, month_of, parse_month  # noqa: PLC0415
-    from reconciler.render.html import draw_page, make_page  # noqa: PLC0415
-    from reconciler.render.html_page import Background  # noqa: PLC0415
-
     wiring = wire(options)
     now = wiring.clock.now()
     wanted = parse_month(month) if month else month_of(now)
@@ -88,8 +83,6 @@ def report(options: CommonOptions, *, plan_file: Path | None, month: str | None,
 
 
 def _invoices(wiring: Wiring) -> dict[MappingKey, Attachment]:
-    from reconciler.cli.check_invoices import look_at_invoices  # noqa: PLC0415
-
     plan, found = look_at_invoices(wiring)
     return {
         change.key: found[change.before.id]
@@ -99,9 +92,6 @@ def _invoices(wiring: Wiring) -> dict[MappingKey, Attachment]:
 
 
 def _names(past: Past, until: datetime) -> dict[MappingKey, Name]:
-    from reconciler.history.timeline import recorded_prices  # noqa: PLC0415
-    from reconciler.render.html_page import Name  # noqa: PLC0415
-
     mapped = past.mappings.mappings if past.mappings else ()
     bindings = past.recorded.bindings
     prices = recorded_prices(past.runs, past.snapshots, until)

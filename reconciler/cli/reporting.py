@@ -6,15 +6,20 @@ import os
 import secrets
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from random import SystemRandom
+from typing import Any
 
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.output import say, tell
+from reconciler.cli.wiring import wire
+from reconciler.clock import SystemClock
 from reconciler.errors import PlanFileError
-
-if TYPE_CHECKING:
-    from reconciler.forge.github import GitHub
-    from reconciler.forge.result import Result
+from reconciler.forge import words
+from reconciler.forge.github import GitHub, read_place
+from reconciler.forge.result import NO_RESULT, Result, read_result
+from reconciler.http.connections import kept_connections
+from reconciler.http.deadline import Deadline
+from reconciler.render.github import Annotation
 
 FORGE_SECONDS = 300
 """Total time for one report to a forge."""
@@ -24,8 +29,6 @@ MAX_RESULT_BYTES = 60_000_000
 
 def read(path: Path) -> Result:
     """The result in the file. A file that does not exist is a run without a result; raises `PlanFileError`."""
-    from reconciler.forge.result import read_result  # noqa: PLC0415
-
     try:
         with path.open("rb") as file:
             return read_result(file.read(MAX_RESULT_BYTES))
@@ -37,9 +40,6 @@ def read(path: Path) -> Result:
 
 def body_of(result: Result, occasion: str) -> Callable[[int], str]:
     """The text for people, for a number of characters."""
-    from reconciler.clock import SystemClock  # noqa: PLC0415
-    from reconciler.forge import words  # noqa: PLC0415
-
     about = words.Occasion(occasion)
     where = words.origin(os.environ, SystemClock().now())
     return lambda limit: words.body(result, about, where, limit=limit)
@@ -47,8 +47,6 @@ def body_of(result: Result, occasion: str) -> Callable[[int], str]:
 
 def headline(result: Result) -> tuple[str, str]:
     """The level of an annotation and its sentence, without names."""
-    from reconciler.forge.result import NO_RESULT  # noqa: PLC0415
-
     if result.verdict.came_to_its_end:
         waiting = f"{result.attention} need attention: see the summary of this run."
         return ("warning", waiting) if result.attention else ("notice", "Nothing needs attention.")
@@ -58,7 +56,6 @@ def headline(result: Result) -> tuple[str, str]:
 
 def on_github(options: CommonOptions, act: Callable[[GitHub], None]) -> None:
     """Run it with the repository that the environment names. Raises `UsageError`, `ApiError`."""
-    from reconciler.forge.github import GitHub, read_place  # noqa: PLC0415 - httpx is slow to import
 
     def run(tools: dict[str, Any]) -> None:
         github = GitHub(read_place(os.environ), **tools)
@@ -72,12 +69,6 @@ def on_github(options: CommonOptions, act: Callable[[GitHub], None]) -> None:
 
 def with_patience(options: CommonOptions, act: Callable[[dict[str, Any]], None]) -> None:
     """Run it with a clock, a way to reach the network and at most FORGE_SECONDS."""
-    from random import SystemRandom  # noqa: PLC0415
-
-    from reconciler.cli.wiring import wire  # noqa: PLC0415
-    from reconciler.http.connections import kept_connections  # noqa: PLC0415
-    from reconciler.http.deadline import Deadline  # noqa: PLC0415
-
     wiring = wire(options)
     deadline = wiring.clock.monotonic() + FORGE_SECONDS
     patience = Deadline(clock=wiring.clock, observer=wiring.observe, deadline=deadline)
@@ -88,8 +79,6 @@ def with_patience(options: CommonOptions, act: Callable[[dict[str, Any]], None])
 def annotate(level: str, title: str, message: str) -> None:
     """A workflow command on GitHub, a plain line elsewhere. Our own words only."""
     if os.environ.get("GITHUB_ACTIONS"):
-        from reconciler.render.github import Annotation  # noqa: PLC0415
-
         say(str(Annotation(level=level, title=title, message=message)))
     else:
         tell(f"{title}: {message}")

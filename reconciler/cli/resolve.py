@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import click
 
+from reconciler.answers import adoption
 from reconciler.cli.adopt import REASON_HELP, YES_HELP
+from reconciler.cli.decision import Decide, carry_out
 from reconciler.cli.options import CommonOptions, common_options, complete_keys
 from reconciler.errors import UsageError
+from reconciler.model import SubscriptionId
 
 
 @click.command()
@@ -49,10 +52,6 @@ def resolve(
       reconciler resolve infima-113 --abandon --reason "looked, it is not there"
       reconciler resolve infima-107 --recreate --reason "deleted by mistake"
     """
-    from reconciler.answers import adoption  # noqa: PLC0415
-    from reconciler.cli.decision import Decide, carry_out  # noqa: PLC0415
-    from reconciler.model import SubscriptionId  # noqa: PLC0415
-
     if (adopted is not None) + abandon + recreate != 1:
         raise UsageError(
             "resolve takes exactly one of --adopt ID, --abandon and --recreate.",

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import click
 
+from reconciler.cli.drawing import draw_plan
 from reconciler.cli.files import load_plan_file
 from reconciler.cli.options import CommonOptions, common_options, output_option
-from reconciler.cli.output import draw_plan, say
+from reconciler.cli.output import say
 
 
 @click.command()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
@@ -13,10 +12,12 @@ from reconciler.cli.files import write_file
 from reconciler.cli.options import CommonOptions, OutputFile, common_options
 from reconciler.cli.output import say, tell
 from reconciler.cli.signals import Stopper
+from reconciler.clock import SystemClock
 from reconciler.errors import UsageError
-
-if TYPE_CHECKING:
-    from reconciler.simulator.world import World
+from reconciler.simulator.demo import demo_world, night_passes, scaled_world
+from reconciler.simulator.saved import world_from
+from reconciler.simulator.server import serve
+from reconciler.simulator.world import World
 
 CHECK_SECONDS = 0.2
 
@@ -57,9 +58,6 @@ def simulate(
       set -a; . ./simulator.env; set +a; reconciler plan
       reconciler simulate --clients 1000 --latency 50 --for 600
     """
-    from reconciler.simulator.demo import night_passes  # noqa: PLC0415
-    from reconciler.simulator.server import serve  # noqa: PLC0415
-
     if world_file is not None and clients is not None:
         raise UsageError("--world and --clients are two worlds.", hint="Give one of them.")
     world = _world(world_file, clients)
@@ -82,10 +80,6 @@ def simulate(
 
 
 def _world(world_file: Path | None, clients: int | None) -> World:
-    from reconciler.clock import SystemClock  # noqa: PLC0415
-    from reconciler.simulator.demo import demo_world, scaled_world  # noqa: PLC0415
-    from reconciler.simulator.saved import world_from  # noqa: PLC0415
-
     clock = SystemClock()
     if clients is not None:
         return scaled_world(clients, clock=clock)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from reconciler.cli.options import CommonOptions, common_options, output_option
@@ -11,11 +9,10 @@ from reconciler.cli.output import show_json, show_table, tell
 from reconciler.cli.past import load_past
 from reconciler.cli.wiring import wire
 from reconciler.errors import UsageError
-
-if TYPE_CHECKING:
-    from reconciler.history.statement import Statement, StatementRow
-    from reconciler.model import Json
-    from reconciler.render.grid import Cell
+from reconciler.history.statement import Statement, StatementRow, make_statement, whom_billed
+from reconciler.history.timeline import draw_timeline, month_of, parse_month, recorded_prices
+from reconciler.model import Json
+from reconciler.render.grid import Cell, Column
 
 
 @click.command()
@@ -41,9 +38,6 @@ def statement(options: CommonOptions, *, month: str | None, invoice_day: int, ou
       reconciler statement --month 2026-11
       reconciler statement --month 2026-11 --invoice-day 31 -o csv > november.csv
     """
-    from reconciler.history.statement import make_statement, whom_billed  # noqa: PLC0415
-    from reconciler.history.timeline import draw_timeline, month_of, parse_month, recorded_prices  # noqa: PLC0415
-
     wiring = wire(options)
     now = wiring.clock.now()
     wanted = parse_month(month) if month else month_of(now)
@@ -75,8 +69,6 @@ def statement(options: CommonOptions, *, month: str | None, invoice_day: int, ou
 
 
 def _draw(output: str, made: Statement) -> None:
-    from reconciler.render.grid import Column  # noqa: PLC0415
-
     columns: tuple[Column, ...] = (
         Column(title="Customer"),
         Column(title="Customer id", number=True),

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
+from reconciler.answers.invoices import Attachment, read_attachments
+from reconciler.answers.status import Attention, LastChange, StatusRow, last_changes, status_rows
 from reconciler.cli.options import CommonOptions, common_options, complete_keys, output_option
 from reconciler.cli.output import safe, show_json, show_table, tell
 from reconciler.cli.wiring import Wiring, live, wire, wishes
-
-if TYPE_CHECKING:
-    from reconciler.answers.invoices import Attachment
-    from reconciler.answers.status import LastChange, StatusRow
-    from reconciler.model import Json, MappingKey, SubscriptionId
-    from reconciler.planning.changes import Plan
-    from reconciler.providers.connect import Systems
-    from reconciler.render.grid import Cell
+from reconciler.model import Json, MappingKey, SubscriptionId
+from reconciler.planning.changes import Plan
+from reconciler.planning.observation import observe
+from reconciler.providers.connect import Systems
+from reconciler.render.document import plural
+from reconciler.render.grid import Cell, Column
+from reconciler.run import make_plan
 
 
 @click.command()
@@ -48,11 +47,6 @@ def status(options: CommonOptions, *, only: tuple[str, ...], invoices: bool, out
       reconciler status --only infima-101 --check-invoices
       reconciler status -o csv > status.csv
     """
-    from reconciler.answers.status import Attention, status_rows  # noqa: PLC0415
-    from reconciler.planning.observation import observe  # noqa: PLC0415
-    from reconciler.render.document import plural  # noqa: PLC0415
-    from reconciler.run import make_plan  # noqa: PLC0415
-
     wiring = wire(options)
     with wiring.stopper.listen():
         mappings = wiring.load()
@@ -81,8 +75,6 @@ def status(options: CommonOptions, *, only: tuple[str, ...], invoices: bool, out
 
 def newest_changes(wiring: Wiring) -> dict[MappingKey, LastChange]:
     """The last written quantity of each mapping, from the history."""
-    from reconciler.answers.status import last_changes  # noqa: PLC0415
-
     runs = wiring.store().history.runs()
     return last_changes(
         (past.verdict.finished_at, past.info.id, change) for past in runs for change in past.verdict.changes
@@ -91,8 +83,6 @@ def newest_changes(wiring: Wiring) -> dict[MappingKey, LastChange]:
 
 def read_invoices(wiring: Wiring, systems: Systems, plan: Plan) -> dict[SubscriptionId, Attachment]:
     """Where the plan's live Subscriptions stand on recurring invoices."""
-    from reconciler.answers.invoices import read_attachments  # noqa: PLC0415
-
     wanted = {
         c.before.id: c.before.customer_id for c in plan.changes if c.before is not None and c.before.id is not None
     }
@@ -102,8 +92,6 @@ def read_invoices(wiring: Wiring, systems: Systems, plan: Plan) -> dict[Subscrip
 
 
 def _draw(output: str, rows: tuple[StatusRow, ...]) -> None:
-    from reconciler.render.grid import Column  # noqa: PLC0415
-
     if output == "text":
         _draw_narrow(rows)
         return
@@ -123,8 +111,6 @@ def _draw(output: str, rows: tuple[StatusRow, ...]) -> None:
 
 def _draw_narrow(rows: tuple[StatusRow, ...]) -> None:
     """The same for a terminal: names share a column, and a Subscription's name shows where people changed it."""
-    from reconciler.render.grid import Column  # noqa: PLC0415
-
     columns = (
         Column(title="Mapping"),
         Column(title="INFIMA client -> HaloPSA customer"),

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import difflib
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from reconciler import __version__
+from reconciler.cli.drawing import draw_plan
 from reconciler.cli.files import edit_file, write_file
 from reconciler.cli.options import CommonOptions, OutputFile, common_options, complete_keys, output_option
-from reconciler.cli.output import draw_plan, safe, say, show_json, tell
+from reconciler.cli.output import safe, say, show_json, tell
 from reconciler.cli.past import find_run, parse_date
 from reconciler.cli.wiring import Wiring, live, require_key, wire
+from reconciler.config import parse_mappings
+from reconciler.config.edit import set_quantity
 from reconciler.errors import UsageError
-
-if TYPE_CHECKING:
-    from reconciler.history.undo import Undo
-    from reconciler.model import Mappings, Observation, Recorded
-    from reconciler.planning.changes import Plan
+from reconciler.history.undo import Undo, undo_run
+from reconciler.model import Mappings, Observation, Recorded
+from reconciler.plan_document import dump_document, plan_document
+from reconciler.planning.changes import Plan
+from reconciler.planning.context import PlanOptions
+from reconciler.planning.observation import observe
+from reconciler.run import make_plan
 
 
 @click.command()
@@ -60,8 +66,6 @@ def undo(
       reconciler undo 3f2a9c1e --write --out undo.plan.json && reconciler apply undo.plan.json
       reconciler undo 3f2a9c1e --only infima-101 --until 2026-12-31 --write
     """
-    from reconciler.history.undo import undo_run  # noqa: PLC0415
-
     wiring = wire(options)
     with wiring.stopper.listen():
         mappings = wiring.load()
@@ -95,23 +99,16 @@ def _last_day(wiring: Wiring, until: str | None) -> date | None:
 
 
 def _read(wiring: Wiring, mappings: Mappings) -> tuple[Observation, Recorded]:
-    from reconciler.planning.observation import observe  # noqa: PLC0415
-
     with wiring.connect(mappings.settings) as systems:
         recorded = wiring.store().read()
         return observe(live(systems), mappings, wiring.context(), recorded=recorded), recorded
 
 
 def _plan(mappings: Mappings, observation: Observation, recorded: Recorded, *, keys: Any = ()) -> Plan:
-    from reconciler.planning.context import PlanOptions  # noqa: PLC0415
-    from reconciler.run import make_plan  # noqa: PLC0415
-
     return make_plan(mappings, observation, recorded, PlanOptions(only=tuple(keys)))
 
 
 def _kept(found: Undo, only: tuple[str, ...]) -> Undo:
-    from dataclasses import replace  # noqa: PLC0415
-
     if not only:
         return found
     return replace(
@@ -123,9 +120,6 @@ def _kept(found: Undo, only: tuple[str, ...]) -> Undo:
 
 def _edit(wiring: Wiring, old: bytes, found: Undo, last: date | None) -> tuple[bytes, Mappings]:
     """The file with the old quantities fixed, read again by the rules of every mappings.yaml."""
-    from reconciler.config import parse_mappings  # noqa: PLC0415
-    from reconciler.config.edit import set_quantity  # noqa: PLC0415
-
     text, file = old.decode("utf-8"), str(wiring.options.mappings)
     for row in found.set_back:
         members: dict[str, Any] = {"fixed": row.before, "reason": f"undo of run {found.run.info.id}"}
@@ -137,8 +131,6 @@ def _edit(wiring: Wiring, old: bytes, found: Undo, last: date | None) -> tuple[b
 
 
 def _show(found: Undo, old: bytes, new: bytes, plan: Plan, options: CommonOptions) -> None:
-    from reconciler.plan_document import plan_document  # noqa: PLC0415
-
     verdict = found.run.verdict
     say(safe(f"Run {found.run.info.id} of {verdict.finished_at:%Y-%m-%d %H:%M} UTC: {verdict.sentence}"))
     for row in found.left_out:
@@ -165,7 +157,6 @@ def _save(out: Path | None, plan: Plan, found: Undo, *, written: bool) -> None:
     if out is None:
         tell("Next: reconciler plan, then apply." if written else "Nothing was written: add --write, or edit by hand.")
         return
-    from reconciler.plan_document import dump_document, plan_document  # noqa: PLC0415
 
     write_file(out, dump_document(plan_document(plan, version=__version__)), what="plan")
     condition = "" if written else ", once mappings.yaml holds exactly this edit"

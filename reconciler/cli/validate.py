@@ -9,6 +9,8 @@ import click
 from reconciler.cli.options import CommonOptions, common_options, output_option
 from reconciler.cli.output import say, tell
 from reconciler.clock import SystemClock
+from reconciler.config import Diagnostic, annotation_lines, diagnostics_document, draw_diagnostics, examine_mappings
+from reconciler.config.source import read_bytes
 from reconciler.errors import ConfigError, ExitCode
 
 
@@ -24,15 +26,6 @@ def validate(options: CommonOptions, output: str) -> int:
       reconciler validate
       reconciler --mappings acme.yaml validate -o json
     """
-    from reconciler.config import (  # noqa: PLC0415 - jsonschema is slow to import
-        Diagnostic,
-        annotation_lines,
-        diagnostics_document,
-        draw_diagnostics,
-        examine_mappings,
-    )
-    from reconciler.config.source import read_bytes  # noqa: PLC0415
-
     try:
         examination = examine_mappings(
             read_bytes(options.mappings), file=str(options.mappings), today=SystemClock().now().date()

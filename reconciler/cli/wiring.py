@@ -8,25 +8,27 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import SystemRandom
-from typing import TYPE_CHECKING
 
 from reconciler import __version__
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.output import closest
+from reconciler.cli.progress import progress_observer
 from reconciler.cli.signals import Stopper
 from reconciler.clock import Clock, SystemClock
+from reconciler.config import load_mappings
 from reconciler.errors import UsageError
 from reconciler.events import Observer
 from reconciler.model import MappingKey, Mappings, RunId, Settings
+from reconciler.planning.context import PlanOptions, RunContext
+from reconciler.planning.observation import Live
 from reconciler.planning.rules import Allowance, Rule
-
-if TYPE_CHECKING:
-    from reconciler.planning.context import PlanOptions, RunContext
-    from reconciler.planning.observation import Live
-    from reconciler.providers.connect import Systems
-    from reconciler.state.base import RunInfo
-    from reconciler.state.directory import DirectoryState
-    from reconciler.state.git import GitState
+from reconciler.providers.connect import Systems, connect
+from reconciler.providers.credentials import read_credentials
+from reconciler.state.base import RunInfo
+from reconciler.state.directory import DirectoryState
+from reconciler.state.git import GitState
+from reconciler.state.gitcommand import commit_of
+from reconciler.state.open import open_state
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,15 +42,10 @@ class Wiring:
 
     def load(self) -> Mappings:
         """Read mappings.yaml. Raises `ConfigError` with every problem."""
-        from reconciler.config import load_mappings  # noqa: PLC0415 - jsonschema is slow to import
-
         return load_mappings(self.options.mappings, today=self.clock.now().date())
 
     def connect(self, settings: Settings) -> Systems:
         """Make both systems ready from the environment. Raises `UsageError` for what the environment lacks."""
-        from reconciler.providers.connect import connect  # noqa: PLC0415 - httpx is slow to import
-        from reconciler.providers.credentials import read_credentials  # noqa: PLC0415
-
         return connect(
             read_credentials(os.environ),
             settings,
@@ -59,14 +56,10 @@ class Wiring:
 
     def store(self) -> DirectoryState | GitState:
         """The state that --state or RECONCILER_STATE names."""
-        from reconciler.state.open import open_state  # noqa: PLC0415
-
         return open_state(self.options.state, mappings_path=self.options.mappings, clock=self.clock, environ=os.environ)
 
     def context(self) -> RunContext:
         """Clock, observer, stop and nonces for a run."""
-        from reconciler.planning.context import RunContext  # noqa: PLC0415
-
         return RunContext(
             clock=self.clock,
             observe=self.observe,
@@ -77,8 +70,6 @@ class Wiring:
 
 def wire(options: CommonOptions) -> Wiring:
     """The parts for one command on this machine's clock and terminal."""
-    from reconciler.cli.progress import progress_observer  # noqa: PLC0415
-
     stopper = Stopper()
     return Wiring(
         options=options,
@@ -90,9 +81,6 @@ def wire(options: CommonOptions) -> Wiring:
 
 def run_info(wiring: Wiring, mappings: Mappings, command: str) -> RunInfo:
     """What the journal and the history say of a run that writes: who, when, from which commit and file."""
-    from reconciler.state.base import RunInfo  # noqa: PLC0415
-    from reconciler.state.gitcommand import commit_of  # noqa: PLC0415
-
     return RunInfo(
         id=RunId(secrets.token_hex(4)),
         command=command,
@@ -120,8 +108,6 @@ def actor(environ: Mapping[str, str]) -> str:
 
 def live(systems: Systems) -> Live:
     """Both systems as `run` wants them."""
-    from reconciler.planning.observation import Live  # noqa: PLC0415
-
     return Live(source=systems.source, target=systems.target, halo_url=systems.halo_url)
 
 
@@ -129,8 +115,6 @@ def wishes(
     mappings: Mappings, only: Sequence[str], exclude: Sequence[str], allow: Sequence[str], reason: str | None
 ) -> PlanOptions:
     """Check --only, --exclude, --allow and --reason against the file. Raises `UsageError`."""
-    from reconciler.planning.context import PlanOptions  # noqa: PLC0415
-
     keys = [str(m.key) for m in mappings.mappings]
     for option, names in (("--only", only), ("--exclude", exclude)):
         for name in names:

@@ -25,6 +25,7 @@ from reconciler.errors import (
     UnreadableAnswer,
     UsageError,
 )
+from reconciler.forge.words import COMMENT_LIMIT
 from reconciler.http.deadline import Deadline
 from reconciler.http.decoding import Undecodable, decode_json, error_words
 from reconciler.http.redaction import Redactor
@@ -193,8 +194,6 @@ class GitHub:
 
     def _written(self, body: Callable[[int], str], write: Callable[[str], Kept]) -> Kept:
         """Write the text; once more, shorter, when GitHub finds it too long."""
-        from reconciler.forge.words import COMMENT_LIMIT  # noqa: PLC0415 - words draws plans, which not all need
-
         try:
             return write(body(COMMENT_LIMIT))
         except Rejected as error:

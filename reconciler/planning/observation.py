@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, TypeVar
 
 from reconciler.errors import NotAuthorised
@@ -14,7 +13,6 @@ from reconciler.model import (
     CountSource as CountRule,
 )
 from reconciler.model import (
-    HaloCustomer,
     InfimaClient,
     InfimaClientId,
     Mappings,
@@ -39,50 +37,31 @@ class Live:
     halo_url: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FirstReads:
-    """What a plan reads whatever mappings.yaml says: each read when it is called, or its answer where it began earlier.
-
-    `begun_at` is the moment before the first of them.
-    """
-
-    begun_at: datetime
-    partner: Callable[[], str]
-    clients: Callable[[], tuple[InfimaClient, ...]]
-    customers: Callable[[], tuple[HaloCustomer, ...]]
-
-
 def observe(
     live: Live,
     mappings: Mappings,
     context: RunContext,
-    first: FirstReads | None = None,
     *,
     recorded: Recorded | None = None,
 ) -> Observation:
     """Read everything a plan needs from both systems, side by side; complete or not at all. Raises `ApiError`.
 
-    `first` are reads that may have begun already; `recorded` spares looking for Subscriptions that the state knows.
+    `recorded` spares looking for Subscriptions that the state knows.
 
     Counting users takes long where there are many clients. Subscriptions are then listed last, so that what a person
     edits in HaloPSA meanwhile is seen and not overwritten.
     """
     tell = context.observe
-    first = first or FirstReads(
-        begun_at=context.clock.now(),
-        partner=live.source.partner,
-        clients=live.source.clients,
-        customers=live.target.customers,
-    )
+    begun_at = context.clock.now()
 
     def list_subscriptions() -> tuple[Subscription, ...]:
         return _phase(tell, "Reading HaloPSA Subscriptions", live.target.subscriptions, _many("rows"))
 
     pool = ThreadPoolExecutor(max_workers=4, thread_name_prefix="observe")
     try:
-        partner = pool.submit(_phase, tell, "Connecting to INFIMA", first.partner, str)
-        clients = pool.submit(_phase, tell, "Reading INFIMA clients", first.clients, _many("clients"))
-        customers = pool.submit(_phase, tell, "Reading HaloPSA customers", first.customers, _many("customers"))
+        partner = pool.submit(_phase, tell, "Connecting to INFIMA", live.source.partner, str)
+        clients = pool.submit(_phase, tell, "Reading INFIMA clients", live.source.clients, _many("clients"))
+        customers = pool.submit(_phase, tell, "Reading HaloPSA customers", live.target.customers, _many("customers"))
         early = [] if counts_users(mappings) else [pool.submit(list_subscriptions)]
         _raise_first(partner, clients, customers, *early)
     finally:  # whoever interrupts a read does not wait for the other reads to end
@@ -93,7 +72,7 @@ def observe(
         counts = live.source.user_counts(wanted)  # tells of its own progress, client by client
     listing = early[0].result() if early else list_subscriptions()
     return Observation(
-        taken_at=first.begun_at,
+        taken_at=begun_at,
         tenant=Tenant(halo_url=live.halo_url, infima_partner=partner.result()),
         clients=clients.result(),
         user_counts=counts,

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING
 
 from reconciler.answers.invoices import Attached
 from reconciler.answers.status import invoice_note
 from reconciler.errors import ExitCode
+from reconciler.model import MappingKey
+from reconciler.plan_document.layout import ChangeJson
 from reconciler.planning.changes import Outcome
 from reconciler.planning.money import Amount, written
 from reconciler.render.amounts import amount_from
@@ -30,9 +31,6 @@ from reconciler.render.document import (
 from reconciler.render.html_charts import draw_sparkline
 from reconciler.render.html_page import Background, Headline, Need, PageRow, Status, Tone
 from reconciler.render.html_time import moment_in_words, overdue
-
-if TYPE_CHECKING:
-    from reconciler.plan_document.layout import ChangeJson
 
 HELD = Status(sign="!", word="held", tone=Tone.CALL)
 SAME = Status(sign="=", word="unchanged", tone=Tone.PLAIN, same=True)
@@ -190,8 +188,6 @@ def plan_rows(shown: View, around: Background) -> tuple[PageRow, ...]:
 
 
 def _row(number: int, row: Row, change: ChangeJson, around: Background) -> PageRow:
-    from reconciler.model import MappingKey  # noqa: PLC0415
-
     key = MappingKey(row.key)
     points = around.timeline.between(key, around.drawn_from, around.until)
     return PageRow(

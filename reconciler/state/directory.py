@@ -6,13 +6,17 @@ not hang on it, because every change of state.json reads, decides and writes und
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
+import platform
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
+
+import filelock
 
 from reconciler.clock import Clock
 from reconciler.errors import StateError, StateLocked
@@ -125,8 +129,6 @@ class _DirectoryKeeper:
 
     @contextmanager
     def _change_lock(self) -> Iterator[None]:
-        import filelock  # noqa: PLC0415 - only a run needs it
-
         path = self._directory.path(CHANGE_LOCK)
         lock = filelock.FileLock(path, timeout=CHANGE_LOCK_SECONDS, mode=0o600)
         with os_errors_as_state_errors("lock", path):
@@ -146,8 +148,6 @@ class _DirectoryKeeper:
 @contextmanager
 def run_lock(directory: PrivateDirectory, info: RunInfo, *, location: str) -> Iterator[None]:
     """Hold the run lock. Raises `StateLocked`, which names the holder; a dead process's leftovers never block."""
-    import filelock  # noqa: PLC0415 - only a run needs it
-
     path = directory.path(RUN_LOCK)
     lock = filelock.FileLock(path, timeout=0, mode=0o600)
     with os_errors_as_state_errors("lock", path):
@@ -167,9 +167,6 @@ def run_lock(directory: PrivateDirectory, info: RunInfo, *, location: str) -> It
 
 
 def _describe_holder(info: RunInfo) -> bytes:
-    import getpass  # noqa: PLC0415 - only a run needs it
-    import platform  # noqa: PLC0415 - only a run needs it
-
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # a container's user may have no name

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from reconciler.clock import Clock
 from reconciler.errors import UsageError
 from reconciler.state.directory import DirectoryState
-
-if TYPE_CHECKING:
-    from reconciler.state.git import GitState
+from reconciler.state.git import DEFAULT_BRANCH, GitState
 
 DEFAULT_DIRECTORY = ".reconciler"
 
@@ -33,8 +30,6 @@ def open_state(
         case "directory" if place:
             return DirectoryState(Path(place).expanduser(), clock=clock)
         case "git" if place or not colon:
-            from reconciler.state.git import DEFAULT_BRANCH, GitState  # noqa: PLC0415 - starts no subprocess machinery
-
             return GitState(beside, branch=place or DEFAULT_BRANCH, clock=clock, environ=environ)
     # A one-letter kind is a drive, and a separator before the colon makes it part of a path.
     if colon and kind.isalnum() and len(kind) > 1:

@@ -97,7 +97,14 @@ def test_user_count_that_means_all_users_is_told(bench: Bench) -> None:
 def test_an_invalid_file_does_not_keep_the_rest_from_being_checked(bench: Bench) -> None:
     bench.file.write_text("version: 2\n", encoding="utf-8")
     code, found = checks(bench)
-    assert (code, found["mappings.yaml"]["status"], found["INFIMA key"]["status"]) == (1, "failed", "ok")
+    assert (code, found["mappings.yaml"]["status"], found["INFIMA variables"]["status"]) == (1, "failed", "ok")
+    assert found["INFIMA"]["status"] == found["HaloPSA"]["status"] == "skipped", "no request before the file is valid"
+    assert found["State"]["status"] != "skipped"
+
+
+def test_both_systems_are_checked_before_there_is_a_file(bench: Bench) -> None:
+    bench.file.unlink()
+    assert checks(bench)[1]["INFIMA key"]["status"] == "ok"
 
 
 def test_a_missing_file_names_init(bench: Bench) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -87,12 +85,3 @@ def test_git_state_lives_in_the_clone_of_mappings_yaml(work: Path, remote: Path,
         run.finish(verdict())
 
     assert git(remote, git_environ, "log", "-1", "--format=%s", "kept") == "Run r1 is over."
-
-
-def test_only_use_loads_locks_and_subprocesses() -> None:
-    script = "import sys, reconciler.state.open; print({'filelock', 'subprocess', 'httpx'} & set(sys.modules))"
-
-    done = subprocess.run(
-        [sys.executable, "-c", script], cwd=Path(__file__).parents[2], capture_output=True, text=True, check=True
-    )
-    assert done.stdout == "set()\n"

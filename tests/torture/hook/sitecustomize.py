@@ -7,6 +7,7 @@ a file that gets one line for each call. TORTURE_HOURS puts the wall clock ahead
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import socket
@@ -67,13 +68,7 @@ if AT or LOG:
         _wrap(socket.socket, method, "receive", 0)
 
 if LOG:
-    _real_exit = os._exit
-
-    def _tell_and_leave(code: int) -> None:  # the program ends itself without Python's own farewell
-        Path(str(LOG)).write_text("\n".join(_passed), encoding="ascii")
-        _real_exit(code)
-
-    os._exit = _tell_and_leave  # type: ignore[assignment]
+    atexit.register(lambda: Path(str(LOG)).write_text("\n".join(_passed), encoding="ascii"))
 
 if HOURS := os.environ.get("TORTURE_HOURS"):
     import time

@@ -1,0 +1,79 @@
+"""Plans and errors in the format that -o asks for."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from reconciler import __version__
+from reconciler.cli.options import CommonOptions
+from reconciler.cli.output import clear_terminal, say, tell
+from reconciler.config import Diagnostic, draw_diagnostics
+from reconciler.errors import ConfigError, ReconcilerError
+from reconciler.plan_document import dump_document, error_document
+from reconciler.plan_document.layout import PlanJson
+from reconciler.render.github import render_annotations
+from reconciler.render.markdown import render_markdown
+from reconciler.render.terminal import render_plan
+from reconciler.render.text import terminal_safe
+
+
+def wants_colour(options: CommonOptions, environ: Mapping[str, str] = os.environ) -> bool:
+    """Colour on stdout: --color first, then NO_COLOR, FORCE_COLOR, then whether stdout is a terminal."""
+    if options.color != "auto":
+        return options.color == "always"
+    if environ.get("NO_COLOR"):
+        return False
+    if environ.get("FORCE_COLOR"):
+        return True
+    return sys.stdout.isatty() and environ.get("TERM") != "dumb"
+
+
+def terminal_style(options: CommonOptions) -> dict[str, Any]:
+    """Keyword arguments for the terminal drawings."""
+    return {
+        "verbose": options.verbose,
+        "colour": wants_colour(options),
+        "width": max(60, min(shutil.get_terminal_size((100, 24)).columns, 160)),
+        "encoding": sys.stdout.encoding or "ascii",
+    }
+
+
+def draw_plan(document: PlanJson, options: CommonOptions) -> str:
+    """The plan in the format that -o asks for."""
+    match options.output:
+        case "json":
+            return dump_document(document)
+        case "markdown":
+            return render_markdown(document)
+        case "html":
+            from reconciler.render.html import render_html  # noqa: PLC0415 - jinja2, for one format of five
+
+            return render_html(document)
+        case "github":
+            return render_annotations(document)
+        case _:
+            return render_plan(document, **terminal_style(options))
+
+
+def report_error(error: ReconcilerError, options: CommonOptions) -> None:
+    """Draw an error: with its next step on stderr, and as a valid document on stdout where -o json was asked for."""
+    clear_terminal()
+    if options.output == "json":
+        show_error_document(error)
+    if isinstance(error, ConfigError) and error.diagnostics:
+        found = [d for d in error.diagnostics if isinstance(d, Diagnostic)]
+        if not (len(found) == 1 and error.message.endswith(found[0].message)):  # said once is enough
+            tell(draw_diagnostics(found))
+    lines = [terminal_safe(line, width=2_000) for line in error.message.splitlines()] or [""]
+    tell("\n".join([f"Error: {lines[0]}", *lines[1:]]))
+    if error.hint:
+        tell(f"  {terminal_safe(error.hint, width=2_000)}")
+
+
+def show_error_document(error: ReconcilerError) -> None:
+    """An error as the one document on stdout that -o json promises."""
+    say(dump_document(error_document(error, version=__version__)))
