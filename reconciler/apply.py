@@ -22,12 +22,14 @@ from reconciler.model import (
     SubscriptionId,
 )
 from reconciler.planning.changes import CAME_RIGHT, Action, Change, Outcome, Plan, PlannedRow
+from reconciler.planning.outcomes import NOT_ATTEMPTED
 from reconciler.planning.rules import Rule
 from reconciler.providers.base import SubscriptionTarget
 from reconciler.state.base import RunState
 from reconciler.writing.create import Creator
-from reconciler.writing.session import Applied, CountTarget, WriteSession, what_moved
+from reconciler.writing.session import Applied, CountTarget, WriteSession, not_attempted, what_moved
 from reconciler.writing.update import set_counts, settle_moved, verify
+from reconciler.writing.verdict import ending_of
 
 Recount = Callable[[Sequence[Change]], Mapping[MappingKey, int | None]]
 """Reads the counts of these mappings once more, completely; None where that failed."""
@@ -82,10 +84,9 @@ def apply(
     error = None
     if not plan.refused:
         error = _perform(plan, writes, tools, session, confirmed_by_person=confirmed_by_person)
-    created = sum(
-        c.action is Action.CREATE and session.outcomes[c.key].outcome is Outcome.APPLIED for c in plan.changes
-    )
-    return Applied(outcomes={c.key: session.outcomes[c.key] for c in plan.changes}, created=created, error=error)
+    outcomes = {c.key: session.told(c.key) for c in plan.changes}
+    created = sum(ending_of(c, outcomes[c.key]).created for c in plan.changes)
+    return Applied(outcomes=outcomes, created=created, halted=session.halted, error=error)
 
 
 def _session(tools: Tools, listing: Listing) -> WriteSession:
@@ -171,14 +172,18 @@ def _perform(
         session.halted = session.halted or problem.message
     try:
         _verify(session)
+        session.look_again()
         settle_moved(session, _unchanged(plan, session))
-        tools.state.record_bindings(_confirmed_bindings(plan, tools, session))
     except ReconcilerError as problem:
         error = error or problem
     for change in writes:
         if change.key not in session.outcomes:
-            _settle_leftover(change, session, error)
-    return error
+            _settle_leftover(change, session)
+    try:
+        tools.state.record_bindings(_confirmed_bindings(plan, tools, session))
+    except ReconcilerError as problem:
+        error = error or problem
+    return error or session.unrecorded
 
 
 def _update(writes: Sequence[Change], session: WriteSession) -> None:
@@ -245,17 +250,28 @@ def _still_zero(writes: tuple[Change, ...], tools: Tools, session: WriteSession)
             session.settle(change.key, Outcome.HELD, message, at=_id_of(change))
 
 
-def _settle_leftover(change: Change, session: WriteSession, error: ReconcilerError | None) -> None:
+def _settle_leftover(change: Change, session: WriteSession) -> None:
     """A change that the writing never came to, or came to and could not read back."""
-    why = error.message if error else session.halted
     target = session.written.get(change.key)
     if target is not None:
-        message = f"the quantity {target.after} was sent and could not be read back: {why}"
+        message = f"the quantity {target.after} was sent and could not be read back"
         session.settle(change.key, Outcome.UNKNOWN, message, at=target.subscription_id)
-    elif change.key in session.state.recorded.attempts:
-        session.settle(change.key, Outcome.UNKNOWN, f"a create may have been sent and could not be followed: {why}")
+    elif change.action is not Action.CREATE or change.key not in session.sent:
+        session.settle(change.key, Outcome.FAILED, NOT_ATTEMPTED, at=_id_of(change))
+    elif (made := _made(change, session)) is not None:
+        session.settle(change.key, Outcome.FAILED, not_attempted(session, change.key), at=made)
     else:
-        session.settle(change.key, Outcome.FAILED, f"not attempted: {why}", at=_id_of(change))
+        message = "a create was sent, and the run could not follow it to its end: the next run looks for it"
+        session.settle(change.key, Outcome.UNKNOWN, message)
+
+
+def _made(change: Change, session: WriteSession) -> SubscriptionId | None:
+    """The Subscription that this run made for a mapping: the bound one, else the only new one with its marker."""
+    binding = session.state.recorded.bindings.get(change.key)
+    if binding is not None:
+        return binding.subscription_id
+    hits = [s.id for s in session.listing.values() if s.marker == change.key and s.id not in session.planned]
+    return hits[0] if len(hits) == 1 else None
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -41,12 +41,16 @@ STALE_AFTER = timedelta(hours=36)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
-    """How an apply ended: its plan, the outcome of every change, the verdict that was recorded."""
+    """How an apply ended: its plan, the outcome of every change, the verdict that was recorded.
+
+    `record_missing` says why the state does not hold the verdict; empty where it does.
+    """
 
     plan: Plan
     applied: Applied
     verdict: RunVerdict
     confirmed: bool = True
+    record_missing: str = ""
 
 
 Confirm = Callable[[Plan], bool]
@@ -144,12 +148,16 @@ def _record_cancellation(job: Applying, state: RunState, plan: Plan) -> Finished
 def _record_verdict(job: Applying, state: RunState, plan: Plan, applied: Applied) -> Finished:
     around = job.context
     verdict = verdict_of(job.info.id, plan, applied, stopped=around.stop(), finished_at=around.clock.now())
+    missing = ""
     try:
         state.finish(verdict)
     except StateError as error:
+        missing = error.message
         verdict = replace(verdict, exit_code=max(verdict.exit_code, ExitCode.INCOMPLETE))
         applied = replace(applied, error=applied.error or error)
-    return Finished(plan=plan, applied=applied, verdict=verdict)
+        if applied.halted == missing:  # the cause is told once
+            applied = replace(applied, halted="")
+    return Finished(plan=plan, applied=applied, verdict=verdict, record_missing=missing)
 
 
 def _tools(job: Applying, state: RunState) -> Tools:

@@ -25,6 +25,7 @@ from reconciler.model import (
     Tenant,
 )
 from reconciler.planning.changes import Change, Plan, PlannedRow
+from reconciler.planning.outcomes import NOT_ATTEMPTED
 from reconciler.providers.base import (
     Accepted,
     CountWrite,
@@ -320,8 +321,9 @@ def outcomes(applied: Applied) -> dict[str, str]:
 
 
 def message_of(applied: Applied, key: str) -> str:
-    """What is said about one change."""
-    return applied.outcomes[MappingKey(key)].message
+    """What is said about one change; the cause that a run tells once is put to each that it stopped."""
+    message = applied.outcomes[MappingKey(key)].message
+    return f"{message}: {applied.halted}" if message == NOT_ATTEMPTED else message
 
 
 def creates(*keys: str, to: int = 7, attempt: Attempt | None = None) -> Plan:

@@ -159,7 +159,14 @@ def _check_fits(saved: SavedPlan | None) -> Callable[[Plan], None] | None:
 
 
 def _report(finished: Finished, shown: PlanJson, options: CommonOptions, output: str) -> int:
-    document = with_outcomes(shown, finished.plan, finished.applied.outcomes, finished.verdict)
+    document = with_outcomes(
+        shown,
+        finished.plan,
+        finished.applied.outcomes,
+        finished.verdict,
+        halted=finished.applied.halted,
+        record_missing=finished.record_missing,
+    )
     if not finished.confirmed:
         if output == "json":
             say(dump_document(document))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from reconciler.errors import ExitCode, PlanFileError
 from reconciler.plan_document.read import read_plan_file
 from reconciler.planning.changes import CAME_RIGHT, Outcome
-from reconciler.render.document import Kind, View, pending_writes, view
+from reconciler.render.document import Kind, View, pending_writes, to_attach, view
 
 if TYPE_CHECKING:
     from reconciler.plan_document.layout import PlanJson
@@ -42,6 +42,7 @@ class Reason(StrEnum):
     WRITE_FAILED = "write-failed"
     WRITE_UNKNOWN = "write-unknown"
     INTERRUPTED = "interrupted"
+    RECORD_MISSING = "record-missing"
     CONFIG = "config"
     USAGE = "usage"
     STATE = "state"
@@ -103,12 +104,19 @@ class Result:
         }
 
 
+LOOKS_AGAIN = (
+    "The next run looks at both systems afresh, takes what this one wrote into the history and does what is missing."
+)
+
 NO_RESULT = Result(
     verdict=Verdict.FAILED,
     reason=Reason.NO_RESULT,
     error=Told(
-        message="The run ended without a result: it was cancelled, ran out of time, or never started.",
-        hint="Look into the log of the run. The next run looks at both systems afresh and finishes what is missing.",
+        message=(
+            "The run ended without a result: it was cancelled, ran out of time, or never started. How far it came is "
+            "not known."
+        ),
+        hint=f"Look into the log of the run. {LOOKS_AGAIN}",
     ),
     attention=1,
 )
@@ -167,6 +175,7 @@ def _judged(document: PlanJson, shown: View) -> tuple[Verdict, Reason]:
         (shown.with_outcome(Outcome.UNKNOWN), Verdict.INCOMPLETE, Reason.WRITE_UNKNOWN),
         (shown.with_outcome(Outcome.FAILED), Verdict.INCOMPLETE, Reason.WRITE_FAILED),
         (code == ExitCode.INTERRUPTED, Verdict.INCOMPLETE, Reason.INTERRUPTED),
+        ("record_missing" in document.get("run", {}), Verdict.INCOMPLETE, Reason.RECORD_MISSING),
         (shown.refusals, Verdict.REFUSED, Reason.REFUSED),
         (unsettled, Verdict.INCOMPLETE, Reason.ERROR),
         (shown.of_kind(Kind.HELD), Verdict.HELD, Reason.HELD),
@@ -184,8 +193,3 @@ def _attention(shown: View, verdict: Verdict) -> int:
         waiting += sum(row.outcome not in CAME_RIGHT for row in open_rows)
         waiting += len(to_attach(shown))
     return max(waiting, 0 if verdict.came_to_its_end else 1)
-
-
-def to_attach(shown: View) -> tuple[str, ...]:
-    """Keys of the Subscriptions that this run created: each bills nothing until a person attaches it."""
-    return tuple(row.key for row in shown.with_outcome(Outcome.APPLIED) if row.action == "create")

@@ -5,14 +5,16 @@ Written to be read aloud to somebody who knows billing and neither git nor this 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from reconciler.forge.result import Result, Told, Verdict
+from reconciler.forge.result import LOOKS_AGAIN, Reason, Result, Told, Verdict
 from reconciler.planning.changes import Outcome
-from reconciler.render.document import Kind, View, pending_writes, plural, users_after_apply, view
+from reconciler.planning.outcomes import Ending, users
+from reconciler.render.document import Kind, View, endings, pending_writes, plural, view
 from reconciler.render.markdown import render_markdown
 from reconciler.render.text import markdown_safe
 
@@ -47,14 +49,18 @@ _LEAD = {
         "This is a preview, made without access to INFIMA or HaloPSA from the numbers that were read last: nothing has "
         "been written to HaloPSA."
     ),
-    Occasion.APPLIED: "mappings.yaml was edited, and HaloPSA was brought in line with it.",
-    Occasion.NIGHT: "Every night the quantities in HaloPSA are set to INFIMA's active users.",
 }
+_PREVIEW_FAILED = "No preview could be made. Nothing has been written to HaloPSA."
+_NOTHING_SENT = "Nothing was sent to HaloPSA. The next run reads both systems afresh and does what is missing."
 _FAILED_LEAD = {
-    Occasion.PREVIEW: "No preview could be made. Nothing has been written to HaloPSA.",
-    Occasion.OFFLINE: "No preview could be made. Nothing has been written to HaloPSA.",
-    Occasion.APPLIED: "The edit was not carried out. The next run reads both systems afresh and does what is missing.",
-    Occasion.NIGHT: "The night was not carried out. The next run reads both systems afresh and does what is missing.",
+    Occasion.PREVIEW: _PREVIEW_FAILED,
+    Occasion.OFFLINE: _PREVIEW_FAILED,
+    Occasion.APPLIED: f"The edit was not carried out. {_NOTHING_SENT}",
+    Occasion.NIGHT: f"The night was not carried out. {_NOTHING_SENT}",
+}
+_NO_RESULT_LEAD = {
+    Occasion.APPLIED: f"How far the run for this edit came is not known. {LOOKS_AGAIN}",
+    Occasion.NIGHT: f"How far the nightly run came is not known. {LOOKS_AGAIN}",
 }
 
 RELEASE = (
@@ -80,11 +86,14 @@ def origin(environ: Mapping[str, str], now: datetime) -> Origin:
 
 def body(result: Result, occasion: Occasion, where: Origin, *, limit: int = COMMENT_LIMIT) -> str:
     """The whole text in at most `limit` characters; what was left out is said, and where it can be read."""
-    if result.document is None:
-        lead = _FAILED_LEAD[occasion]
+    if result.document is not None:
+        shown = view(result.document)
+        lead = after_a_run(shown, occasion) if shown.applied else f"{_LEAD.get(occasion, '')} {in_plain_words(shown)}"
+    elif result.reason is Reason.NO_RESULT:
+        lead = _NO_RESULT_LEAD.get(occasion, _FAILED_LEAD[occasion])
     else:
-        lead = f"{_LEAD[occasion]} {in_plain_words(view(result.document))}"
-    parts = [_HEADING[occasion], lead]
+        lead = _FAILED_LEAD[occasion]
+    parts = [_HEADING[occasion], lead.strip()]
     bottom = _bottom(where)
     release = [RELEASE] if result.document is not None and occasion in _AFTER and _is_stopped(result) else []
     room = limit - sum(len(part) + 2 for part in (*parts, *release, bottom))
@@ -102,18 +111,84 @@ def _is_stopped(result: Result) -> bool:
     return result.verdict in {Verdict.HELD, Verdict.REFUSED}
 
 
+def after_a_run(shown: View, occasion: Occasion) -> str:
+    """What a run came to, for somebody who hears it read aloud. What is not well comes first.
+
+    "Right already" and "brought in line" are said only of a run in which every row is so and was seen to be.
+    """
+    ends, run = endings(shown), shown.document.get("run")
+    told, done = [], _done(ends)
+    if run is not None and "record_missing" in run:
+        told.append("The record of this run could not be stored: this text is all there is of it.")
+    if shown.refusals:
+        told.append("A safety rule stops the whole run, and nothing is written until a person has decided.")
+        if not any(end.sent for end in ends):
+            return " ".join(told)
+    elif amiss := _amiss(ends):
+        told.append(f"{_listed(amiss)}.")
+    elif run is not None and run["exit_code"]:
+        told.append("The run did not come to its end.")
+    if not told:
+        told.append(_all_well(shown, occasion, changed=bool(done)))
+    if done:
+        told.append(f"{_listed(done)}.")
+    elif any(end.outcome in {Outcome.FAILED, None} for end in ends) and not any(end.sent for end in ends):
+        told.append("Nothing was sent to HaloPSA.")
+    return " ".join([*told, _come_to(shown)])
+
+
+def _amiss(ends: Sequence[Ending]) -> list[str]:
+    """What did not end as planned, the worst first."""
+    tally = Counter("not attempted" if end.not_attempted else end.outcome for end in ends)
+    order = ("not attempted", Outcome.FAILED, Outcome.UNKNOWN, Outcome.STALE, Outcome.HELD)
+    waiting, failed, unknown, stale, held = map(tally.__getitem__, order)
+    told = (
+        (failed, f"{_number(failed, 'change')} failed"),
+        (waiting, f"{_number(waiting, 'change')} {_was(waiting)} not attempted"),
+        (unknown, f"the outcome of {_number(unknown, 'change')} is not known"),
+        (stale, f"{_number(stale, 'Subscription')} had moved since the plan and {_was(stale)} left alone"),
+        (held, f"{_number(held, 'Subscription')} {'waits' if held == 1 else 'wait'} for a person"),
+    )
+    return [words for number, words in told if number]
+
+
+def _done(ends: Sequence[Ending]) -> list[str]:
+    """What HaloPSA shows of the run's work."""
+    created, written = sum(end.created for end in ends), sum(end.written for end in ends)
+    told = [f"{_number(created, 'Subscription')} {_was(created)} created"] if created else []
+    return [*told, f"{_number(written, 'quantity')} {_was(written)} set"] if written else told
+
+
+def _was(number: int) -> str:
+    return "was" if number == 1 else "were"
+
+
+def _all_well(shown: View, occasion: Occasion, *, changed: bool) -> str:
+    if not changed:
+        what = "Everything" if shown.document["complete"] else "All that was selected"
+        return f"{what} was right already."
+    if not shown.document["complete"]:
+        return "This run was about selected mappings only."
+    if occasion is Occasion.APPLIED:
+        return "mappings.yaml was edited, and HaloPSA was brought in line with it."
+    return "Every night the quantities in HaloPSA are set to INFIMA's active users."
+
+
+def _come_to(shown: View) -> str:
+    """What all quantities come to, as the run saw them last."""
+    before, after, unknown = users(endings(shown))
+    all_of_them = "The quantities in HaloPSA come" if shown.document["complete"] else "The selected quantities come"
+    moved = f"{abs(after - before)} {'more' if after > before else 'fewer'}" if after != before else "as before"
+    doubt = f"; of these {_number(unknown, 'quantity')} could not be seen again" if unknown else ""
+    return f"{all_of_them} to {_number(after, 'user')}, {moved}{doubt}."
+
+
 def in_plain_words(shown: View) -> str:
-    """What it comes to, for somebody who hears it read aloud."""
+    """What a plan comes to, for somebody who hears it read aloud."""
     if shown.refusals:
         return "A safety rule stops the whole run, and nothing is written until a person has decided."
     held = len(shown.of_kind(Kind.HELD))
     waiting = [f"{_number(held, 'Subscription')} {'waits' if held == 1 else 'wait'} for a person"] if held else []
-    if shown.applied:
-        done = shown.with_outcome(Outcome.APPLIED)
-        before, after = users_after_apply(shown.rows)
-        told = [f"{_number(len(done), 'quantity')} {'was' if len(done) == 1 else 'were'} set"] if done else []
-        told += waiting
-        return f"{_listed(told) or 'Everything was right already'}. {_billed(before, after, 'are')}"
     pending = pending_writes(shown)
     here = [row for row in pending if row.caused_by_edit]
     anyway = len(pending) - len(here)

@@ -155,6 +155,8 @@ class ChangeJson(TypedDict):
     outcome: NotRequired[Literal["applied", "unchanged", "held", "stale", "failed", "unknown"]]
     outcome_message: NotRequired[str]
     outcome_count: NotRequired[Count]
+    sent: NotRequired[Literal[True]]
+    checked: NotRequired[Literal[True]]
 
 
 class ViolationJson(TypedDict):
@@ -213,12 +215,18 @@ class SummaryJson(TypedDict):
 
 
 class RunJson(TypedDict):
-    """The run that performed the plan; only `apply` writes it."""
+    """The run that performed the plan; only `apply` writes it.
+
+    `halted` is why no further write was started, said once for all changes that were not attempted. `record_missing`
+    is why the state does not hold this run's record: the next run completes it.
+    """
 
     id: str
     finished_at: str
     exit_code: Count
     verdict: str
+    halted: NotRequired[str]
+    record_missing: NotRequired[str]
 
 
 class PlanJson(TypedDict):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 from reconciler.errors import ApiError, ConfigError, ReconcilerError
 from reconciler.model import Json, MappingKey, Money, Place, SubscriptionId
-from reconciler.planning.changes import CAME_RIGHT, Action, Change, Plan, Settled, SubscriptionState, Violation
+from reconciler.planning.changes import Action, Change, Plan, Settled, SubscriptionState, Violation
 from reconciler.planning.money import Amount
 
 if TYPE_CHECKING:  # the layout is for readers: making its types takes longer than writing a small plan
@@ -86,7 +86,13 @@ def plan_document(
 
 
 def with_outcomes(
-    document: PlanJson, plan: Plan, outcomes: Mapping[MappingKey, Settled], run: RunVerdict | None = None
+    document: PlanJson,
+    plan: Plan,
+    outcomes: Mapping[MappingKey, Settled],
+    run: RunVerdict | None = None,
+    *,
+    halted: str = "",
+    record_missing: str = "",
 ) -> PlanJson:
     """Return the plan's document with what `apply` made of it; the document itself stays as it is."""
     rows = zip(document["resource_changes"], plan.changes, strict=True)
@@ -101,6 +107,10 @@ def with_outcomes(
             "exit_code": run.exit_code,
             "verdict": run.sentence,
         }
+        if halted:
+            told["run"]["halted"] = halted
+        if record_missing:
+            told["run"]["record_missing"] = record_missing
     return told
 
 
@@ -110,8 +120,12 @@ def _settled(row: ChangeJson, change: Change, settled: Settled | None) -> Change
     told: ChangeJson = {**row, "outcome": settled.outcome.value, "outcome_message": settled.message}
     if change.after.id is None:
         told["change"] = _actions(change, settled.subscription_id)
-    if settled.live_count is not None and settled.outcome not in CAME_RIGHT:
+    if settled.live_count is not None and (settled.sent or settled.live_count != change.billed):
         told["outcome_count"] = settled.live_count
+    if settled.sent:
+        told["sent"] = True
+    if settled.checked:
+        told["checked"] = True
     return told
 
 

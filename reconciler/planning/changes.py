@@ -346,10 +346,13 @@ CAME_RIGHT = frozenset({Outcome.APPLIED, Outcome.UNCHANGED})
 class Settled:
     """The outcome of one change, with a sentence where it is not plainly good, and the object it ended on.
 
-    `live_count` is the quantity that the last listing shows on that object, where there is one.
+    `sent` is true once a request for it left this machine, `checked` when a listing was read after the last of them.
+    `live_count` is the quantity that the last listing shows on that object, None where none does.
     """
 
     outcome: Outcome
     message: str = ""
     subscription_id: SubscriptionId | None = None
     live_count: int | None = None
+    sent: bool = False
+    checked: bool = False

@@ -7,14 +7,11 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from reconciler.model import UnitPrice
-from reconciler.planning.changes import CAME_RIGHT
 from reconciler.planning.money import Amount, add_up, estimate, written
 from reconciler.render.document import Row, View, plural
 
 if TYPE_CHECKING:
     from reconciler.plan_document.layout import AmountJson, SumJson
-
-"""Outcomes after which a row's new amount is what is billed."""
 
 
 def amount_from(stated: AmountJson | SumJson) -> Amount:
@@ -30,18 +27,19 @@ def monthly_amounts(shown: View) -> tuple[tuple[Amount, ...], int]:
     summary = shown.document["summary"]
     if not shown.applied:
         return tuple(map(amount_from, summary["monthly_amounts"])), summary["without_amount"]
-    return add_up(_outcome(row, row.amount) for row in shown.rows if row.amount is not None), summary["without_amount"]
+    known = [row_amount(row, row.amount) for row in shown.rows if row.amount is not None]
+    return add_up(known), summary["without_amount"]
 
 
-def _outcome(row: Row, stated: AmountJson) -> Amount:
-    """The row's amount by what the run saw last in HaloPSA."""
+def row_amount(row: Row, stated: AmountJson) -> Amount:
+    """Return the row's amount: as planned, or after a run by the quantity that HaloPSA shows."""
     amount = amount_from(stated)
-    if row.outcome in CAME_RIGHT:
-        return amount
-    if row.outcome_count is None:
+    if row.shown_after in {None, row.before}:
         return amount.staying
+    if row.shown_after == row.after:
+        return amount
     price = UnitPrice(amount=Decimal(stated["unit_price"]), currency=stated["currency"])
-    return replace(amount, after=estimate(row.outcome_count, price))
+    return replace(amount, after=estimate(row.shown_after or 0, price))
 
 
 def amounts_sentence(shown: View, arrow: str = "->") -> str:
@@ -60,7 +58,7 @@ def amount_in_words(row: Row) -> str:
     """Return how the row's monthly amount would move, e.g. "EUR +8.25/month"."""
     if row.amount is None:
         return "no amount"
-    return f"{row.amount['currency']} {moved(Decimal(row.amount['change']))}/month"
+    return f"{row.amount['currency']} {moved(row_amount(row, row.amount).change)}/month"
 
 
 def moved(amount: Decimal) -> str:

@@ -7,14 +7,15 @@ came: each drawing cleans it at its own exit.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from reconciler.planning.changes import CAME_RIGHT, Action, ActionReason, Outcome
+from reconciler.planning.changes import Action, ActionReason, Outcome
 from reconciler.planning.money import written
+from reconciler.planning.outcomes import Ending, users
 from reconciler.planning.rules import Level, Rule
 
 if TYPE_CHECKING:
@@ -63,7 +64,10 @@ class Problem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One mapping in the plan. Counts are whole users, None where no number is known."""
+    """One mapping in the plan. Counts are whole users, None where no number is known.
+
+    `after` is what the plan wants; `ending`, after a run, knows what HaloPSA shows.
+    """
 
     key: str
     kind: Kind
@@ -81,7 +85,7 @@ class Row:
     first_count: bool
     outcome: Outcome | None
     outcome_message: str
-    outcome_count: int | None = None
+    ending: Ending | None = None
     amount: AmountJson | None = None
 
     @property
@@ -90,9 +94,14 @@ class Row:
         return _reason(self.change)
 
     @property
+    def shown_after(self) -> int | None:
+        """The quantity that a plan wants, or, after a run, the one that HaloPSA shows; None where it is not known."""
+        return self.after if self.ending is None else self.ending.after
+
+    @property
     def delta(self) -> int | None:
-        """Users more (or less, negative) than now; None where a side is not known."""
-        return None if self.after is None else self.after - (self.before or 0)
+        """Users more (or less, negative) than before; None where a side is not known."""
+        return None if self.shown_after is None else self.shown_after - (self.before or 0)
 
     @property
     def before_in_words(self) -> str:
@@ -103,8 +112,8 @@ class Row:
 
     @property
     def after_in_words(self) -> str:
-        """The new quantity, or a question mark."""
-        return "?" if self.after is None else str(self.after)
+        """The quantity that is wanted, or after a run what HaloPSA shows; a question mark where it is not known."""
+        return "?" if self.shown_after is None else str(self.shown_after)
 
     @property
     def billed_now(self) -> int:
@@ -121,6 +130,7 @@ class Row:
 class View:
     """The document in reading order. `rows` are sorted: held, create, update, unchanged; each by key.
 
+    After a run what is not well comes first: failed, unknown, stale, held.
     `applied` is true when the document tells what `apply` did.
     """
 
@@ -160,11 +170,20 @@ def view(document: PlanJson) -> View:
     rows = [_row(change, by_key, ran=ran) for change in document["resource_changes"]]
     return View(
         document=document,
-        rows=tuple(sorted(rows, key=lambda row: (row.kind, row.key))),
+        rows=tuple(sorted(rows, key=lambda row: (_rank(row), row.kind, row.key))),
         refusals=tuple(problem for problem in problems if problem.level is Level.RUN and problem.allowed is None),
         lifted=tuple(problem for problem in problems if problem.allowed is not None),
         applied=ran,
     )
+
+
+_FIRST = (Outcome.FAILED, None, Outcome.UNKNOWN, Outcome.STALE, Outcome.HELD)
+
+
+def _rank(row: Row) -> int:
+    if row.ending is None or row.outcome not in _FIRST:
+        return len(_FIRST)
+    return _FIRST.index(row.outcome)
 
 
 def _problem(violation: ViolationJson) -> Problem:
@@ -206,6 +225,7 @@ def _row(change: ChangeJson, problems: Mapping[str, list[Problem]], *, ran: bool
         }
         held_by = (_problem(bare), *held_by)
     kind = _KINDS[action] if hold is None else Kind.HELD
+    outcome = _outcome(change, kind) if ran else None
     return Row(
         key=change["name"],
         kind=kind,
@@ -221,10 +241,24 @@ def _row(change: ChangeJson, problems: Mapping[str, list[Problem]], *, ran: bool
         caused_by=change.get("caused_by"),
         place=change["place"],
         first_count=change["action_reason"] in {ActionReason.NEW_MAPPING, ActionReason.FIRST_COUNT},
-        outcome=_outcome(change, kind) if ran else None,
+        outcome=outcome,
         outcome_message=change.get("outcome_message", ""),
-        outcome_count=change.get("outcome_count"),
+        ending=_ending(change, action, outcome) if ran else None,
         amount=change["monthly_amount"],
+    )
+
+
+def _ending(change: ChangeJson, action: Action, outcome: Outcome | None) -> Ending:
+    before, after = change["change"]["before"], change["change"]["after"]
+    return Ending(
+        outcome=outcome,
+        creates=action is Action.CREATE,
+        sent=change.get("sent", outcome is Outcome.UNKNOWN),
+        checked=change.get("checked", False),
+        exists=after is not None and after.get("id") is not None,
+        before=before["count"] if before else None,
+        wanted=after["count"] if after else None,
+        shown=change.get("outcome_count"),
     )
 
 
@@ -297,22 +331,56 @@ def _figures(shown: View) -> str:
     )
 
 
+def endings(shown: View) -> tuple[Ending, ...]:
+    """What is known of every change after a run."""
+    return tuple(row.ending for row in shown.rows if row.ending is not None)
+
+
+def users_in_words(shown: View, arrow: str = "->") -> str:
+    """Return the users before and after a run, with what is not known of them."""
+    before, after, unknown = users(endings(shown))
+    told = f"Users: {before} {arrow} {after}."
+    if unknown:
+        told += f" What HaloPSA has now is not known for {plural(unknown, 'Subscription')}: counted as before."
+    return told
+
+
+def causes(shown: View) -> tuple[str, ...]:
+    """Return what a run tells once for all its rows: why it wrote no more, and that its record is missing."""
+    run = shown.document.get("run")
+    if run is None:
+        return ()
+    told = []
+    if "halted" in run:
+        told.append(f"Stopped: {sentence(run['halted'])}")
+    if "record_missing" in run:
+        told.append(
+            f"Record missing: {sentence(run['record_missing'])} This text is the only record of this run until the "
+            "next apply has looked at HaloPSA and completed the history."
+        )
+    return tuple(told)
+
+
 def outcome_verdict(shown: View) -> str:
     """Return how `apply` ended, in the run's own words: what is drawn and what the history keeps are one sentence."""
     return shown.document["run"]["verdict"] if "run" in shown.document else "This document tells of no run."
 
 
 AFTERWARDS = {
-    Outcome.STALE: "It moved since the plan was made; nothing was overwritten. Plan again, or let the next run look.",
-    Outcome.FAILED: "The next run tries again. If it fails again, mend what the message names.",
+    Outcome.FAILED: "The next run does what is missing. If it fails again, mend what the message names.",
     Outcome.UNKNOWN: "Look at this Subscription in HaloPSA; the next run looks as well and heals it where it can.",
+    Outcome.STALE: "It moved since the plan was made, and was left alone. Plan again, or let the next run look.",
 }
 """What comes after an outcome that is not plainly good."""
 
 
 def to_attach(shown: View) -> tuple[Row, ...]:
-    """Return the rows whose Subscription got its first quantity: a new one, or one that an earlier run created."""
-    return tuple(row for row in shown.with_outcome(Outcome.APPLIED) if row.first_count)
+    """Return the rows whose Subscription is new, or got its first quantity after an earlier run had created it."""
+    return tuple(
+        row
+        for row in shown.rows
+        if row.ending is not None and (row.ending.created or (row.first_count and row.ending.written))
+    )
 
 
 def attach(created: int) -> str:
@@ -320,17 +388,3 @@ def attach(created: int) -> str:
     if created == 1:
         return "attach it to a recurring invoice. Until then it bills nothing."
     return "attach each of them to a recurring invoice. Until then they bill nothing."
-
-
-def users_after_apply(rows: Iterable[Row]) -> tuple[int, int]:
-    """Return the users billed before and after `apply`, as far as known: only what was read back counts."""
-    before = after = 0
-    for row in rows:
-        live = row.billed_now
-        before += live
-        settled = row.outcome in CAME_RIGHT
-        if settled and row.after is not None:
-            after += row.after
-        else:
-            after += live if row.outcome_count is None else row.outcome_count
-    return before, after

@@ -20,8 +20,9 @@ from markupsafe import Markup
 from reconciler import __version__
 from reconciler.history.timeline import month_of
 from reconciler.planning.money import Amount, add_up
+from reconciler.planning.outcomes import users
 from reconciler.render.amounts import monthly_amounts, moved
-from reconciler.render.document import View, signed, users_after_apply, view
+from reconciler.render.document import View, endings, signed, view
 from reconciler.render.html_page import Background, Headline, Need, Page, PageRow
 from reconciler.render.html_past import past_headline, past_needs, past_rows
 from reconciler.render.html_plan import plan_headline, plan_needs, plan_rows, with_invoices
@@ -96,11 +97,11 @@ def _plan_figures(shown: View) -> tuple[tuple[str, str], ...]:
     """The plan's summary; after a run, what was read back."""
     summary = shown.document["summary"]
     if shown.applied:
-        before, after = users_after_apply(shown.rows)
+        before, after, _ = users(endings(shown))
     else:
         before, after = summary["users_before"], summary["users_after"]
     return (
-        ("Users billed", f"{before} \u2192 {after}"),
+        ("Users", f"{before} \u2192 {after}"),
         ("Difference", signed(after - before)),
         ("To create", str(summary["create"])),
         ("To update", str(summary["update"])),

@@ -139,7 +139,7 @@ def _needs(around: Background, rows: dict[MappingKey, PageRow]) -> Iterator[Need
     if run is None:
         return
     if ending_of(run.verdict) in {Ending.FAILED, Ending.INTERRUPTED}:
-        step = "Quantities in HaloPSA stay as they were. Ask whoever runs reconciler to start it again."
+        step = "The next run reads both systems afresh and does what is missing: start it with `reconciler apply`."
         yield _whole_run(Tone.BAD, run.verdict.sentence, step)
     refused: set[str] = set()
     for change in run.verdict.changes:

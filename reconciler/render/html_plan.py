@@ -13,7 +13,7 @@ from reconciler.model import MappingKey
 from reconciler.plan_document.layout import ChangeJson
 from reconciler.planning.changes import Outcome
 from reconciler.planning.money import Amount, written
-from reconciler.render.amounts import amount_from
+from reconciler.render.amounts import row_amount
 from reconciler.render.document import (
     AFTERWARDS,
     Kind,
@@ -21,11 +21,12 @@ from reconciler.render.document import (
     Row,
     View,
     capital,
+    causes,
     outcome_verdict,
     plural,
     sentence,
     to_attach,
-    users_after_apply,
+    users_in_words,
     verdict,
 )
 from reconciler.render.html_charts import draw_sparkline
@@ -47,7 +48,7 @@ OUTCOMES = {
     Outcome.APPLIED: Status(sign="\u2713", word="written", tone=Tone.GOOD),
     Outcome.UNCHANGED: SAME,
     Outcome.HELD: HELD,
-    Outcome.STALE: Status(sign="!", word="moved, not written", tone=Tone.CALL),
+    Outcome.STALE: Status(sign="!", word="moved", tone=Tone.CALL),
     Outcome.FAILED: Status(sign="\u2715", word="failed", tone=Tone.BAD),
     Outcome.UNKNOWN: Status(sign="?", word="unknown", tone=Tone.BAD),
 }
@@ -71,14 +72,13 @@ def plan_headline(shown: View, around: Background, *, people: int) -> Headline:
             freshness=fresh,
             notes=notes,
         )
-    before, after = users_after_apply(shown.rows)
     finished = datetime.fromisoformat(run["finished_at"])
     who = next((past.info.actor for past in around.runs if past.info.id == run["id"]), "")
     by = f" by {who}" if who else ""
     return Headline(
         tone=_TONES.get(run["exit_code"], Tone.BAD),
         title=ending_title(run["exit_code"], people),
-        sentence=f"{outcome_verdict(shown)} Users billed: {before} \u2192 {after}.",
+        sentence=" ".join([outcome_verdict(shown), users_in_words(shown, "\u2192"), *causes(shown)]),
         freshness=f"Run {run['id']}{by} ended {moment_in_words(finished, around.now)}.",
         warnings=overdue(around.runs, around.now),
         notes=notes,
@@ -145,7 +145,7 @@ def _needs(shown: View, numbers: dict[str, int]) -> Iterator[Need]:
             what, step = " ".join(map(_what, row.problems)), ". ".join(map(_step, row.problems))
             yield _about(row, Tone.CALL, what, step, numbers)
         if row.outcome in AFTERWARDS:
-            what = sentence(f"{OUTCOMES[row.outcome].word}: {row.outcome_message}")
+            what = capital(sentence(_told(row)))
             yield _about(row, OUTCOMES[row.outcome].tone, what, AFTERWARDS[row.outcome], numbers)
     for row in to_attach(shown):
         what = f"Its Subscription {row.subscription_id or ''} is new."
@@ -199,11 +199,11 @@ def _row(number: int, row: Row, change: ChangeJson, around: Background) -> PageR
         counted=change["quantity"]["counted"],
         rule=change["quantity"]["rule"],
         before=row.before,
-        after=row.after,
+        after=row.shown_after,
         story=tuple(_story(row, change)),
         spark=draw_sparkline(points, start=around.drawn_from, end=around.until),
         past=tuple(around.by_key.get(key, ())),
-        amount=amount_from(row.amount) if row.amount else None,
+        amount=row_amount(row, row.amount) if row.amount else None,
     )
 
 
@@ -241,11 +241,18 @@ def _story(row: Row, change: ChangeJson) -> Iterator[str]:
         number = f"Subscription {row.subscription_id} ({row.subscription_name})"
         yield f"HaloPSA bills {row.before} by {number} of customer {row.customer} ({row.customer_id})."
     if row.amount:
-        yield price_story(Decimal(row.amount["unit_price"]), row.amount["source"], amount_from(row.amount))
+        yield price_story(Decimal(row.amount["unit_price"]), row.amount["source"], row_amount(row, row.amount))
     for problem in row.problems:
         yield f"Held: {_what(problem)} {_step(problem)}"
     if row.outcome_message and row.outcome is not Outcome.HELD:
-        yield sentence(f"{row.outcome}: {row.outcome_message}")
+        yield capital(sentence(_told(row)))
+
+
+def _told(row: Row) -> str:
+    """How a row ended: its word, what is known of the writing, and the message."""
+    ending = row.ending
+    details = "" if ending is None else ": ".join(filter(None, [ending.word, ending.details]))
+    return ". ".join(filter(None, [details, capital(row.outcome_message)]))
 
 
 _INVOICE_STEPS = {

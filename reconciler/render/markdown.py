@@ -18,13 +18,14 @@ from reconciler.render.document import (
     Row,
     View,
     attach,
+    causes,
     outcome_verdict,
     pending_writes,
     plural,
     sentence,
     signed,
     to_attach,
-    users_after_apply,
+    users_in_words,
     verdict,
     view,
 )
@@ -41,15 +42,6 @@ _PROSE = 2000
 
 _COLUMNS = ("Action", "Mapping", "Customer", "Before", "After", "Difference", "Monthly (estimate)", "Why")
 _NUMBERS = frozenset({"Before", "After", "Difference", "Monthly (estimate)"})
-
-_DONE = {
-    Outcome.APPLIED: "updated",
-    Outcome.UNCHANGED: "unchanged",
-    Outcome.HELD: "held",
-    Outcome.STALE: "stale, not written",
-    Outcome.FAILED: "failed, not written",
-    Outcome.UNKNOWN: "unknown, look into HaloPSA",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,11 +98,12 @@ _NOTE_ROOM = 400
 def _top(shown: View, *, brief: bool) -> str:
     words, figures = verdict(shown)
     if shown.applied:
-        before, after = users_after_apply(shown.rows)
-        words, figures = outcome_verdict(shown), f"Users billed: {before} -> {after}."
+        words, figures = outcome_verdict(shown), users_in_words(shown)
     lines = [f"### {words}"]
     for told in filter(None, (figures, amounts_sentence(shown))):
         lines += ["", told]
+    for cause in causes(shown):
+        lines += ["", f"**{markdown_safe(cause, _PROSE)}**"]
     if shown.refusals:
         lines += ["", "**Refused by a safety rule.** Nothing is written until a person has decided:", ""]
         for problem in shown.refusals:
@@ -127,11 +120,12 @@ def _top(shown: View, *, brief: bool) -> str:
 
 
 def _hold(row: Row) -> Iterator[str]:
-    wish = f"it bills {row.before_in_words} and stays there; the plan was {row.after_in_words}"
+    planned = "?" if row.after is None else row.after
+    wish = f"it stays at {row.before_in_words}; the plan was {planned}"
     if row.action == Action.NO_OP:
-        wish = f"it bills {row.before_in_words} and stays there"
+        wish = f"it stays at {row.before_in_words}"
     elif row.action == Action.CREATE:
-        wish = f"no Subscription is created; the plan was one with {row.after_in_words}"
+        wish = f"no Subscription is created; the plan was one with {planned}"
     anyway = "" if row.caused_by_edit else " This is so without the edit under review, too."
     yield f"- **{_customer(row)}** ({markdown_code(row.key)}): {wish}.{anyway}"
     for problem in row.problems:
@@ -140,7 +134,7 @@ def _hold(row: Row) -> Iterator[str]:
 
 def _brief_hold(row: Row) -> Iterator[str]:
     rules = ", ".join(f"`{problem.rule}`" for problem in row.problems)
-    yield f"- {_customer(row)} ({markdown_code(row.key)}): {rules}, {row.before_in_words} -> {row.after_in_words}"
+    yield f"- {_customer(row)} ({markdown_code(row.key)}): {rules}, stays at {row.before_in_words}"
 
 
 def _problem(problem: Problem, *, indent: str, below: str = "") -> Iterator[str]:
@@ -190,9 +184,14 @@ def _tried(shown: View) -> Iterator[Block]:
     if shown.refusals:
         return
     rows = [row for row in shown.rows if row.kind is not Kind.HELD and row.outcome is not Outcome.UNCHANGED]
-    if rows:
+    waiting = [row for row in rows if row.ending is not None and row.ending.not_attempted]
+    tried = [row for row in rows if row not in waiting]
+    if tried:
         opening = f"**What was tried:**\n\n{_header(shown)}"
-        yield Block(what="tried changes", opening=opening, items=[_table_row(row, shown) for row in rows])
+        yield Block(what="tried changes", opening=opening, items=[_table_row(row, shown) for row in tried])
+    if waiting:
+        title = f"{plural(len(waiting), 'change')} not attempted: nothing was sent for them"
+        yield _folded(title, "changes that were not attempted", waiting, shown)
 
 
 def _folded(title: str, what: str, rows: Iterable[Row], shown: View) -> Block:
@@ -213,10 +212,9 @@ def _header(shown: View) -> str:
 
 def _table_row(row: Row, shown: View) -> str:
     action, why = row.action.replace("no-op", "none"), row.reason
-    if row.outcome is not None:
-        created = row.outcome is Outcome.APPLIED and row.action == Action.CREATE
-        action = "created" if created else _DONE[row.outcome]
-        why = sentence(row.outcome_message) or why
+    if row.ending is not None:
+        action = ": ".join(filter(None, [row.ending.word, row.ending.details]))
+        why = "" if row.ending.not_attempted else sentence(row.outcome_message) or why
     cells = (
         action,
         markdown_code(row.key),

@@ -18,13 +18,14 @@ from reconciler.render.document import (
     Row,
     View,
     attach,
+    causes,
     outcome_verdict,
     pending_writes,
     plural,
     sentence,
     signed,
     to_attach,
-    users_after_apply,
+    users_in_words,
     verdict,
     view,
 )
@@ -45,13 +46,13 @@ _MARKS = {
 }
 
 _OUTCOME_MARKS = {
-    Outcome.APPLIED: ("~", "updated", Ink.GREEN),
-    Outcome.UNCHANGED: (" ", "unchanged", Ink.PLAIN),
-    Outcome.HELD: ("!", "held", Ink.RED),
-    Outcome.STALE: ("!", "stale", Ink.YELLOW),
-    Outcome.FAILED: ("!", "failed", Ink.RED),
-    Outcome.UNKNOWN: ("!", "unknown", Ink.RED),
-    None: ("!", "not tried", Ink.YELLOW),
+    Outcome.APPLIED: ("~", Ink.GREEN),
+    Outcome.UNCHANGED: (" ", Ink.PLAIN),
+    Outcome.HELD: ("!", Ink.RED),
+    Outcome.STALE: ("!", Ink.YELLOW),
+    Outcome.FAILED: ("!", Ink.RED),
+    Outcome.UNKNOWN: ("!", Ink.RED),
+    None: ("!", Ink.YELLOW),
 }
 
 _UNDONE = frozenset({Outcome.HELD, Outcome.STALE, Outcome.FAILED, Outcome.UNKNOWN, None})
@@ -93,13 +94,11 @@ def render_outcome(
     pen, shown = Pen(colour=colour, width=width, encoding=encoding), view(document)
     quiet = () if verbose else (Outcome.UNCHANGED,)
     rows = () if shown.refusals else tuple(row for row in shown.rows if row.outcome not in quiet)
-    before, after = users_after_apply(shown.rows)
     ink = Ink.GREEN if not (shown.refusals or any(row.outcome in _UNDONE for row in shown.rows)) else Ink.RED
-    closing = pen.ink(outcome_verdict(shown), ink) + f" Users billed: {before} -> {after}."
-    if shown.with_outcome(Outcome.UNKNOWN):
-        closing += " Not counted: what has an unknown outcome."
+    closing = pen.ink(outcome_verdict(shown), ink) + f" {users_in_words(shown)}"
     sections = [
-        _outcomes(pen, rows),
+        _outcomes(pen, rows, verbose=verbose),
+        [line for cause in causes(shown) for line in pen.prose(cause, indent="")],
         _next_steps(pen, shown),
         [closing, *filter(None, [amounts_sentence(shown)])],
     ]
@@ -200,12 +199,13 @@ def _plan_mark(row: Row) -> tuple[str, str, Ink, str]:
 
 def _outcome_mark(row: Row) -> tuple[str, str, Ink, str]:
     """Symbol, word, colour and last words of a row after `apply`."""
-    if row.outcome is Outcome.APPLIED and row.action == Action.CREATE:
-        return "+", "created", Ink.GREEN, ""
-    tail = "not written" if row.outcome in {Outcome.HELD, Outcome.STALE} else ""
+    mark, ink = _OUTCOME_MARKS[row.outcome]
+    if row.ending is None:
+        return mark, "", ink, ""
+    tail = row.ending.details
     if row.problems:
-        tail = f"not written: {', '.join(problem.rule for problem in row.problems)}"
-    return *_OUTCOME_MARKS[row.outcome], "may or may not have been written" if row.outcome is Outcome.UNKNOWN else tail
+        tail = f"{tail}: {', '.join(problem.rule for problem in row.problems)}"
+    return ("+" if row.ending.word == "created" else mark), row.ending.word, ink, tail
 
 
 def _table(pen: Pen, rows: Sequence[Row], mark_of: Callable[[Row], tuple[str, str, Ink, str]]) -> list[str]:
@@ -280,12 +280,19 @@ def _warnings(pen: Pen, document: PlanJson) -> list[str]:
     return [line for warning in document["warnings"] for line in pen.prose(warning, indent="", first="Warning: ")]
 
 
-def _outcomes(pen: Pen, rows: Sequence[Row]) -> list[str]:
+def _outcomes(pen: Pen, rows: Sequence[Row], *, verbose: bool) -> list[str]:
+    waiting = [row for row in rows if row.ending is not None and row.ending.not_attempted]
+    folded = waiting if len(waiting) > LISTED and not verbose else []
+    drawn_rows = [row for row in rows if row not in folded]
     lines = []
-    for row, drawn in zip(rows, _table(pen, rows, _outcome_mark), strict=True):
+    for row, drawn in zip(drawn_rows, _table(pen, drawn_rows, _outcome_mark), strict=True):
         lines.append(drawn)
-        if row.outcome_message and not row.problems:
+        if row.outcome_message and not row.problems and row not in waiting:
             lines += pen.prose(sentence(row.outcome_message), indent="      ")
+    if folded:
+        names = ", ".join(pen.clean(row.key, 48) for row in folded[:3])
+        told = f"not attempted, nothing was sent for them: {names} and {len(folded) - 3} more; all with -v"
+        lines.append(f"  {pen.ink('!', Ink.RED)} {len(folded)} {told}")
     return lines
 
 

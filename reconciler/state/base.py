@@ -76,6 +76,8 @@ class IntentResult(StrEnum):
 class HistoryChange:
     """One mapping's line in the history of a run. `outcome` is a word of DESIGN 9; counts are whole users.
 
+    `after` is the quantity that HaloPSA showed last in that run, None where it was not known, and `wanted` the one that
+    the plan asked for; `sent` says that a request for it left.
     `unit_price` and `currency` are HaloPSA's price a user and month, as text; empty where none was known or where
     mappings.yaml has its own. `held_by` is the safety rule that withheld the change, empty where none did.
     """
@@ -92,6 +94,8 @@ class HistoryChange:
     unit_price: str = ""
     currency: str = ""
     held_by: str = ""
+    wanted: int | None = None
+    sent: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,7 +28,7 @@ from reconciler.planning.identity import same_name
 from reconciler.planning.markers import Details
 from reconciler.providers.base import Accepted, NewSubscription, Refused, Unclear, WriteAnswer
 from reconciler.state.base import IntentEntry
-from reconciler.writing.session import FRESH_SECONDS, CountTarget, WriteSession, bare
+from reconciler.writing.session import FRESH_SECONDS, CountTarget, WriteSession, bare, not_attempted
 from reconciler.writing.update import set_counts
 
 PHASE = "Creating Subscriptions"
@@ -313,7 +313,7 @@ class Creator:
 
     def _not_attempted(self, changes: Iterable[Change]) -> None:
         for change in changes:
-            self.session.settle(change.key, Outcome.FAILED, f"not attempted: {self.session.halted}")
+            self.session.settle(change.key, Outcome.FAILED, not_attempted(self.session, change.key))
 
 
 _READS_PER_GROUP = 4

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import assert_never
 
 from reconciler.clock import Clock
@@ -12,6 +12,7 @@ from reconciler.errors import Interrupted, ReconcilerError, StateError
 from reconciler.events import Observer, WriteSettled
 from reconciler.model import MappingKey, Settings, Subscription, SubscriptionId
 from reconciler.planning.changes import Change, Outcome, Settled
+from reconciler.planning.outcomes import NOT_ATTEMPTED
 from reconciler.providers.base import Accepted, Refused, SubscriptionTarget, Unclear, WriteAnswer, WriteRequest
 from reconciler.state.base import Intent, IntentEntry, IntentResult, RunState
 
@@ -30,10 +31,11 @@ class WriteSession:
     `planned` are the ids of the listing that the plan was made from; `appeared` are live rows that came later, by their
     marker: a second one with a mapping's marker stops every write to that mapping (FAULTS C5).
     `stop` asks whether a person or the runner wants the run to end. `halted` says why no further write may start.
-    `listing` is the last complete one, `listed_at` the monotonic time at which it was begun. `written` holds every
-    count that was sent, `unclear` those whose last answer leaves open what became of them, and `frames` each written
-    object as the last listing before its first write showed it, the base of the frame check. `warnings` is what
-    HaloPSA said in `_warning` about a mapping's row.
+    `listing` is the last complete one, `listed_at` the monotonic time of its beginning, `listed_after` the number of
+    requests that had left by then. `sent` holds the number of the last request that left for each mapping, `written`
+    every count that was sent, `unclear` those whose last answer leaves open what became of them, and `frames` each
+    written object as the last listing before its first write showed it, the base of the frame check. `warnings` is
+    what HaloPSA said in `_warning` about a mapping's row, `unrecorded` why the journal took no more records.
     """
 
     target: SubscriptionTarget
@@ -44,6 +46,8 @@ class WriteSession:
     stop: Callable[[], bool]
     listing: dict[SubscriptionId, Subscription]
     listed_at: float
+    listed_after: int = 0
+    sent: dict[MappingKey, int] = field(default_factory=dict)
     planned: frozenset[SubscriptionId] = frozenset()
     appeared: dict[str, tuple[SubscriptionId, ...]] = field(default_factory=dict)
     outcomes: dict[MappingKey, Settled] = field(default_factory=dict)
@@ -53,16 +57,36 @@ class WriteSession:
     warnings: dict[MappingKey, str] = field(default_factory=dict)
     requests: int = 0
     halted: str = ""
+    unrecorded: StateError | None = None
     failures_in_a_row: int = 0
     failures: int = 0
 
     def settle(self, key: MappingKey, outcome: Outcome, message: str = "", *, at: SubscriptionId | None = None) -> None:
         """Write down what became of a change and tell the observer."""
-        live = self.listing.get(at) if at is not None else None
-        self.outcomes[key] = Settled(
-            outcome=outcome, message=message, subscription_id=at, live_count=live.count if live else None
+        self.outcomes[key] = Settled(outcome=outcome, message=message, subscription_id=at)
+        if message != NOT_ATTEMPTED:  # one sentence tells of all of these when the run is over
+            self.observe(WriteSettled(key=key, outcome=outcome, message=message))
+
+    def told(self, key: MappingKey) -> Settled:
+        """The outcome of a change with what is known of it now: what was sent, and what the last listing shows."""
+        settled = self.outcomes[key]
+        live = None if settled.subscription_id is None else self.listing.get(settled.subscription_id)
+        checked = self.checked(key)
+        return replace(
+            settled,
+            sent=key in self.sent,
+            checked=checked and key in self.sent,
+            live_count=live.count if live is not None and checked else None,
         )
-        self.observe(WriteSettled(key=key, outcome=outcome, message=message))
+
+    def checked(self, key: MappingKey) -> bool:
+        """True when the last listing was begun after the last request for this mapping left."""
+        return self.sent.get(key, 0) <= self.listed_after
+
+    def look_again(self) -> None:
+        """Read one more listing where some request left after the last one was begun. Raises `ApiError`."""
+        if not all(map(self.checked, self.sent)):
+            self.relist()
 
     def may_write(self) -> bool:
         """True while nobody asked to stop and no failure forbids further writes."""
@@ -80,9 +104,9 @@ class WriteSession:
 
     def relist(self) -> None:
         """Read one complete listing. Raises `ApiError`. Its age counts from its first page: a listing may take long."""
-        begun = self.clock.monotonic()
+        begun, requests = self.clock.monotonic(), self.requests
         self.listing = {s.id: s for s in self.target.subscriptions()}
-        self.listed_at = begun
+        self.listed_at, self.listed_after = begun, requests
         self.appeared = {}
         for row in self.listing.values():
             if row.id not in self.planned and row.marker and row.live:
@@ -113,18 +137,31 @@ class WriteSession:
         self.requests += 1
         number = self.requests
         self.state.intend(Intent(number=number, kind=kind, entries=entries, body_sha256=request.sha256))
+        earlier = {entry.key: self.sent.get(entry.key) for entry in entries}
+        self.sent |= dict.fromkeys(earlier, number)
         try:
             answer = self.target.send(request)
         except Interrupted as stopped:
+            self._did_not_leave(earlier)
             self.state.conclude(number, IntentResult.NOT_SENT, stopped.message)
             raise
+        if isinstance(answer, Refused) and answer.status is None:
+            self._did_not_leave(earlier)
         self._count_failure(answer)
         result, message = _journal_words(answer)
         try:
             self.state.conclude(number, result, message)
         except StateError as error:  # the request is out: what is left is to stop and to say so
-            self.halted = self.halted or f"the journal cannot be written: {error}"
+            self.halted = self.halted or error.message
+            self.unrecorded = self.unrecorded or error
         return answer
+
+    def _did_not_leave(self, earlier: Mapping[MappingKey, int | None]) -> None:
+        for key, number in earlier.items():
+            if number is None:
+                del self.sent[key]
+            else:
+                self.sent[key] = number
 
     def _count_failure(self, answer: WriteAnswer) -> None:
         match answer:
@@ -150,10 +187,16 @@ class WriteSession:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Applied:
-    """The outcome of every change of the plan, how many Subscriptions are new, and what ended the writing early."""
+    """The outcome of every change of the plan, and what ended the writing early.
+
+    `created` counts the Subscriptions that are new, whatever became of their quantity. `halted` says why no further
+    write was started, once for all changes that were not attempted; empty where none was
+    left. `error` is what was raised, if anything was.
+    """
 
     outcomes: Mapping[MappingKey, Settled]
     created: int = 0
+    halted: str = ""
     error: ReconcilerError | None = None
 
     def count(self, outcome: Outcome) -> int:
@@ -179,6 +222,16 @@ class CountTarget:
     def entry(self) -> IntentEntry:
         """The journal's line about it."""
         return IntentEntry(key=self.key, subscription_id=self.subscription_id, before=self.before, after=self.after)
+
+
+def not_attempted(session: WriteSession, key: MappingKey) -> str:
+    """The message of a change that the run did not come to, or whose quantity it did not come to.
+
+    Why it did not is the same for all of them, and stands in `halted`.
+    """
+    if key in session.sent:  # the Subscription is there, at 0
+        return "its Subscription was created, and its quantity was not set any more: the next run sets it"
+    return NOT_ATTEMPTED
 
 
 def bare(message: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from reconciler.model import Subscription
 from reconciler.planning.changes import Outcome
 from reconciler.providers.base import Accepted, CountWrite, Refused, Unclear, WriteAnswer
-from reconciler.writing.session import CountTarget, WriteSession, bare, what_moved
+from reconciler.writing.session import CountTarget, WriteSession, bare, not_attempted, what_moved
 
 
 def set_counts(session: WriteSession, targets: Sequence[CountTarget]) -> None:
@@ -87,7 +87,8 @@ def _still_as_planned(session: WriteSession, target: CountTarget) -> bool:
     moved = _moved(session, target)
     if not moved:
         return True
-    message = f"changed since the plan: {moved}; nothing was written, the next run decides anew"
+    written = f"{target.after} was sent before" if target.key in session.sent else "nothing was written"
+    message = f"changed since the plan: {moved}; {written}, the next run decides anew"
     session.settle(target.key, Outcome.STALE, message, at=target.subscription_id)
     return False
 
@@ -131,7 +132,8 @@ def _live_count(session: WriteSession, target: CountTarget) -> int | None:
 
 
 def _refused(session: WriteSession, target: CountTarget, answer: Refused) -> None:
-    message = f"HaloPSA refused the quantity {target.after}: {answer.message}"
+    why = "for want of a right" if answer.lacks_right else f": {answer.message}"  # said once for the run
+    message = f"HaloPSA refused the quantity {target.after}{' ' if answer.lacks_right else ''}{why}"
     session.settle(target.key, Outcome.FAILED, message, at=target.subscription_id)
 
 
@@ -145,7 +147,7 @@ def _unknown(session: WriteSession, target: CountTarget, answer: Unclear) -> Non
 
 def _not_attempted(session: WriteSession, batch: Iterable[CountTarget]) -> None:
     for target in batch:
-        session.settle(target.key, Outcome.FAILED, f"not attempted: {session.halted}", at=target.subscription_id)
+        session.settle(target.key, Outcome.FAILED, not_attempted(session, target.key), at=target.subscription_id)
 
 
 def verify(session: WriteSession) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from reconciler.errors import ExitCode, Interrupted, ReconcilerError
+from reconciler.errors import ExitCode, Interrupted, ReconcilerError, StateError
 from reconciler.model import MappingKey, PriceSource, RunId, UnitPrice
-from reconciler.planning.changes import Change, Outcome, Plan, Settled
+from reconciler.planning.changes import Action, Change, Outcome, Plan, Settled
+from reconciler.planning.outcomes import Ending, verdict_sentence
 from reconciler.state.base import HistoryChange, RunVerdict
 from reconciler.writing.session import Applied
 
@@ -46,33 +47,41 @@ def failed(run: RunId, error: BaseException, *, when: str, finished_at: datetime
 
 
 def exit_code(plan: Plan, applied: Applied, *, stopped: bool) -> ExitCode:
-    """The highest of 0, 3 (something was withheld) and 4 (failed or unknown); 130 when a stop cut the run short."""
+    """The highest of 0, 3 (something was withheld) and 4 (failed or unknown).
+
+    130 when a stop cut the run short, and 1 when the state took no records, so that nothing was sent.
+    """
     incomplete = applied.error is not None or applied.count(Outcome.FAILED) or applied.count(Outcome.UNKNOWN)
+    if incomplete and (stopped or isinstance(applied.error, Interrupted)):
+        return ExitCode.INTERRUPTED
+    if isinstance(applied.error, StateError) and not any(settled.sent for settled in applied.outcomes.values()):
+        return ExitCode.ERROR
     if incomplete:
-        return ExitCode.INTERRUPTED if stopped or isinstance(applied.error, Interrupted) else ExitCode.INCOMPLETE
+        return ExitCode.INCOMPLETE
     if plan.refused or applied.count(Outcome.HELD) or applied.count(Outcome.STALE):
         return ExitCode.HELD
     return ExitCode.DONE
 
 
 def sentence(plan: Plan, applied: Applied) -> str:
-    """The verdict in one line, as the history shows it. "Complete" is said only when nothing was withheld or left."""
-    if plan.refused and not applied.count(Outcome.APPLIED) and not applied.count(Outcome.UNKNOWN):
-        return f"Apply refused by {', '.join(v.rule for v in plan.refusals)}. Nothing was written."
-    updated = applied.count(Outcome.APPLIED) - applied.created
-    done = [f"{applied.created} created", f"{updated} updated", f"{applied.count(Outcome.UNCHANGED)} unchanged"]
-    withheld = _tally(applied, Outcome.HELD, Outcome.STALE)
-    unsettled = _tally(applied, Outcome.FAILED, Outcome.UNKNOWN)
-    opening = "Apply complete!"
-    if unsettled or applied.error is not None:
-        opening = "Apply incomplete:"
-    elif withheld:
-        opening = "Apply finished, but not all was written:"
-    return f"{opening} {', '.join(done + withheld + unsettled)}."
+    """The verdict in one line, as the history shows it."""
+    endings = [ending_of(c, s) for c in plan.changes if (s := applied.outcomes.get(c.key)) is not None]
+    rules = [str(violation.rule) for violation in plan.refusals]
+    return verdict_sentence(endings, refused_by=rules, halted=applied.error is not None)
 
 
-def _tally(applied: Applied, *outcomes: Outcome) -> list[str]:
-    return [f"{applied.count(outcome)} {outcome}" for outcome in outcomes if applied.count(outcome)]
+def ending_of(change: Change, settled: Settled) -> Ending:
+    """What is known of a change after the run."""
+    return Ending(
+        outcome=settled.outcome,
+        creates=change.action is Action.CREATE,
+        sent=settled.sent,
+        checked=settled.checked,
+        exists=settled.subscription_id is not None,
+        before=change.billed,
+        wanted=change.after.count,
+        shown=settled.live_count,
+    )
 
 
 def _verdict(
@@ -113,12 +122,11 @@ def _count_moved(change: Change) -> bool:
 
 
 def _quantity_after(change: Change, settled: Settled | None) -> int | None:
-    """What HaloPSA bills after the run, as far as the run has seen it."""
-    if settled is not None and settled.outcome is Outcome.APPLIED:
-        return change.after.count
-    if settled is not None and settled.live_count is not None:
-        return settled.live_count
-    return change.billed
+    """What HaloPSA has after the run, as far as the run has seen it; the last number seen where it is not known."""
+    ending = None if settled is None else ending_of(change, settled)
+    if ending is None or ending.after is None or (ending.creates and not ending.created):
+        return change.billed
+    return ending.after
 
 
 def _live_price(change: Change) -> UnitPrice | None:
@@ -141,7 +149,9 @@ def _history_line(change: Change, settled: Settled, held_by: str) -> HistoryChan
         subscription_id=settled.subscription_id,
         action=str(change.action),
         before=change.before.count if change.before else None,
-        after=change.after.count,
+        after=ending_of(change, settled).after,
+        wanted=change.after.count,
+        sent=settled.sent,
         counted=change.quantity.counted,
         rule=change.quantity.rule,
         outcome=str(settled.outcome),

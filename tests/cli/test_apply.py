@@ -101,7 +101,7 @@ def test_a_saved_plan_performs_what_stands_in_both(bench: Bench) -> None:
     bench.world.users_join(101, 1)
     answer = bench.run("apply", "tonight.json", "--auto-approve", *READY)
     assert answer.code == 3
-    assert "2 created, 0 updated" in answer.out
+    assert "1 stale; 2 created" in answer.out
     assert re.search(r"new quantity 12\s+->\s+13", answer.out)
     assert bench.world.licences[9001]["count"] == 10
 

@@ -51,12 +51,12 @@ def test_an_edit_without_effect_says_so() -> None:
 
 def test_a_night_says_what_was_set_and_what_waits() -> None:
     words = lead(stories.applied(stories.night_plan(), exit_code=3), Occasion.NIGHT)
-    assert "3 quantities were set, and 2 Subscriptions wait for a person." in words
+    assert "2 Subscriptions wait for a person. 1 Subscription was created, and 2 quantities were set." in words
 
 
 def test_a_quiet_night_says_so() -> None:
     words = lead(stories.applied(build_plan(*stories.quiet_changes()), exit_code=0), Occasion.NIGHT)
-    assert words.endswith("Everything was right already. 76 users are billed, as before.")
+    assert words.endswith("Everything was right already. The quantities in HaloPSA come to 76 users, as before.")
 
 
 def test_a_refused_night_promises_nothing() -> None:

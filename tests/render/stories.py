@@ -166,6 +166,15 @@ def document(plan: Plan) -> PlanJson:
     return plan_document(plan, version=VERSION)
 
 
+def _as_written(change: Change, settled: Settled) -> Settled:
+    """What a run knows of a change it wrote: it was sent, and a listing was read afterwards."""
+    if settled.outcome not in {Outcome.APPLIED, Outcome.FAILED, Outcome.UNKNOWN}:
+        return settled
+    shown = change.after.count if settled.outcome is Outcome.APPLIED else change.billed
+    live = shown if settled.live_count is None else settled.live_count
+    return replace(settled, sent=True, checked=True, live_count=live)
+
+
 def applied(plan: Plan, *, exit_code: int, **special: Settled) -> PlanJson:
     """The plan after `apply`; `special` gives outcomes by key with `_` for `-`, the others went well."""
     outcomes: dict[MappingKey, Settled] = {}
@@ -174,7 +183,8 @@ def applied(plan: Plan, *, exit_code: int, **special: Settled) -> PlanJson:
         withheld = change.hold is not None or (plan.refused and change.performs_write)
         fine = Outcome.HELD if withheld else Outcome.APPLIED if written else Outcome.UNCHANGED
         created = SubscriptionId(9100) if written and change.before is None else None
-        outcomes[change.key] = special.get(change.key.replace("-", "_"), Settled(outcome=fine, subscription_id=created))
+        plain = Settled(outcome=fine, subscription_id=created)
+        outcomes[change.key] = _as_written(change, special.get(change.key.replace("-", "_"), plain))
     created = sum(c.action is Action.CREATE and outcomes[c.key].outcome is Outcome.APPLIED for c in plan.changes)
     run = verdict_of(
         RunId("20261122T051703Z-k3"),

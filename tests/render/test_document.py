@@ -6,15 +6,16 @@ import pytest
 
 from reconciler.plan_document import plan_document, with_outcomes
 from reconciler.planning.changes import Action, ActionReason, Outcome, Settled
+from reconciler.planning.outcomes import users
 from reconciler.planning.rules import Rule
 from reconciler.render.document import (
     Kind,
     attach,
+    endings,
     outcome_verdict,
     plural,
     sentence,
     signed,
-    users_after_apply,
     verdict,
     view,
 )
@@ -98,7 +99,7 @@ def test_rows_that_apply_does_not_mention_are_not_called_done() -> None:
 
 def test_a_held_row_bills_what_it_shows_on_both_sides() -> None:
     change = build_change(before=12, after=15, hold=build_hold(Rule.SUBSCRIPTION_GONE))
-    assert users_after_apply(view(stories.document(build_plan(change))).rows) == (12, 12)
+    assert users(endings(view(stories.applied(build_plan(change), exit_code=3)))) == (12, 12, 0)
 
 
 def test_before_of_a_create_is_zero_and_of_an_unknown_count_is_not() -> None:
@@ -135,4 +136,4 @@ def test_a_failed_row_bills_what_was_seen_last() -> None:
     plan = build_plan(change)
     document = with_outcomes(plan_document(plan, version="0.1.0"), plan, {change.key: seen})
     assert document["resource_changes"][0]["outcome_count"] == 15
-    assert users_after_apply(view(document).rows) == (12, 15)
+    assert users(endings(view(document))) == (12, 15, 0)

@@ -70,7 +70,7 @@ def test_its_figures_are_the_summary() -> None:
     summary = plan["summary"]
     seen = parse(render_html(plan))
     figures = dict(zip(seen.text_of("dt"), seen.text_of("dd"), strict=True))
-    assert figures["Users billed"] == f"{summary['users_before']} \u2192 {summary['users_after']}"
+    assert figures["Users"] == f"{summary['users_before']} \u2192 {summary['users_after']}"
     assert [figures[word] for word in ("To create", "To update", "Held", "Unchanged")] == [
         str(summary[name]) for name in ("create", "update", "held", "no_op")
     ]
@@ -170,6 +170,8 @@ def test_held_changes_are_not_called_written() -> None:
     html = page_of(applied(plan, exit_code=3))
     held = [row for row in rows_of(html) if row[0].startswith("Harbour Clinic")]
     assert held[0][1] == "! held"
+    assert held[0][4] == held[0][5]  # what HaloPSA has after the run, not what the plan wanted
+    held = [row for row in rows_of(page_of(document(plan))) if row[0].startswith("Harbour Clinic")]
     assert "not written" in held[0][6]
 
 

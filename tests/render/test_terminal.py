@@ -128,7 +128,7 @@ def test_a_held_row_names_its_rule_after_apply() -> None:
 
 
 def test_complete_is_said_when_everything_was_written() -> None:
-    assert "Apply complete! 0 created, 1 updated, 3 unchanged. Users billed:" in render_outcome(OUTCOMES["complete"])
+    assert "Apply complete! 0 created, 1 updated, 3 unchanged. Users:" in render_outcome(OUTCOMES["complete"])
 
 
 @pytest.mark.parametrize("outcome", [Outcome.HELD, Outcome.STALE, Outcome.FAILED, Outcome.UNKNOWN])
@@ -143,7 +143,7 @@ def test_users_that_were_not_written_are_not_counted() -> None:
     text = render_outcome(
         stories.applied(build_plan(build_change(before=12, after=15)), exit_code=4, infima_101=FAILED)
     )
-    assert "Users billed: 12 -> 12." in text
+    assert "Users: 12 -> 12." in text
 
 
 def test_new_subscription_is_named_with_its_next_step() -> None:

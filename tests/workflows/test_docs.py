@@ -99,7 +99,7 @@ def test_gitlabs_night_runs(scene: Scene) -> None:
     job = example("gitlab.md")
     code, log = execute(scene, [*job["default"]["before_script"], *job["apply"]["script"]], **job["variables"])
     assert code == 0, log
-    assert "2 quantities were set." in (scene.folder / "job" / "result.md").read_text(encoding="utf-8")
+    assert "2 Subscriptions were created" in (scene.folder / "job" / "result.md").read_text(encoding="utf-8")
     assert len(list((scene.folder / "job" / "journal").iterdir())) == 1
 
 
@@ -111,4 +111,4 @@ def test_azures_night_runs(scene: Scene) -> None:
     assert code == 0, log
     assert "##vso[task.setvariable variable=reconciler_verdict;isOutput=true]clean" in log
     assert "##vso[task.logissue type=warning]2 need attention" in log
-    assert "2 quantities were set." in (scene.folder / "job" / "summary.md").read_text(encoding="utf-8")
+    assert "2 Subscriptions were created" in (scene.folder / "job" / "summary.md").read_text(encoding="utf-8")

@@ -67,7 +67,7 @@ def it_is_merged(scene: Scene, number: int) -> None:
     assert "No changes." in job.step("Verify with a second plan, and keep what was read").log
     preview, applied = scene.github.comments_on(number)
     assert "This is a preview" in preview
-    assert "3 quantities were set." in applied
+    assert "2 Subscriptions were created, and 1 quantity was set." in applied
     assert "attach each of them to a recurring invoice" in applied
     assert job.outputs["result.verdict"] == "clean"
     assert "Borealis Freight" in (job.artifacts["apply"] / "report.html").read_text(encoding="utf-8")

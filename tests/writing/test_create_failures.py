@@ -43,7 +43,9 @@ def test_a_stop_within_a_group_follows_up_what_was_sent_and_frees_the_rest() -> 
     assert message_of(applied, "b") == "not attempted: the run was interrupted before this write"
     assert stage.state.recorded.attempts == {}
     assert list(stage.state.recorded.bindings) == ["a"]
-    assert message_of(applied, "a") == "not attempted: the run was interrupted before this write"
+    assert "its Subscription was created, and its quantity was not set" in message_of(applied, "a")
+    settled = applied.outcomes[MappingKey("a")]
+    assert (settled.sent, settled.checked, settled.live_count, settled.subscription_id) == (True, True, 0, 9101)
     assert stage.counts() == {9101: 0}
     assert stage.state.recorded.bindings[MappingKey("a")].awaiting_first_count
 
@@ -98,23 +100,26 @@ def test_an_intent_that_cannot_be_recorded_is_not_sent() -> None:
     stage = Scene()
     stage.state.failing = {("intend", 1)}
     applied = stage.apply(creates("a"))
-    assert (stage.target.sent, outcomes(applied)) == ([], {"a": "unknown"})
-    assert "a create may have been sent and could not be followed" in message_of(applied, "a")
+    assert (stage.target.sent, outcomes(applied)) == ([], {"a": "failed"})
+    assert message_of(applied, "a") == "not attempted: the disk is full at intend"
+    assert not applied.outcomes[MappingKey("a")].sent
 
 
 def test_a_binding_that_cannot_be_recorded_leaves_the_count_alone() -> None:
     stage = Scene()
     stage.state.failing = {("record_bindings", 1)}
     applied = stage.apply(creates("a"))
-    assert (stage.counts(), outcomes(applied)) == ({9101: 0}, {"a": "unknown"})
+    assert (stage.counts(), outcomes(applied), applied.created) == ({9101: 0}, {"a": "failed"}, 1)
+    assert "its Subscription was created" in message_of(applied, "a")
     assert list(stage.state.recorded.attempts) == ["a"]
 
 
-def test_a_listing_that_cannot_be_read_leaves_the_creates_unknown() -> None:
+def test_a_listing_that_cannot_be_read_leaves_the_creates_to_the_last_look() -> None:
     stage = Scene(batch=1)
     stage.target.before_listing[2] = fail(UNREACHABLE)
     applied = stage.apply(creates("a", "b"))
-    assert (posts(stage.target), outcomes(applied)) == (["a"], {"a": "unknown", "b": "failed"})
+    assert (posts(stage.target), outcomes(applied)) == (["a"], {"a": "failed", "b": "failed"})
+    assert "its Subscription was created" in message_of(applied, "a")  # the last look shows it
     assert applied.error is UNREACHABLE
 
 
@@ -123,7 +128,7 @@ def test_the_first_count_is_verified_like_any_other() -> None:
     stage.target.answers = [accepted, silent]
     applied = stage.apply(creates("a"))
     assert message_of(applied, "a") == "7 was written and accepted, HaloPSA shows 0"
-    assert (applied.created, stage.state.recorded.bindings[MappingKey("a")].awaiting_first_count) == (0, True)
+    assert (applied.created, stage.state.recorded.bindings[MappingKey("a")].awaiting_first_count) == (1, True)
 
 
 def test_a_person_who_counts_first_wins() -> None:

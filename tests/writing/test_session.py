@@ -89,7 +89,7 @@ def test_an_outcome_that_cannot_be_journaled_halts_and_hands_on_the_answer() -> 
     world = World()
     world.state.failing = {("conclude", 1)}
     assert world.write(Accepted()) == Accepted()
-    assert world.session.halted == "the journal cannot be written: the disk is full at conclude"
+    assert world.session.halted == "the disk is full at conclude"
     assert not world.session.may_write()
 
 

@@ -27,9 +27,12 @@ REFUSED = build_plan(
 )
 
 
-def applied(*outcomes: Outcome, created: int = 0, error: ReconcilerError | None = None) -> Applied:
-    settled = {MappingKey(f"k{n}"): Settled(outcome=outcome) for n, outcome in enumerate(outcomes)}
-    return Applied(outcomes=settled, created=created, error=error)
+def applied(*outcomes: Outcome, error: ReconcilerError | None = None) -> Applied:
+    sent = {Outcome.APPLIED, Outcome.FAILED, Outcome.UNKNOWN}
+    settled = {
+        MappingKey(f"k{n}"): Settled(outcome=outcome, sent=outcome in sent) for n, outcome in enumerate(outcomes)
+    }
+    return Applied(outcomes=settled, error=error)
 
 
 def verdict(*pairs: tuple[Change, Settled], complete: bool = True) -> RunVerdict:
@@ -60,7 +63,8 @@ def change(key: str = "a", before: int | None = 10, after: int | None = 15, **mo
         (EMPTY, applied(Outcome.FAILED, Outcome.HELD), False, 4),
         (EMPTY, applied(Outcome.UNKNOWN), False, 4),
         (EMPTY, applied(error=ServerFailed("no")), False, 4),
-        (EMPTY, applied(error=StateError("no")), False, 4),
+        (EMPTY, applied(error=StateError("no")), False, 1),
+        (EMPTY, applied(Outcome.APPLIED, error=StateError("no")), False, 4),
         (EMPTY, applied(Outcome.FAILED), True, 130),
         (EMPTY, applied(Outcome.UNKNOWN), True, 130),
         (EMPTY, applied(error=ServerFailed("no")), True, 130),
@@ -79,22 +83,23 @@ def test_exit_code(plan: Plan, done: Applied, *, stopped: bool, code: int) -> No
     [
         (applied(), "Apply complete! 0 created, 0 updated, 0 unchanged."),
         (
-            applied(Outcome.APPLIED, Outcome.APPLIED, Outcome.APPLIED, Outcome.UNCHANGED, created=1),
-            "Apply complete! 1 created, 2 updated, 1 unchanged.",
+            applied(Outcome.APPLIED, Outcome.APPLIED, Outcome.APPLIED, Outcome.UNCHANGED),
+            "Apply complete! 0 created, 3 updated, 1 unchanged.",
         ),
         (
             applied(Outcome.APPLIED, Outcome.HELD, Outcome.STALE, Outcome.STALE),
-            "Apply finished, but not all was written: 0 created, 1 updated, 0 unchanged, 1 held, 2 stale.",
+            "Apply finished, but not all was written: 2 stale, 1 held; 1 updated.",
         ),
         (
             applied(Outcome.FAILED, Outcome.UNKNOWN, Outcome.HELD),
-            "Apply incomplete: 0 created, 0 updated, 0 unchanged, 1 held, 1 failed, 1 unknown.",
+            "Apply incomplete: 1 failed, 1 unknown, 1 held.",
         ),
-        (applied(error=StateError("no")), "Apply incomplete: 0 created, 0 updated, 0 unchanged."),
+        (applied(error=StateError("no")), "Apply incomplete. Nothing was sent to HaloPSA."),
     ],
 )
 def test_sentence(done: Applied, words: str) -> None:
-    assert sentence(EMPTY, done) == words
+    plan = build_plan(*(change(key) for key in done.outcomes))
+    assert sentence(plan, done) == words
 
 
 def test_a_refused_run_says_by_what() -> None:
@@ -105,7 +110,8 @@ def test_a_refused_run_says_by_what() -> None:
 
 @pytest.mark.parametrize("written", [Outcome.APPLIED, Outcome.UNKNOWN])
 def test_of_a_run_that_wrote_it_is_never_said_that_nothing_was_written(written: Outcome) -> None:
-    assert "Nothing was written" not in sentence(REFUSED, applied(written, Outcome.HELD))
+    plan = replace(REFUSED, changes=(change("k0"), change("k1")))
+    assert "Nothing was written" not in sentence(plan, applied(written, Outcome.HELD))
 
 
 @pytest.mark.parametrize(
@@ -136,8 +142,8 @@ def test_a_line_of_the_history() -> None:
     settled = Settled(outcome=Outcome.STALE, message="it moved", subscription_id=SubscriptionId(9001))
     [line] = verdict((change(), settled)).changes
     assert line == HistoryChange(
-        key=MappingKey("a"), subscription_id=SubscriptionId(9001), action="update", before=10, after=15, counted=15,
-        rule="active_users", outcome="stale", message="it moved",
+        key=MappingKey("a"), subscription_id=SubscriptionId(9001), action="update", before=10, after=10, counted=15,
+        rule="active_users", outcome="stale", message="it moved", wanted=15,
     )  # fmt: skip
 
 
