@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from reconciler.config.schemas import schema_text
+from reconciler.config.checking import schema_text
 from reconciler.errors import ConfigError, NotFound, PlanFileError, UsageError
 from reconciler.model import MappingKey, Place, SubscriptionId
 from reconciler.plan_document import dump_document, error_document, plan_document, with_outcomes

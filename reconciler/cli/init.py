@@ -8,7 +8,7 @@ import click
 
 from reconciler.cli.options import CommonOptions, common_options
 from reconciler.cli.output import safe, say, tell
-from reconciler.config.schemas import schema_text
+from reconciler.config.checking import schema_text
 from reconciler.errors import UsageError
 from reconciler.templates import Template, templates
 

@@ -6,13 +6,15 @@ import json
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from functools import cache
+from pathlib import Path
 from typing import Any
 
-from reconciler.config.conformance import compile_schema
+from jsonschema import Draft202012Validator
+
 from reconciler.config.diagnostics import quoted
 from reconciler.config.reading import Node, Row, Table
-from reconciler.config.schemas import schema_text
 from reconciler.config.source import Problems
 
 MAX_MAPPINGS = 20_000
@@ -30,6 +32,18 @@ _WANTED = {
 }
 
 
+_PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def schema_text(name: str) -> str:
+    """A schema that ships with the program, e.g. "mappings.schema.json": in the wheel, or in a checkout's `schema/`.
+
+    FileNotFoundError means a broken installation.
+    """
+    shipped = _PACKAGE / "schema" / name
+    return (shipped if shipped.is_file() else _PACKAGE.parent / "schema" / name).read_text(encoding="utf-8")
+
+
 @cache
 def mappings_schema() -> dict[str, Any]:
     """The schema of mappings.yaml as data."""
@@ -38,7 +52,7 @@ def mappings_schema() -> dict[str, Any]:
 
 
 def check_schema(root: Table, problems: Problems) -> frozenset[int]:
-    """Record what the schema refuses in `root`; returns the indices of the mappings that it refuses."""
+    """Record what the schema refuses in `root`, in words; returns the indices of the mappings that it refuses."""
     schema = mappings_schema()
     entries = root.get("mappings")
     if isinstance(entries, Row) and len(entries) > MAX_MAPPINGS:
@@ -48,30 +62,13 @@ def check_schema(root: Table, problems: Problems) -> frozenset[int]:
             "split the customers over several files, one per Halo instance",
         )
         return frozenset(range(len(entries)))
-    definitions = schema["$defs"]
-    fits = compile_schema(definitions["mapping"], definitions)
-    suspects = [i for i, entry in enumerate(entries) if not fits(entry)] if isinstance(entries, Row) else []
-    outline: dict[str, Any] = {**root, "mappings": []} if isinstance(entries, Row) else dict(root)
-    if suspects or not compile_schema(schema, definitions)(outline):
-        _explain(root, suspects, problems)
-    return frozenset(suspects)
-
-
-def _explain(root: Table, suspects: Sequence[int], problems: Problems) -> None:
-    """Let jsonschema say what is wrong: with the outline of the file and with the suspect mappings only."""
-    # Not at the top: it takes longer to import than a good file takes to check.
-    from jsonschema import Draft202012Validator  # noqa: PLC0415
-
-    entries = root.get("mappings")
-    shown: dict[str, Any] = dict(root)
-    if isinstance(entries, Row):
-        shown["mappings"] = [entries[i] for i in suspects]
+    refused: set[int] = set()
     missing: dict[_Path, list[str]] = defaultdict(list)
     replaced: dict[_Path, set[str]] = defaultdict(set)
-    for error in Draft202012Validator(mappings_schema()).iter_errors(shown):
+    for error in Draft202012Validator(schema).iter_errors(root):
         path: _Path = tuple(error.absolute_path)
         if path[:1] == ("mappings",) and len(path) > 1 and isinstance(path[1], int):
-            path = ("mappings", suspects[path[1]], *path[2:])
+            refused.add(path[1])
         match error.validator:
             case "required":
                 missing[path] += [name for name in error.validator_value if name not in error.instance]
@@ -87,6 +84,7 @@ def _explain(root: Table, suspects: Sequence[int], problems: Problems) -> None:
                 problems.error(locate(root, path)[1], *_about(error, path))
     for path, names in missing.items():
         _tell_missing(root, path, [name for name in dict.fromkeys(names) if name not in replaced[path]], problems)
+    return frozenset(refused)
 
 
 def locate(root: Table, path: Iterable[str | int]) -> tuple[int, int]:
@@ -113,8 +111,6 @@ def _at(root: Table, path: _Path) -> Table:
 
 def _closest(word: str, known: Sequence[str]) -> list[str]:
     """The known word that was probably meant, or nothing."""
-    from difflib import get_close_matches  # noqa: PLC0415 - only a file with a mistake waits for it
-
     return get_close_matches(word, known, n=1, cutoff=0.6)
 
 

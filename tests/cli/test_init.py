@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from reconciler.cli.main import main
-from reconciler.config.schemas import schema_text
+from reconciler.config.checking import schema_text
 from reconciler.templates import templates
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from reconciler import __version__
 from reconciler.cli.main import COMMANDS
-from reconciler.config.schemas import schema_text
+from reconciler.config.checking import schema_text
 from tests.cli.bench import Bench
 
 

@@ -10,7 +10,7 @@ import subprocess
 import jsonschema
 import pytest
 
-from reconciler.config.schemas import schema_text
+from reconciler.config.checking import schema_text
 from tests.cli.bench import Bench
 
 
