@@ -206,7 +206,7 @@ class Settings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mappings:
-    """mappings.yaml, loaded and valid. `sha256` is of the file's bytes."""
+    """mappings.yaml, loaded and valid. `sha256` is of the text with LF as line end, without a byte order mark."""
 
     mappings: tuple[Mapping, ...]
     ignored: tuple[IgnoredClient, ...] = ()

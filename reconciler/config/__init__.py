@@ -22,7 +22,7 @@ from reconciler.config.diagnostics import (
     printable,
 )
 from reconciler.config.reading import Row, Table, collector_paused, read_document
-from reconciler.config.source import Problems, Source, check_characters, decode, read_bytes
+from reconciler.config.source import BYTE_ORDER_MARK, Problems, Source, check_characters, decode, read_bytes
 from reconciler.errors import ConfigError
 from reconciler.model import Mappings
 
@@ -79,25 +79,27 @@ def examine_mappings(text: bytes | str, *, file: str, today: date) -> Examinatio
         check_amount_limits(root, problems)
     mappings = None
     if root is not None and not problems.has_errors:
-        raw = text.encode() if isinstance(text, str) else text
         mappings = Mappings(
             mappings=tuple(entry.mapping for entry in entries),
             ignored=tuple(item for item, _ in ignored),
             limits=build_limits(root),
             settings=build_settings(root),
             file=file,
-            sha256=hashlib.sha256(raw).hexdigest(),
+            sha256=_digest(source.text),
         )
     return Examination(mappings=mappings, diagnostics=problems.all(), error_count=problems.error_count)
+
+
+def _digest(text: str) -> str:
+    """SHA-256 of the text with LF: checkouts that differ in line ends or a byte order mark are one file."""
+    return hashlib.sha256(text.replace("\r\n", "\n").encode("utf-8")).hexdigest()
 
 
 def read_text(text: bytes | str, *, file: str) -> tuple[Source, Problems, Table | None]:
     """The text as data with positions, not yet checked against the schema; None where its structure is uncertain."""
     decoded = decode(text, file=file)
-    source = Source(decoded.removeprefix("\ufeff"), file=file)
+    source = Source(decoded.removeprefix(BYTE_ORDER_MARK), file=file)
     problems = Problems(source)
-    if len(source.text) != len(decoded):
-        problems.error(0, "a byte order mark (U+FEFF)", "save the file as UTF-8 without a byte order mark")
     return source, problems, read_document(source, check_characters(source, problems), problems)
 
 

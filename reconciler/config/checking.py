@@ -21,6 +21,20 @@ MAX_MAPPINGS = 20_000
 
 _FOREIGN = re.compile("url|host(?!ed)|secret|token|password|api_?key|header|scope|tenant|proxy")
 
+_TABLES = {
+    "infima_client": '{id: 101, name: "Acme Dental"}',
+    "halo_customer": '{id: 12, name: "Acme Dental Group"}',
+    "subscription": '{name: "INFIMA Security Awareness Training"}',
+    "quantity": "{minimum: 10}",
+    "price": '{amount: "2.75", currency: EUR}',
+    "max_decrease": "{users: 5, percent: 25}",
+    "max_increase": "{users: 20, percent: 50}",
+    "max_total_decrease": '{amount: "500.00", currency: EUR}',
+    "max_total_increase": '{amount: "500.00", currency: EUR}',
+    "halo_budget": "{requests: 240, seconds: 300}",
+}
+"""How a member is written whose value is a mapping."""
+
 _Path = tuple[str | int, ...]
 
 _WANTED = {
@@ -125,10 +139,32 @@ def _tell_unknown_keys(root: Table, path: _Path, known: dict[str, Any], problems
         close = _closest(name.casefold().replace("-", "_"), candidates)
         meant.update(close)
         hint = f"did you mean {close[0]}?" if close else f"known here: {', '.join(known)}"
+        joined = re.match(r"(\w+)(?::| *[{\[])", name)
         if _FOREIGN.search(name.casefold()):
             hint = "addresses and secrets come from the environment, never from this file"
+        elif joined and joined[1] in known:
+            meant.add(joined[1])
+            hint = f"write `{joined[1]}: `, with a colon and a space behind it"
+        elif elsewhere := _belongs(name, path):
+            hint = elsewhere
         problems.error(table.spans[name][0], f"unknown key {quoted(name)}", hint)
     return meant
+
+
+def _belongs(name: str, path: _Path) -> str:
+    """Where a member belongs that is known, but not here: a line that begins too far to the left or to the right."""
+    schema = mappings_schema()
+    of_an_entry, in_an_entry = schema["$defs"]["mapping"]["properties"], path[:1] == ("mappings",)
+    if name in of_an_entry and not path:
+        return "it belongs to an entry of mappings: indent it like the `infima_client` of that entry"
+    if name in of_an_entry and in_an_entry and len(path) > 2:  # noqa: PLR2004 - inside a member of an entry
+        return "it belongs beside infima_client: begin the line further left, or close the bracket before"
+    if name in {"id", "name"} and in_an_entry:
+        return "it belongs inside infima_client or halo_customer: begin the line further right"
+    if name in schema["properties"] and path:
+        return "it belongs to the top level: begin the line without a space"
+    inside = [part for part, about in schema["properties"].items() if name in about.get("properties", {})]
+    return f"it belongs inside {inside[0]}: indent it" if inside and not path else ""
 
 
 def _tell_missing(root: Table, path: _Path, names: list[str], problems: Problems) -> None:
@@ -243,6 +279,8 @@ def _type_hint(value: object, wanted: str, name: str) -> str:  # noqa: PLR0911 -
     match value, wanted:
         case None, "array":
             return f"write `{name}: []` for none"
+        case None, "object" if name in _TABLES:
+            return f"write, for example, `{name}: {_TABLES[name]}`, or delete the line"
         case None, _:
             return "write it out, or delete the line"
         case str(), "integer":
@@ -253,6 +291,12 @@ def _type_hint(value: object, wanted: str, name: str) -> str:  # noqa: PLR0911 -
             return "write true or false, without quotes"
         case dict(), "array":
             return "begin each entry with `- `"
+        case ((str() | int()), "object") if name == "price" and (
+            number := re.match(r"[0-9]+(?:\.[0-9]+)?\Z", str(value))
+        ):
+            return f'write, for example, `price: {{amount: "{number[0]}", currency: EUR}}`'
+        case _, "object" if name in _TABLES:
+            return f"write, for example, `{name}: {_TABLES[name]}`"
         case _, "object":
             return "write it as `key: value` lines, or as {key: value}"
         case _:

@@ -13,7 +13,7 @@ from typing import Any
 
 from reconciler.config import read_text
 from reconciler.config.reading import Node, Row, Table
-from reconciler.config.source import INVISIBLE, Source, refusal
+from reconciler.config.source import BYTE_ORDER_MARK, INVISIBLE, Source, refusal
 from reconciler.errors import ConfigError
 from reconciler.model import ClientRef, CustomerRef, MappingKey, SubscriptionId
 
@@ -37,6 +37,8 @@ class _File:
 
     source: Source
     root: Table
+    mark: str
+    """The byte order mark, where the file begins with one."""
 
     @property
     def text(self) -> str:
@@ -108,7 +110,7 @@ def _open(text: str, file: str) -> _File:
     if root is None or problems.has_errors:
         hint = "correct it first; `reconciler validate` shows where"
         raise ConfigError(f"{file} cannot be edited: it has problems", diagnostics=problems.all(), hint=hint)
-    return _File(source, root)
+    return _File(source, root, text[: text.startswith(BYTE_ORDER_MARK)])
 
 
 def _render(value: object) -> str:
@@ -193,7 +195,7 @@ def _fill_empty_list(file: _File, section: str, rows: Row, members: dict[str, An
 def _set_member(file: _File, key: str, name: str, value: object, *, behind: str | None) -> str:
     index, entry = _find_entry(file, key)
     if entry.get(name) is value or (entry.get(name) == value and not isinstance(value, bool)):
-        return file.text
+        return file.mark + file.text
     if name in entry:
         _, start, end = entry.spans[name]
         new = _render(value) if end > start else f" {_render(value)}"
@@ -257,7 +259,7 @@ def _spliced(file: _File, start: int, end: int, new: str, meant: Callable[[dict[
     _, problems, root = read_text(text, file=file.source.file)
     if root is None or problems.has_errors or plain(root) != expected:
         raise refusal(file.source.file, _CANNOT, _BY_HAND, place=file.source.place(start))
-    return text
+    return file.mark + text
 
 
 def plain(node: Node) -> Any:

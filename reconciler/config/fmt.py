@@ -19,7 +19,7 @@ from reconciler.config.checking import check_schema, mappings_schema
 from reconciler.config.edit import plain, quote
 from reconciler.config.reading import LOADER, Node, Row, Table
 from reconciler.config.scalars import SurprisingScalar, resolve_plain
-from reconciler.config.source import Source, refusal
+from reconciler.config.source import BYTE_ORDER_MARK, Source, refusal
 from reconciler.errors import ConfigError
 
 _LINE_LENGTH = 120
@@ -56,7 +56,8 @@ class Block:
 
 
 def format_mappings(text: str, *, file: str = "mappings.yaml") -> str:
-    """`text` in canonical form; formatting it again changes nothing. Line ends stay LF or CRLF, as the first line's.
+    """`text` in canonical form; formatting it again changes nothing. Line ends stay LF or CRLF, as the first line's;
+    so does a byte order mark.
 
     Raises ConfigError when the file is not valid, or when formatting would change data or lose a comment.
     """
@@ -73,7 +74,7 @@ def format_mappings(text: str, *, file: str = "mappings.yaml") -> str:
     lines = [*header, *_write_children(tree, indent=0)]
     formatted = newline.join(line.rstrip() for line in lines).strip("\r\n") + newline
     _compare(formatted, root, comments, file)
-    return formatted
+    return text[: text.startswith(BYTE_ORDER_MARK)] + formatted
 
 
 def _compare(formatted: str, root: Table, comments: list[tuple[int, str]], file: str) -> None:

@@ -15,6 +15,7 @@ import yaml
 
 from reconciler.config.diagnostics import quoted
 from reconciler.config.scalars import Scalar, SurprisingScalar, resolve_plain
+from reconciler.config.slips import odd_quotes, tell_merge_markers, tell_syntax
 from reconciler.config.source import INVISIBLE, ODD_SPACE, Problems, Source
 
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml where PyYAML was built with it
@@ -62,13 +63,15 @@ def read_document(source: Source, text: str, problems: Problems) -> Table | None
     `text` has the length of `source.text`, with stand-ins for refused characters. Problems are recorded, not raised;
     a Table comes back even when there are some, as long as its structure is certain.
     """
+    if tell_merge_markers(source, problems):
+        return None
     reader = _Reader(source, problems, odd_spaces=ODD_SPACE.search(text) is not None)
     try:
         reader.read(text)
     except _Stop:
         return None
     except yaml.YAMLError as exc:
-        problems.error(*_about_syntax(exc, source))
+        tell_syntax(exc, source, problems)
         return None
     root = reader.root
     if isinstance(root, Table):
@@ -179,18 +182,23 @@ class _Reader:
                 start, f"an unusual space in {quoted(text)}", "write an ordinary space, or quote the text"
             )
             return text
-        key = self._keys[-1] if self._keys else None
+        key, _ = (self._keys[-1] if self._keys else None) or _NO_KEY
+        if text and (odd := odd_quotes(text)) is not None:
+            self._problems.warning(start, *odd)
         try:
-            return resolve_plain(text, day_allowed=key is not None and key[0] == "until")
+            return resolve_plain(text, day_allowed=key == "until")
         except SurprisingScalar as exc:
-            self._problems.error(start, exc.message, exc.hint)
+            if key in TABLE_KEYS and text[0] in _BEGINS_NUMBERS:
+                return text  # wrong whatever it looks like: the schema says what is wanted
+            hint = f'quote it: "{text}"' if key == "amount" else exc.hint
+            self._problems.error(start, exc.message, hint)
             return text
 
     def _refuse_text(self, text: str, start: int) -> None:
         found = INVISIBLE.search(text)
         character = found[0] if found else ""
         if character == "\n":
-            self._problems.error(start, "text over several lines", "write it on one line, or fold it with `>-`")
+            self._problems.error(start, "text over several lines", _ONE_LINE)
         else:
             code = f"U+{ord(character):04X}"
             self._problems.error(start, f"a control or invisible character ({code}) in the text", "delete it")
@@ -264,41 +272,17 @@ class _Reader:
 _NO_KEY = ("", -1)
 """Stands in the place of the waiting key where a sequence is open: its items have none."""
 
+TABLE_KEYS = frozenset(
+    {
+        "defaults", "subscription", "limits", "settings", "halo_budget", "infima_client", "halo_customer", "quantity",
+        "price", "max_decrease", "max_increase", "max_total_decrease", "max_total_increase",
+    }
+)  # fmt: skip
+"""Members whose value is a mapping, wherever they stand."""
+
+_ONE_LINE = "close the quote on the same line, or write long text behind `>-`"
+_BEGINS_NUMBERS = frozenset("0123456789.+-")
 _KEYS_ARE_WORDS = "keys are words, such as `infima_client`"
 _USUAL_KEYS = frozenset(
     {"infima_client", "infima_clients", "halo_customer", "id", "name", "quantity", "key", "minimum"}
 )
-
-
-_SYNTAX_HINTS: tuple[tuple[str, str, str], ...] = (
-    ("mapping values are not allowed", "a `:` where none can stand", "quote the text when it contains `: `"),
-    ("could not find expected ':'", "a key without its `:`", "write `key: value`, or quote the text before"),
-    ("did not find expected key", "this line does not fit the lines above", "align it with the keys beside it"),
-    ("did not find expected '-'", "this line does not fit the list above", "align it with the other `-`"),
-    ("did not find expected ',' or '}'", "a `{` is not closed, or a `,` is missing", "close it with `}`"),
-    ("did not find expected ',' or ']'", "a `[` is not closed, or a `,` is missing", "close it with `]`"),
-    ("unexpected end of stream", "a quote is not closed", "close it on the same line"),
-    ("cannot start any token", "text cannot begin with this character", "quote the text"),
-    ("unknown escape", "an unknown `\\` sequence", "double the `\\`, or use single quotes"),
-    ("found undefined tag", "a tag", "delete the word that begins with `!`; quote the value if it is text"),
-    ("did not find expected node content", "a value is missing here", "write it, or close the bracket before"),
-    ("did not find expected <document start>", "this does not fit the lines above", "align it with the keys beside it"),
-)
-
-
-def _about_syntax(exc: yaml.YAMLError, source: Source) -> tuple[int, str, str]:
-    problem = str(getattr(exc, "problem", None) or getattr(exc, "reason", None) or "it cannot be read as YAML")
-    mark = getattr(exc, "problem_mark", None)
-    if "unexpected end of stream" in problem:
-        mark = getattr(exc, "context_mark", None) or mark  # where the quote was opened, not where the file ends
-    offset = _offset_of(mark, source)
-    for fragment, message, hint in _SYNTAX_HINTS:
-        if fragment in problem:
-            return offset, message, hint
-    return offset, f"this is not YAML: {problem}", "check the line and the one before it"
-
-
-def _offset_of(mark: Any, source: Source) -> int:
-    """Offset of a mark; an end of the file stands on the last line that says something."""
-    end = len(source.text.rstrip())
-    return min(int(mark.index), end) if mark is not None else 0

@@ -20,6 +20,9 @@ MAX_BYTES = 5_000_000
 MAX_PROBLEMS = 200
 """More than a person reads at once. Reading goes on, so that the count of what is left out is true."""
 
+BYTE_ORDER_MARK = "\ufeff"
+"""Some editors put it before the first character; it is accepted there and says nothing."""
+
 _BIDI = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 _ZERO_WIDTH = "\u00ad\u180e\u200b-\u200d\u2060-\u2064\u206a-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e007f"
 _LINE_BREAKS = "\x85\u2028\u2029"
@@ -55,6 +58,10 @@ class Source:
     def line_number(self, offset: int) -> int:
         """Line of `offset`, from 1."""
         return bisect_right(self._starts, offset)
+
+    def start_of(self, line: int) -> int:
+        """Offset of the first character of that line (from 1)."""
+        return self._starts[line - 1]
 
     def line_start(self, offset: int) -> int:
         """Offset of the first character of the line on which `offset` stands."""
@@ -191,10 +198,16 @@ def decode(content: bytes | str, *, file: str) -> str:
         raise refusal(
             file,
             f"byte 0x{raw[exc.start]:02x} is not UTF-8",
-            "save the file as UTF-8 without a byte order mark",
+            _encoding_hint(raw),
             place=source.place(len(before)),
             source_line=line,
         ) from exc
+
+
+def _encoding_hint(raw: bytes) -> str:
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "this is UTF-16: save the file as UTF-8"
+    return "save the file as UTF-8; an old Windows editor may have saved it in another encoding"
 
 
 def check_characters(source: Source, problems: Problems) -> str:
@@ -202,14 +215,14 @@ def check_characters(source: Source, problems: Problems) -> str:
     # Whatever is refused is not printable, and Python knows that several times faster than the pattern.
     if source.text.replace("\n", "").isprintable() or _REFUSED_IN_TEXT.search(source.text) is None:
         return source.text
-    tabbed_lines: set[int] = set()
+    told: set[tuple[str, int]] = set()
     for found in _REFUSED_IN_TEXT.finditer(source.text):
         character, offset = found[0], found.start()
-        if character == "\t":
-            line = source.line_number(offset)
-            if line in tabbed_lines:
+        if character in "\t\r":  # once a line; the lines of a file that has only CR are all one
+            once = character, source.line_number(offset)
+            if once in told:
                 continue
-            tabbed_lines.add(line)
+            told.add(once)
         problems.error(offset, *_about_character(character))
     return _REFUSED_IN_TEXT.sub(_stand_in, source.text)
 
@@ -221,7 +234,7 @@ def _about_character(character: str) -> tuple[str, str]:
     if character == "\r" or character in _LINE_BREAKS:
         return f"an unusual line break ({code})", "end lines with LF or CRLF"
     if character == "\ufeff":
-        return f"a byte order mark ({code})", "save the file as UTF-8 without a byte order mark"
+        return f"a byte order mark ({code})", "delete it: it may only begin the file"
     if re.match(f"[{_BIDI}]", character):
         return f"a bidirectional control character ({code})", "delete it: it can make text read other than it is"
     if re.match(f"[{_ZERO_WIDTH}]", character):

@@ -123,6 +123,14 @@ def test_a_saved_plan_of_another_mappings_file_is_refused(bench: Bench) -> None:
     assert bench.writes() == 0
 
 
+def test_a_saved_plan_fits_the_same_file_with_other_line_ends(bench: Bench) -> None:
+    bench.run("plan", "--out", "tonight.json")
+    bench.file.write_bytes(b"\xef\xbb\xbf" + bench.file.read_bytes().replace(b"\n", b"\r\n"))
+    answer = bench.run("apply", "tonight.json", "--auto-approve")
+    assert "another mappings.yaml" not in answer.err
+    assert bench.writes()
+
+
 def test_a_saved_plan_gets_too_old(bench: Bench) -> None:
     bench.run("plan", "--out", "tonight.json")
     saved = bench.folder / "tonight.json"

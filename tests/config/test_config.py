@@ -69,7 +69,7 @@ def test_there_are_bad_files_to_walk() -> None:
         (b"\n\n", "1:1: the file is empty"),
         (b"version: 1\nname: \xff\n", "2:7: byte 0xff is not UTF-8"),
         ("version: 1\n".encode("utf-16"), "1:1: byte 0xff is not UTF-8"),
-        (b"\xef\xbb\xbf" + HEAD.encode(), "1:1: a byte order mark (U+FEFF)"),
+        (HEAD.encode() + b"\xef\xbb\xbf", "5:1: a byte order mark (U+FEFF)"),
         (HEAD.replace("\n", "\r").encode(), "1:11: an unusual line break (U+000D)"),
         (HEAD.replace("\n", "\x85").encode(), "1:11: an unusual line break (U+0085)"),
         (HEAD.replace("\n", "\u2028").encode(), "1:11: an unusual line break (U+2028)"),
