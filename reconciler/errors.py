@@ -19,6 +19,7 @@ ReconcilerError                     exit 1
 │   ├── ServerFailed                exit 1    5xx or 408, after the permitted retries
 │   ├── Rejected                    exit 1    any other 4xx, with the server's message
 │   ├── UnreadableAnswer            exit 1    an answer that is not what the contract says
+│   │   └── AnswerTooLarge          exit 1    an answer of more bytes than are ever read
 │   └── IncompleteRead              exit 1    a list that cannot be read completely
 ├── RequestForbidden                exit 1    a bug here: a host, method or path that is not on the allow-list
 └── Interrupted                     exit 130  a person or the runner asked to stop
@@ -191,6 +192,13 @@ class UnreadableAnswer(ApiError):
         "Run again; if it stays, something else answers at that address (a sign-in page, a proxy), or its answers have "
         "changed: check the address."
     )
+
+
+class AnswerTooLarge(UnreadableAnswer):
+    """An answer of more bytes than are ever read; a list is then asked for in smaller pages."""
+
+    code = "answer-too-large"
+    next_step = "Check what answers at that address: not even ten rows of a list should be as large."
 
 
 class IncompleteRead(ApiError):

@@ -23,7 +23,9 @@ from tests.stage import Stage
 
 MANY = 1_000
 UNLIMITED = "settings: {halo_budget: {requests: 100000, seconds: 300}}\n"
-READS = {Endpoint.TOKEN: 1, Endpoint.PARTNER: 1, Endpoint.CLIENTS: 20, Endpoint.CUSTOMERS: 1, Endpoint.LICENCES: 1}
+READS = {Endpoint.TOKEN: 1, Endpoint.PARTNER: 1, Endpoint.CLIENTS: 20, Endpoint.CUSTOMERS: 2, Endpoint.LICENCES: 2}
+"""A count of a thousand on a page of a thousand does not prove that the list was not cut, so one more page is asked
+for: once a run, because that page tells whether the list is counted or the page."""
 
 
 def stage_of(
@@ -70,7 +72,7 @@ def test_updates_go_fifty_a_post_and_are_read_back_by_one_listing(tmp_path: Path
     stage = stage_of(tmp_path, changed=0.1)
     updates = changed_in(stage)
     assert stage.apply().applied.count(Outcome.APPLIED) == updates
-    assert requests_of(stage) == {**READS, Endpoint.LICENCES: 2, Endpoint.WRITE: ceil(updates / 50)}
+    assert requests_of(stage) == {**READS, Endpoint.LICENCES: 3, Endpoint.WRITE: ceil(updates / 50)}
 
 
 def test_a_server_that_grants_smaller_pages_is_followed_without_a_request_more(tmp_path: Path) -> None:
@@ -86,7 +88,7 @@ def test_a_first_run_posts_each_create_once_and_their_counts_fifty_at_a_time(tmp
     groups = MANY // 50
     assert finished.applied.created == MANY
     # listings: for the plan, before and behind each group, before the verdict
-    wanted = {**READS, Endpoint.WRITE: MANY + groups, Endpoint.LICENCES: 1 + 2 * groups + 1}
+    wanted = {**READS, Endpoint.WRITE: MANY + groups, Endpoint.LICENCES: 1 + 2 * groups + 1 + 1}
     assert requests_of(stage) == wanted
 
 

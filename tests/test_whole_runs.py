@@ -56,6 +56,16 @@ def test_the_first_night_finds_creates_and_counts_and_the_second_is_quiet(stage:
     assert (set(ended(second).values()), len(stage.writes())) == ({"unchanged"}, written)
 
 
+@pytest.mark.parametrize("counted", ["present", "rows", "zero", "absent"])
+@pytest.mark.parametrize("ceiling", [1, 2, 4, 50, 100])
+def test_behind_a_ceiling_nobody_gets_a_second_subscription(stage: Stage, ceiling: int, counted: str) -> None:
+    stage.world.switches = Switches(page_ceiling=ceiling, record_count=counted)  # type: ignore[arg-type]
+    for _ in range(3):
+        night = stage.apply()
+        assert (night.verdict.exit_code, held_by(night)) == (0, {})
+    assert sorted(created(stage)) == ["infima-105", "infima-106"]
+
+
 def test_a_renamed_key_bills_nobody_twice(stage: Stage) -> None:
     stage.apply()
     written = len(stage.writes())

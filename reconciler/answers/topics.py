@@ -305,6 +305,11 @@ _ERRORS: Mapping[str, tuple[str, str, str]] = {
         "What is not plainly right is refused, never guessed.",
         "Check the URLs. A maintenance page looks like this too: run later.",
     ),
+    "answer-too-large": (
+        "An answer of more than 10 MiB, even where a list was asked for in pages of ten rows.",
+        "So much is never read: it would fill the memory, and no page of a list should be as large.",
+        "Look at what answers at that address, and whether somebody has put files into a text field of these rows.",
+    ),
     "incomplete-read": (
         "A list that cannot be read completely: rows are missing, repeated or changing.",
         "A number from half a list would be wrong, so nothing is decided from it.",

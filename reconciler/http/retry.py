@@ -18,6 +18,7 @@ from typing import TypeVar, cast
 from tenacity import Future, RetryCallState, Retrying, retry_if_exception_type
 
 from reconciler.errors import (
+    AnswerTooLarge,
     ApiError,
     ConnectFailed,
     DeadlineExceeded,
@@ -63,8 +64,8 @@ def backoff_for(error: ApiError) -> Backoff:
             return _THROTTLED
         case ConnectFailed() if _untrusted(error):
             return _FINAL
-        case DeadlineExceeded() if not error.system:
-            return _FINAL  # the run's time is over, not this request's
+        case AnswerTooLarge() | DeadlineExceeded(system=""):
+            return _FINAL  # a list asks for less; the run's time is over, not this request's
         case ServerFailed() | ConnectFailed() | ResponseLost() | DeadlineExceeded():
             return _PASSING
         case UnreadableAnswer():

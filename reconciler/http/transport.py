@@ -18,6 +18,7 @@ import httpx
 
 import reconciler
 from reconciler.errors import (
+    AnswerTooLarge,
     ApiError,
     ConnectFailed,
     DeadlineExceeded,
@@ -221,7 +222,7 @@ class Transport:
         for part in response.stream:  # as it came: no decoding of any kind
             size += len(part)
             if size > MAX_ANSWER_BYTES:
-                raise self._error(UnreadableAnswer, call, f"an answer of more than {MAX_ANSWER_BYTES:,} bytes")
+                raise self._error(AnswerTooLarge, call, f"an answer of more than {MAX_ANSWER_BYTES:,} bytes")
             parts.append(part)
         return b"".join(parts)
 

@@ -118,7 +118,9 @@ class HaloTarget:
         self._redactor = redactor
         self._marker = settings.marker_field
         self._lock = Lock()
-        self._known: set[int] = set()
+        self._known: dict[int, Row] = {}
+        self._rows_to_ask: dict[str, int] = {}  # what this run has learned of the lists at these paths:
+        self._counts_lists: set[str] = set()  # there `record_count` is that of the list, not of the page
 
     # -- reading ------------------------------------------------------------------------------------------------------
 
@@ -239,8 +241,11 @@ class HaloTarget:
 
         identify = partial(row_id, system=SYSTEM, name=name, least=least_id)
         return PagedList(
-            system=SYSTEM, name=name, fetch=fetch, identify=identify, ask=PAGE_ROWS, parallel=self._pool.map
-        ).read()
+            system=SYSTEM, name=name, fetch=fetch, identify=identify,
+            ask=self._rows_to_ask.get(path, PAGE_ROWS), on_smaller=lambda size: self._rows_to_ask.update({path: size}),
+            total_is_sure=path in self._counts_lists, on_sure=lambda: self._counts_lists.add(path),
+            parallel=self._pool.map,
+        ).read()  # fmt: skip
 
     def _object(self, path: str, query: tuple[tuple[str, str], ...] = ()) -> Row:
         answer = self._read(path, query)
@@ -294,7 +299,7 @@ class HaloTarget:
 
     def _remember(self, subscriptions: Sequence[Subscription]) -> None:
         with self._lock:
-            self._known = self._known | {one.id for one in subscriptions}
+            self._known = {**self._known, **{int(one.id): dict(one.raw) for one in subscriptions}}
 
 
 def _last_day(end: Json) -> date | None:

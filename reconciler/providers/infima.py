@@ -99,8 +99,9 @@ class InfimaSource:
 
         identify = partial(row_id, system=SYSTEM, name=name)
         rows = PagedList(
-            system=SYSTEM, name=name, fetch=fetch, identify=identify, ask=PAGE_ROWS, parallel=self._pool.map
-        ).read()
+            system=SYSTEM, name=name, fetch=fetch, identify=identify, ask=PAGE_ROWS, parallel=self._pool.map,
+            total_is_sure=True,
+        ).read()  # fmt: skip
         return tuple(sorted((_client(row, identify(row)) for row in rows), key=lambda client: client.id))
 
     def user_counts(self, client_ids: Sequence[InfimaClientId]) -> tuple[UserCount | UnreadableUsers, ...]:
@@ -145,7 +146,9 @@ class InfimaSource:
         def identify(row: Row) -> Hashable:
             return _user_id(row, name)
 
-        rows = PagedList(system=SYSTEM, name=name, fetch=fetch, identify=identify, ask=PAGE_ROWS, twice=True).read()
+        rows = PagedList(
+            system=SYSTEM, name=name, fetch=fetch, identify=identify, ask=PAGE_ROWS, total_is_sure=True, twice=True
+        ).read()
         statuses = [row.get("status") for row in rows]
         without = sum(not isinstance(status, str) or not status.strip() for status in statuses)
         if rows and without == len(rows):

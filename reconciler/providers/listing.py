@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 
-from reconciler.errors import IncompleteRead, UnreadableAnswer
+from reconciler.errors import AnswerTooLarge, IncompleteRead, UnreadableAnswer
 from reconciler.http.decoding import whole_number
 from reconciler.model import Json
 
@@ -13,6 +13,9 @@ Row = dict[str, Json]
 
 REREADS = 3
 """So many times a list that changed while it was paged is read again from its start."""
+
+SMALLEST_PAGE = 10
+"""Rows: a page of so few that is still too large is an error."""
 
 MAX_PAGES = 2_000
 MAX_ROWS = 1_000_000
@@ -32,9 +35,13 @@ class PagedList:
 
     `fetch(start, size)` reads the page that begins at row `start` of pages of `size` rows; `identify` gives a row's id
     or raises `UnreadableAnswer`. `ask` is the page size to try first: the size of the page that comes back is what the
-    server grants, and is used from then on. `parallel` reads several pages; it returns them in order. Without a total
-    an empty or short page may be the end or a bad answer; with `twice` such a list is believed only when two reads in
-    a row give the same ids.
+    server grants, and is used from then on; a page that is too large to be read is asked for again in smaller ones, and
+    `on_smaller` is told of which size. `parallel` reads several pages; it returns them in order.
+
+    A total proves that a list is whole where it exceeds the rows of the first page, or, with `total_is_sure`, always:
+    HaloPSA may give the rows of the page as its total (FAULTS H30). What no total proves is read until an empty page.
+    Where that empty page tells the total of all rows, the server counts the list and not the page: `on_sure` is called.
+    With `twice`, a list that no total proves is believed only when two reads in a row give the same ids.
     """
 
     system: str
@@ -45,31 +52,40 @@ class PagedList:
     parallel: Callable[[Callable[[int], Page], Iterable[int]], list[Page]] = lambda read, starts: [
         read(start) for start in starts
     ]
+    total_is_sure: bool = False
     twice: bool = False
+    on_smaller: Callable[[int], None] = lambda _size: None
+    on_sure: Callable[[], None] = lambda: None
 
     def read(self) -> list[Row]:
         """Return all rows. Raises `IncompleteRead` when they cannot be had all, each once and from a still list."""
-        what, earlier = "", None
-        for _ in range(1 + REREADS):
+        what, earlier, ask, tries = "", None, self.ask, 0
+        while tries <= REREADS:
             try:
-                rows, proven = self._read_once()
+                rows, proven = self._read_once(ask)
+            except AnswerTooLarge:
+                if ask <= SMALLEST_PAGE:
+                    raise
+                ask = max(SMALLEST_PAGE, ask // 2)
+                self.on_smaller(ask)
+                continue
             except _Shifted as exc:
-                what, earlier = str(exc), None
+                what, earlier, tries = str(exc), None, tries + 1
                 continue
             found = {self.identify(row) for row in rows}
             if proven or not self.twice or found == earlier:
                 return rows
-            what, earlier = "it says no total, and no two reads in a row agree", found
-        raise self._incomplete(f"{what}; read {1 + REREADS} times")
+            what, earlier, tries = "it says no total, and no two reads in a row agree", found, tries + 1
+        raise self._incomplete(f"{what}; read {tries} times")
 
-    def _read_once(self) -> tuple[list[Row], bool]:
+    def _read_once(self, ask: int) -> tuple[list[Row], bool]:
         """All rows, and whether a total proves them to be all."""
-        first = self.fetch(0, self.ask)
+        first = self.fetch(0, ask)
         rows = _Rows(identify=self.identify)
         rows.add(first)
-        if first.total is None:
-            return self._until_empty(rows, len(first.rows)), False
         total, size = first.total, len(first.rows)
+        if total is None or (total <= size and not self.total_is_sure):
+            return self._until_empty(rows, size, said=total), False
         if total > MAX_ROWS or (size and total / size > MAX_PAGES):
             raise self._incomplete(f"it says {total} rows in pages of {size}, more than is believable")
         if 0 < size < total:
@@ -81,12 +97,17 @@ class PagedList:
             raise _Shifted(f"it says {total} rows and gave {len(rows.seen)}")
         return rows.all(), True
 
-    def _until_empty(self, rows: _Rows, size: int) -> list[Row]:
-        """Read on until an empty page: without a total nothing else tells the end from a short page."""
-        start, short = size, size == 0
+    def _until_empty(self, rows: _Rows, size: int, *, said: int | None) -> list[Row]:
+        """Read on until an empty page: nothing else tells the end from a short page. `said` is the largest total."""
+        start, short, most = size, size == 0, said or 0
         for _ in range(MAX_PAGES):
             page = self.fetch(start, size) if size else Page(rows=[], total=None)
+            most = max(most, page.total or 0)
+            if not page.rows and most > len(rows.seen):
+                raise _Shifted(f"it says {most} rows and gave {len(rows.seen)}")
             if not page.rows:
+                if page.total == len(rows.seen) > 0:
+                    self.on_sure()
                 return rows.all()
             if short:
                 raise _Shifted("a page in the middle was short")

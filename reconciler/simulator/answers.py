@@ -40,10 +40,10 @@ def unreadable(place: str, complaint: str) -> httpx.Response:
     return reply(400, {place: [complaint]})
 
 
-def exception(message: str) -> httpx.Response:
+def exception(message: str, status: int = 400) -> httpx.Response:
     """400: a .NET exception as JSON, internals included."""
     return reply(
-        400,
+        status,
         {
             "ClassName": "System.Exception",
             "Message": message,

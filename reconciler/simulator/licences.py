@@ -232,6 +232,11 @@ def _written(world: World, rows: list[Row]) -> httpx.Response:
             return reply(status, rows)
         case "object":
             return reply(status, rows[-1] if rows else {})
+        case "first":
+            return reply(status, rows[0] if rows else {})
+        case "without_id":
+            nameless = [{name: value for name, value in row.items() if name != "id"} for row in rows]
+            return reply(status, nameless[0] if len(nameless) == 1 else nameless)
         case _:
             return reply(status, rows[0] if len(rows) == 1 else rows)
 
@@ -253,6 +258,7 @@ def _readable(world: World, number: int, element: Any) -> Row:
         elif name in WRITABLE:
             fields[name] = _typed(f"[{number}].{name}", name, value)
     _check_identity(world, fields)
+    _check_complete(world, number, fields)
     if "count" in fields:
         fields["count"] = _quantity(world, fields["count"], creating=fields.get("id") is None)
     return fields
@@ -303,6 +309,38 @@ def _check_create(world: World, fields: Row) -> None:
         for row in world.licences.values():
             if row["name"] == fields["name"] and row.get("client_id") == fields["client_id"]:
                 raise Rejected(exception("Name must be unique"))
+
+
+REQUIRED = {"nothing": (), "client": ("client_id",), "client_name_type": ("client_id", "name", "type")}
+"""What an update must hold besides its id, by the switch `update_requires`."""
+
+_SPOKEN = {"client_id": "Client", "name": "Name", "type": "Type"}
+_COLUMNS = {"client_id": "Larea", "name": "LDesc", "type": "LType"}
+
+
+def _check_complete(world: World, number: int, fields: Row) -> None:
+    """Refuse an update that leaves out what this server wants, in one of the shapes that Halo has for a 400."""
+    missing = [name for name in REQUIRED[world.switches.update_requires] if fields.get(name) is None]
+    if "id" in fields and missing:
+        raise Rejected(_refused(world, number, missing[0]))
+
+
+def _refused(world: World, number: int, name: str) -> httpx.Response:
+    status, said = world.switches.refusal_status, f"{_SPOKEN[name]} must be specified"
+    match world.switches.refusal_shape:
+        case "empty":
+            return empty(status)
+        case "string":
+            return reply(status, said)
+        case "binding":
+            return reply(status, {name: [f"The {name} field is required."]})
+        case "parsing":
+            return reply(status, {f"[{number}].{name}": [f"Required property '{name}' not found in JSON."]})
+        case "database":
+            null = f"A database error occurred (515) - Cannot insert the value NULL into column '{_COLUMNS[name]}'."
+            return exception(null, status)
+        case _:
+            return exception(said, status)
 
 
 def _quantity(world: World, count: float | None, *, creating: bool) -> float:

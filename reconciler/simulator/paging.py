@@ -68,6 +68,10 @@ def envelope(world: World, key: str, page: Page, encode_row: Callable[[Row], byt
     match world.switches.record_count:
         case "present":
             count = f',"record_count":{page.total}'
+        case "rows":
+            count = f',"record_count":{len(page.rows)}'
+        case "zero":
+            count = ',"record_count":0'
         case "stale":
             count = f',"record_count":{max(page.total - 1, 0)}'
         case "wrong":

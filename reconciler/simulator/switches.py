@@ -24,8 +24,11 @@ class Switches:
 
     # Halo: answers to a POST (3), arrays with one bad element (4)
     post_status: Literal[200, 201] = 200
-    post_shape: Literal["auto", "object", "array", "empty"] = "auto"  # auto: one row as object, several as array
+    # auto: one row as object, several as array; object: the last row only; without_id: auto, and no object has its id
+    post_shape: Literal["auto", "object", "first", "array", "without_id", "empty"] = "auto"
     bad_element: Literal["reject_all", "apply_good", "apply_until_bad"] = "reject_all"
+    refusal_status: Literal[400, 422] = 400
+    refusal_shape: Literal["exception", "database", "binding", "parsing", "string", "empty"] = "exception"
 
     # Halo: the number itself (5, 6)
     count_shape: Literal["int", "float", "half", "null", "string", "absent"] = "int"
@@ -37,7 +40,8 @@ class Switches:
     prices: Literal["given", "price_only", "yearly", "contradicting", "zero", "null", "absent", "text"] = "given"
     customer_currency: str | None = None  # `clientcurrency` on each customer
 
-    # Halo: meaning of an update (7, 8) and of equal creates (9)
+    # Halo: what an update must hold besides id and count, the meaning of one (7, 8), and of equal creates (9)
+    update_requires: Literal["nothing", "client", "client_name_type"] = "nothing"
     update_mode: Literal["merge", "reset"] = "merge"
     unknown_id: Literal["not_found", "bad_request", "create", "revive"] = "not_found"
     equal_creates: Literal["allow", "refuse"] = "allow"
@@ -53,7 +57,8 @@ class Switches:
     default_rows: int = 50
     page_ceiling: int | None = 1000
     paging_ignored: bool = False
-    record_count: Literal["present", "absent", "stale", "wrong"] = "present"
+    # present: the rows of the whole list; rows: those of the page
+    record_count: Literal["present", "rows", "zero", "absent", "stale", "wrong"] = "present"
     order: Literal["asked", "by_name", "changing"] = "asked"
     includeinactive_default: bool = False
     includeinactive_honoured: bool = True

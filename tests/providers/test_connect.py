@@ -52,6 +52,7 @@ def systems(world: World) -> Iterator[Systems]:
 
 
 def test_a_thousand_clients_cost_exactly_the_promised_requests(world: World, systems: Systems) -> None:
+    """A page of a thousand rows with a count of a thousand may have been cut, so it is asked for its end."""
     systems.source.partner()
     assert len(systems.source.clients()) == 1_000
     assert len(systems.target.customers()) == 1_000
@@ -60,7 +61,7 @@ def test_a_thousand_clients_cost_exactly_the_promised_requests(world: World, sys
         "GET /v1/partner": 1,
         "GET /v1/clients": 20,
         "POST /auth/token": 1,
-        "GET /api/Client": 1,
+        "GET /api/Client": 2,
         "GET /api/SoftwareLicence": 1,
     }
 

@@ -43,6 +43,7 @@ def listing(fetch: Any, ask: int = 10, *, twice: bool = False) -> PagedList:
         fetch=fetch,
         identify=lambda row: row_id(row, system="INFIMA", name="list"),
         ask=ask,
+        total_is_sure=True,
         twice=twice,
     )
 

@@ -65,7 +65,9 @@ def test_paging_may_be_ignored(world: World, halo: httpx.Client) -> None:
     assert ids(halo, pageinate="true", page_no="2", page_size="2") == [9001, 9002]
 
 
-@pytest.mark.parametrize(("form", "said"), [("present", 3), ("stale", 2), ("wrong", 10), ("absent", None)])
+@pytest.mark.parametrize(
+    ("form", "said"), [("present", 3), ("rows", 3), ("zero", 0), ("stale", 2), ("wrong", 10), ("absent", None)]
+)
 def test_forms_of_record_count(world: World, halo: httpx.Client, form: str, said: int | None) -> None:
     switch(world, record_count=form)
     assert halo.get(PATH).json().get("record_count") == said
@@ -294,8 +296,11 @@ def test_an_array_with_one_bad_element(world: World, halo: httpx.Client, policy:
 
 @pytest.mark.parametrize(
     ("shape", "one", "two"),
-    [("auto", dict, list), ("array", list, list), ("object", dict, dict), ("empty", bytes, bytes)],
-)
+    [
+        ("auto", dict, list), ("array", list, list), ("object", dict, dict), ("first", dict, dict),
+        ("without_id", dict, list), ("empty", bytes, bytes),
+    ],
+)  # fmt: skip
 def test_shapes_of_an_answer(world: World, halo: httpx.Client, shape: str, one: type, two: type) -> None:
     switch(world, post_shape=shape, post_status=201)
     first = post(halo, {"id": 9001, "count": 1})
@@ -303,6 +308,34 @@ def test_shapes_of_an_answer(world: World, halo: httpx.Client, shape: str, one: 
     found = [type(answer.json() if answer.content else answer.content) for answer in (first, second)]
     assert found == [one, two]
     assert first.status_code == 201
+
+
+@pytest.mark.parametrize(
+    ("shape", "said"),
+    [
+        ("exception", "Client must be specified"), ("database", "'Larea'"), ("binding", '"client_id":['),
+        ("parsing", '"[0].client_id":['), ("string", '"Client must be specified"'), ("empty", ""),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("status", [400, 422])
+def test_an_update_may_have_to_say_whose_it_is(
+    world: World, halo: httpx.Client, shape: str, said: str, status: int
+) -> None:
+    switch(world, update_requires="client", refusal_shape=shape, refusal_status=status)
+    answer = post(halo, {"id": 9001, "count": 1})
+    assert (answer.status_code, said in answer.text, world.mutations) == (status, True, [])
+    assert post(halo, {"id": 9001, "count": 1, "client_id": 11}).status_code == 200
+
+
+@pytest.mark.parametrize(("wanting", "left_out"), [("client", "client_id"), ("client_name_type", "name"),
+                                                   ("client_name_type", "type")])  # fmt: skip
+def test_an_update_may_want_more(world: World, halo: httpx.Client, wanting: str, left_out: str) -> None:
+    switch(world, update_requires=wanting, refusal_shape="parsing")
+    whole = {"id": 9001, "count": 1, "client_id": 11, "name": "Training", "type": 1}
+    said = post(halo, {"id": 9002, "count": 1, "client_id": 12, "name": "Training", "type": 1},
+                {name: value for name, value in whole.items() if name != left_out})  # fmt: skip
+    assert f"[1].{left_out}" in said.text
+    assert post(halo, whole).status_code == 200
 
 
 @pytest.mark.parametrize(

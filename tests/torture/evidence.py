@@ -179,7 +179,8 @@ class Evidence:
                 continue
             query = dict(record.query)
             if query.get("offset", "0") == "0" and query.get("page_no", "1") == "1":
-                walk = _Walk(total=page[1], began=number, began_at=record.time.timestamp())
+                proves = page[1] is not None and (total == "total" or page[1] > len(page[0]))
+                walk = _Walk(total=page[1] if proves else None, began=number, began_at=record.time.timestamp())
             place = int(query.get("offset", query.get("page_no", "0")))
             if walk is not None and walk.take(place, *page):
                 found.append(CompleteList(walk.began, number, walk.began_at, tuple(walk.rows.values())))
@@ -270,6 +271,8 @@ class CompleteList:
 
 @dataclass(slots=True, kw_only=True)
 class _Walk:
+    """A list on its way. `total` is None where none proves anything: HaloPSA's may be the rows of the page."""
+
     total: int | None
     began: int
     began_at: float
@@ -327,7 +330,7 @@ def _page(body: bytes | None, rows: str, total: str) -> tuple[list[Row], int | N
 
 def _json(body: bytes) -> Any:
     try:
-        return json.loads(body.decode("utf-8"), parse_constant=_refuse)
+        return json.loads(body.decode("utf-8-sig"), parse_constant=_refuse)
     except (ValueError, RecursionError):
         return None
 

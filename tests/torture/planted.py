@@ -160,7 +160,7 @@ BUGS: dict[str, Edits] = {
         (f"{LISTING}._read_once", "if len(rows.seen) != total:", "if False:"),
     ),
     "without a total the first page is all": (
-        (f"{LISTING}._until_empty", "start, short = size, size == 0", "return rows.all()"),
+        (f"{LISTING}._until_empty", "start, short, most = size, size == 0, said or 0", "return rows.all()"),
     ),
     "a row that came twice stands in for one that was skipped": (
         ("providers.listing:_Rows.all", "if self.repeated:", "if False:"),
