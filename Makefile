@@ -9,7 +9,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 WORKERS ?= auto
 
-.PHONY: help setup tool demo test coverage check lint types imports workflows audit wheel format golden bench bench-quick compare lock mutation torture clean pictures
+.PHONY: help setup tool demo test coverage check lint types imports workflows audit wheel format schema golden bench bench-quick compare lock mutation torture clean pictures
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -70,6 +70,9 @@ wheel: $(STAMP) ## build the wheel into dist/, and run the tests against it with
 format: $(STAMP) ## let ruff lay out the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+schema: $(STAMP) ## write schema/plan.schema.json anew from the types in plan_document/layout.py
+	$(BIN)/python -m tests.plan_schema
 
 golden: $(STAMP) ## write the golden files anew; then read the difference
 	RECONCILER_REWRITE_GOLDEN=1 $(BIN)/python -m pytest -q tests/render tests/test_readme.py tests/cli/test_commands_doc.py || true

@@ -1,217 +1,305 @@
-"""The shape of the plan document, once: mypy reads it, and `checker` turns it into the strict check of saved plans.
+"""The shape of the plan document, once: mypy reads it, msgspec checks saved plans by it.
 
-`schema/plan.schema.json` says the same for other people's tools; tests hold the two against each other.
+`schema/plan.schema.json` is made of it, descriptions included, by `make schema`.
 """
 
 from __future__ import annotations
 
-import re
-import types
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cache
-from typing import Annotated, Any, Literal, NotRequired, TypedDict, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Literal, NotRequired, TypedDict
+
+from msgspec import Meta
 
 from reconciler.model import MAX_COUNT
+from reconciler.planning.changes import ActionReason
+from reconciler.planning.rules import Rule
+
+FORMAT_VERSION = "1.0"
+"""A reader accepts every minor version of the same major: minor versions only add members."""
 
 
-@dataclass(frozen=True)
-class Between:
-    """The smallest and the largest whole number that a member may hold."""
-
-    least: int
-    most: int
+def says(description: str) -> Meta:
+    """What a member means, for readers of the schema."""
+    return Meta(description=description)
 
 
-Count = Annotated[int, Between(0, MAX_COUNT)]
-Id = Annotated[int, Between(0, MAX_COUNT)]
-Total = Annotated[int, Between(0, 2**53)]
-Figure = Annotated[int, Between(-(2**53), 2**53)]
+LayoutVersion = Annotated[str, Meta(pattern=r"^1\.[0-9]+$")]
+Count = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
+Id = Annotated[int, Meta(ge=0, le=MAX_COUNT)]
+Total = Annotated[int, Meta(ge=0, le=2**53)]
+Figure = Annotated[int, Meta(ge=-(2**53), le=2**53)]
 
-
-@dataclass(frozen=True)
-class Written:
-    """The form that a text must have, as a regular expression, and what it is called."""
-
-    form: str
-    name: str
-
-
-Decimals = Annotated[str, Written(r"-?[0-9]{1,15}(\.[0-9]{1,4})?", "an amount")]
+Decimals = Annotated[str, Meta(pattern=r"^-?[0-9]{1,15}(\.[0-9]{1,4})?$")]
 """Amounts are texts: a JSON number would become a binary float in most readers."""
 
-Currency = Annotated[str, Written(r"[A-Z]{3}", "a currency of three capital letters")]
+Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}$")]
+
+Moment = Annotated[
+    str,
+    Meta(
+        pattern=r"^[0-9]{4,}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$",
+        extra_json_schema={"format": "date-time"},
+    ),
+]
+
+RuleName = Annotated[str, Meta(extra_json_schema={"enum": [rule.value for rule in Rule]})]
+"""Texts here and not the enums themselves, so that the document stays plain; `read` looks them up."""
+
+ReasonName = Annotated[str, Meta(extra_json_schema={"enum": [reason.value for reason in ActionReason]})]
 
 
 class StateJson(TypedDict):
     """One side of a change. `id` is absent where it is known only after apply."""
 
-    id: NotRequired[Id]
-    count: Count | None
-    customer_id: Id | None
-    name: str
+    id: NotRequired[
+        Annotated[
+            Id,
+            says("Id of the Subscription in HaloPSA. Absent where it is known only after apply."),
+        ]
+    ]
+    count: Annotated[
+        Count | None,
+        says("The Subscription's quantity: the number of users that HaloPSA bills. Null where it is not known."),
+    ]
+    customer_id: Annotated[
+        Id | None,
+        says("Id of the HaloPSA customer that the Subscription belongs to; null where HaloPSA names none."),
+    ]
+    name: Annotated[str, says("The Subscription's name. It is set once, at create, and never changed.")]
 
 
 class UnknownJson(TypedDict):
     """What of `after` is not known yet, as Terraform writes it."""
 
-    id: NotRequired[Literal[True]]
-    count: NotRequired[Literal[True]]
+    id: NotRequired[Annotated[Literal[True], says("True where the id is known only after apply.")]]
+    count: NotRequired[Annotated[Literal[True], says("True where the quantity is not known.")]]
 
 
 class ActionsJson(TypedDict):
     """Terraform's `change` object. `actions` always holds exactly one action."""
 
-    actions: list[Literal["create", "update", "no-op"]]
-    before: StateJson | None
-    after: StateJson | None
-    after_unknown: UnknownJson
+    actions: Annotated[
+        list[Literal["create", "update", "no-op"]],
+        Meta(min_length=1, max_length=1),
+        says("Exactly one action: create, update or no-op. A held change keeps its action."),
+    ]
+    before: Annotated[StateJson | None, says("The Subscription as HaloPSA has it; null where there is none.")]
+    after: Annotated[
+        StateJson | None,
+        says("The Subscription as it would be; null where there is none and none would be created."),
+    ]
+    after_unknown: Annotated[UnknownJson, says("Which members of after are not known yet.")]
 
 
 class ClientJson(TypedDict):
     """One INFIMA client's part in a change; numbers are null where they were not read."""
 
-    id: Id
-    name: str
-    active_users: Count | None
-    listed_users: Count | None
-    user_count: Count | None
+    id: Annotated[Id, says("Id of the client in INFIMA.")]
+    name: Annotated[str, says("Name of the client in INFIMA.")]
+    active_users: Annotated[Count | None, says("Users that count. Null where they were not read.")]
+    listed_users: Annotated[
+        Count | None,
+        says("All users that were listed, active or not. Null where they were not listed."),
+    ]
+    user_count: Annotated[Count | None, says("The number on INFIMA's client list. Null where it carries none.")]
 
 
 class CustomerJson(TypedDict):
     """The Halo customer that is billed."""
 
-    id: Id
-    name: str
+    id: Annotated[Id, says("Id of the customer in HaloPSA.")]
+    name: Annotated[str, says("Name of the customer.")]
 
 
 class QuantityJson(TypedDict):
     """How the number came about."""
 
-    counted: Count | None
-    rule: str
-    result: Count | None
+    counted: Annotated[
+        Count | None,
+        says("Users counted over all clients of the mapping. Null where a count is missing: missing is not zero."),
+    ]
+    rule: Annotated[str, says("The quantity rule in words.")]
+    result: Annotated[Count | None, says("The quantity that follows. Null where none does.")]
 
 
 class AmountJson(TypedDict):
     """What a mapping bills a month, an estimate; `source` is who says the unit price."""
 
-    unit_price: Decimals
-    currency: Currency
-    source: Literal["mappings.yaml", "HaloPSA"]
-    before: Decimals
-    after: Decimals
-    change: Decimals
+    unit_price: Annotated[Decimals, says("What one user costs a month.")]
+    currency: Annotated[Currency, says("Three capital letters of ISO 4217.")]
+    source: Annotated[Literal["mappings.yaml", "HaloPSA"], says("Who says the unit price; mappings.yaml wins.")]
+    before: Annotated[Decimals, says("A month before the plan.")]
+    after: Annotated[Decimals, says("A month after it.")]
+    change: Annotated[Decimals, says("The difference.")]
 
 
 class MoneyJson(TypedDict):
     """An amount a month in one currency."""
 
-    amount: Decimals
-    currency: Currency
+    amount: Annotated[Decimals, says("A month.")]
+    currency: Annotated[Currency, says("Three capital letters of ISO 4217.")]
 
 
 class SumJson(TypedDict):
     """All known monthly amounts of one currency; held changes with what they bill now on both sides."""
 
-    currency: Currency
-    before: Decimals
-    after: Decimals
-    change: Decimals
+    currency: Annotated[Currency, says("Three capital letters of ISO 4217.")]
+    before: Annotated[Decimals, says("A month before the plan.")]
+    after: Annotated[Decimals, says("A month after it.")]
+    change: Annotated[Decimals, says("The difference.")]
 
 
 class HoldJson(TypedDict):
     """Why a change is withheld, and what to do about it."""
 
-    rule: str
-    message: str
-    remedy: str
+    rule: Annotated[RuleName, says("The safety rule that holds the mapping.")]
+    message: Annotated[str, says("What was found.")]
+    remedy: Annotated[str, says("What a person can do about it.")]
 
 
 class PlaceJson(TypedDict):
     """Where the mapping stands in mappings.yaml; lines and columns count from 1."""
 
-    file: str
-    line: Count
-    column: Count
+    file: Annotated[str, says("File, as it was named on the command line.")]
+    line: Annotated[Count, says("Line, from 1.")]
+    column: Annotated[Count, says("Column, from 1.")]
 
 
 class ChangeJson(TypedDict):
-    """One mapping's row, as an element of Terraform's `resource_changes`."""
+    """One mapping of mappings.yaml and the Subscription that belongs to it: a row of Terraform's `resource_changes`."""
 
-    address: str
-    type: Literal["halo_subscription"]
-    name: str
-    mode: Literal["managed"]
-    change: ActionsJson
-    action_reason: str
-    infima_clients: list[ClientJson]
-    halo_customer: CustomerJson
-    quantity: QuantityJson
-    monthly_amount: AmountJson | None
-    hold: HoldJson | None
-    place: PlaceJson
-    caused_by: NotRequired[str]
-    outcome: NotRequired[Literal["applied", "unchanged", "held", "stale", "failed", "unknown"]]
-    outcome_message: NotRequired[str]
-    outcome_count: NotRequired[Count]
-    sent: NotRequired[Literal[True]]
-    checked: NotRequired[Literal[True]]
+    address: Annotated[str, Meta(pattern=r"^halo_subscription\."), says("halo_subscription. and the mapping's key.")]
+    type: Annotated[Literal["halo_subscription"], says("Always halo_subscription.")]
+    name: Annotated[str, says("The mapping's key.")]
+    mode: Annotated[Literal["managed"], says("Always managed.")]
+    change: Annotated[ActionsJson, says("Terraform's change object.")]
+    action_reason: Annotated[ReasonName, says("Why the action is what it is.")]
+    infima_clients: Annotated[list[ClientJson], says("The INFIMA clients whose users are billed.")]
+    halo_customer: Annotated[CustomerJson, says("The HaloPSA customer that is billed.")]
+    quantity: Annotated[QuantityJson, says("How the number came about.")]
+    monthly_amount: Annotated[
+        AmountJson | None,
+        says(
+            "What the mapping bills a month, an estimate by its unit price; a held change with what it would "
+            "be. Null where price or quantity is not known: never 0 for that."
+        ),
+    ]
+    hold: Annotated[HoldJson | None, says("Why a safety rule withholds the change; null where none does.")]
+    place: Annotated[PlaceJson, says("Where the mapping stands.")]
+    caused_by: NotRequired[
+        Annotated[
+            str,
+            Meta(examples=["mappings", "counts", "drift"]),
+            says(
+                "Only with --against. mappings: the change comes from the edit of mappings.yaml; counts: users "
+                "came or went; drift: somebody changed the quantity in HaloPSA."
+            ),
+        ]
+    ]
+    outcome: NotRequired[
+        Annotated[
+            Literal["applied", "unchanged", "held", "stale", "failed", "unknown"],
+            says("Only after apply: what became of the change. unknown is never done."),
+        ]
+    ]
+    outcome_message: NotRequired[
+        Annotated[
+            str,
+            says("Only after apply: a sentence about the outcome; empty where all went well."),
+        ]
+    ]
+    outcome_count: NotRequired[
+        Annotated[
+            Count,
+            says(
+                "Only after apply, where something was sent or the quantity moved: what the last listing of "
+                "HaloPSA shows. Absent where that is not known."
+            ),
+        ]
+    ]
+    sent: NotRequired[
+        Annotated[
+            Literal[True],
+            says("Only after apply: a request for this change left. Absent where nothing was sent."),
+        ]
+    ]
+    checked: NotRequired[
+        Annotated[
+            Literal[True],
+            says("Only after apply: a complete listing was read after the last request for this change."),
+        ]
+    ]
 
 
 class ViolationJson(TypedDict):
     """A broken safety rule; `name` is the mapping's key, empty at run level; `allowed` is the reason it was lifted."""
 
-    rule: str
-    level: Literal["run", "mapping"]
-    name: str
-    measured: Figure | None
-    limit: Figure | None
-    measured_amount: NotRequired[MoneyJson]
-    limit_amount: NotRequired[MoneyJson]
-    message: str
-    remedy: str
-    allowed: str | None
+    rule: Annotated[RuleName, says("The safety rule.")]
+    level: Annotated[Literal["run", "mapping"], says("run: the whole run is refused. mapping: this mapping is held.")]
+    name: Annotated[str, says("The mapping's key; empty at run level.")]
+    measured: Annotated[
+        Figure | None,
+        says("The value that was found, in the rule's own unit; null where the rule measures nothing."),
+    ]
+    limit: Annotated[Figure | None, says("The value that it is held against; null where there is none.")]
+    measured_amount: NotRequired[
+        Annotated[
+            MoneyJson,
+            says("The amount that was found, for a limit given as an amount; absent where it is not known."),
+        ]
+    ]
+    limit_amount: NotRequired[Annotated[MoneyJson, says("The amount that it is held against.")]]
+    message: Annotated[str, says("What was found.")]
+    remedy: Annotated[str, says("What a person can do about it.")]
+    allowed: Annotated[str | None, says("The reason that was given with --allow; null where nobody lifted the rule.")]
 
 
 class UnmappedJson(TypedDict):
     """An INFIMA client that nobody is billed for."""
 
-    id: Id
-    name: str
-    user_count: Count | None
+    id: Annotated[Id, says("Id of the client in INFIMA.")]
+    name: Annotated[str, says("Name of the client.")]
+    user_count: Annotated[Count | None, says("The number on INFIMA's client list. Null where it carries none.")]
 
 
 class UnmanagedJson(TypedDict):
     """A Subscription that no mapping claims any more, with what it still bills."""
 
-    id: Id
-    key: str
-    name: str
-    customer_id: Id | None
-    customer_name: str
-    count: Count | None
+    id: Annotated[Id, says("Id of the Subscription in HaloPSA.")]
+    key: Annotated[str, says("The key of the mapping that it belonged to.")]
+    name: Annotated[str, says("Name of the Subscription.")]
+    customer_id: Annotated[Id | None, says("Id of the customer that it bills.")]
+    customer_name: Annotated[str, says("Name of that customer; empty where it is not listed.")]
+    count: Annotated[Count | None, says("What it still bills.")]
 
 
 class AllowanceJson(TypedDict):
     """`--allow RULE[:KEY] --reason TEXT`; `key` is null where the rule is lifted for all."""
 
-    rule: str
-    key: str | None
-    reason: str
+    rule: Annotated[RuleName, says("The safety rule.")]
+    key: Annotated[str | None, says("The mapping's key; null where the rule was lifted for all.")]
+    reason: Annotated[str, says("The reason that was given.")]
 
 
 class SummaryJson(TypedDict):
     """The plan in numbers; held changes are in none of create, update and no_op."""
 
-    create: Total
-    update: Total
-    no_op: Total
-    held: Total
-    users_before: Total
-    users_after: Total
-    monthly_amounts: list[SumJson]
-    without_amount: Total
+    create: Annotated[Total, says("Subscriptions to create.")]
+    update: Annotated[Total, says("Quantities to set.")]
+    no_op: Annotated[Total, says("Mappings in step.")]
+    held: Annotated[Total, says("Mappings that a safety rule holds.")]
+    users_before: Annotated[Total, says("Users billed now, over all mapped Subscriptions.")]
+    users_after: Annotated[Total, says("Users billed after apply; held Subscriptions with what they bill now.")]
+    monthly_amounts: Annotated[
+        list[SumJson],
+        says(
+            "The known monthly amounts added up, estimates: one element for each currency, never added over "
+            "currencies; held changes with what they bill now on both sides."
+        ),
+    ]
+    without_amount: Annotated[
+        Total,
+        says("Mappings that bill or would bill somebody and whose amount is not known: in none of the sums."),
+    ]
 
 
 class RunJson(TypedDict):
@@ -221,160 +309,50 @@ class RunJson(TypedDict):
     is why the state does not hold this run's record: the next run completes it.
     """
 
-    id: str
-    finished_at: str
-    exit_code: Count
-    verdict: str
-    halted: NotRequired[str]
-    record_missing: NotRequired[str]
+    id: Annotated[str, says("Id of the run.")]
+    finished_at: Annotated[Moment, says("When it ended, UTC.")]
+    exit_code: Annotated[Count, says("The exit code of the command.")]
+    verdict: Annotated[str, says("How it ended, in one sentence.")]
+    halted: NotRequired[
+        Annotated[
+            str,
+            says("Why no further write was started, said once for all changes that were not attempted."),
+        ]
+    ]
+    record_missing: NotRequired[
+        Annotated[
+            str,
+            says(
+                "Why the state does not hold this run's record. The next run completes it from the journal and "
+                "from what HaloPSA shows."
+            ),
+        ]
+    ]
 
 
 class PlanJson(TypedDict):
     """The whole document."""
 
-    format_version: str
-    reconciler_version: str
-    timestamp: str
-    applyable: bool
-    complete: bool
-    errored: bool
-    mappings_sha256: str
-    halo_url: str
-    infima_partner: str
-    resource_changes: list[ChangeJson]
-    violations: list[ViolationJson]
-    unmapped_clients: list[UnmappedJson]
-    unmanaged_subscriptions: list[UnmanagedJson]
-    warnings: list[str]
-    allowances: list[AllowanceJson]
-    summary: SummaryJson
-    run: NotRequired[RunJson]
-
-
-class Mismatch(Exception):
-    """A value that is not of the layout; `path` leads to it, `expected` says what belongs there."""
-
-    def __init__(self, expected: str, path: str = "") -> None:
-        super().__init__(f"{path}: {expected}")
-        self.expected = expected
-        self.path = path
-
-    def inside(self, step: str) -> Mismatch:
-        """The same mismatch, seen from one level further out."""
-        return Mismatch(self.expected, f"{step}{self.path}")
-
-
-Check = Callable[[object], None]
-
-_PLAIN: dict[object, str] = {
-    str: "a text is expected",
-    bool: "true or false is expected",
-    type(None): "null is expected",
-}
-
-
-@cache
-def checker(layout: Any, *, extra_members: bool) -> Check:
-    """Return the check of one annotation of this module; it raises `Mismatch`.
-
-    `extra_members` lets unknown members of objects pass, as a newer minor version may have some.
-    """
-    origin, arguments = get_origin(layout), get_args(layout)
-    if layout in _PLAIN:
-        return _plain_check(layout)
-    if origin is Annotated:
-        bounds = arguments[1]
-        return _form_check(bounds) if isinstance(bounds, Written) else _range_check(bounds)
-    if origin is Literal:
-        return _literal_check(arguments)
-    if origin is list:
-        return _list_check(checker(arguments[0], extra_members=extra_members))
-    if origin in (Union, types.UnionType):
-        (inner,) = (argument for argument in arguments if argument is not type(None))
-        return _optional_check(checker(inner, extra_members=extra_members))
-    return _object_check(layout, extra_members=extra_members)
-
-
-def _plain_check(kind: type) -> Check:
-    def check(value: object) -> None:
-        if type(value) is not kind:
-            raise Mismatch(_PLAIN[kind])
-
-    return check
-
-
-def _range_check(bounds: Between) -> Check:
-    def check(value: object) -> None:
-        # `type is int`, not isinstance: JSON's true must not pass as 1
-        if type(value) is not int or not bounds.least <= value <= bounds.most:
-            raise Mismatch(f"a whole number from {bounds.least} to {bounds.most} is expected")
-
-    return check
-
-
-def _form_check(written: Written) -> Check:
-    form = re.compile(written.form)
-
-    def check(value: object) -> None:
-        if type(value) is not str or form.fullmatch(value) is None:
-            raise Mismatch(f"{written.name} is expected")
-
-    return check
-
-
-def _literal_check(choices: tuple[object, ...]) -> Check:
-    def check(value: object) -> None:
-        if not any(type(value) is type(choice) and value == choice for choice in choices):
-            raise Mismatch("one of " + ", ".join(str(choice) for choice in choices) + " is expected")
-
-    return check
-
-
-def _optional_check(inner: Check) -> Check:
-    def check(value: object) -> None:
-        if value is not None:
-            inner(value)
-
-    return check
-
-
-def _list_check(inner: Check) -> Check:
-    def check(value: object) -> None:
-        if not isinstance(value, list):
-            raise Mismatch("a list is expected")
-        for index, item in enumerate(value):
-            try:
-                inner(item)
-            except Mismatch as mismatch:
-                raise mismatch.inside(f"[{index}]") from None
-
-    return check
-
-
-def _object_check(layout: type, *, extra_members: bool) -> Check:
-    members: dict[str, Check] = {}
-    required: list[str] = []
-    for name, annotation in get_type_hints(layout, include_extras=True).items():
-        optional = get_origin(annotation) is NotRequired
-        members[name] = checker(get_args(annotation)[0] if optional else annotation, extra_members=extra_members)
-        if not optional:
-            required.append(name)
-
-    def check(value: object) -> None:
-        if not isinstance(value, dict):
-            raise Mismatch("an object is expected")
-        for name in required:
-            if name not in value:
-                raise Mismatch("is missing", f".{name}")
-        for name, item in value.items():
-            member = members.get(name)
-            if member is None:
-                if extra_members:
-                    continue
-                raise Mismatch("holds a member that this format does not know")
-            try:
-                member(item)
-            except Mismatch as mismatch:
-                raise mismatch.inside(f".{name}") from None
-
-    return check
+    format_version: Annotated[LayoutVersion, says("Version of this layout. Minor versions only add members.")]
+    reconciler_version: Annotated[str, says("Version of the program that made the plan.")]
+    timestamp: Annotated[Moment, says("When both systems were read, UTC.")]
+    applyable: Annotated[bool, says("True when there is something to write and no safety rule refuses the run.")]
+    complete: Annotated[bool, says("False when --only or --exclude left mappings out.")]
+    errored: Annotated[bool, says("True in the document that is printed on failure; a plan has false.")]
+    mappings_sha256: Annotated[str, says("SHA-256 of mappings.yaml, hexadecimal.")]
+    halo_url: Annotated[str, says("Address of the HaloPSA instance.")]
+    infima_partner: Annotated[str, says("Name of the INFIMA partner that the key belongs to.")]
+    resource_changes: Annotated[list[ChangeJson], says("One row for each mapping, sorted by key.")]
+    violations: Annotated[list[ViolationJson], says("Every broken safety rule, lifted ones included.")]
+    unmapped_clients: Annotated[
+        list[UnmappedJson],
+        says("INFIMA clients that are neither mapped nor ignored: nobody is billed for them."),
+    ]
+    unmanaged_subscriptions: Annotated[
+        list[UnmanagedJson],
+        says("Subscriptions that were ours and that no mapping claims any more. Nothing is written to them."),
+    ]
+    warnings: Annotated[list[str], says("Sentences for a person; they stop nothing.")]
+    allowances: Annotated[list[AllowanceJson], says("What --allow lifted for this run.")]
+    summary: Annotated[SummaryJson, says("The plan in numbers. Held changes are in none of create, update and no_op.")]
+    run: NotRequired[Annotated[RunJson, says("Only after apply: the run that performed the plan.")]]

@@ -5,30 +5,26 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
+from typing import cast
 
-from reconciler.errors import ApiError, ConfigError, ReconcilerError
 from reconciler.model import Json, MappingKey, Money, Place, SubscriptionId
+from reconciler.plan_document.failure import FailureJson
+from reconciler.plan_document.layout import (
+    FORMAT_VERSION,
+    ActionsJson,
+    AmountJson,
+    ChangeJson,
+    MoneyJson,
+    PlaceJson,
+    PlanJson,
+    StateJson,
+    SumJson,
+    UnknownJson,
+    ViolationJson,
+)
 from reconciler.planning.changes import Action, Change, Plan, Settled, SubscriptionState, Violation
 from reconciler.planning.money import Amount
-
-if TYPE_CHECKING:  # the layout is for readers: making its types takes longer than writing a small plan
-    from reconciler.plan_document.layout import (
-        ActionsJson,
-        AmountJson,
-        ChangeJson,
-        MoneyJson,
-        PlaceJson,
-        PlanJson,
-        StateJson,
-        SumJson,
-        UnknownJson,
-        ViolationJson,
-    )
-    from reconciler.state.base import RunVerdict
-
-FORMAT_VERSION = "1.0"
-"""A reader accepts every minor version of the same major: minor versions only add members."""
+from reconciler.state.base import RunVerdict
 
 
 def plan_document(
@@ -235,50 +231,7 @@ def _timestamp(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-@runtime_checkable
-class _Diagnostic(Protocol):
-    """What an element of `ConfigError.diagnostics` has; `config` stands above this module, so it is not imported."""
-
-    @property
-    def place(self) -> Place: ...
-    @property
-    def severity(self) -> str: ...
-    @property
-    def message(self) -> str: ...
-    @property
-    def hint(self) -> str: ...
-
-
-def error_document(error: ReconcilerError, *, version: str) -> dict[str, Json]:
-    """Return what `-o json` prints on failure: `errored` is true and `error` has code, message and next step."""
-    details: dict[str, Json] = {"code": error.code, "message": error.message, "hint": error.hint}
-    if isinstance(error, ApiError):
-        details |= {"system": error.system, "request": error.request}
-    if isinstance(error, ConfigError):
-        details["diagnostics"] = [
-            {
-                "file": diagnostic.place.file,
-                "line": diagnostic.place.line,
-                "column": diagnostic.place.column,
-                "severity": str(diagnostic.severity),
-                "message": diagnostic.message,
-                "hint": diagnostic.hint,
-            }
-            for diagnostic in error.diagnostics
-            if isinstance(diagnostic, _Diagnostic)
-        ]
-    return {
-        "format_version": FORMAT_VERSION,
-        "reconciler_version": version,
-        "applyable": False,
-        "complete": False,
-        "errored": True,
-        "resource_changes": [],
-        "error": details,
-    }
-
-
-def dump_document(document: PlanJson | Mapping[str, Json]) -> str:
+def dump_document(document: PlanJson | FailureJson | Mapping[str, Json]) -> str:
     """Return the document as ASCII text: a line for each member and for each element of a list, newline at the end.
 
     Raises ValueError for a number that JSON does not have (NaN, infinity).

@@ -1,0 +1,95 @@
+"""schema/plan.schema.json, made of the types in `plan_document`: `make schema` writes it, a test holds it to them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from reconciler.plan_document import failure, layout
+from reconciler.plan_document.failure import FailureJson
+from reconciler.plan_document.layout import PlanJson
+
+FILE = Path(__file__).parent.parent / "schema" / "plan.schema.json"
+
+DESCRIPTION = (
+    "A plan: what would change in HaloPSA, and what would not and why. The layout is that of Terraform's JSON plan; "
+    "apply adds outcomes and run. On failure it is errored, and has an error instead of changes."
+)
+
+Node = dict[str, Any]
+
+
+def plan_schema() -> Node:
+    """One schema for both documents, a plan and a failure, with every description where an editor shows it."""
+    plan, failed = _whole(PlanJson), _whole(FailureJson)
+    always = [name for name in plan["required"] if name in failed["required"]]
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "https://reconciler.example/schema/plan.schema.json",
+        "title": "JSON plan of reconciler",
+        "description": DESCRIPTION,
+        "type": "object",
+        "additionalProperties": False,
+        "required": always,
+        "if": {"properties": {"errored": {"const": True}}},
+        "then": {"required": ["error"], "properties": {"resource_changes": {"maxItems": 0}}},
+        "else": {
+            "required": [name for name in plan["required"] if name not in always],
+            "properties": {"error": False},
+        },
+        "properties": {**plan["properties"], "error": failed["properties"]["error"]},
+    }
+
+
+def schema_text() -> str:
+    """The file's content."""
+    return json.dumps(plan_schema(), indent=2) + "\n"
+
+
+def _whole(document: type) -> Node:
+    schema = msgspec.json.schema(document)
+    whole: Node = _inlined(schema, {name: _in_order(name, node) for name, node in schema["$defs"].items()})
+    return whole
+
+
+def _in_order(name: str, definition: Node) -> Node:
+    """The definition with its members as the layout has them; msgspec sorts them by name."""
+    members = list({**vars(layout), **vars(failure)}[name].__annotations__)
+    return {
+        **definition,
+        "properties": {member: definition["properties"][member] for member in members},
+        "required": [member for member in members if member in definition.get("required", [])],
+    }
+
+
+def _inlined(node: Any, known: Node) -> Any:
+    """The node with the definitions that it refers to in their place, closed against unknown members."""
+    if isinstance(node, list):
+        return [_inlined(item, known) for item in node]
+    if not isinstance(node, dict):
+        return node
+    members = dict(node)
+    if "$ref" in members:
+        members = {**known[members.pop("$ref").rpartition("/")[2]], **members}
+        members.pop("title")
+    match members.get("anyOf"):
+        case [one, {"type": "null"}]:
+            one = _inlined(one, known)
+            del members["anyOf"]
+            members = {**one, **members, "type": [one["type"], "null"]}
+    if "properties" in members:
+        members["additionalProperties"] = False
+    return {
+        name: {each: _inlined(member, known) for each, member in value.items()}
+        if name == "properties"
+        else _inlined(value, known)
+        for name, value in members.items()
+        if name != "$defs"
+    }
+
+
+if __name__ == "__main__":
+    FILE.write_text(schema_text(), encoding="utf-8")
