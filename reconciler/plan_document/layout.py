@@ -339,7 +339,7 @@ class PlanJson(TypedDict):
     applyable: Annotated[bool, says("True when there is something to write and no safety rule refuses the run.")]
     complete: Annotated[bool, says("False when --only or --exclude left mappings out.")]
     errored: Annotated[bool, says("True in the document that is printed on failure; a plan has false.")]
-    mappings_sha256: Annotated[str, says("SHA-256 of mappings.yaml, hexadecimal.")]
+    mappings_sha256: Annotated[str, says("SHA-256 of mappings.yaml with LF as line end, hexadecimal.")]
     halo_url: Annotated[str, says("Address of the HaloPSA instance.")]
     infima_partner: Annotated[str, says("Name of the INFIMA partner that the key belongs to.")]
     resource_changes: Annotated[list[ChangeJson], says("One row for each mapping, sorted by key.")]
