@@ -279,7 +279,15 @@ def _made(change: Change, session: WriteSession) -> SubscriptionId | None:
 # ---------------------------------------------------------------------------------------------------------------------
 
 _IDENTITY_RULES = frozenset(
-    {Rule.IDENTITY_CONFLICT, Rule.DUPLICATE_MARKER, Rule.SUBSCRIPTION_GONE, Rule.MOVED, Rule.SAME_NAME}
+    {
+        Rule.IDENTITY_CONFLICT,
+        Rule.DUPLICATE_MARKER,
+        Rule.SUBSCRIPTION_GONE,
+        Rule.MOVED,
+        Rule.SAME_NAME,
+        Rule.STATE_LOST,
+        Rule.NAME_SWAPPED,
+    }
 )
 
 

@@ -69,6 +69,7 @@ class ClientRef:
 
     id: InfimaClientId
     name: str
+    place: Place | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +78,7 @@ class CustomerRef:
 
     id: HaloCustomerId
     name: str
+    place: Place | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -369,7 +371,9 @@ class Recorded:
     """What the state says at the start of a run. An empty one is legal: bindings are found again by their markers.
 
     `recreate` holds the keys for which a person said `resolve KEY --recreate`: their old Subscription is given up.
-    `damage` says in words what is wrong with the newest records of earlier runs.
+    `damage` says in words what is wrong with the newest records of earlier runs. `undecided` are the keys of which
+    nobody knows, since the state was lost, whether they had a Subscription. `location` is how a person names the
+    state; `is_new` is true where nothing stands there yet.
     """
 
     tenant: Tenant | None = None
@@ -379,3 +383,6 @@ class Recorded:
     last_good_run: datetime | None = None
     durable: bool = True
     damage: tuple[str, ...] = ()
+    undecided: frozenset[MappingKey] = frozenset()
+    location: str = ""
+    is_new: bool = False

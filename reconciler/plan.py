@@ -8,6 +8,7 @@ doubts and limits into holds and refusals. The plan's values are those of `chang
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -36,15 +37,19 @@ from reconciler.planning.changes import (
     Summary,
     UnmanagedSubscription,
     UnmappedClient,
+    UnownedSubscription,
     Violation,
     select,
     summarise,
 )
 from reconciler.planning.doubts import Live, customer_doubts, reading_doubts, warnings_about
-from reconciler.planning.identity import DEFAULT_KEY, Doubt, Identity, identify, index_subscriptions
+from reconciler.planning.identity import Identity, identify
+from reconciler.planning.index import DEFAULT_KEY, index_subscriptions
 from reconciler.planning.money import differing_prices, live_price, price_for
 from reconciler.planning.quantity import Quantity, quantity_of
-from reconciler.planning.rules import Rule
+from reconciler.planning.rules import Doubt, Rule
+from reconciler.planning.twins import is_undecided, unowned
+from reconciler.planning.witness import Names
 
 __all__ = [
     "Action",
@@ -72,10 +77,13 @@ __all__ = [
 
 def diff(mappings: Mappings, observation: Observation, recorded: Recorded) -> Plan:
     """Compare the desired state with what was read. Pure: the same input gives the same plan, in any order of rows."""
+    clients = {c.id: c for c in observation.clients}
+    customers = {c.id: c for c in observation.customers}
     live = Live(
-        clients={c.id: c for c in observation.clients},
+        clients=clients,
         users={u.client_id: u for u in observation.user_counts},
-        customers={c.id: c for c in observation.customers},
+        customers=customers,
+        names=Names.of(mappings.mappings, clients, customers),
         index=index_subscriptions(observation.subscriptions, mappings.mappings, recorded),
     )
     settle = timedelta(hours=mappings.settings.settle_hours)
@@ -95,7 +103,7 @@ def diff(mappings: Mappings, observation: Observation, recorded: Recorded) -> Pl
         tenant=observation.tenant,
         mappings_sha256=mappings.sha256,
         changes=tuple(changes),
-        facts=_facts(mappings, live, recorded),
+        facts=_facts(mappings, changes, live, recorded),
         unmapped=_unmapped(mappings, observation),
         unmanaged=_unmanaged(mappings, live, recorded),
         warnings=(*warnings, *filter(None, [differing_prices(prices)])),
@@ -170,7 +178,15 @@ def _change(mapping: Mapping, identity: Identity, live: Live, recorded: Recorded
         awaiting_first_count=awaiting,
         settled_attempt=identity.settled_attempt,
         price=price_for(mapping, found, customer, currency),
+        unowned=_unowned(mapping, live) if action is Action.CREATE else (),
         doubts=identity.doubts + reading_doubts(mapping, live) + customer_doubts(mapping, action, customer, live),
+    )
+
+
+def _unowned(mapping: Mapping, live: Live) -> tuple[UnownedSubscription, ...]:
+    return tuple(
+        UnownedSubscription(id=row.id, name=row.name, count=row.count, live=row.live)
+        for row in unowned(mapping, live.index)
     )
 
 
@@ -187,11 +203,15 @@ def _action(
 
 
 def _action_without_subscription(mapping: Mapping, identity: Identity) -> tuple[Action, ActionReason]:
-    if any(d.rule not in (Rule.ATTEMPT_OPEN, Rule.SAME_NAME) for d in identity.doubts):
+    if any(d.rule not in _CREATE_DOUBTS for d in identity.doubts):
         return Action.NO_OP, ActionReason.UNKNOWN_SUBSCRIPTION
     if mapping.retired:
         return Action.NO_OP, ActionReason.NOTHING_TO_RETIRE
     return Action.CREATE, ActionReason.NEW_MAPPING
+
+
+_CREATE_DOUBTS = frozenset({Rule.ATTEMPT_OPEN, Rule.SAME_NAME, Rule.RESEMBLES, Rule.STATE_LOST})
+"""Doubts that hold a create and leave no doubt that none of the Subscriptions known is the mapping's."""
 
 
 def _reason_to_update(mapping: Mapping, *, awaiting: bool) -> ActionReason:
@@ -249,7 +269,7 @@ def _total(clients: tuple[CountedClient, ...]) -> int | None:
     return sum(known) if len(known) == len(counts) else None
 
 
-def _facts(mappings: Mappings, live: Live, recorded: Recorded) -> Facts:
+def _facts(mappings: Mappings, changes: Sequence[Change], live: Live, recorded: Recorded) -> Facts:
     wanted = {ref.id for m in mappings.mappings if m.counts_users for ref in m.infima_clients}
     keys = {m.key for m in mappings.mappings if not m.retired}  # what has left may well be deleted
     bound = [b for b in recorded.bindings.values() if b.key in keys]
@@ -261,6 +281,7 @@ def _facts(mappings: Mappings, live: Live, recorded: Recorded) -> Facts:
         bindings_found=sum(b.subscription_id in live.index.by_id for b in bound),
         recorded_tenant=recorded.tenant,
         durable=recorded.durable,
+        undecided=frozenset(c.key for c in changes if c.before is None and is_undecided(c.key, live.index, recorded)),
     )
 
 

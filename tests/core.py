@@ -28,7 +28,8 @@ from reconciler.model import (
 )
 from reconciler.plan import diff
 from reconciler.planning.changes import Change, Plan
-from reconciler.planning.identity import Identity, identify, index_subscriptions
+from reconciler.planning.identity import Identity, identify
+from reconciler.planning.index import index_subscriptions
 from tests.builders import NOW, TEMPLATE, build_mappings, build_observation
 
 KEY = MappingKey("infima-101")

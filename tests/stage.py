@@ -11,7 +11,15 @@ import httpx
 
 from reconciler.config import parse_mappings
 from reconciler.events import Event, ignore_events
-from reconciler.model import MappingKey, Mappings, RunId
+from reconciler.model import (
+    Binding,
+    BindingOrigin,
+    HaloCustomerId,
+    MappingKey,
+    Mappings,
+    RunId,
+    SubscriptionId,
+)
 from reconciler.planning.changes import Plan, PlannedRow
 from reconciler.planning.context import PlanOptions, RunContext
 from reconciler.planning.observation import Live, observe
@@ -25,12 +33,17 @@ from reconciler.simulator.faults import Faults
 from reconciler.simulator.world import World
 from reconciler.state.base import RunInfo, StateStore
 from reconciler.state.directory import DirectoryState
+from reconciler.state.document import STATE_FILE, StateDocument, encode
+from reconciler.state.files import PrivateDirectory
 
 
 class Stage:
-    """One world and one state directory; each `plan` and `apply` is a run of its own, as another process would be."""
+    """One world and one state directory; each `plan` and `apply` is a run of its own, as another process would be.
 
-    def __init__(self, world: World, folder: Path, mappings: str) -> None:
+    `remembers=False`: nothing is remembered yet, although the world may hold Subscriptions with markers.
+    """
+
+    def __init__(self, world: World, folder: Path, mappings: str, *, remembers: bool = True) -> None:
         self.world = world
         assert isinstance(world.clock, VirtualClock)
         self.clock = world.clock
@@ -41,6 +54,8 @@ class Stage:
         self.stop: Callable[[], bool] = lambda: False
         self.durable = True
         self._words = itertools.count(1)
+        if remembers:
+            remember_markers(world, self.folder / ".reconciler")
 
     def mappings(self) -> Mappings:
         return parse_mappings(self.text, file="mappings.yaml", today=self.clock.now().date())
@@ -115,6 +130,25 @@ class Stage:
     def writes(self) -> list[str]:
         """Bodies of all mutating requests received so far."""
         return [r.body for r in self.world.requests if r.mutating]
+
+
+def remember_markers(world: World, folder: Path) -> None:
+    """The state as the creates of earlier nights left it: a binding for every marker of the world."""
+    bindings = {
+        MappingKey(row["snowid"]): Binding(
+            key=MappingKey(row["snowid"]),
+            subscription_id=SubscriptionId(number),
+            customer_id=HaloCustomerId(row["client_id"]),
+            origin=BindingOrigin.CREATED,
+            bound_at=world.clock.now(),
+        )
+        for number, row in world.licences.items()
+        if str(row.get("snowid", "")).startswith("infima-")
+    }
+    if bindings:
+        directory = PrivateDirectory(folder)
+        directory.prepare()
+        directory.replace(STATE_FILE, encode(StateDocument(bindings=bindings)))
 
 
 def _live(systems: Systems) -> Live:

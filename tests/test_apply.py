@@ -10,8 +10,7 @@ from reconciler.errors import ApiError, Interrupted, RequestForbidden, StateErro
 from reconciler.events import PhaseFinished, PhaseStarted, WriteSettled
 from reconciler.model import BindingOrigin, HaloCustomerId, MappingKey, QuantityRule, SubscriptionId
 from reconciler.planning.changes import Action, Change, Outcome, Plan, PlannedRow, Violation
-from reconciler.planning.identity import Doubt
-from reconciler.planning.rules import Rule
+from reconciler.planning.rules import Doubt, Rule
 from tests.builders import (
     TENANT,
     build_change,

@@ -246,15 +246,24 @@ def test_changes_stand_in_the_order_of_their_keys() -> None:
     assert [c.key for c in plan_of(mappings, build_observation()).changes] == ["a", "b", "c"]
 
 
-def test_two_mappings_for_one_customer_both_create() -> None:
-    """Each gets its own Subscription with its own marker; neither is the other's namesake, tonight or tomorrow."""
+def test_of_two_mappings_for_one_customer_the_second_is_held() -> None:
+    """Both would get Subscriptions of one name: tonight and tomorrow a person decides about the second."""
     first, second = build_mapping(101), build_mapping(102, name="Acme Labs", customer_name="Acme Dental")
     clients = (build_client(101), build_client(102, "Acme Labs"))
     observation = observe_fitting(first, 15, clients=clients, counts=(build_count(101), build_count(102)))
     tonight = plan_of(build_mappings(first, second), observation)
-    assert [(c.action, c.doubts) for c in tonight.changes] == [(Action.CREATE, ())] * 2
-    tomorrow = plan_of(build_mappings(first, second), replace(observation, subscriptions=(MARKED,)))
-    assert [(c.action, c.doubts) for c in tomorrow.changes] == [(Action.UPDATE, ()), (Action.CREATE, ())]
+    assert [(c.action, [d.rule for d in c.doubts]) for c in tonight.changes] == [
+        (Action.CREATE, []),
+        (Action.CREATE, [Rule.SAME_NAME]),
+    ]
+    remembered = build_recorded(build_binding(9001))
+    observed = replace(observation, subscriptions=(MARKED,))
+    tomorrow = plan_of(build_mappings(first, second), observed, remembered)
+    assert [(c.action, [d.rule for d in c.doubts]) for c in tomorrow.changes] == [
+        (Action.UPDATE, []),
+        (Action.CREATE, [Rule.SAME_NAME]),
+    ]
+    assert "infima_clients of infima-101" in tomorrow.changes[1].doubts[0].remedy
 
 
 def test_one_doubtful_mapping_leaves_the_others_alone() -> None:
@@ -394,7 +403,7 @@ def test_a_renamed_customer_of_an_existing_subscription_is_a_warning() -> None:
     [told] = warnings(build_mapping(), MARKED, customers=(build_customer(name="Acme Group"),))
     assert told == (
         "infima-101: HaloPSA customer 12 is now named 'Acme Group', mappings.yaml says 'Acme Dental'; ids decide, "
-        "so this holds nothing"
+        "so this holds nothing. Write today's name into the file"
     )
 
 

@@ -232,7 +232,7 @@ def test_wishes_select_and_allow() -> None:
 
 
 def test_a_rule_sees_the_whole_though_a_part_is_asked_for() -> None:
-    night = Night(build_mapping(), build_mapping(102), build_mapping(103))
+    night = Night(build_mapping(), build_mapping(102, 13), build_mapping(103, 14))
     finished = night.apply(PlanOptions(only=(MappingKey("infima-101"),)))
     assert [v.rule for v in finished.plan.refusals] == [Rule.SOURCE_EMPTY]
     assert (night.target.sent, outcome(finished)[0]) == ([], "held")

@@ -20,7 +20,8 @@ from reconciler.model import (
     Subscription,
     SubscriptionId,
 )
-from reconciler.planning.identity import Index, same_name
+from reconciler.names import same_name
+from reconciler.planning.index import Index
 from reconciler.planning.rules import abandon_command, resolved_by
 
 

@@ -149,6 +149,14 @@ _RULES: Mapping[Rule, tuple[str, str, str]] = {
             "reconciler apply --allow name-mismatch:KEY --reason '...'."
         ),
     ),
+    Rule.NAME_SWAPPED: (
+        "A name in mappings.yaml is the live name of another client or customer than the id beside it.",
+        "Two ids that were swapped bill each of two customers for the other; the name is the witness that tells.",
+        (
+            "The hold names both lines and what to write there. After a real renaming write today's name beside the "
+            "id. If both are right as they stand: reconciler apply --allow name-swapped:KEY --reason '...'."
+        ),
+    ),
     Rule.CLIENT_UNREADABLE: (
         "The client's users could not be read completely.",
         "Half a list is no list: a number from it would be too small.",
@@ -181,11 +189,40 @@ _RULES: Mapping[Rule, tuple[str, str, str]] = {
         "Delete the wrong one in HaloPSA, or decide with: reconciler adopt KEY ID --reason '...'.",
     ),
     Rule.SAME_NAME: (
-        "The customer already has a Subscription with the name that a new one would get.",
+        (
+            "The customer already has a Subscription with the name that a new one would get, live or not; or another "
+            "mapping of the same customer has or gets one of that name."
+        ),
         "It may be the one that is billed today; a second one would bill the customer twice.",
         (
-            "If it is the one: reconciler adopt KEY ID --reason '...', or subscription_id in mappings.yaml. If it is "
-            "another: reconciler apply --allow same-name:KEY --reason '...'."
+            "If it is the one: reconciler adopt KEY ID --reason '...', or subscription_id in mappings.yaml. Two "
+            "clients that are billed as one: infima_clients in one mapping. If it is another: "
+            "reconciler apply --allow same-name:KEY --reason '...'."
+        ),
+    ),
+    Rule.RESEMBLES: (
+        (
+            "The customer has a live Subscription that no mapping has and that may be this one under another name: "
+            'two words of the template are in its name, or "infima".'
+        ),
+        "People name Subscriptions as they like; a second one beside it would bill the customer twice.",
+        (
+            "If it is the one: reconciler adopt KEY ID --reason '...'. If it is something else: "
+            "reconciler apply --allow resembles:KEY --reason '...'."
+        ),
+    ),
+    Rule.STATE_LOST: (
+        (
+            "The state does not know Subscriptions that carry markers of this file: it was lost, or another one was "
+            "named. A mapping without a marker may have a Subscription all the same."
+        ),
+        (
+            "What was adopted carries no marker, so that a lost state cannot tell it from what was never made. Each "
+            "mapping stays held, run after run, until a person has decided it."
+        ),
+        (
+            "Name the right state with --state. Else decide each mapping: reconciler adopt KEY ID --reason '...' where "
+            "the customer has a Subscription, or reconciler apply --allow state-lost:KEY --reason '...' where it has none."
         ),
     ),
     Rule.ATTEMPT_OPEN: (

@@ -15,7 +15,7 @@ from reconciler.cli.output import safe, say, tell
 from reconciler.cli.wiring import Wiring, require_key, run_info, wire
 from reconciler.errors import DecisionRefused, ExitCode, UsageError
 from reconciler.model import Mapping, MappingKey, Mappings, Recorded, Subscription
-from reconciler.planning.identity import index_subscriptions
+from reconciler.planning.index import index_subscriptions
 from reconciler.state.base import HistoryChange, RunVerdict
 
 Decide = Callable[["DecisionContext"], "Decision"]

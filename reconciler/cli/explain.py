@@ -18,7 +18,8 @@ from reconciler.config import list_keys
 from reconciler.errors import ApiError, ConfigError, UsageError
 from reconciler.model import Json, Mapping, Mappings, Observation, Recorded
 from reconciler.plan import diff
-from reconciler.planning.identity import folded_name, same_name
+from reconciler.names import folded as folded_name
+from reconciler.names import same_name
 from reconciler.planning.observation import observe
 from reconciler.planning.rules import Level
 from reconciler.providers.connect import Systems
@@ -103,7 +104,7 @@ def find_mapping(mappings: Mappings, wanted: str) -> Mapping:
 
     for hits in (
         [m for m in every if m.key == wanted],
-        [m for m in every if m.key.casefold() == folded],
+        [m for m in every if folded_name(m.key) == folded],
         [m for m in every if wanted in {str(ref.id) for ref in m.infima_clients}],
         [m for m in every if folded in named(m)],
         [m for m in every if wanted == str(m.halo_customer.id) or wanted == str(m.subscription_id)],

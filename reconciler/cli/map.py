@@ -17,7 +17,7 @@ from reconciler.cli.wiring import wire
 from reconciler.config.edit import NewMapping, add_ignore, add_mapping, clean_name
 from reconciler.errors import UsageError
 from reconciler.model import ClientRef, CustomerRef, HaloCustomer, InfimaClient, MappingKey, Subscription
-from reconciler.planning.identity import same_name
+from reconciler.names import same_name
 from reconciler.planning.rules import adopt_command
 
 

@@ -16,7 +16,8 @@ from reconciler.config import parse_mappings, read_text
 from reconciler.config.building import DEFAULT_SUBSCRIPTION_NAME
 from reconciler.config.source import decode, read_bytes
 from reconciler.model import HaloCustomer, InfimaClient, Mappings, Subscription
-from reconciler.planning.identity import DEFAULT_KEY, index_subscriptions, same_name
+from reconciler.names import same_name
+from reconciler.planning.index import DEFAULT_KEY, index_subscriptions
 from reconciler.providers.connect import Systems
 
 LETTERS = "abcdefghij"

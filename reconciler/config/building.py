@@ -88,13 +88,15 @@ def _entry(
     listed = table["infima_clients"] if "infima_clients" in table else [table["infima_client"]]
     assert isinstance(listed, list)  # noqa: S101 - for the type checker: the schema says so
     clients = tuple(client for client in listed if isinstance(client, Table))
-    refs = tuple(_client(client) for client in clients)
+    refs = tuple(_client(client, source) for client in clients)
     customer: Any = table["halo_customer"]
     subscription_id: Any = table.get("subscription_id")
     mapping = Mapping(
         key=MappingKey(str(table.get("key", f"infima-{refs[0].id}"))),
         infima_clients=refs,
-        halo_customer=CustomerRef(id=HaloCustomerId(customer["id"]), name=customer["name"]),
+        halo_customer=CustomerRef(
+            id=HaloCustomerId(customer["id"]), name=customer["name"], place=source.place(customer.start)
+        ),
         subscription_name=subscription_name,
         subscription_id=None if subscription_id is None else SubscriptionId(subscription_id),
         quantity=_rule({**default_rule, **_table(table, "quantity")}) if "quantity" in table else usual,
@@ -105,8 +107,8 @@ def _entry(
     return Entry(mapping=mapping, table=table, clients=clients)
 
 
-def _client(table: MappingABC[str, Any]) -> ClientRef:
-    return ClientRef(id=InfimaClientId(table["id"]), name=table["name"])
+def _client(table: Any, source: Source) -> ClientRef:
+    return ClientRef(id=InfimaClientId(table["id"]), name=table["name"], place=source.place(table.start))
 
 
 def _rule(members: dict[str, Any]) -> QuantityRule:
@@ -133,7 +135,9 @@ def build_ignored(root: Table, source: Source) -> tuple[tuple[IgnoredClient, Tab
     rows: Any = root.get("ignore", [])
     return tuple(
         (
-            IgnoredClient(client=_client(row["infima_client"]), reason=row["reason"], place=source.place(row.start)),
+            IgnoredClient(
+                client=_client(row["infima_client"], source), reason=row["reason"], place=source.place(row.start)
+            ),
             row,
         )
         for row in rows

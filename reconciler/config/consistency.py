@@ -11,6 +11,7 @@ from reconciler.config.diagnostics import quoted
 from reconciler.config.reading import Table
 from reconciler.config.source import Problems, Source
 from reconciler.model import IgnoredClient
+from reconciler.names import same_name
 
 _UNTIL_NOTICE = timedelta(days=14)
 """An expired `until` stops every run, so the days before it are the time to say so."""
@@ -193,17 +194,13 @@ def _check_name(table: Table, first: dict[Any, Table], whose: str, source: Sourc
         problems.warning(table.spans["name"][1], f"the name {quoted(name)} begins or ends with a space", hint)
     twin = first.setdefault(table["id"], table)
     other: Any = twin["name"]
-    if other != name and _folded(other) != _folded(name):
+    if other != name and not same_name(other, name):
         line = _line(source, twin.spans["name"][1])
         problems.warning(
             table.spans["name"][1],
             f"{whose} {table['id']} is called {quoted(name)} here and {quoted(other)} on {line}",
             "check both ids: one of them may be mistyped",
         )
-
-
-def _folded(name: str) -> str:
-    return " ".join(name.casefold().split())
 
 
 def _check_shared_customers(entries: tuple[Entry, ...], source: Source, problems: Problems) -> None:

@@ -16,6 +16,7 @@ from reconciler.config.reading import Node, Row, Table
 from reconciler.config.source import BYTE_ORDER_MARK, INVISIBLE, Source, refusal
 from reconciler.errors import ConfigError
 from reconciler.model import ClientRef, CustomerRef, MappingKey, SubscriptionId
+from reconciler.names import LONGEST
 
 _CANNOT = "the file's layout does not allow this edit"
 _BY_HAND = "make the edit by hand, or run `reconciler fmt` first"
@@ -102,7 +103,7 @@ def retire_mapping(text: str, key: str, *, file: str = "mappings.yaml") -> str:
 def clean_name(name: str) -> str:
     """`name` as it may stand in the file: invisible characters gone, line breaks and tabs turned into spaces."""
     spaced = name.replace("\r\n", " ").replace("\n", " ").replace("\t", " ")
-    return INVISIBLE.sub("", spaced).strip()
+    return INVISIBLE.sub("", spaced).strip()[:LONGEST].rstrip()
 
 
 def _open(text: str, file: str) -> _File:

@@ -23,10 +23,9 @@ from reconciler.model import (
     Tenant,
     UnitPrice,
 )
-from reconciler.planning.identity import Doubt
 from reconciler.planning.money import Amount, add_up, amount_of
 from reconciler.planning.quantity import Quantity
-from reconciler.planning.rules import Allowance, Level, Rule
+from reconciler.planning.rules import Allowance, Doubt, Level, Rule
 
 
 class Action(StrEnum):
@@ -73,6 +72,20 @@ class CountedClient:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UnownedSubscription:
+    """A Subscription of a create's customer that no mapping has: perhaps the one that is wanted.
+
+    `invoices` are the numbers of the recurring invoices that bill it, as HaloPSA shows them; None where nobody looked.
+    """
+
+    id: SubscriptionId
+    name: str
+    count: int | None
+    live: bool
+    invoices: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
     """A change withheld by a safety rule; the other changes go on."""
 
@@ -87,7 +100,8 @@ class Change:
 
     `counted_before` is the count of users that the current live quantity came from, where the state knows it.
     `settled_attempt` is an earlier create without a trace, old enough to be replaced after a second look. `price` is
-    the unit price that estimates and limits use, None where none is known.
+    the unit price that estimates and limits use, None where none is known. `unowned` are the customer's Subscriptions
+    that no mapping has, looked up where the change creates one.
     """
 
     mapping: Mapping
@@ -106,6 +120,7 @@ class Change:
     hold: Hold | None = None
     caused_by: str | None = None
     price: UnitPrice | None = None
+    unowned: tuple[UnownedSubscription, ...] = ()
 
     @property
     def key(self) -> MappingKey:
@@ -212,7 +227,8 @@ class Facts:
 
     `clients_wanted` are the INFIMA clients whose count some mapping needs, `clients_found` those of them that INFIMA
     lists. `bindings` are the recorded ids of this file's mappings, retired ones left out, `bindings_found` those of
-    them that HaloPSA still lists.
+    them that HaloPSA still lists. `undecided` are the mappings without a Subscription of which a lost state leaves
+    open whether they had one.
     """
 
     clients_listed: int = 0
@@ -222,6 +238,7 @@ class Facts:
     bindings_found: int = 0
     recorded_tenant: Tenant | None = None
     durable: bool = True
+    undecided: frozenset[MappingKey] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,8 +17,9 @@ from reconciler.model import (
     UserCount,
 )
 from reconciler.planning.changes import Action
-from reconciler.planning.identity import Doubt, Index, same_name
-from reconciler.planning.rules import Rule, allow_command
+from reconciler.planning.index import Index
+from reconciler.planning.rules import Doubt, Rule, allow_command
+from reconciler.planning.witness import Names, name_doubts, renamed, strangers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,7 @@ class Live:
     users: dict[InfimaClientId, UserCount | UnreadableUsers]
     customers: dict[HaloCustomerId, HaloCustomer]
     index: Index
+    names: Names
 
 
 def reading_doubts(mapping: Mapping, live: Live) -> tuple[Doubt, ...]:
@@ -106,49 +108,12 @@ def customer_doubts(mapping: Mapping, action: Action, customer: HaloCustomer | N
                 ),
             )
         )
-    if action is not Action.CREATE:
-        return tuple(doubts)
-    for what, number, said, real in _names(mapping, customer, live):
-        if not same_name(said, real):
-            doubts.append(
-                Doubt(
-                    rule=Rule.NAME_MISMATCH,
-                    message=(
-                        f"{what} {number} is named {real!r}, mappings.yaml says {said!r}; "
-                        "a mistyped id would bill a stranger"
-                    ),
-                    remedy=(
-                        "correct the id or the name in mappings.yaml; if both are right, run: "
-                        f"{allow_command(mapping.key, Rule.NAME_MISMATCH)}"
-                    ),
-                )
-            )
-    return tuple(doubts)
-
-
-def _names(mapping: Mapping, customer: HaloCustomer | None, live: Live) -> list[tuple[str, int, str, str]]:
-    """Each name in the file beside the live one: what it is, its id, as said, as it is."""
-    pairs: list[tuple[str, int, str, str]] = []
-    if customer is not None:
-        pairs.append(("HaloPSA customer", customer.id, mapping.halo_customer.name, customer.name))
-    for ref in mapping.infima_clients:
-        client = live.clients.get(ref.id)
-        if client is not None:
-            pairs.append(("INFIMA client", client.id, ref.name, client.name))
-    return pairs
+    return (*doubts, *name_doubts(mapping, live.names, creates=action is Action.CREATE))
 
 
 def warnings_about(mapping: Mapping, action: Action, live: Live, now: datetime) -> list[str]:
     """Things a person should know that hold nothing."""
-    found = []
-    if action is not Action.CREATE:
-        customer = live.customers.get(mapping.halo_customer.id)
-        found += [
-            f"{mapping.key}: {what} {number} is now named {real!r}, mappings.yaml says {said!r}; ids decide, "
-            "so this holds nothing"
-            for what, number, said, real in _names(mapping, customer, live)
-            if not same_name(said, real)
-        ]
+    found = strangers(mapping, live.names) if action is Action.CREATE else renamed(mapping, live.names)
     until = mapping.quantity.until
     if until is not None and not mapping.retired:
         left = (until - now.date()).days

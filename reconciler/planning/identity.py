@@ -6,12 +6,8 @@ never do. Whatever contradicts itself becomes a `Doubt` that names the ids; noth
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from collections import defaultdict
-from collections.abc import Iterable
-from collections.abc import Mapping as MappingABC
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from reconciler.model import (
@@ -23,29 +19,17 @@ from reconciler.model import (
     Subscription,
     SubscriptionId,
 )
+from reconciler.planning.index import Index
 from reconciler.planning.rules import (
+    Doubt,
     Rule,
     abandon_command,
     adopt_another,
     adopt_command,
-    allow_command,
     recreate_command,
     resolved_by,
 )
-
-DEFAULT_KEY = re.compile(r"infima-[0-9]+")
-"""Shape of a default key. A marker of that shape is ours even when no state remembers it; another may be anybody's."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Doubt:
-    """What is wrong with one mapping, found before anyone decided what follows from it."""
-
-    rule: Rule
-    message: str
-    remedy: str
-    measured: int | None = None
-    limit: int | None = None
+from reconciler.planning.twins import candidates, given_up_perhaps, namesakes, twin_doubts, with_quantities
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,60 +44,6 @@ class Identity:
     origin: BindingOrigin | None = None
     doubts: tuple[Doubt, ...] = ()
     settled_attempt: Attempt | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Index:
-    """The live Subscriptions by id, by marker and by customer, and who claims which id."""
-
-    by_id: MappingABC[SubscriptionId, Subscription]
-    by_marker: MappingABC[str, tuple[Subscription, ...]]
-    by_customer: MappingABC[int, tuple[Subscription, ...]]
-    keys: frozenset[MappingKey]
-    claims: MappingABC[SubscriptionId, frozenset[MappingKey]] = field(default_factory=dict)
-
-
-def same_name(one: str, other: str) -> bool:
-    """True when two names differ in nothing but case, spacing and Unicode composition."""
-    return one == other or folded_name(one) == folded_name(other)
-
-
-def folded_name(name: str) -> str:
-    """The part of a name that counts as a witness."""
-    return " ".join(unicodedata.normalize("NFC", name).casefold().split())
-
-
-def index_subscriptions(
-    subscriptions: Iterable[Subscription], mappings: Iterable[Mapping], recorded: Recorded
-) -> Index:
-    """Index a complete listing in the order of its ids; every id that file, state or marker claims is noted as such."""
-    by_id: dict[SubscriptionId, Subscription] = {}
-    by_marker: dict[str, list[Subscription]] = defaultdict(list)
-    by_customer: dict[int, list[Subscription]] = defaultdict(list)
-    for subscription in sorted(subscriptions, key=lambda s: s.id):
-        by_id[subscription.id] = subscription
-        if subscription.marker:
-            by_marker[subscription.marker].append(subscription)
-        if subscription.customer_id is not None:
-            by_customer[subscription.customer_id].append(subscription)
-    claims: dict[SubscriptionId, set[MappingKey]] = defaultdict(set)
-    keys = set()
-    for mapping in mappings:
-        keys.add(mapping.key)
-        if mapping.subscription_id is not None:
-            claims[mapping.subscription_id].add(mapping.key)
-        for hit in by_marker.get(mapping.key, ()):
-            if hit.id not in recorded.given_up.get(mapping.key, ()):
-                claims[hit.id].add(mapping.key)
-    for binding in recorded.bindings.values():
-        claims[binding.subscription_id].add(binding.key)
-    return Index(
-        by_id=by_id,
-        by_marker={marker: tuple(hits) for marker, hits in by_marker.items()},
-        by_customer={customer: tuple(rows) for customer, rows in by_customer.items()},
-        keys=frozenset(keys),
-        claims={number: frozenset(owners) for number, owners in claims.items()},
-    )
 
 
 def identify(mapping: Mapping, index: Index, recorded: Recorded, *, now: datetime, settle: timedelta) -> Identity:
@@ -147,6 +77,8 @@ def identify(mapping: Mapping, index: Index, recorded: Recorded, *, now: datetim
     if mapping.retired and (found is None or not found.live):
         return Identity(subscription=None)  # what bills nobody any more needs no bringing to 0
     doubt = _doubt_about(mapping, number, found, recorded, today=now.date())
+    if doubt is None and named == set():
+        doubt = given_up_perhaps(mapping, hits, index, recorded)
     return Identity(subscription=found, origin=origin, doubts=(doubt,) if doubt else ())
 
 
@@ -154,29 +86,12 @@ def _without_subscription(
     mapping: Mapping, index: Index, recorded: Recorded, *, now: datetime, settle: timedelta
 ) -> Identity:
     attempt = recorded.attempts.get(mapping.key)
-    found = namesakes(mapping, index, recorded)
     if attempt is not None and now - attempt.recorded_at < settle:
+        found = namesakes(mapping, candidates(mapping, index, recorded))
         return Identity(subscription=None, doubts=(_attempt_open(mapping, attempt, found, settle=settle),))
     if mapping.retired:
         return Identity(subscription=None)
-    if found:
-        former = {key for s in found for key in index.claims.get(s.id, ())}
-        return Identity(subscription=None, doubts=(_same_name(mapping, found, former),), settled_attempt=attempt)
-    return Identity(subscription=None, settled_attempt=attempt)
-
-
-def namesakes(mapping: Mapping, index: Index, recorded: Recorded) -> list[Subscription]:
-    """The customer's Subscriptions of the same name that no mapping of the file has."""
-    given_up = recorded.given_up.get(mapping.key, ())
-    return [
-        s
-        for s in index.by_customer.get(mapping.halo_customer.id, ())
-        if s.is_subscription
-        and not s.deleted
-        and not index.claims.get(s.id, frozenset()) & index.keys  # a key that left the file keeps nothing for itself
-        and s.id not in given_up
-        and same_name(s.name, mapping.subscription_name)
-    ]
+    return Identity(subscription=None, doubts=twin_doubts(mapping, index, recorded), settled_attempt=attempt)
 
 
 def _doubt_about(
@@ -306,9 +221,9 @@ def _claimed_twice(mapping: Mapping, number: SubscriptionId, others: frozenset[M
     )
 
 
-def _attempt_open(mapping: Mapping, attempt: Attempt, namesakes: list[Subscription], *, settle: timedelta) -> Doubt:
+def _attempt_open(mapping: Mapping, attempt: Attempt, namesakes: Sequence[Subscription], *, settle: timedelta) -> Doubt:
     """A namesake may well be what the create made; whether it is, only a person can tell."""
-    seen = f"; {mapping.halo_customer.name} has one of that name: {_with_quantities(namesakes)}" if namesakes else ""
+    seen = f"; {mapping.halo_customer.name} has one of that name: {with_quantities(namesakes)}" if namesakes else ""
     decided = f"{attempt.recorded_at + settle:%Y-%m-%d %H:%M} UTC"
     if namesakes:
         look = f"look into HaloPSA; if it is what the create made: {resolved_by(mapping.key, namesakes[0].id)}; "
@@ -322,25 +237,3 @@ def _attempt_open(mapping: Mapping, attempt: Attempt, namesakes: list[Subscripti
         ),
         remedy=f"{look}if it made nothing: {abandon_command(mapping.key)}",
     )
-
-
-def _same_name(mapping: Mapping, namesakes: list[Subscription], former: set[MappingKey]) -> Doubt:
-    """A namesake whose own key left the file most likely is this mapping's, and the key was renamed (FAULTS CF10)."""
-    first = namesakes[0].id
-    if former:
-        keys = ", ".join(sorted(former))
-        remedy = f"it was billed under the key {keys}, which mappings.yaml no longer has: write that key back"
-    else:
-        remedy = f"if that is the one, write subscription_id: {first}, or run: {adopt_command(mapping.key, first)}"
-    return Doubt(
-        rule=Rule.SAME_NAME,
-        message=(
-            f"{mapping.halo_customer.name} already has a Subscription named {mapping.subscription_name!r}: "
-            f"{_with_quantities(namesakes)}"
-        ),
-        remedy=f"{remedy}; if it is another, run: {allow_command(mapping.key, Rule.SAME_NAME)}",
-    )
-
-
-def _with_quantities(subscriptions: list[Subscription]) -> str:
-    return ", ".join(f"{s.id} (quantity {'?' if s.count is None else s.count})" for s in subscriptions)

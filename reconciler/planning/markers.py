@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 
 from reconciler.errors import ApiError, NotFound, UnreadableAnswer
 from reconciler.model import Mappings, MarkerField, Recorded, Subscription, SubscriptionId
-from reconciler.planning.identity import index_subscriptions, namesakes
+from reconciler.planning.index import index_subscriptions
+from reconciler.planning.twins import candidates
 from reconciler.providers.base import SubscriptionTarget
 
 MOST_READS = 50
@@ -64,4 +65,4 @@ def _in_question(
     index = index_subscriptions(listing, mappings.mappings, recorded)
     for mapping in sorted(mappings.mappings, key=lambda m: (m.key not in recorded.attempts, m.key)):
         if mapping.subscription_id is None and mapping.key not in recorded.bindings:
-            yield [row.id for row in namesakes(mapping, index, recorded)]
+            yield [row.id for row in candidates(mapping, index, recorded)]

@@ -36,12 +36,15 @@ class Rule(StrEnum):
     CUSTOMER_INACTIVE = "customer-inactive"
     CUSTOMER_UNKNOWN = "customer-unknown"
     NAME_MISMATCH = "name-mismatch"
+    NAME_SWAPPED = "name-swapped"
     CLIENT_UNREADABLE = "client-unreadable"
     SUBSCRIPTION_GONE = "subscription-gone"
     MOVED = "moved"
     IDENTITY_CONFLICT = "identity-conflict"
     DUPLICATE_MARKER = "duplicate-marker"
     SAME_NAME = "same-name"
+    RESEMBLES = "resembles"
+    STATE_LOST = "state-lost"
     ATTEMPT_OPEN = "attempt-open"
     STATE_NOT_DURABLE = "state-not-durable"
 
@@ -100,6 +103,17 @@ def allow_command(key: str, *rules: Rule) -> str:
     return f"reconciler apply {options} --reason '...'"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doubt:
+    """What is wrong with one mapping, found before anyone decided what follows from it."""
+
+    rule: Rule
+    message: str
+    remedy: str
+    measured: int | None = None
+    limit: int | None = None
+
+
 def adopt_command(key: MappingKey, number: SubscriptionId) -> str:
     """The command that binds a mapping to a Subscription which exists."""
     return f"reconciler adopt {key} {number} --reason '...' --yes"
@@ -108,6 +122,11 @@ def adopt_command(key: MappingKey, number: SubscriptionId) -> str:
 def adopt_another(key: MappingKey) -> str:
     """The same where a person has to say which one: ID stands for its number."""
     return f"reconciler adopt {key} ID --reason '...' --yes"
+
+
+def either_adopted(key: MappingKey, one: SubscriptionId, other: SubscriptionId) -> str:
+    """The two commands between which a person chooses."""
+    return f"{adopt_command(key, one)}; or {adopt_command(key, other)}"
 
 
 def resolved_by(key: MappingKey, number: SubscriptionId) -> str:

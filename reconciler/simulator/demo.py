@@ -82,7 +82,7 @@ def _first_night(world: World) -> None:
     world.users_leave(EMPTIED_CLIENT, world.infima_clients[EMPTIED_CLIENT].active)
     world.person_deactivates_customer(CLOSED_CUSTOMER)
     for row in world.live_subscriptions():
-        if row["client_id"] == RENAMED_CUSTOMER and row.get("snowid"):
+        if row["client_id"] == RENAMED_CUSTOMER:
             world.person_renames(row["id"], "Awareness training for the bakery")
     client_id, name, active = NEWCOMER
     world.add_client(client_id, name, active=active)
@@ -106,13 +106,10 @@ def _add_entry(world: World, entry: Entry, choose: Random) -> None:
     if entry.existing is None:
         return
     members: Row = {"price": 2.75, "purchase_price": 1.2, "monthly_price": 2.75, "monthly_cost": 1.2}
-    if entry.adopted is None:
-        world.add_licence(entry.customer_id, TRAINING, entry.existing, snowid=entry.marker, **members)
-    else:
-        name = f"Awareness training ({entry.customer})"
-        world.add_licence(
-            entry.customer_id, name, entry.existing, licence_id=entry.adopted, notes="made by hand", **members
-        )
+    if entry.by_hand:
+        members |= {"notes": "made by hand"}
+    name = f"Awareness training ({entry.customer})" if entry.by_hand else TRAINING
+    world.add_licence(entry.customer_id, name, entry.existing, licence_id=entry.adopted, **members)
 
 
 def _add_invoices(world: World) -> None:

@@ -10,7 +10,7 @@ class Entry:
     """One mapping of the demo: its INFIMA clients with their active users, its customer, and what Halo has already.
 
     `existing` is the quantity of a Subscription that is there from the start, None where the first apply creates one.
-    `adopted` is the id that mappings.yaml names for it; one that is not adopted carries the mapping's key as marker.
+    `adopted` is the id that mappings.yaml names for it; `by_hand` ones have a name of their own.
     """
 
     clients: tuple[tuple[int, str, int], ...]
@@ -18,14 +18,10 @@ class Entry:
     customer: str
     existing: int | None = None
     adopted: int | None = None
+    by_hand: bool = False
     key: str | None = None
     rule: str | None = None
     archived: bool = False
-
-    @property
-    def marker(self) -> str:
-        """What a Subscription of this mapping carries."""
-        return self.key or f"infima-{self.clients[0][0]}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +34,13 @@ class Section:
 
 def _plain(row: tuple[int, str, int, int, str, int | None]) -> Entry:
     client_id, name, active, customer_id, customer, existing = row
-    return Entry(clients=((client_id, name, active),), customer_id=customer_id, customer=customer, existing=existing)
+    return Entry(
+        clients=((client_id, name, active),),
+        customer_id=customer_id,
+        customer=customer,
+        existing=existing,
+        adopted=None if existing is None else 8900 + client_id,
+    )
 
 
 BILLED_ALREADY: tuple[tuple[int, str, int, int, str, int | None], ...] = (
@@ -72,7 +74,7 @@ NEW_TO_BILLING: tuple[tuple[int, str, int, int, str, int | None], ...] = (
 
 SECTIONS: tuple[Section, ...] = (
     Section(
-        comment=("Billed as counted. Their Subscriptions exist and carry the mapping's key.",),
+        comment=("Billed as counted. Their Subscriptions exist already and are adopted by their id.",),
         entries=tuple(map(_plain, BILLED_ALREADY)),
     ),
     Section(
@@ -80,7 +82,7 @@ SECTIONS: tuple[Section, ...] = (
         entries=tuple(map(_plain, NEW_TO_BILLING)),
     ),
     Section(
-        comment=("Subscriptions that somebody made by hand are adopted by their id: only their quantity is ever set.",),
+        comment=("Adopted as well, under the names that somebody gave them: only their quantity is ever set.",),
         entries=(
             Entry(
                 clients=((125, "Amber Couriers", 37),),
@@ -88,6 +90,7 @@ SECTIONS: tuple[Section, ...] = (
                 customer="Amber Couriers",
                 existing=35,
                 adopted=9041,
+                by_hand=True,
             ),
             Entry(
                 clients=((126, "Beacon Trust", 52),),
@@ -95,9 +98,15 @@ SECTIONS: tuple[Section, ...] = (
                 customer="The Beacon Trust",
                 existing=52,
                 adopted=9042,
+                by_hand=True,
             ),
             Entry(
-                clients=((127, "Cedar Motors", 20),), customer_id=47, customer="Cedar Motors", existing=21, adopted=9043
+                clients=((127, "Cedar Motors", 20),),
+                customer_id=47,
+                customer="Cedar Motors",
+                existing=21,
+                adopted=9043,
+                by_hand=True,
             ),
         ),
     ),
@@ -109,6 +118,7 @@ SECTIONS: tuple[Section, ...] = (
                 customer_id=48,
                 customer="Delta Signs",
                 existing=10,
+                adopted=9028,
                 rule="{minimum: 10}",
             ),
             Entry(
@@ -127,6 +137,7 @@ SECTIONS: tuple[Section, ...] = (
                 customer_id=50,
                 customer="Foxglove Retail",
                 existing=38,
+                adopted=9030,
                 rule="{included: 5}",
             ),
         ),
@@ -142,6 +153,7 @@ SECTIONS: tuple[Section, ...] = (
                 customer_id=51,
                 customer="Grange School",
                 existing=150,
+                adopted=9031,
                 rule='{fixed: 150, reason: "three-year contract", until: 2027-12-31}',
             ),
             Entry(
@@ -161,6 +173,7 @@ SECTIONS: tuple[Section, ...] = (
                 customer_id=53,
                 customer="Kingfisher plc",
                 existing=95,
+                adopted=9033,
             ),
             Entry(
                 key="moorland",
@@ -178,6 +191,7 @@ SECTIONS: tuple[Section, ...] = (
                 customer_id=55,
                 customer="Summer Lodge Camps",
                 existing=3,
+                adopted=9038,
                 rule="{allow_zero: true}",
             ),
         ),
@@ -190,6 +204,7 @@ SECTIONS: tuple[Section, ...] = (
                 customer_id=56,
                 customer="Tollgate Printing",
                 existing=6,
+                adopted=9039,
                 rule="retired",
                 archived=True,
             ),

@@ -22,9 +22,9 @@ from reconciler.model import (
     Subscription,
     SubscriptionId,
 )
+from reconciler.names import same_name
 from reconciler.plan import waiting_time
 from reconciler.planning.changes import Change, Outcome
-from reconciler.planning.identity import same_name
 from reconciler.planning.markers import Details
 from reconciler.providers.base import Accepted, NewSubscription, Refused, Unclear, WriteAnswer
 from reconciler.state.base import IntentEntry

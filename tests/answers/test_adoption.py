@@ -21,7 +21,7 @@ from reconciler.model import (
     Subscription,
     SubscriptionId,
 )
-from reconciler.planning.identity import index_subscriptions
+from reconciler.planning.index import index_subscriptions
 from tests.builders import NOW, TEMPLATE, build_mapping, build_subscription
 
 KEY = MappingKey("infima-101")

@@ -66,6 +66,10 @@ class Bench:
         captured = self._capsys.readouterr()
         return Answer(code=code, out=captured.out, err=captured.err)
 
+    def records(self) -> list[str]:
+        """What lies in the state's directory; before the first run that is what the earlier nights left."""
+        return sorted(path.name for path in (self.folder / ".reconciler").iterdir())
+
     def writes(self) -> int:
         """How many mutating requests the world has seen."""
         return sum(record.mutating for record in self.world.requests)

@@ -70,7 +70,7 @@ def test_adopt_refuses_what_is_not_the_mappings_own(bench: Bench, number: int, s
     answer = bench.run("adopt", KEY, str(number), "--reason", "r", "--yes")
     assert answer.code == 1
     assert said in answer.err
-    assert state(bench).read().bindings == {}
+    assert KEY not in state(bench).read().bindings
 
 
 def test_adopt_refuses_an_inactive_subscription(bench: Bench) -> None:
@@ -113,7 +113,7 @@ def test_adopt_takes_over_from_a_key_that_left_the_file(bench: Bench) -> None:
     bench.file.write_text(text.replace("- infima_client: {id: 104", "- key: dunmore\n    infima_client: {id: 104"))
     answer = bench.run("adopt", "dunmore", "9010", "--reason", "r", "--yes")
     assert "The binding of key infima-104" in answer.out
-    assert {b.key: b.subscription_id for b in state(bench).read().bindings.values()} == {"dunmore": 9010}
+    assert [b.key for b in state(bench).read().bindings.values() if b.subscription_id == 9010] == ["dunmore"]
 
 
 @pytest.mark.parametrize("reason", [[], ["--reason", "  "]])

@@ -164,6 +164,7 @@ def test_creates_in_ci_are_held_unless_the_state_is_named(
     held = bench.run("apply", "--auto-approve", *READY)
     assert (held.code, bench.writes()) == (3, 0)
     assert "state-not-durable" in held.out
+    (bench.folder / ".reconciler").rename(bench.folder / "kept")
     if not option:
         monkeypatch.setenv("RECONCILER_STATE", "kept")
     kept = bench.run(*option, "apply", "--auto-approve", *READY)

@@ -41,7 +41,7 @@ def test_no_secret_is_shown_whatever_breaks(bench: Bench, monkeypatch: pytest.Mo
 def test_it_only_reads(bench: Bench) -> None:
     bench.run("doctor")
     assert bench.writes() == 0
-    assert not (bench.folder / ".reconciler").exists()
+    assert bench.records() == ["state.json"]
 
 
 def test_each_side_is_checked_without_the_other(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

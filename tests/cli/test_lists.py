@@ -139,4 +139,4 @@ def test_nothing_here_writes(bench: Bench) -> None:
     for command in (["clients"], ["customers", "acme"], ["status", "--check-invoices"], ["check-invoices"]):
         assert bench.run(*command).code == 0
     assert bench.writes() == 0
-    assert not (bench.folder / ".reconciler").exists()
+    assert bench.records() == ["state.json"]

@@ -26,7 +26,7 @@ def test_it_shows_what_would_change_and_writes_nothing(bench: Bench) -> None:
     assert "Plan: 2 to create, 0 to update, 1 held, 3 unchanged." in answer.out
     assert "same-name" in answer.out
     assert bench.writes() == 0
-    assert not (bench.folder / ".reconciler").exists()
+    assert bench.records() == ["state.json"]
 
 
 def test_progress_goes_to_stderr_and_the_result_to_stdout(bench: Bench) -> None:

@@ -14,7 +14,7 @@ from reconciler.planning.changes import Plan
 from tests.builders import build_change, build_mapping, build_plan
 from tests.cli.bench import Bench, served, six_clients
 from tests.history.months import line, moment, past
-from tests.stage import small_mappings
+from tests.stage import remember_markers, small_mappings
 
 RUN = past(moment(9, 9), line(12, 15))
 
@@ -92,7 +92,9 @@ def test_each_row_stands_on_one_side_only() -> None:
 def bench(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     """A night in which two clients grew, applied."""
     (tmp_path / "mappings.yaml").write_text(small_mappings(c104="    subscription_id: 9010"), encoding="utf-8")
-    with served(six_clients(), tmp_path, capsys, monkeypatch) as made:
+    world = six_clients()
+    remember_markers(world, tmp_path / ".reconciler")
+    with served(world, tmp_path, capsys, monkeypatch) as made:
         made.run("apply", "--auto-approve")
         made.world.users_join(101, 3)
         made.world.users_join(102, 2)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reconciler.model import CountSource, InfimaClientId, Mapping, QuantityRule, UserCount
-from reconciler.planning.identity import Doubt
-from reconciler.planning.rules import Rule
+from reconciler.planning.rules import Doubt, Rule
 from tests.builders import build_mapping, build_subscription
 from tests.core import KEY, build_client, build_customer, change_for, unreadable
 

@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 
 from reconciler.model import BindingOrigin, HaloCustomerId, Subscription
-from reconciler.planning.identity import Doubt, same_name
-from reconciler.planning.rules import Rule
+from reconciler.names import same_name
+from reconciler.planning.rules import Doubt, Rule
 from tests.builders import NOW, build_mapping, build_subscription
 from tests.core import KEY, SETTLE, build_attempt, build_binding, build_recorded, identity_of
 
@@ -28,7 +28,7 @@ def doubt_of(*subscriptions: Subscription, **more: object) -> Doubt:
 
 
 def test_the_marker_finds_it() -> None:
-    found = identity_of(build_mapping(), MARKED, PLAIN)
+    found = identity_of(build_mapping(), MARKED, replace(PLAIN, customer_id=HaloCustomerId(13)))
     assert (found.subscription, found.origin, found.doubts) == (MARKED, BindingOrigin.MARKER, ())
 
 
@@ -307,8 +307,11 @@ def test_case_and_spacing_make_no_other_name() -> None:
     assert doubt_of(build_subscription(9002, name="  infima security  AWARENESS training ")).rule is Rule.SAME_NAME
 
 
-def test_an_inactive_namesake_counts() -> None:
-    assert doubt_of(build_subscription(9002, is_active=False)).rule is Rule.SAME_NAME
+def test_an_inactive_and_a_deleted_namesake_count() -> None:
+    for row in (build_subscription(9002, is_active=False), build_subscription(9002, deleted=True)):
+        doubt = doubt_of(row)
+        assert doubt.rule is Rule.SAME_NAME
+        assert "restore it in HaloPSA, then run: reconciler adopt infima-101 9002" in doubt.remedy
 
 
 @pytest.mark.parametrize(
@@ -316,7 +319,6 @@ def test_an_inactive_namesake_counts() -> None:
     [
         build_subscription(9002, name="Microsoft 365"),
         build_subscription(9002, customer=13),
-        build_subscription(9002, deleted=True),
         replace(PLAIN, type=0),
     ],
 )
@@ -324,15 +326,28 @@ def test_no_namesake(other: Subscription) -> None:
     assert identity_of(build_mapping(), other).doubts == ()
 
 
-def test_a_namesake_that_another_mapping_owns_is_none() -> None:
-    other = build_mapping(102, 12)
-    for recorded, row in [
-        (build_recorded(build_binding(9002, other.key)), PLAIN),
-        (build_recorded(), build_subscription(9002, marker=other.key)),
+def test_a_namesake_that_another_mapping_owns_is_told_as_that() -> None:
+    other = build_mapping(102, 12, line=20)
+    for recorded, row, owner in [
+        (build_recorded(build_binding(9002, other.key)), PLAIN, other),
+        (build_recorded(), PLAIN, replace(other, subscription_id=PLAIN.id)),
     ]:
-        assert identity_of(build_mapping(), row, recorded=recorded, others=[other]).doubts == ()
-    by_id = replace(other, subscription_id=PLAIN.id)
-    assert identity_of(build_mapping(), PLAIN, others=[by_id]).doubts == ()
+        [doubt] = identity_of(build_mapping(), row, recorded=recorded, others=[owner]).doubts
+        assert doubt.rule is Rule.SAME_NAME
+        assert doubt.message.startswith(
+            "Acme Dental is billed through the mapping infima-102 (mappings.yaml:20:5) already, which has Subscription "
+            "9002 (quantity 12)"
+        )
+
+
+def test_a_retired_mapping_has_no_say_in_what_a_new_one_is_named() -> None:
+    other = build_mapping(102, 12, retired=True)
+    assert (
+        identity_of(
+            build_mapping(), PLAIN, recorded=build_recorded(build_binding(9002, other.key)), others=[other]
+        ).doubts
+        == ()
+    )
 
 
 def test_a_namesake_whose_key_left_the_file_is_held() -> None:

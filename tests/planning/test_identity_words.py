@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reconciler.model import Mapping, Subscription
-from reconciler.planning.identity import Doubt
+from reconciler.planning.rules import Doubt
 from tests.builders import build_mapping, build_subscription
 from tests.core import KEY, build_binding, build_recorded, identity_of
 

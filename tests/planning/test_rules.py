@@ -9,7 +9,7 @@ from reconciler.planning.rules import Allowance, Rule
 LIFTABLE = {
     "source-empty", "source-dropped", "many-creates", "wrong-tenant", "amounts-drop", "amounts-rise",
     "zero", "decrease", "increase", "amount-decrease", "amount-increase",
-    "customer-inactive", "name-mismatch", "same-name", "state-not-durable",
+    "customer-inactive", "name-mismatch", "name-swapped", "same-name", "resembles", "state-lost", "state-not-durable",
 }  # fmt: skip
 FIRM = {
     "client-missing", "client-unreadable", "customer-unknown", "subscription-gone", "moved", "identity-conflict",

@@ -8,9 +8,8 @@ import pytest
 
 from reconciler.model import ChangeLimit, Limits, Mapping, QuantityRule, Tenant
 from reconciler.planning.changes import Action, Change, Facts, Plan, Violation
-from reconciler.planning.identity import Doubt
 from reconciler.planning.quantity import Quantity
-from reconciler.planning.rules import Allowance, Level, Rule
+from reconciler.planning.rules import Allowance, Doubt, Level, Rule
 from reconciler.safety.check import MAPPING_RULES, RUN_RULES, check
 from tests.builders import TENANT, build_change, build_mapping, build_plan
 

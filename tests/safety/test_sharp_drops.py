@@ -9,8 +9,7 @@ import pytest
 
 from reconciler.model import Limits, QuantityRule
 from reconciler.planning.changes import Action, Change, Plan, Violation
-from reconciler.planning.identity import Doubt
-from reconciler.planning.rules import Allowance, Rule
+from reconciler.planning.rules import Allowance, Doubt, Rule
 from reconciler.safety.check import check
 from tests.builders import build_change, build_mapping, build_plan
 

@@ -1,0 +1,91 @@
+"""A complete listing of Subscriptions, looked up by id, by marker and by customer, with everybody's claims."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from collections.abc import Mapping as MappingABC
+from dataclasses import dataclass, field
+
+from reconciler.model import Mapping, MappingKey, Recorded, Subscription, SubscriptionId
+
+DEFAULT_KEY = re.compile(r"infima-[0-9]+")
+"""Shape of a default key. A marker of that shape is ours even when no state remembers it; another may be anybody's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Index:
+    """The live Subscriptions by id, by marker and by customer, and who claims which id.
+
+    `siblings` are the mappings that bill a customer, retired ones left out, in the order of the file. `forgotten` are
+    the Subscriptions that carry a marker of this file and that the state does not know: it has lost its memory, or it
+    is another one.
+    """
+
+    by_id: MappingABC[SubscriptionId, Subscription]
+    by_marker: MappingABC[str, tuple[Subscription, ...]]
+    by_customer: MappingABC[int, tuple[Subscription, ...]]
+    keys: frozenset[MappingKey]
+    claims: MappingABC[SubscriptionId, frozenset[MappingKey]] = field(default_factory=dict)
+    siblings: MappingABC[int, tuple[Mapping, ...]] = field(default_factory=dict)
+    forgotten: tuple[SubscriptionId, ...] = ()
+
+    def owners(self, number: SubscriptionId) -> frozenset[MappingKey]:
+        """The mappings of the file that claim this Subscription; a key that has left the file keeps nothing."""
+        return self.claims.get(number, frozenset()) & self.keys
+
+
+def index_subscriptions(
+    subscriptions: Iterable[Subscription], mappings: Iterable[Mapping], recorded: Recorded
+) -> Index:
+    """Index a complete listing in the order of its ids; every id that file, state or marker claims is noted as such."""
+    by_id: dict[SubscriptionId, Subscription] = {}
+    by_marker: dict[str, list[Subscription]] = defaultdict(list)
+    by_customer: dict[int, list[Subscription]] = defaultdict(list)
+    for subscription in sorted(subscriptions, key=lambda s: s.id):
+        by_id[subscription.id] = subscription
+        if subscription.marker:
+            by_marker[subscription.marker].append(subscription)
+        if subscription.customer_id is not None:
+            by_customer[subscription.customer_id].append(subscription)
+    claims: dict[SubscriptionId, set[MappingKey]] = defaultdict(set)
+    keys = set()
+    siblings: dict[int, list[Mapping]] = defaultdict(list)
+    for mapping in mappings:
+        keys.add(mapping.key)
+        if not mapping.retired:
+            siblings[mapping.halo_customer.id].append(mapping)
+        if mapping.subscription_id is not None:
+            claims[mapping.subscription_id].add(mapping.key)
+        for hit in by_marker.get(mapping.key, ()):
+            if hit.id not in recorded.given_up.get(mapping.key, ()):
+                claims[hit.id].add(mapping.key)
+    for binding in recorded.bindings.values():
+        claims[binding.subscription_id].add(binding.key)
+    return Index(
+        by_id=by_id,
+        by_marker={marker: tuple(hits) for marker, hits in by_marker.items()},
+        by_customer={customer: tuple(rows) for customer, rows in by_customer.items()},
+        keys=frozenset(keys),
+        claims={number: frozenset(owners) for number, owners in claims.items()},
+        siblings={customer: tuple(sorted(own, key=_in_file)) for customer, own in siblings.items()},
+        forgotten=tuple(sorted(_forgotten(by_marker, keys, claims, recorded))),
+    )
+
+
+def _in_file(mapping: Mapping) -> tuple[int, int, str]:
+    return mapping.place.line, mapping.place.column, mapping.key
+
+
+def _forgotten(
+    by_marker: MappingABC[str, list[Subscription]],
+    keys: set[MappingKey],
+    claims: MappingABC[SubscriptionId, set[MappingKey]],
+    recorded: Recorded,
+) -> Iterator[SubscriptionId]:
+    """A create is recorded before it is sent, so a marker whose key the state does not know speaks of another state."""
+    for key in keys - recorded.bindings.keys() - recorded.attempts.keys():
+        for hit in by_marker.get(key, ()):
+            if claims[hit.id] == {key}:
+                yield hit.id

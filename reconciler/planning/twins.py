@@ -1,0 +1,194 @@
+"""What keeps a second Subscription from being made: one that is there already, a second mapping, a lost state.
+
+Names only ever hold a create here; which Subscription is whose is decided by ids (`identity`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from reconciler.model import Mapping, MappingKey, Recorded, Subscription
+from reconciler.names import resembles, same_name
+from reconciler.planning.index import Index
+from reconciler.planning.rules import Doubt, Rule, adopt_another, adopt_command, allow_command
+
+
+def unowned(mapping: Mapping, index: Index) -> tuple[Subscription, ...]:
+    """The Subscriptions of the mapping's customer that no mapping of the file has, live ones first."""
+    rows = (
+        row
+        for row in index.by_customer.get(mapping.halo_customer.id, ())
+        if row.is_subscription and not index.owners(row.id)
+    )
+    return tuple(sorted(rows, key=lambda row: (not row.live, row.id)))
+
+
+def candidates(mapping: Mapping, index: Index, recorded: Recorded) -> tuple[Subscription, ...]:
+    """Those of them that may be meant: of the same name, live or not, or live and like the template (DESIGN 7).
+
+    What this mapping has given up on a person's word is not among them.
+    """
+    given_up = recorded.given_up.get(mapping.key, ())
+    return tuple(
+        row
+        for row in unowned(mapping, index)
+        if row.id not in given_up
+        and (
+            same_name(row.name, mapping.subscription_name)
+            or (row.live and resembles(row.name, mapping.subscription_name))
+        )
+    )
+
+
+def namesakes(mapping: Mapping, found: Iterable[Subscription]) -> tuple[Subscription, ...]:
+    """Those that have the name that a new Subscription would get."""
+    return tuple(row for row in found if same_name(row.name, mapping.subscription_name))
+
+
+def twin_doubts(mapping: Mapping, index: Index, recorded: Recorded) -> tuple[Doubt, ...]:
+    """Why a new Subscription for this mapping may be a second one."""
+    found = candidates(mapping, index, recorded)
+    doubts = [_state_lost(mapping, index)] if is_undecided(mapping.key, index, recorded) else []
+    if same := namesakes(mapping, found):
+        doubts.append(_same_name(mapping, same, {key for row in same for key in index.claims.get(row.id, ())}))
+    elif found:
+        doubts.append(_resembles(mapping, found))
+    if not same and (sibling := _sibling(mapping, index)) is not None:
+        doubts.append(_second_mapping(mapping, *sibling))
+    return tuple(doubts)
+
+
+def is_undecided(key: MappingKey, index: Index, recorded: Recorded) -> bool:
+    """True where the state may have forgotten this mapping's Subscription, and nobody has said yet that it has none."""
+    return bool(index.forgotten) or key in recorded.undecided
+
+
+def given_up_perhaps(mapping: Mapping, hits: Sequence[Subscription], index: Index, recorded: Recorded) -> Doubt | None:
+    """After a loss the marker alone may name a Subscription that a person had given up for another one.
+
+    Two things speak of it: a later one with the same marker that is over by now, or another one at the customer that
+    nobody owns and that may be meant.
+    """
+    if mapping.retired or mapping.key in recorded.attempts:
+        return None
+    marked = next(row for row in hits if row.live)
+    later = [row for row in hits if row.id > marked.id]
+    others = [row for row in candidates(mapping, index, recorded) if row.live]
+    if not later and not others:
+        return None
+    return Doubt(
+        rule=Rule.STATE_LOST,
+        message=(
+            f"Subscription {marked.id} ({marked.name}) carries the marker {mapping.key} and the state does not know "
+            f"it; {mapping.halo_customer.name} also has {with_quantities(later or others)}, so {marked.id} may have "
+            "been given up for that one before the state was lost"
+        ),
+        remedy=(
+            f"name the right state with --state; or say which is billed: {adopt_command(mapping.key, marked.id)}; or "
+            f"{adopt_command(mapping.key, (later or others)[0].id)}"
+        ),
+    )
+
+
+def _sibling(mapping: Mapping, index: Index) -> tuple[Mapping, Subscription | None] | None:
+    """Another mapping of the same customer whose Subscription has, or gets, the same name.
+
+    Of two that are both new only the later one in the file is held: the first is no twin until the second is made.
+    """
+    siblings = index.siblings.get(mapping.halo_customer.id, ())
+    by_key = {other.key: other for other in siblings if other.key != mapping.key}
+    for row in index.by_customer.get(mapping.halo_customer.id, ()):
+        owner = next((by_key[key] for key in sorted(index.owners(row.id)) if key in by_key), None)
+        if owner is not None and row.is_subscription and row.live and same_name(row.name, mapping.subscription_name):
+            return owner, row
+    claiming = {key for keys in index.claims.values() for key in keys} if len(siblings) > 1 else set()
+    for other in siblings:
+        if other.key == mapping.key:
+            return None
+        if other.key not in claiming and same_name(other.subscription_name, mapping.subscription_name):
+            return other, None
+    return None
+
+
+def _state_lost(mapping: Mapping, index: Index) -> Doubt:
+    ids = ", ".join(str(number) for number in index.forgotten[:_LISTED])
+    more = f" and {len(index.forgotten) - _LISTED} more" if len(index.forgotten) > _LISTED else ""
+    seen = (
+        f"Subscriptions with markers of this file stand in HaloPSA ({ids}{more}) and the state does not know them"
+        if index.forgotten
+        else "the state was lost, and it is not decided yet whether this mapping had a Subscription"
+    )
+    return Doubt(
+        rule=Rule.STATE_LOST,
+        message=f"{seen}: this mapping may have one without a marker, and a second one would bill twice",
+        remedy=(
+            f"name the right state with --state; or, when {mapping.halo_customer.name} has none for this mapping yet, "
+            f"run: {allow_command(mapping.key, Rule.STATE_LOST)}; if it has one: {adopt_another(mapping.key)}"
+        ),
+    )
+
+
+_LISTED = 5
+
+
+def _same_name(mapping: Mapping, found: Sequence[Subscription], former: set[MappingKey]) -> Doubt:
+    """A namesake whose own key left the file most likely is this mapping's, and the key was renamed (FAULTS CF10)."""
+    if former:
+        keys = ", ".join(sorted(former))
+        remedy = f"it was billed under the key {keys}, which mappings.yaml no longer has: write that key back"
+    else:
+        remedy = _adopting(mapping, found[0])
+    return Doubt(
+        rule=Rule.SAME_NAME,
+        message=(
+            f"{mapping.halo_customer.name} already has a Subscription named {mapping.subscription_name!r}: "
+            f"{with_quantities(found)}"
+        ),
+        remedy=f"{remedy}; if it is another, run: {allow_command(mapping.key, Rule.SAME_NAME)}",
+    )
+
+
+def _resembles(mapping: Mapping, found: Sequence[Subscription]) -> Doubt:
+    names = ", ".join(f"{row.id} {row.name!r} ({_quantity(row)})" for row in found)
+    return Doubt(
+        rule=Rule.RESEMBLES,
+        message=(
+            f"{mapping.halo_customer.name} already has what may be this Subscription under another name: {names}; "
+            "a second one would bill twice"
+        ),
+        remedy=(
+            f"{_adopting(mapping, found[0])}; if it is something else, run: "
+            f"{allow_command(mapping.key, Rule.RESEMBLES)}"
+        ),
+    )
+
+
+def _adopting(mapping: Mapping, row: Subscription) -> str:
+    if row.live:
+        return f"if that is the one, write subscription_id: {row.id}, or run: {adopt_command(mapping.key, row.id)}"
+    return f"if that is the one, restore it in HaloPSA, then run: {adopt_command(mapping.key, row.id)}"
+
+
+def _second_mapping(mapping: Mapping, other: Mapping, row: Subscription | None) -> Doubt:
+    has = f"has Subscription {row.id} ({_quantity(row)})" if row is not None else "gets one, too"
+    return Doubt(
+        rule=Rule.SAME_NAME,
+        message=(
+            f"{mapping.halo_customer.name} is billed through the mapping {other.key} ({other.place}) already, which "
+            f"{has}; both Subscriptions would be named {mapping.subscription_name!r}"
+        ),
+        remedy=(
+            f"to bill them as one, write both clients into infima_clients of {other.key} and delete this mapping; if "
+            f"the customer is to have two, run: {allow_command(mapping.key, Rule.SAME_NAME)}"
+        ),
+    )
+
+
+def with_quantities(found: Iterable[Subscription]) -> str:
+    """Ids with what they bill, as one piece of a sentence."""
+    return ", ".join(f"{row.id} ({_quantity(row)})" for row in found)
+
+
+def _quantity(row: Subscription) -> str:
+    state = "" if row.live else "deleted, " if row.deleted else "inactive, "
+    return f"{state}quantity {'?' if row.count is None else row.count}"

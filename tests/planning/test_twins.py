@@ -1,0 +1,182 @@
+"""What holds a create, because a second Subscription might come of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from reconciler.model import HaloCustomerId, MappingKey, Subscription
+from reconciler.plan import Action
+from reconciler.planning.rules import Doubt, Rule
+from tests.builders import build_mapping, build_mappings, build_subscription
+from tests.core import (
+    KEY,
+    build_binding,
+    build_client,
+    build_count,
+    build_customer,
+    build_recorded,
+    change_for,
+    identity_of,
+    observe_fitting,
+    plan_of,
+)
+
+AWARENESS = build_subscription(9041, name="Awareness training (Acme Dental)", count=37)
+ELSEWHERE = build_subscription(9500, 77, marker="infima-107")
+"""A Subscription of another mapping of the file, which carries its marker."""
+
+
+def rules_of(*subscriptions: Subscription, **more: object) -> list[Rule]:
+    return [d.rule for d in identity_of(build_mapping(), *subscriptions, **more).doubts]  # type: ignore[arg-type]
+
+
+def only(doubts: tuple[Doubt, ...]) -> Doubt:
+    [doubt] = doubts
+    return doubt
+
+
+# --- resembles -------------------------------------------------------------------------------------------------------
+
+
+def test_one_under_another_name_is_offered_for_adoption() -> None:
+    doubt = only(identity_of(build_mapping(), AWARENESS).doubts)
+    assert doubt.rule is Rule.RESEMBLES
+    assert "9041 'Awareness training (Acme Dental)' (quantity 37)" in doubt.message
+    assert "reconciler adopt infima-101 9041 --reason '...' --yes" in doubt.remedy
+    assert "--allow resembles:infima-101 --reason '...'" in doubt.remedy
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(AWARENESS, is_active=False),
+        replace(AWARENESS, deleted=True),
+        replace(AWARENESS, type=0),
+        replace(AWARENESS, customer_id=HaloCustomerId(13)),
+        replace(AWARENESS, name="Endpoint security"),
+    ],
+)
+def test_what_is_over_elsewhere_or_different_is_not(other: Subscription) -> None:
+    assert rules_of(other) == []
+
+
+def test_what_this_mapping_gave_up_is_not() -> None:
+    assert rules_of(AWARENESS, recorded=build_recorded(given_up={KEY: (9041,)})) == []
+
+
+def test_what_another_mapping_has_is_not() -> None:
+    other = build_mapping(102, 12, subscription_id=9041)
+    assert rules_of(AWARENESS, others=[other]) == []
+
+
+def test_one_of_the_very_name_is_told_as_that() -> None:
+    assert rules_of(AWARENESS, build_subscription(9002)) == [Rule.SAME_NAME]
+
+
+def test_a_create_lists_what_nobody_has_at_the_customer() -> None:
+    """Live ones first, and what has nothing to do with it as well: a person sees more than a rule."""
+    rows = [build_subscription(9003, name="Backup", is_active=False), build_subscription(9004, name="Backup", count=3)]
+    change = change_for(build_mapping(), 15, *rows)
+    assert change.action is Action.CREATE
+    assert [(u.id, u.count, u.live) for u in change.unowned] == [(9004, 3, True), (9003, 12, False)]
+
+
+def test_an_update_lists_nothing() -> None:
+    marked = build_subscription(9001, marker=KEY)
+    other = build_subscription(9004, name="Backup")
+    change = change_for(build_mapping(), 15, marked, other, recorded=build_recorded(build_binding(9001)))
+    assert (change.action, change.unowned) == (Action.UPDATE, ())
+
+
+# --- a second mapping of one customer ---------------------------------------------------------------------------------
+
+
+def plan_two(first_line: int, second_line: int) -> list[tuple[str, list[Rule]]]:
+    first = build_mapping(101, line=first_line)
+    second = build_mapping(102, name="Acme Labs", customer_name="Acme Dental", line=second_line)
+    clients = (build_client(101), build_client(102, "Acme Labs"))
+    observation = observe_fitting(first, 15, clients=clients, counts=(build_count(101), build_count(102)))
+    plan = plan_of(build_mappings(first, second), observation)
+    return [(c.key, [d.rule for d in c.doubts]) for c in plan.changes]
+
+
+def test_of_two_new_ones_the_later_in_the_file_is_held() -> None:
+    assert plan_two(10, 20) == [("infima-101", []), ("infima-102", [Rule.SAME_NAME])]
+    assert plan_two(30, 20) == [("infima-101", [Rule.SAME_NAME]), ("infima-102", [])]
+
+
+def test_a_sibling_under_another_name_is_no_namesake() -> None:
+    other = build_mapping(102, 12, subscription_id=9041)
+    assert rules_of(AWARENESS, others=[other]) == []
+
+
+# --- a lost state ----------------------------------------------------------------------------------------------------
+
+
+def test_markers_that_the_state_does_not_know_hold_every_create() -> None:
+    other = build_mapping(107, 77, name="Borealis")
+    doubt = only(identity_of(build_mapping(), ELSEWHERE, others=[other]).doubts)
+    assert doubt.rule is Rule.STATE_LOST
+    assert "(9500) and the state does not know them" in doubt.message
+    for way_out in ("--state", "--allow state-lost:infima-101 --reason '...'", "adopt infima-101 ID"):
+        assert way_out in doubt.remedy
+
+
+def test_markers_that_the_state_knows_hold_nothing() -> None:
+    other = build_mapping(107, 77, name="Borealis")
+    recorded = build_recorded(build_binding(9500, "infima-107", customer=77))
+    assert rules_of(ELSEWHERE, others=[other], recorded=recorded) == []
+
+
+def test_markers_of_other_files_hold_nothing() -> None:
+    assert rules_of(ELSEWHERE) == []
+
+
+def test_what_a_loss_left_open_stays_open() -> None:
+    """The next run has bound what it found; the mapping without a marker is held until a person has decided it."""
+    other = build_mapping(107, 77, name="Borealis")
+    recorded = replace(
+        build_recorded(build_binding(9500, "infima-107", customer=77)), undecided=frozenset({MappingKey(KEY)})
+    )
+    doubt = only(identity_of(build_mapping(), ELSEWHERE, others=[other], recorded=recorded).doubts)
+    assert doubt.rule is Rule.STATE_LOST
+    assert doubt.message.startswith("the state was lost")
+
+
+def test_the_plan_knows_what_is_undecided() -> None:
+    first, other = build_mapping(101), build_mapping(107, 77, name="Borealis", retired=True)
+    observation = observe_fitting(first, 15, ELSEWHERE, customers=(build_customer(), build_customer(77, "Borealis")))
+    plan = plan_of(build_mappings(first, other), observation)
+    assert plan.facts.undecided == {KEY}
+    known = build_recorded(build_binding(9500, "infima-107", customer=77))
+    assert plan_of(build_mappings(first, other), observation, known).facts.undecided == frozenset()
+
+
+# --- what had been given up ------------------------------------------------------------------------------------------
+
+OLD, NEW = build_subscription(9001, marker=KEY), build_subscription(9002, marker=KEY)
+
+
+def test_after_a_loss_the_older_one_is_not_taken_back_where_the_newer_one_is_over() -> None:
+    doubt = only(identity_of(build_mapping(), OLD, replace(NEW, deleted=True)).doubts)
+    assert doubt.rule is Rule.STATE_LOST
+    assert "9001" in doubt.message
+    assert "reconciler adopt infima-101 9001" in doubt.remedy
+    assert "reconciler adopt infima-101 9002" in doubt.remedy
+
+
+def test_after_a_loss_the_newer_one_is_taken() -> None:
+    found = identity_of(build_mapping(), replace(OLD, deleted=True), NEW)
+    assert (found.subscription, found.doubts) == (NEW, ())
+
+
+def test_after_a_loss_an_unmarked_one_beside_the_marked_one_asks_a_person() -> None:
+    assert rules_of(OLD, AWARENESS) == [Rule.STATE_LOST]
+    assert rules_of(OLD, build_subscription(9007, name="Backup")) == []
+
+
+def test_with_the_state_nothing_of_it_is_doubtful() -> None:
+    recorded = build_recorded(build_binding(9001))
+    assert rules_of(OLD, replace(NEW, deleted=True), AWARENESS, recorded=recorded) == []
