@@ -161,6 +161,7 @@ def _perform(
 ) -> ReconcilerError | None:
     error: ReconcilerError | None = None
     try:
+        _record_loss(plan, tools)
         tools.state.record_ground(plan.tenant, _found_bindings(plan, tools))
         if writes and confirmed_by_person:
             session.relist()
@@ -291,9 +292,24 @@ _IDENTITY_RULES = frozenset(
 )
 
 
+def _record_loss(plan: Plan, tools: Tools) -> None:
+    """What a lost state leaves open stays open, run after run; what was let through is decided for good."""
+    here = {c.key for c in plan.changes}
+    decided = [key for key, rule in _lifted(plan) if rule is Rule.STATE_LOST and key in here]
+    undecided = set(plan.facts.undecided) - set(decided)
+    known = set(tools.state.recorded.undecided)
+    if undecided - known or known & set(decided):
+        tools.state.record_loss(sorted(undecided), sorted(decided))
+
+
+def _lifted(plan: Plan) -> set[tuple[MappingKey, Rule]]:
+    """The mapping rules that a person lifted."""
+    return {(MappingKey(v.name), v.rule) for v in plan.violations if v.name and not v.stops}
+
+
 def _found_bindings(plan: Plan, tools: Tools) -> list[Binding]:
     """Bindings for Subscriptions that the file or a marker names and that the state does not know yet."""
-    known = tools.state.recorded.bindings
+    known, lifted = tools.state.recorded.bindings, _lifted(plan)
     now = tools.clock.now()
     return [
         Binding(
@@ -309,7 +325,7 @@ def _found_bindings(plan: Plan, tools: Tools) -> list[Binding]:
         and c.before is not None
         and c.before.id is not None
         and c.before.customer_id is not None
-        and not any(d.rule in _IDENTITY_RULES for d in c.doubts)
+        and not any(d.rule in _IDENTITY_RULES and (c.key, d.rule) not in lifted for d in c.doubts)
     ]
 
 

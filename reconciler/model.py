@@ -383,6 +383,6 @@ class Recorded:
     last_good_run: datetime | None = None
     durable: bool = True
     damage: tuple[str, ...] = ()
-    undecided: frozenset[MappingKey] = frozenset()
+    undecided: tuple[MappingKey, ...] = ()
     location: str = ""
     is_new: bool = False

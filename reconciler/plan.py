@@ -281,7 +281,7 @@ def _facts(mappings: Mappings, changes: Sequence[Change], live: Live, recorded: 
         bindings_found=sum(b.subscription_id in live.index.by_id for b in bound),
         recorded_tenant=recorded.tenant,
         durable=recorded.durable,
-        undecided=frozenset(c.key for c in changes if c.before is None and is_undecided(c.key, live.index, recorded)),
+        undecided=tuple(c.key for c in changes if c.before is None and is_undecided(c.key, live.index, recorded)),
     )
 
 

@@ -41,6 +41,7 @@ from reconciler.state.document import (
     StateDocument,
     add_bindings,
     grant_attempts,
+    note_loss,
     release_binding,
     settle_attempts,
 )
@@ -214,6 +215,10 @@ class FakeState:
         self._called("record_ground", tenant)
         self.document = replace(self.document, tenant=tenant)
         self.record_bindings(bindings)
+
+    def record_loss(self, undecided: Sequence[MappingKey], decided: Sequence[MappingKey]) -> None:
+        self._called("record_loss", tuple(undecided), tuple(decided))
+        self.document = note_loss(self.document, undecided=undecided, decided=decided)
 
     def record_attempts(
         self, attempts: Sequence[Attempt], *, replacing: Mapping[MappingKey, str] | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from random import Random
@@ -132,18 +133,18 @@ class Stage:
         return [r.body for r in self.world.requests if r.mutating]
 
 
-def remember_markers(world: World, folder: Path) -> None:
+def remember_markers(world: World, folder: Path, *, field: str = "snowid") -> None:
     """The state as the creates of earlier nights left it: a binding for every marker of the world."""
     bindings = {
-        MappingKey(row["snowid"]): Binding(
-            key=MappingKey(row["snowid"]),
+        MappingKey(row[field]): Binding(
+            key=MappingKey(row[field]),
             subscription_id=SubscriptionId(number),
             customer_id=HaloCustomerId(row["client_id"]),
             origin=BindingOrigin.CREATED,
             bound_at=world.clock.now(),
         )
         for number, row in world.licences.items()
-        if str(row.get("snowid", "")).startswith("infima-")
+        if re.fullmatch(r"(infima|group)-[0-9]+", str(row.get(field, "")))
     }
     if bindings:
         directory = PrivateDirectory(folder)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,8 @@ from reconciler.errors import Forbidden
 from reconciler.model import MappingKey
 from reconciler.plan_document import dump_document, plan_document
 from reconciler.plan_document.read import read_plan_file
+from reconciler.planning.changes import Plan
+from reconciler.planning.context import PlanOptions
 from reconciler.planning.rules import Rule
 from reconciler.run import Finished
 from reconciler.simulator.faults import Fault, FaultKind
@@ -214,3 +218,61 @@ def test_another_infima_partner_refuses_the_run(stage: Stage) -> None:
     assert [v.rule for v in night.plan.refusals] == [Rule.WRONG_TENANT]
     assert (night.verdict.exit_code, len(stage.writes())) == (3, written)
     assert night.verdict.sentence == "Apply refused by wrong-tenant. Nothing was written."
+
+
+# --- a lost state ----------------------------------------------------------------------------------------------------
+
+
+def lose_state(stage: Stage) -> None:
+    shutil.rmtree(stage.folder / ".reconciler")
+
+
+def holds(plan: Plan) -> dict[str, str]:
+    return {str(c.key): str(c.hold.rule) for c in plan.changes if c.hold}
+
+
+def test_after_a_loss_nothing_is_created_night_after_night_until_each_is_decided(stage: Stage) -> None:
+    lose_state(stage)
+    both = {"infima-105": "state-lost", "infima-106": "state-lost"}
+    for _ in range(3):
+        finished = stage.apply()
+        assert (finished.verdict.exit_code, finished.applied.created, holds(finished.plan)) == (3, 0, both)
+        stage.clock.sleep(86_400)
+    finished = stage.apply(allow(Rule.STATE_LOST, "infima-105"))
+    assert (finished.applied.created, holds(finished.plan)) == (1, {"infima-106": "state-lost"})
+    assert holds(stage.plan()) == {"infima-106": "state-lost"}
+    assert stage.apply(allow(Rule.STATE_LOST)).verdict.exit_code == 0
+    assert holds(stage.plan()) == {}
+
+
+def test_a_decision_holds_even_where_the_create_came_to_nothing(stage: Stage) -> None:
+    lose_state(stage)
+    stage.apply()
+    stage.faults.script = (Fault(kind=FaultKind.BAD_REQUEST, at="halo.write", times=9),)
+    assert stage.apply(allow(Rule.STATE_LOST, "infima-105")).applied.created == 0
+    stage.faults.script = ()
+    assert holds(stage.plan()) == {"infima-106": "state-lost"}
+    assert stage.apply().applied.created == 1
+
+
+def test_a_decision_about_one_part_of_the_file_decides_nothing_about_the_rest(stage: Stage) -> None:
+    lose_state(stage)
+    stage.apply()
+    wishes = replace(allow(Rule.STATE_LOST), only=(MappingKey("infima-105"),))
+    assert stage.apply(wishes).applied.created == 1
+    assert holds(stage.plan()) == {"infima-106": "state-lost"}
+
+
+def test_what_comes_into_the_file_after_the_loss_was_seen_is_new(stage: Stage) -> None:
+    lose_state(stage)
+    stage.apply()
+    stage.world.add_client(107, "Gorse Mill", active=4)
+    stage.world.add_customer(17, "Gorse Mill")
+    stage.text += '  - infima_client: {id: 107, name: "Gorse Mill"}\n    halo_customer: {id: 17, name: "Gorse Mill"}\n'
+    assert set(holds(stage.plan())) == {"infima-105", "infima-106"}
+
+
+def test_a_run_about_a_part_of_the_file_notes_the_loss_for_all_of_it(stage: Stage) -> None:
+    lose_state(stage)
+    stage.apply(PlanOptions(only=(MappingKey("infima-101"),)))
+    assert set(holds(stage.plan())) == {"infima-105", "infima-106"}

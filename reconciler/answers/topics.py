@@ -222,7 +222,8 @@ _RULES: Mapping[Rule, tuple[str, str, str]] = {
         ),
         (
             "Name the right state with --state. Else decide each mapping: reconciler adopt KEY ID --reason '...' where "
-            "the customer has a Subscription, or reconciler apply --allow state-lost:KEY --reason '...' where it has none."
+            "the customer has a Subscription; where it has none: "
+            "reconciler apply --allow state-lost:KEY --reason '...'."
         ),
     ),
     Rule.ATTEMPT_OPEN: (

@@ -17,9 +17,9 @@ from reconciler.cli.wiring import Wiring, live, wire
 from reconciler.config import list_keys
 from reconciler.errors import ApiError, ConfigError, UsageError
 from reconciler.model import Json, Mapping, Mappings, Observation, Recorded
-from reconciler.plan import diff
 from reconciler.names import folded as folded_name
 from reconciler.names import same_name
+from reconciler.plan import diff
 from reconciler.planning.observation import observe
 from reconciler.planning.rules import Level
 from reconciler.providers.connect import Systems

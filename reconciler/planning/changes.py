@@ -238,7 +238,7 @@ class Facts:
     bindings_found: int = 0
     recorded_tenant: Tenant | None = None
     durable: bool = True
-    undecided: frozenset[MappingKey] = frozenset()
+    undecided: tuple[MappingKey, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -146,6 +146,13 @@ class RunState(Protocol):
         """Write down which two systems this state belongs to, and bindings as `record_bindings` does, in one step."""
         ...
 
+    def record_loss(self, undecided: Sequence[MappingKey], decided: Sequence[MappingKey]) -> None:
+        """Write down which mappings a lost state leaves in doubt, and which of them a person has decided.
+
+        It comes before the bindings that were found again: with them the state is no longer empty.
+        """
+        ...
+
     def record_attempts(
         self, attempts: Sequence[Attempt], *, replacing: Mapping[MappingKey, str] | None = None
     ) -> frozenset[MappingKey]:

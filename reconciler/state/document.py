@@ -49,6 +49,7 @@ class StateDocument:
     bindings: Mapping[MappingKey, Binding] = field(default_factory=dict)
     attempts: Mapping[MappingKey, Attempt] = field(default_factory=dict)
     given_up: Mapping[MappingKey, tuple[SubscriptionId, ...]] = field(default_factory=dict)
+    undecided: tuple[MappingKey, ...] = ()
     last_good_run: datetime | None = None
     journal: ChainHead | None = None
     history: ChainHead | None = None
@@ -123,7 +124,15 @@ def add_bindings(document: StateDocument, bindings: Sequence[Binding]) -> StateD
         left = tuple(id_ for id_ in given_up.pop(key, ()) if id_ != subscription)
         if left:
             given_up[key] = left
-    return replace(document, bindings=recorded, attempts=attempts, given_up=given_up)
+    bound = replace(document, bindings=recorded, attempts=attempts, given_up=given_up)
+    return note_loss(bound, undecided=(), decided=[binding.key for binding in bindings])
+
+
+def note_loss(
+    document: StateDocument, *, undecided: Sequence[MappingKey], decided: Sequence[MappingKey]
+) -> StateDocument:
+    """Remember of which mappings a lost state leaves open whether they had a Subscription, until that is decided."""
+    return replace(document, undecided=tuple(sorted({*document.undecided, *undecided} - {*decided})))
 
 
 def release_binding(document: StateDocument, key: MappingKey, *, give_up: bool) -> StateDocument:
@@ -166,6 +175,7 @@ def decide(
         given_up[key] = tuple(sorted({*given_up.get(key, ()), *give_up}))
     attempts = {other: attempt for other, attempt in document.attempts.items() if other != key}
     freed = replace(document, bindings=bindings, attempts=attempts, given_up=given_up)
+    freed = note_loss(freed, undecided=(), decided=[key])
     return freed if bind is None else add_bindings(freed, [bind])
 
 

@@ -111,6 +111,15 @@ class RecordedRun:
             )
             raise
 
+    def record_loss(self, undecided: Sequence[MappingKey], decided: Sequence[MappingKey]) -> None:
+        facts: dict[str, Json] = {"undecided": [str(key) for key in undecided], "decided": [str(k) for k in decided]}
+        self._change(
+            "state-lost",
+            facts,
+            lambda document: changes.note_loss(document, undecided=undecided, decided=decided),
+            "The state was lost: what is undecided is recorded",
+        )
+
     def record_attempts(
         self, attempts: Sequence[Attempt], *, replacing: Mapping[MappingKey, str] | None = None
     ) -> frozenset[MappingKey]:

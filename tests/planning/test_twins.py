@@ -137,9 +137,7 @@ def test_markers_of_other_files_hold_nothing() -> None:
 def test_what_a_loss_left_open_stays_open() -> None:
     """The next run has bound what it found; the mapping without a marker is held until a person has decided it."""
     other = build_mapping(107, 77, name="Borealis")
-    recorded = replace(
-        build_recorded(build_binding(9500, "infima-107", customer=77)), undecided=frozenset({MappingKey(KEY)})
-    )
+    recorded = replace(build_recorded(build_binding(9500, "infima-107", customer=77)), undecided=(MappingKey(KEY),))
     doubt = only(identity_of(build_mapping(), ELSEWHERE, others=[other], recorded=recorded).doubts)
     assert doubt.rule is Rule.STATE_LOST
     assert doubt.message.startswith("the state was lost")
@@ -149,9 +147,9 @@ def test_the_plan_knows_what_is_undecided() -> None:
     first, other = build_mapping(101), build_mapping(107, 77, name="Borealis", retired=True)
     observation = observe_fitting(first, 15, ELSEWHERE, customers=(build_customer(), build_customer(77, "Borealis")))
     plan = plan_of(build_mappings(first, other), observation)
-    assert plan.facts.undecided == {KEY}
+    assert plan.facts.undecided == (KEY,)
     known = build_recorded(build_binding(9500, "infima-107", customer=77))
-    assert plan_of(build_mappings(first, other), observation, known).facts.undecided == frozenset()
+    assert plan_of(build_mappings(first, other), observation, known).facts.undecided == ()
 
 
 # --- what had been given up ------------------------------------------------------------------------------------------

@@ -76,7 +76,16 @@ def _for_a_person(e: Evidence, rule: str, counts: list[int]) -> bool:
     broken = bool(e.forgotten) or not e.settle_kept
     two = rule == "duplicate-marker" and broken and not any(counts)
     first = rule == "increase" and bool(e.forgotten) and counts == [0]
-    return two or first or not e.merges
+    return two or first or (rule == "state-lost" and _may_be_lost(e)) or not e.merges
+
+
+def _may_be_lost(e: Evidence) -> bool:
+    """Whether a run can think that the state is not whole: it was lost, or a person put a marker on something."""
+    marked = any(
+        m.actor is Actor.PERSON and m.action == "create" and m.changes.get(e.marker, (None, None))[1]
+        for m in e.mutations
+    )
+    return bool(e.forgotten) or marked or not e.trusted_marker
 
 
 def _source_fell(e: Evidence) -> bool:

@@ -104,11 +104,17 @@ BUGS: dict[str, Edits] = {
     "a Subscription is adopted by its name": (
         (
             "planning.identity:_without_subscription",
-            "if found:",
-            "if found: return Identity(subscription=found[0], origin=BindingOrigin.MARKER)\n    if found:",
+            "if mapping.retired:",
+            (
+                "found = namesakes(mapping, candidates(mapping, index, recorded))\n    if found:\n        "
+                "return Identity(subscription=found[0], origin=BindingOrigin.MARKER)\n    if mapping.retired:"
+            ),
         ),
     ),
-    "the same name is no reason to ask": (("planning.identity:_without_subscription", "if found:", "if False:"),),
+    "the same name is no reason to ask": (
+        ("planning.twins:twin_doubts", "if same := namesakes(mapping, found):", "if same := ():"),
+        ("planning.twins:twin_doubts", "elif found:", "elif False:"),
+    ),
     # ---- update ---------------------------------------------------------------------------------------------------
     "the name is sent in an update": (
         (COUNTS, COUNT_ELEMENT, '"count": write.count, "name": "Training"}'),

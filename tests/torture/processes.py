@@ -18,6 +18,7 @@ from reconciler.clock import SystemClock
 from reconciler.simulator.records import Actor, Endpoint
 from reconciler.simulator.server import Server, serve
 from reconciler.simulator.world import World
+from tests.stage import remember_markers
 from tests.torture.contracts import TEMPLATE, Contract, mappings_text
 from tests.torture.evidence import read_records
 from tests.torture.sweep import Result, workplace
@@ -67,6 +68,7 @@ class Workshop:
         self.world, self.contracts = world_of_three()
         self.folder = workplace()
         self.server: Server = serve(self.world)
+        remember_markers(self.world, self.folder / ".reconciler")
         (self.folder / "mappings.yaml").write_text(mappings_text(self.contracts), encoding="utf-8")
         self.violations: list[str] = []
 

@@ -37,6 +37,7 @@ from reconciler.simulator.faults import Fault, FaultKind, Faults
 from reconciler.simulator.inject import as_httpx
 from reconciler.state.base import RunInfo
 from reconciler.state.directory import DirectoryState
+from tests.stage import remember_markers
 from tests.torture.contracts import Scene, mappings_text
 from tests.torture.disk import HALF_WRITES, HERE, Disk, PowerCut, mounted
 from tests.torture.evidence import Evidence, RunReport, Seal
@@ -117,6 +118,7 @@ class Theatre:
         self.reach: dict[str, int] = {}
         self.events: list[Event] = []
         self._words = itertools.count(1)
+        remember_markers(scene.world, self.folder, field=scene.tuning.marker)
         self.evidence = Evidence(
             world=scene.world,
             contracts=scene.contracts,
