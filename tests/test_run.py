@@ -279,7 +279,7 @@ def test_the_plan_is_noted_before_it_is_shown() -> None:
 
 
 def test_the_note_names_holds_and_refusals() -> None:
-    night = Night(build_mapping(), build_mapping(102), build_mapping(103))
+    night = Night(build_mapping(), build_mapping(102, 13), build_mapping(103, 14))
     night.apply()
     [(_, facts)] = night.state.steps("note")
     assert facts["refused_by"] == ["source-empty"]
