@@ -24,7 +24,7 @@ from reconciler.cli.reporting import (
     with_patience,
 )
 from reconciler.errors import ExitCode, UsageError
-from reconciler.forge.github import GitHub
+from reconciler.forge.github import GitHub, Kept
 from reconciler.forge.head import require_head
 from reconciler.forge.outputs import azure_commands, github_output, gitlab_terraform, outputs_of
 from reconciler.forge.ping import VARIABLE
@@ -41,6 +41,7 @@ COMMENT_MARKERS = {
     "applied": "<!-- reconciler: applied -->",
     "night": "<!-- reconciler: night -->",
 }
+ISSUES_OFF = "Issues are switched off in this repository (Settings, General, Features), so none is kept."
 ISSUE_MARKER = "<!-- reconciler: nightly -->"
 
 
@@ -202,6 +203,8 @@ def issue(options: CommonOptions, *, result_file: Path) -> int:
         else:
             kept = github.close_issue(ISSUE_MARKER, "Nightly reconciliation: nothing needs attention", text)
         tell(f"Nightly issue: {kept}.")
+        if kept is Kept.SWITCHED_OFF and number:
+            annotate("warning", "Nightly issue", f"{ISSUES_OFF} {number} need attention: see the summary of this run.")
 
     on_github(options, keep)
     return 0

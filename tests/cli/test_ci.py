@@ -11,6 +11,7 @@ from reconciler.cli.main import main
 from reconciler.plan_document import dump_document
 from reconciler.plan_document.layout import PlanJson
 from tests.builders import build_plan
+from tests.forge.fake_github import FakeGitHub, served_github
 from tests.render import stories
 
 
@@ -71,6 +72,19 @@ def test_a_run_without_a_result_fails_the_job(content: str | None, capsys: pytes
         Path("result.json").write_text(content, encoding="utf-8")
     assert main(["ci", "verdict", "--result", "result.json"]) == 1
     assert "ended without a result" in capsys.readouterr().err
+
+
+def test_switched_off_issues_are_said_and_the_job_stays_green(
+    night: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with served_github(FakeGitHub(has_issues=False)) as fake:
+        fake.tokens["ghs_everything"] = {"issues": "write"}
+        for name, value in (("API_URL", fake.url), ("REPOSITORY", "acme/billing"), ("TOKEN", "ghs_everything")):
+            monkeypatch.setenv(f"GITHUB_{name}", value)
+        assert main(["ci", "issue", "--result", night]) == 0
+    said = capsys.readouterr().err
+    assert "Issues are switched off in this repository" in said
+    assert "3 need attention" in said
 
 
 def test_a_held_change_does_not_fail_the_job(night: str) -> None:

@@ -31,6 +31,11 @@ class Mood:
     after: bool = False
 
 
+def account(login: str) -> dict[str, str]:
+    """An account as REST shows it."""
+    return {"login": login, "type": "Bot" if login.endswith("[bot]") else "User"}
+
+
 @dataclass
 class Refusal(Exception):
     status: int
@@ -42,6 +47,13 @@ class FakeGitHub:
     """The repository acme/billing. `tokens` says what each may do, such as {"issues": "write"}."""
 
     repository: str = "acme/billing"
+    logins: dict[str, str] = field(default_factory=dict)
+    """Whose each token is; a workflow's where it is not named."""
+    knows_viewer: bool = True
+    """Whether the GraphQL API says whose a token is."""
+    has_issues: bool = True
+    prefix: str = ""
+    """What comes before /repos: "/api/v3" on a company's own machine."""
     tokens: dict[str, dict[str, str]] = field(default_factory=dict)
     issues: list[dict[str, Any]] = field(default_factory=list)
     comments: list[dict[str, Any]] = field(default_factory=list)
@@ -49,11 +61,12 @@ class FakeGitHub:
     moods: list[Mood] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
     url: str = ""
+    writer: str = BOT
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def add_issue(self, title: str, body: str = "", *, login: str = BOT, state: str = "open") -> dict[str, Any]:
         """An issue that somebody wrote."""
-        row = {"number": len(self.issues) + 1, "title": title, "body": body, "user": {"login": login}, "state": state}
+        row = {"number": len(self.issues) + 1, "title": title, "body": body, "user": account(login), "state": state}
         self.issues.append(row)
         return row
 
@@ -65,7 +78,7 @@ class FakeGitHub:
 
     def add_comment(self, number: int, body: str, *, login: str = "a-person") -> dict[str, Any]:
         """A comment that somebody wrote."""
-        row = {"id": 9_000 + len(self.comments), "issue": number, "body": body, "user": {"login": login}}
+        row = {"id": 9_000 + len(self.comments), "issue": number, "body": body, "user": account(login)}
         self.comments.append(row)
         return row
 
@@ -79,7 +92,7 @@ class FakeGitHub:
 
     def written(self) -> list[str]:
         """Method and path of every request that was to change something."""
-        return [r for r in self.requests if not r.startswith("GET")]
+        return [r for r in self.requests if not r.startswith("GET") and not r.endswith("/graphql")]
 
     # ---- answers ----------------------------------------------------------------------------------------------------
 
@@ -104,15 +117,23 @@ class FakeGitHub:
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
         if token not in self.tokens:
             raise Refusal(401, "Bad credentials")
-        prefix = f"/repos/{self.repository}"
+        if (method, parts.path) == ("POST", self.prefix.removesuffix("/v3") + "/graphql"):
+            return self._viewer(asked, token)
+        prefix = f"{self.prefix}/repos/{self.repository}"
         if not parts.path.startswith(prefix + "/"):
             raise Refusal(404, "Not Found")
         for pattern, verb, scope, act in self._routes():
             found = re.fullmatch(pattern, parts.path.removeprefix(prefix))
             if found and verb == method:
                 self._require(token, scope, "read" if method == "GET" else "write", found)
+                self.writer = self.logins.get(token, BOT)
                 return act(asked, query, *found.groups())
         raise Refusal(404, "Not Found")
+
+    def _viewer(self, asked: dict[str, Any], token: str) -> tuple[int, Any]:
+        if "viewer" not in asked["query"] or not self.knows_viewer:
+            return 200, {"data": None, "errors": [{"type": "FORBIDDEN", "message": "Resource not accessible"}]}
+        return 200, {"data": {"viewer": {"login": self.logins.get(token, BOT)}}}
 
     def _routes(self) -> list[tuple[str, str, str, Callable[..., tuple[int, Any]]]]:
         return [
@@ -133,13 +154,19 @@ class FakeGitHub:
             raise Refusal(403, "Resource not accessible by integration")
 
     def _list_issues(self, _asked: Any, query: dict[str, str]) -> tuple[int, Any]:
+        self._require_issues()
         rows = [i for i in self.issues if query.get("state", "open") in {i["state"], "all"}]
         if query.get("direction", "desc") == "desc":
             rows.reverse()
         return 200, self._paged(rows, query)
 
     def _create_issue(self, asked: Any, _query: Any) -> tuple[int, Any]:
-        return 201, self.add_issue(asked["title"], self._checked(asked["body"]))
+        self._require_issues()
+        return 201, self.add_issue(asked["title"], self._checked(asked["body"]), login=self.writer)
+
+    def _require_issues(self) -> None:
+        if not self.has_issues:
+            raise Refusal(410, "Issues are disabled for this repo")
 
     def _edit_issue(self, asked: Any, _query: Any, number: str) -> tuple[int, Any]:
         row = self.issues[int(number) - 1]
@@ -153,7 +180,7 @@ class FakeGitHub:
     def _create_comment(self, asked: Any, _query: Any, number: str) -> tuple[int, Any]:
         if int(number) > len(self.issues):
             raise Refusal(404, "Not Found")
-        return 201, self.add_comment(int(number), self._checked(asked["body"]), login=BOT)
+        return 201, self.add_comment(int(number), self._checked(asked["body"]), login=self.writer)
 
     def _edit_comment(self, asked: Any, _query: Any, number: str) -> tuple[int, Any]:
         row = next(c for c in self.comments if c["id"] == int(number))
@@ -205,7 +232,7 @@ def served_github(fake: FakeGitHub) -> Iterator[FakeGitHub]:
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
-    fake.url = f"http://127.0.0.1:{server.server_address[1]}"
+    fake.url = f"http://127.0.0.1:{server.server_address[1]}{fake.prefix}"
     try:
         yield fake
     finally:

@@ -11,6 +11,7 @@ import pytest
 from reconciler.errors import (
     ApiError,
     Forbidden,
+    IncompleteRead,
     NotAuthorised,
     NotFound,
     RateLimited,
@@ -20,7 +21,7 @@ from reconciler.errors import (
 )
 from reconciler.forge.github import GitHub, Kept, read_place
 from reconciler.simulator.clock import VirtualClock
-from tests.forge.fake_github import BOT, FakeGitHub, Mood
+from tests.forge.fake_github import BOT, FakeGitHub, Mood, served_github
 
 MARK = "<!-- reconciler: preview -->"
 NIGHTLY = "<!-- reconciler: nightly -->"
@@ -122,6 +123,98 @@ def test_an_issue_or_pull_request_of_somebody_else_is_not_taken(fake: FakeGitHub
     fake.add_issue("a robot's pull request", f"{NIGHTLY}\nx")["pull_request"] = {}
     assert github.keep_issue(NIGHTLY, "t", short("b")) is Kept.CREATED
     assert [i["title"] for i in fake.issues] == ["mine", "a robot's pull request", "t"]
+
+
+@pytest.mark.parametrize("login", ["acme-billing[bot]", "a-person", BOT])
+def test_every_kind_of_token_finds_its_own_again(
+    fake: FakeGitHub, tools: dict[str, Any], pull: int, login: str
+) -> None:
+    fake.logins["ghs_everything"] = login
+    for number in range(3):  # one night each
+        with connected(fake, tools, "ghs_everything") as github:
+            github.keep_issue(NIGHTLY, f"{number + 1} need attention", short("a"))
+            github.keep_comment(pull, MARK, short(f"hello {number}"))
+    with connected(fake, tools, "ghs_everything") as github:
+        assert github.close_issue(NIGHTLY, "nothing", short("b")) is Kept.CLOSED
+    assert [i["state"] for i in fake.issues if "pull_request" not in i] == ["closed"]
+    assert fake.comments_on(pull, login=login) == [f"{MARK}\nhello 2"]
+
+
+def test_an_app_that_is_named_without_its_bot_finds_its_own(fake: FakeGitHub, github: GitHub) -> None:
+    fake.logins["ghs_everything"] = "acme-billing"
+    fake.add_issue("old", f"{NIGHTLY}\na", login="acme-billing[bot]")
+    assert github.keep_issue(NIGHTLY, "t", short("b")) is Kept.EDITED
+
+
+def test_issues_that_an_older_program_did_not_find_again_are_closed(fake: FakeGitHub, github: GitHub) -> None:
+    for night in range(3):
+        fake.add_issue(f"night {night}", f"{NIGHTLY}\na")
+    fake.add_issue("a person's", f"{NIGHTLY}\na", login="a-person")
+    assert github.keep_issue(NIGHTLY, "t", short("b")) is Kept.EDITED
+    assert [i["state"] for i in fake.issues] == ["open", "closed", "closed", "open"]
+    assert github.close_issue(NIGHTLY, "t", short("b")) is Kept.CLOSED
+    assert [i["state"] for i in fake.issues] == ["closed", "closed", "closed", "open"]
+
+
+def test_who_we_are_is_asked_once_and_only_where_a_marked_text_is_found(
+    fake: FakeGitHub, github: GitHub, pull: int
+) -> None:
+    github.keep_comment(pull, MARK, short("hello"))
+    assert "POST /graphql" not in fake.requests
+    github.keep_comment(pull, MARK, short("again"))
+    github.keep_comment(pull, MARK, short("and again"))
+    assert fake.requests.count("POST /graphql") == 1
+
+
+def test_where_github_does_not_say_who_we_are_nothing_is_doubled(fake: FakeGitHub, github: GitHub, pull: int) -> None:
+    fake.knows_viewer = False
+    assert github.keep_comment(pull, MARK, short("hello")) is Kept.CREATED  # nothing is there that could be ours
+    assert github.keep_comment(pull, MARK, short("again")) is Kept.EDITED  # the workflow's own
+    fake.add_issue("night", f"{NIGHTLY}\na", login="acme-billing[bot]")
+    before = fake.written()
+    for act in (github.keep_issue, github.close_issue):
+        with pytest.raises(IncompleteRead, match=r"'acme-billing\[bot\]' wrote a text with our mark") as refused:
+            act(NIGHTLY, "t", short("b"))
+        assert "GITHUB_TOKEN" in refused.value.hint
+    assert fake.written() == before
+
+
+def test_switched_off_issues_are_said_to_be_so(fake: FakeGitHub, github: GitHub) -> None:
+    fake.has_issues = False
+    assert github.keep_issue(NIGHTLY, "t", short("b")) is Kept.SWITCHED_OFF
+    assert github.close_issue(NIGHTLY, "t", short("b")) is Kept.SWITCHED_OFF
+
+
+def test_a_company_s_own_machine_has_its_apis_elsewhere(tools: dict[str, Any]) -> None:
+    with served_github(FakeGitHub(prefix="/api/v3")) as fake:
+        fake.tokens["ghs_everything"] = {"issues": "write"}
+        with connected(fake, tools, "ghs_everything") as github:
+            for body in "ab":
+                github.keep_issue(NIGHTLY, "t", short(body))
+        assert [i["body"] for i in fake.issues] == [f"{NIGHTLY}\nb"]
+        assert "POST /api/graphql" in fake.requests
+
+
+@pytest.mark.parametrize(
+    ("environ", "api", "graphql"),
+    [
+        ({}, "https://api.github.com", "/graphql"),
+        ({"GITHUB_API_URL": "https://api.github.com"}, "https://api.github.com", "/graphql"),
+        ({"GITHUB_SERVER_URL": "https://github.com"}, "https://api.github.com", "/graphql"),
+        ({"GITHUB_SERVER_URL": "https://acme.ghe.com"}, "https://api.acme.ghe.com", "/graphql"),
+        ({"GITHUB_API_URL": "https://api.acme.ghe.com/"}, "https://api.acme.ghe.com", "/graphql"),
+        ({"GITHUB_SERVER_URL": "https://git.example.com"}, "https://git.example.com/api/v3", "/api/graphql"),
+        ({"GITHUB_SERVER_URL": "https://git.example.com:8443/"}, "https://git.example.com:8443/api/v3", "/api/graphql"),
+        ({"GITHUB_API_URL": "https://git.example.com/api/v3/"}, "https://git.example.com/api/v3", "/api/graphql"),
+        ({"GITHUB_API_URL": "https://git.example.com/api/v3", "GITHUB_GRAPHQL_URL": "https://git.example.com/gql"},
+         "https://git.example.com/api/v3", "/gql"),
+        ({"GITHUB_API_URL": "https://git.example.com/api/v3", "GITHUB_GRAPHQL_URL": "https://other.example.com/gql"},
+         "https://git.example.com/api/v3", "/api/graphql"),
+    ],
+)  # fmt: skip
+def test_addresses_of_every_kind_of_github(environ: dict[str, str], api: str, graphql: str) -> None:
+    place = read_place({"GITHUB_REPOSITORY": "acme/billing", "GITHUB_TOKEN": "ghs_x", **environ})
+    assert (str(place.api), place.graphql) == (api, graphql)
 
 
 def test_the_pull_request_of_a_commit_is_found(fake: FakeGitHub, github: GitHub) -> None:

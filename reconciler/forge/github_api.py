@@ -1,0 +1,225 @@
+"""GitHub over HTTP: where it lives, who a token is, lists page by page, and what is tried again."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from math import inf
+from random import Random
+from typing import Any
+
+from reconciler.errors import (
+    ApiError,
+    Forbidden,
+    IncompleteRead,
+    NotFound,
+    RateLimited,
+    Rejected,
+    UnreadableAnswer,
+    UsageError,
+)
+from reconciler.http.deadline import Deadline
+from reconciler.http.decoding import Undecodable, decode_json, error_words
+from reconciler.http.redaction import Redactor
+from reconciler.http.retry import Retries, retry_after_seconds
+from reconciler.http.routes import Call, Reply, Route
+from reconciler.http.transport import Transport, TransportFactory
+from reconciler.model import Json
+from reconciler.providers.credentials import Address, Secret, parse_address
+
+DEFAULT_SERVER = "https://github.com"
+
+PAGE = 100
+MOST_PAGES = 30
+LONGEST_WAIT = 120.0
+"""Seconds; a limit that lasts longer fails the step, and the next run writes."""
+
+_SECONDS = 30.0
+_REPOSITORY = re.compile(r"[A-Za-z0-9-]{1,39}/[A-Za-z0-9._-]{1,100}")
+_WHO_AM_I = "query { viewer { login } }"
+"""What every kind of token may ask: a workflow's, an App's, a person's. REST answers none but a person's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where to write. `repository` is "owner/name"; `graphql` is the path of the other API at the same origin."""
+
+    api: Address
+    graphql: str
+    repository: str
+    token: Secret
+
+
+def read_place(environ: Mapping[str, str]) -> Place:
+    """Read GITHUB_API_URL (or GITHUB_SERVER_URL), GITHUB_REPOSITORY and GITHUB_TOKEN.
+
+    Raises `UsageError` that repeats no value.
+    """
+    hint = "In a workflow GitHub sets the first two; give the step `GITHUB_TOKEN: ${{ github.token }}`."
+    variable = "GITHUB_API_URL" if environ.get("GITHUB_API_URL") else "GITHUB_SERVER_URL"
+    try:
+        address = parse_address(environ.get(variable) or DEFAULT_SERVER, port=True)
+    except ValueError as exc:
+        raise UsageError(f"{variable} {exc}.", hint=hint) from exc
+    api = address if variable == "GITHUB_API_URL" else _api_of(address)
+    repository, token = environ.get("GITHUB_REPOSITORY", ""), environ.get("GITHUB_TOKEN", "")
+    if not _REPOSITORY.fullmatch(repository) or repository.partition("/")[2] in {".", ".."}:
+        raise UsageError("GITHUB_REPOSITORY is not set to owner/name.", hint=hint)
+    if not token or not all("!" <= c <= "~" for c in token):
+        raise UsageError("GITHUB_TOKEN is not set.", hint=hint)
+    return Place(api=api, graphql=_graphql_path(api, environ), repository=repository, token=Secret(token))
+
+
+def _api_of(server: Address) -> Address:
+    """The REST API of a GitHub whose pages are at `server`: github.com, a company's *.ghe.com, or its own machine."""
+    scheme, _, host = server.origin.partition("://")
+    if host == "github.com" or host.endswith(".ghe.com"):
+        return Address(origin=f"{scheme}://api.{host}")
+    return Address(origin=server.origin, path=f"{server.path}/api/v3")
+
+
+def _graphql_path(api: Address, environ: Mapping[str, str]) -> str:
+    """Where the GraphQL API lies. The token goes to the origin of the REST API and to no other."""
+    try:
+        named = parse_address(environ.get("GITHUB_GRAPHQL_URL", ""), port=True)
+    except ValueError:
+        named = None
+    if named is not None and named.origin == api.origin and named.path:
+        return named.path
+    return f"{api.path.removesuffix('/v3')}/graphql"
+
+
+class GitHubApi:
+    """One repository's part of the API, with one token. Paths are those below /repos/OWNER/NAME."""
+
+    def __init__(self, place: Place, *, factory: TransportFactory, patience: Deadline, rng: Random) -> None:
+        redactor = Redactor()
+        redactor.learn(place.token.reveal())
+        self._place = place
+        self._base = f"{place.api.path}/repos/{place.repository}"
+        self._login: str | None = None
+        self._patience = patience
+        self._retries = Retries(patience=patience, rng=rng, seconds=LONGEST_WAIT, longest=inf)
+        self._transport = Transport(
+            system="GitHub",
+            routes=self._routes(),
+            factory=factory,
+            patience=patience,
+            rng=rng,
+            timeout=_SECONDS,
+            redactor=redactor,
+            hint=_hint,
+        )
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._transport.close()
+
+    def who_am_i(self) -> str:
+        """The login of the token's account, asked once; empty where GitHub does not say."""
+        if self._login is None:
+            try:
+                answer: Any = self._call("POST", self._place.graphql, {"query": _WHO_AM_I})
+            except (Forbidden, NotFound, Rejected):
+                answer = None
+            for member in ("data", "viewer", "login"):
+                answer = answer.get(member) if isinstance(answer, dict) else None
+            self._login = answer if isinstance(answer, str) else ""
+        return self._login
+
+    def settle(self, act: Callable[[], Any]) -> Any:
+        """Do it, again after what passes by itself: `act` looks before it writes."""
+        return self._retries.run(act)
+
+    def pages(self, path: str, query: tuple[tuple[str, str], ...]) -> Iterator[dict[str, Any]]:
+        """Every row of a list. Raises `IncompleteRead` behind the three thousandth."""
+        for page in range(1, MOST_PAGES + 1):
+            rows = self.page(path, query, page)
+            yield from rows
+            if len(rows) < PAGE:
+                return
+        raise IncompleteRead(f"GitHub lists more than {MOST_PAGES * PAGE} entries at {path}.", system="GitHub")
+
+    def page(self, path: str, query: tuple[tuple[str, str], ...], page: int) -> list[dict[str, Any]]:
+        """The rows of one page, from 1."""
+        asked = (*query, ("per_page", str(PAGE)), ("page", str(page)))
+        rows = self.send("GET", path, None, query=asked)
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise UnreadableAnswer(f"GitHub gave no list at {path}.", system="GitHub")
+        return rows  # type: ignore[return-value]  # each was just seen to be a dict
+
+    def send(
+        self, method: str, path: str, body: Mapping[str, Json] | None, *, query: tuple[tuple[str, str], ...] = ()
+    ) -> Json:
+        """One request and its answer. Raises `ApiError` for whatever is not a 2xx with JSON."""
+        return self._call(method, self._base + path, body, query=query)
+
+    def _call(
+        self, method: str, path: str, body: Mapping[str, Json] | None, *, query: tuple[tuple[str, str], ...] = ()
+    ) -> Json:
+        call = Call(
+            method=method,
+            origin=self._place.api.origin,
+            path=path,
+            query=query,
+            headers={
+                "Authorization": f"Bearer {self._place.token.reveal()}",
+                "Accept": "application/vnd.github+json",
+                "X-GitHub-Api-Version": "2022-11-28",
+                **({"Content-Type": "application/json"} if body is not None else {}),
+            },
+            body=json.dumps(body, ensure_ascii=True).encode() if body is not None else b"",
+        )
+        reply = self._transport.write(call)
+        error = self._transport.complaint(call, reply)
+        if error is not None:
+            raise _limited(error, reply, self._patience) or error
+        try:
+            return decode_json(reply.body)
+        except Undecodable as exc:
+            raise UnreadableAnswer(f"GitHub gave {exc} ({call}).", system="GitHub", request=str(call)) from exc
+
+    def _routes(self) -> list[Route]:
+        paths = (
+            ("GET", r"/issues"),
+            ("POST", r"/issues"),
+            ("PATCH", r"/issues/[0-9]+"),
+            ("GET", r"/issues/[0-9]+/comments"),
+            ("POST", r"/issues/[0-9]+/comments"),
+            ("PATCH", r"/issues/comments/[0-9]+"),
+            ("GET", r"/commits/[0-9a-f]{7,64}/pulls"),
+        )
+        base, origin = re.escape(self._base), self._place.api.origin
+        routes = [Route(method=method, origin=origin, path=re.compile(base + path)) for method, path in paths]
+        return [*routes, Route(method="POST", origin=origin, path=re.compile(re.escape(self._place.graphql)))]
+
+
+def _limited(error: ApiError, reply: Reply, patience: Deadline) -> RateLimited | None:
+    """The error as what it is, where a 403 or 429 is one of GitHub's rate limits."""
+    headers = reply.headers
+    words = error_words(reply.body).lower()
+    spent = headers.get("x-ratelimit-remaining") == "0" or "rate limit" in words or "retry-after" in headers
+    if not isinstance(error, RateLimited) and not (isinstance(error, Forbidden) and spent):
+        return None
+    limited = RateLimited(
+        error.message, system=error.system, request=error.request, hint="GitHub's rate limit is spent."
+    )
+    now = patience.clock.now()
+    reset = headers.get("x-ratelimit-reset", "")
+    dated = re.fullmatch(r"[0-9]{1,12}", reset) and headers.get("x-ratelimit-remaining") == "0"
+    until = int(reset) - now.timestamp() if dated else 0.0
+    limited.retry_after = retry_after_seconds(headers.get("retry-after"), now) or max(until, 0.0) or None
+    return limited
+
+
+def _hint(call: Call, status: int) -> str:
+    match status:
+        case 401:
+            return "GITHUB_TOKEN is not valid: give the step `GITHUB_TOKEN: ${{ github.token }}`."
+        case 403 | 404:
+            right = "pull-requests: write" if "comments" in call.path else "issues: write"
+            return f"The job needs `{right}` under `permissions`, and issues must be switched on in the repository."
+        case _:
+            return ""
