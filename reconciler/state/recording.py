@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from typing import Generic, Protocol, TypeVar
 
@@ -82,6 +82,7 @@ class RecordedRun:
         self._updated = False
         self._wrote = False
         self._one_at_a_time = threading.Lock()
+        self.ended = False
         self.finished = False
 
     @property
@@ -214,6 +215,7 @@ class RecordedRun:
         self._journal.append(f"note:{kind}", facts, durable=False)
 
     def finish(self, verdict: RunVerdict) -> None:
+        self.ended = True
         self._journal.append("verdict", verdict_facts(verdict))
 
         def step(document: StateDocument, files: StateFiles) -> Edit[None]:
@@ -280,7 +282,9 @@ def record_run(keeper: Keeper, info: RunInfo, *, clock: Clock, durable: bool) ->
                     run.abandon(type(exc).__name__)
             raise
         if not run.finished:
-            run.abandon("")
+            # A verdict that could not be recorded was told to the run's caller already, who tells the person.
+            with suppress(StateError) if run.ended else nullcontext():
+                run.abandon("")
     finally:
         journal.close()
 

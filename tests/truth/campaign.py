@@ -1,0 +1,77 @@
+"""Plays histories and prints figures: `python -m tests.truth.campaign --histories 200`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.truth.nights import History, Night, furnish, play
+from tests.truth.oracles import AT_THE_END, false_sentences
+from tests.truth.scene import staged
+
+NIGHTS = 4
+
+
+@dataclass(slots=True)
+class Judged:
+    """What came of one history."""
+
+    nights: int = 0
+    drawings: int = 0
+    writing: int = 0
+    killed: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    false: list[str] = field(default_factory=list)
+
+
+def judged(seed: int, folder: Path, *, nights: int = NIGHTS) -> Judged:
+    """Play one history and ask every oracle."""
+    done, history = Judged(), furnish(folder, seed)
+
+    def judge(at: History, night: Night) -> None:
+        done.nights += 1
+        done.drawings += len(night.texts)
+        done.writing += bool(night.posts)
+        done.killed += night.answer.killed
+        done.outcomes.update(str(row.get("outcome")) for row in night.rows.values())
+        done.false += false_sentences(at, night)
+
+    with staged(history.scene):
+        play(history, nights, judge)
+        done.drawings += len(history.texts)
+        for oracle in AT_THE_END:
+            done.false += [f"seed {seed}, at the end: {one}" for one in oracle(history)]
+    return done
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--histories", type=int, default=100)
+    parser.add_argument("--first", type=int, default=1)
+    options = parser.parse_args()
+    total, false = Judged(), []
+    for seed in range(options.first, options.first + options.histories):
+        with tempfile.TemporaryDirectory() as folder:
+            one = judged(seed, Path(folder))
+        total.nights += one.nights
+        total.drawings += one.drawings
+        total.writing += one.writing
+        total.killed += one.killed
+        total.outcomes += one.outcomes
+        false += one.false
+    print(
+        f"histories {options.histories}, nights {total.nights}, of which wrote {total.writing}, killed {total.killed}"
+    )
+    print(f"drawings compared {total.drawings}; outcomes {dict(total.outcomes)}")  # noqa: T201
+    print(f"false sentences {len(false)}")  # noqa: T201
+    for line in false[:40]:
+        print(f"  {line}")  # noqa: T201
+    return bool(false)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
