@@ -63,9 +63,8 @@ def main() -> int:
         total.killed += one.killed
         total.outcomes += one.outcomes
         false += one.false
-    print(
-        f"histories {options.histories}, nights {total.nights}, of which wrote {total.writing}, killed {total.killed}"
-    )
+    figures = f"nights {total.nights}, of which {total.writing} wrote and {total.killed} were killed"
+    print(f"histories {options.histories}, {figures}")  # noqa: T201
     print(f"drawings compared {total.drawings}; outcomes {dict(total.outcomes)}")  # noqa: T201
     print(f"false sentences {len(false)}")  # noqa: T201
     for line in false[:40]:
