@@ -1,86 +1,97 @@
-"""Planted bugs: the shipped code with one thought missing, put in place in this process and taken out again.
+"""Planted bugs: functions of the shipped code, replaced in this process by ones with a thought missing, and put back.
 
-Each bug is a list of edits, "in this function this text becomes that". The campaign has to find every one of them;
-an oracle that no bug ever wakes proves nothing.
+The campaign has to find every one of them; an oracle that no bug ever wakes proves nothing. A bug names what it
+replaces as Python does, so what a function is made of may change freely, and one that is gone fails the import.
 """
 
 from __future__ import annotations
 
+import functools
 import importlib
-import inspect
 import sys
-import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from tests.torture.planted import BUGS
+Spoilt = Callable[..., Any]
+"""Called with the original function and then with the original's own arguments."""
 
-__all__ = ["BUGS", "Bug", "planted"]
+
+class Planter:
+    """Replaces functions, methods and properties, and takes every replacement out again."""
+
+    def __init__(self) -> None:
+        self._undo: list[tuple[Any, str, Any]] = []
+
+    def instead(self, original: Any) -> Callable[[Spoilt], Spoilt]:
+        """Put the decorated function in the place of `original`, wherever the program holds it."""
+
+        def put(spoilt: Spoilt) -> Spoilt:
+            inner = original.fget if isinstance(original, property) else original
+
+            @functools.wraps(inner)
+            def replacement(*args: Any, **kwargs: Any) -> Any:
+                return spoilt(inner, *args, **kwargs)
+
+            owner: Any = importlib.import_module(inner.__module__)
+            *classes, name = inner.__qualname__.split(".")
+            for each in classes:
+                owner = getattr(owner, each)
+            new = property(replacement) if isinstance(original, property) else replacement
+            self._set(owner, name, new)
+            if not classes:  # others that imported it by name hold it too, and so do tables of rules
+                for module in [m for n, m in sys.modules.items() if n.startswith("reconciler.") and m is not owner]:
+                    self._replace_in(module, original, new)
+            return spoilt
+
+        return put
+
+    def _replace_in(self, module: Any, original: object, new: object) -> None:
+        for name, value in list(vars(module).items()):
+            if value is original:
+                self._set(module, name, new)
+            elif isinstance(value, tuple) and any(row is original for row in value):
+                self._set(module, name, tuple(new if row is original else row for row in value))
+
+    def _set(self, owner: Any, name: str, value: object) -> None:
+        self._undo.append((owner, name, vars(owner)[name]))
+        setattr(owner, name, value)
+
+    def take_out(self) -> None:
+        """Put back what was there before."""
+        while self._undo:
+            owner, name, value = self._undo.pop()
+            setattr(owner, name, value)
 
 
 @dataclass(frozen=True, slots=True)
 class Bug:
-    """A name and its edits: (module:qualified name, old text, new text)."""
+    """A name, and what puts the bug in place."""
 
     name: str
-    edits: tuple[tuple[str, str, str], ...]
+    plant: Callable[[Planter], None]
 
 
-ALL = tuple(Bug(name, edits) for name, edits in BUGS.items())
+ALL: list[Bug] = []
 
 
-class OutOfDate(AssertionError):
-    """The code that a bug would spoil has changed: the bug must be planted anew."""
+def bug(name: str) -> Callable[[Callable[[Planter], None]], Callable[[Planter], None]]:
+    """Enter a bug into the table."""
+
+    def enter(plant: Callable[[Planter], None]) -> Callable[[Planter], None]:
+        ALL.append(Bug(name, plant))
+        return plant
+
+    return enter
 
 
 @contextmanager
 def planted(bug: Bug) -> Iterator[None]:
     """Put the bug in place for as long as the context lasts."""
-    undo: list[tuple[Any, str, Any]] = []
-    by_place: dict[str, list[tuple[str, str]]] = {}
-    for place, old, new in bug.edits:
-        by_place.setdefault(place, []).append((old, new))
+    planter = Planter()
     try:
-        for place, edits in by_place.items():
-            undo += _spoil(place, edits)
+        bug.plant(planter)
         yield
     finally:
-        for owner, name, value in reversed(undo):
-            setattr(owner, name, value)
-
-
-def _spoil(place: str, edits: list[tuple[str, str]]) -> list[tuple[Any, str, Any]]:
-    module_name, _, qualified = place.partition(":")
-    module: Any = importlib.import_module(f"reconciler.{module_name}")
-    owner: Any = module
-    *classes, name = qualified.split(".")
-    for each in classes:
-        owner = getattr(owner, each)
-    original = inspect.getattr_static(owner, name)
-    source = textwrap.dedent(inspect.getsource(original.fget if isinstance(original, property) else original))
-    for old, new in edits:
-        if old not in source:
-            raise OutOfDate(f"{place} does not hold {old!r} any more")
-        source = source.replace(old, new)
-    scope: dict[str, Any] = {}
-    # `from __future__ import annotations` of the module does not reach code that is compiled apart.
-    exec(  # noqa: S102 - text of ours, in place of text of ours
-        compile("from __future__ import annotations\n" + source, f"<planted in {place}>", "exec"),
-        module.__dict__,
-        scope,
-    )
-    spoilt = scope[name]
-    undo = [(owner, name, original)]
-    setattr(owner, name, spoilt)
-    if owner is module:  # others that imported it by name hold it too
-        for other in [m for n, m in sys.modules.items() if n.startswith("reconciler.") and m is not module]:
-            if getattr(other, name, None) is original:
-                undo.append((other, name, original))
-                setattr(other, name, spoilt)
-        for table, rows in list(vars(module).items()):  # and so do tables of rules
-            if isinstance(rows, tuple) and any(row is original for row in rows):
-                undo.append((module, table, rows))
-                setattr(module, table, tuple(spoilt if row is original else row for row in rows))
-    return undo
+        planter.take_out()

@@ -19,9 +19,9 @@ from typing import Any
 
 import reconciler
 from tests.torture import backtest, processes, window
-from tests.torture.bugs import ALL
 from tests.torture.hunt import hunt
 from tests.torture.plans import play_plan
+from tests.torture.planted import ALL
 from tests.torture.schedules import play_schedule
 from tests.torture.sweep import Result, play, sampled_pairs, single_faults
 

@@ -170,6 +170,7 @@ class Evidence:
     def _lists(self, run: int, path: str, rows: str, total: str) -> list[CompleteList]:
         found: list[CompleteList] = []
         walk: _Walk | None = None
+        counts_list = total == "total"  # HaloPSA's may be the rows of the page, until an empty page still tells it
         for record in self.requests:
             number = record.number
             if self.owner.get(number) != run or record.path != path or record.method != "GET":
@@ -179,11 +180,12 @@ class Evidence:
                 continue
             query = dict(record.query)
             if query.get("offset", "0") == "0" and query.get("page_no", "1") == "1":
-                proves = page[1] is not None and (total == "total" or page[1] > len(page[0]))
+                proves = page[1] is not None and (counts_list or page[1] > len(page[0]))
                 walk = _Walk(total=page[1] if proves else None, began=number, began_at=record.time.timestamp())
             place = int(query.get("offset", query.get("page_no", "0")))
             if walk is not None and walk.take(place, *page):
                 found.append(CompleteList(walk.began, number, walk.began_at, tuple(walk.rows.values())))
+                counts_list = counts_list or (not page[0] and page[1] == len(walk.rows) > 0)
         return found
 
     def partner_of(self, run: int) -> str | None:
@@ -271,7 +273,7 @@ class CompleteList:
 
 @dataclass(slots=True, kw_only=True)
 class _Walk:
-    """A list on its way. `total` is None where none proves anything: HaloPSA's may be the rows of the page."""
+    """A list on its way. `total` is None where none proves anything: then an empty page ends it."""
 
     total: int | None
     began: int

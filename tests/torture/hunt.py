@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from random import Random
 
-from tests.torture.bugs import Bug, planted
 from tests.torture.plans import play_plan
+from tests.torture.planted import Bug, planted
 from tests.torture.schedules import play_schedule
 from tests.torture.sweep import Result, play, single_faults
 

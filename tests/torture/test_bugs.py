@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.torture.bugs import ALL, Bug, planted
 from tests.torture.hunt import hunt
+from tests.torture.planted import ALL, Bug, planted
 
 SOON = (
     "blind retry of a create",
