@@ -23,6 +23,7 @@ from reconciler.cli.reporting import (
     read,
     with_patience,
 )
+from reconciler.clock import SystemClock
 from reconciler.errors import ExitCode, UsageError
 from reconciler.forge.github import GitHub, Kept
 from reconciler.forge.head import require_head
@@ -31,6 +32,8 @@ from reconciler.forge.ping import VARIABLE
 from reconciler.forge.ping import ping as call
 from reconciler.forge.words import SUMMARY_LIMIT
 from reconciler.providers.credentials import read_credentials
+from reconciler.state.git import GitState
+from reconciler.state.open import open_state
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -107,7 +110,9 @@ def head_check(options: CommonOptions, output: str) -> int:  # noqa: ARG001 - -o
     Example:
       reconciler ci head-check
     """
-    head = require_head(options.mappings, os.environ)
+    state = open_state(options.state, mappings_path=options.mappings, clock=SystemClock(), environ=os.environ)
+    remote = state.remote if isinstance(state, GitState) else None
+    head = require_head(options.mappings, os.environ, remote=remote)
     tell(f"{options.mappings} is that of {head.branch} at {head.commit[:12]}, its newest commit.")
     return 0
 

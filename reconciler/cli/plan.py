@@ -32,7 +32,7 @@ from reconciler.planning.observation import clients_to_count, observe
 from reconciler.planning.rules import Level
 from reconciler.planning.snapshot import MAKE_ANOTHER, Snapshot, dump_snapshot, read_snapshot
 from reconciler.run import make_plan
-from reconciler.state.gitcommand import Git
+from reconciler.state.gitcommand import Git, hint_for
 
 GIT_SECONDS = 20
 
@@ -160,14 +160,14 @@ def load_base(wiring: Wiring, ref: str) -> Mappings | None:
         raise UsageError(f"--against {ref}: that is no git reference.")
     git = Git(path.parent, os.environ)
     try:
-        known = git.run("rev-parse", "--verify", "--quiet", f"{ref}^{{commit}}", seconds=GIT_SECONDS)
+        known = git.run("rev-parse", "--verify", f"{ref}^{{commit}}", seconds=GIT_SECONDS)
         shown = git.run("show", f"{ref}:./{path.name}", seconds=GIT_SECONDS)
     except StateError as error:
         raise UsageError("--against needs git, and it could not be run.", hint=error.message) from error
     if not known.ok:
-        raise UsageError(
-            f"--against: git knows no commit {ref!r}.", hint="Fetch it first (in CI: fetch-depth: 0), or name another."
-        )
+        hint = hint_for(known.complaint) or "Fetch it first (in CI: fetch-depth: 0), or name another."
+        words = known.complaint or f"exit code {known.code}"
+        raise UsageError(f"--against: git knows no commit {ref!r}. It said: {words}", hint=hint)
     if not shown.ok:
         tell(f"{path.name} does not exist at {safe(ref)}: every change comes from this edit.")
         return None

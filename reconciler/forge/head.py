@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.errors import ConfigError, StateError
-from reconciler.state.gitcommand import NETWORK_SECONDS, Git
+from reconciler.state.gitcommand import NETWORK_SECONDS, Git, choose_remote
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,14 +18,14 @@ class Head:
     commit: str
 
 
-def require_head(mappings: Path, environ: Mapping[str, str], *, remote: str = "origin") -> Head:
+def require_head(mappings: Path, environ: Mapping[str, str], *, remote: str | None = None) -> Head:
     """Return the remote's head when mappings.yaml is exactly as it stands there.
 
     Raises `ConfigError` for an older (or newer) checkout and for a file that was edited after it, `StateError` when
     the remote cannot be asked.
     """
     git = Git(mappings.absolute().parent, environ)
-    head = _remote_head(git, remote)
+    head = _remote_head(git, remote or choose_remote(git))
     here = git.ask("rev-parse", "--verify", "HEAD^{commit}")
     if here != head.commit:
         raise ConfigError(

@@ -15,6 +15,7 @@ next run there.
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
@@ -29,7 +30,7 @@ from reconciler.state.base import RunInfo, RunState
 from reconciler.state.directory import run_lock
 from reconciler.state.document import STATE_FILE, StateDocument, decode, encode
 from reconciler.state.files import PrivateDirectory, StateFiles
-from reconciler.state.gitcommand import NETWORK_SECONDS, Git, GitAnswer, clean
+from reconciler.state.gitcommand import NETWORK_SECONDS, Git, GitAnswer, choose_remote, clean
 from reconciler.state.gitfiles import CommitFiles, Overlay, write_commit
 from reconciler.state.history import HISTORY_FOLDER, History
 from reconciler.state.journal import JOURNAL_FOLDER, Journal
@@ -41,13 +42,19 @@ PUSH_TRIES = 12
 UNMOVED_TRIES = 3
 """A remote that refuses a push this often though nobody else changed the branch does not want it."""
 
+_FETCH_OPTIONS = ("--quiet", "--no-tags", "--no-write-fetch-head", "--refmap=")
+
+_READ_ONLY = re.compile(r"[Pp]ermission denied|insufficient permission|Read-only file system")
+"""How git says that it may not write into the clone."""
+
 T = TypeVar("T")
 
 
 class GitState:
     """`StateStore` on a branch of a git remote, made at the first write. Reading fetches the branch.
 
-    `repository` is any directory inside the clone. Raises `StateError` where the remote cannot be reached.
+    `repository` is any directory inside the clone. The remote is origin, or the one that is there, or the first word
+    of a `branch` such as "upstream/reconciler-state". Raises `StateError` where the remote cannot be reached.
     `lock_runs=False` leaves out the clone's run lock, so that tests can show that safety does not hang on it.
     """
 
@@ -57,7 +64,6 @@ class GitState:
         *,
         clock: Clock,
         branch: str = DEFAULT_BRANCH,
-        remote: str = "origin",
         environ: Mapping[str, str] | None = None,
         lock_runs: bool = True,
     ) -> None:
@@ -65,26 +71,31 @@ class GitState:
         self._repository = repository
         self._clock = clock
         self._branch = branch
-        self._remote = remote
+        self._place: tuple[str, str] | None = None
         self._lock_runs = lock_runs
 
     @property
     def location(self) -> str:
-        return f"branch {self._branch} of {self._remote}"
+        try:
+            branch, remote = self._branch_and_remote()
+        except StateError:  # whatever is wrong is told by the first read
+            branch, remote = self._branch, "origin"
+        return f"branch {branch} of {remote}"
 
     @property
     def history(self) -> History:
         """What was recorded over time: the newest known where the remote does not answer, so it works offline."""
         branch = self._state_branch()
         try:
-            branch.fetch()
+            branch.fetch_to_read()
         except StateError:
             if branch.tip is None:
                 raise
-        return History(Overlay(CommitFiles(self._git, branch.tip), self._local()))
+        return History(Overlay(branch.files, self._local()))
 
     def read(self) -> Recorded:
-        branch = self._fetched()
+        branch = self._state_branch()
+        branch.fetch_to_read()
         return recorded_in(branch.document, Overlay(branch.files, self._local()), durable=True)
 
     def open_run(self, info: RunInfo) -> AbstractContextManager[RunState]:
@@ -103,26 +114,33 @@ class GitState:
             with suppress(StateError):  # what stays here is looked at again by the next run
                 keeper.forget_pushed_journals()
 
-    def _fetched(self) -> StateBranch:
-        branch = self._state_branch()
-        branch.fetch()
-        return branch
-
     def _state_branch(self) -> StateBranch:
         if not self._git.run("check-ref-format", f"refs/heads/{self._branch}").ok or self._branch.startswith("-"):
             raise StateError(f"{self._branch!r} cannot be a branch.", hint="Name one with --state git:BRANCH.")
-        self._git.ask("rev-parse", "--git-dir")
-        if not self._git.run("config", f"remote.{self._remote}.url").ok:
-            raise StateError(
-                f"{self._repository} is not in a git clone with a remote named {self._remote}.",
-                hint="Run inside the clone, or use --state directory:PATH.",
-            )
-        return StateBranch(self._git, remote=self._remote, branch=self._branch)
+        branch, remote = self._branch_and_remote()
+        return StateBranch(self._git, remote=remote, branch=branch)
+
+    def _branch_and_remote(self) -> tuple[str, str]:
+        """Where the branch is called REMOTE/BRANCH, as git itself writes it, and there is such a remote: those two."""
+        if self._place is None:
+            first, _, rest = self._branch.partition("/")
+            if rest and first in self._git.run("remote").text.splitlines():
+                self._place = rest, first
+            else:
+                self._place = self._branch, choose_remote(self._git)
+        return self._place
+
+    @property
+    def remote(self) -> str:
+        """The remote's name. Raises `StateError` where there is none."""
+        return self._branch_and_remote()[1]
 
     def _local(self) -> PrivateDirectory:
         """Where this clone keeps its lock and the journals that are not pushed yet: inside its git directory."""
         common = self._git.ask("rev-parse", "--path-format=absolute", "--git-common-dir")
-        return PrivateDirectory(Path(common) / "reconciler" / quote(self._branch, safe=""))
+        branch, remote = self._branch_and_remote()
+        name = branch if remote == "origin" else f"{remote}/{branch}"
+        return PrivateDirectory(Path(common) / "reconciler" / quote(name, safe=""))
 
 
 class StateBranch:
@@ -133,12 +151,13 @@ class StateBranch:
         self.name = f"{remote}/{branch}"
         self._remote = remote
         self._head = f"refs/heads/{branch}"
-        self._kept = f"refs/reconciler/{branch}"
+        self._in_memory: CommitFiles | None = None
+        self._kept = f"refs/reconciler/{branch}" if remote == "origin" else f"refs/reconciler-of/{remote}/{branch}"
         self.tip = git.run("rev-parse", "--verify", "--quiet", f"{self._kept}^{{commit}}").text or None
 
     @property
     def files(self) -> CommitFiles:
-        return CommitFiles(self.git, self.tip)
+        return self._in_memory or CommitFiles(self.git, self.tip)
 
     @property
     def document(self) -> StateDocument:
@@ -169,9 +188,30 @@ class StateBranch:
         self.tip = self.git.ask("rev-parse", "--verify", f"{self._kept}^{{commit}}")
         return None
 
+    def fetch_to_read(self) -> None:
+        """As `fetch`, also in a clone that cannot be written to."""
+        try:
+            self.fetch()
+        except StateError as exc:
+            if not _READ_ONLY.search(exc.message) or not self._fetch_into_memory():
+                raise
+
+    def _fetch_into_memory(self) -> bool:
+        """Read the newest commit whole, without writing into the clone; False where that does not work either."""
+        newest = self.git.run("ls-remote", self._remote, self._head, seconds=NETWORK_SECONDS).text.partition("\t")[0]
+        if not newest:
+            return False
+        with tempfile.TemporaryDirectory(prefix="reconciler-objects-") as folder:
+            git = self.git.with_new_objects_in(Path(folder))
+            fetched = git.run("fetch", *_FETCH_OPTIONS, self._remote, self._head, seconds=NETWORK_SECONDS)
+            if not fetched.ok or not git.run("cat-file", "-e", f"{newest}^{{commit}}").ok:
+                return False
+            self.tip, self._in_memory = newest, CommitFiles(git, newest).load()
+        return True
+
     def _fetch_branch(self) -> GitAnswer:
-        options = ("--quiet", "--no-tags", "--no-write-fetch-head", "--refmap=")
-        return self.git.run("fetch", *options, self._remote, f"+{self._head}:{self._kept}", seconds=NETWORK_SECONDS)
+        refs = f"+{self._head}:{self._kept}"
+        return self.git.run("fetch", *_FETCH_OPTIONS, self._remote, refs, seconds=NETWORK_SECONDS)
 
     def _refuse_if_it_was_there(self) -> None:
         if self.tip is not None:

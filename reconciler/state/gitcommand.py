@@ -65,9 +65,9 @@ class GitAnswer:
 class Git:
     """git in one repository. Raises `StateError` when git is missing or takes too long."""
 
-    def __init__(self, repository: Path, environ: Mapping[str, str]) -> None:
+    def __init__(self, repository: Path, environ: Mapping[str, str], *, more: Mapping[str, str] | None = None) -> None:
         self._repository = repository
-        self._environ = _environment(environ)
+        self._environ = {**_environment(environ), **(more or {})}
         self._program = shutil.which("git", path=self._environ.get("PATH"))
 
     def run(
@@ -109,11 +109,18 @@ class Git:
                 raise
         return GitAnswer(code=process.returncode, output=output, complaint=clean(complaint))
 
+    def with_new_objects_in(self, folder: Path) -> Git:
+        """The same repository, with new objects in `folder`: for a clone that cannot be written to."""
+        objects = self.ask("rev-parse", "--path-format=absolute", "--git-path", "objects")
+        places = {"GIT_OBJECT_DIRECTORY": str(folder), "GIT_ALTERNATE_OBJECT_DIRECTORIES": objects}
+        return Git(self._repository, self._environ, more=places)
+
     def ask(self, *arguments: str, stdin: bytes = b"", extra: Mapping[str, str] | None = None) -> str:
         """Run a local command that must succeed; return its output. Raises `StateError`."""
         answer = self.run(*arguments, stdin=stdin, extra=extra)
         if not answer.ok:
-            raise StateError(f"git {arguments[0]} failed: {answer.complaint or f'exit code {answer.code}'}")
+            words = answer.complaint or f"exit code {answer.code}"
+            raise StateError(f"git {arguments[0]} failed: {words}", hint=hint_for(words))
         return answer.text
 
     def identity(self) -> dict[str, str]:
@@ -126,6 +133,46 @@ class Git:
                     if not self._environ.get(variable):
                         missing[variable] = value
         return missing
+
+
+def choose_remote(git: Git) -> str:
+    """The remote that is meant where nobody names one: origin, the current branch's, or the only one.
+
+    Raises `StateError` outside a repository, and where nothing says which of several is meant.
+    """
+    inside = git.run("rev-parse", "--git-dir")
+    if not inside.ok:
+        raise StateError(f"A git repository is needed here: {inside.complaint}", hint=hint_for(inside.complaint))
+    remotes = git.run("remote").text.splitlines()
+    if "origin" in remotes:
+        return "origin"
+    branch = git.run("symbolic-ref", "--quiet", "--short", "HEAD").text
+    upstream = git.run("config", f"branch.{branch}.remote").text if branch else ""
+    if upstream in remotes:
+        return upstream
+    if len(remotes) == 1:
+        return remotes[0]
+    if remotes:
+        raise StateError(
+            f"Which remote is meant? There are {', '.join(remotes)}, and none is named origin.",
+            hint=f"Name it, for example --state git:{remotes[0]}/reconciler-state, or in RECONCILER_STATE.",
+        )
+    raise StateError("This git repository has no remote named origin, nor any other.", hint=_ADD_REMOTE)
+
+
+_ADD_REMOTE = "Add it: `git remote add origin URL`. Or keep the state in a directory: --state directory:.reconciler"
+
+
+def hint_for(complaint: str) -> str:
+    """What to do about git's own words, where they are about the repository as such; else nothing."""
+    if "not a git repository" in complaint:
+        return (
+            "Run it inside the clone of your repository. There is none yet? `git init`, then `git remote add origin "
+            "URL`. Without git the state is kept in a directory: --state directory:.reconciler"
+        )
+    if "dubious ownership" in complaint:
+        return "The folder belongs to another user. If that is as it should be, run the command that git names."
+    return ""
 
 
 def commit_of(file: Path, environ: Mapping[str, str]) -> str:

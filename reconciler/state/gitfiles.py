@@ -25,12 +25,20 @@ class CommitFiles:
     def __init__(self, git: Git, commit: str | None) -> None:
         self._git = git
         self._entries = _list_entries(git, commit) if commit else {}
+        self._loaded: dict[str, bytes] = {}
+
+    def load(self) -> CommitFiles:
+        """Read all files now, so that none needs git later."""
+        self._loaded = {name: self.read(name) or b"" for name, entry in self._entries.items() if entry.regular}
+        return self
 
     def holds_anything_outside(self, folders: Collection[str]) -> bool:
         """True where the commit has files outside these folders."""
         return any(name.partition("/")[0] not in folders for name in self._entries)
 
     def read(self, name: str) -> bytes | None:
+        if name in self._loaded:
+            return self._loaded[name]
         entry = self._entries.get(name)
         if entry is None:
             return None

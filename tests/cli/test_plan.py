@@ -139,6 +139,28 @@ def test_against_a_reference_the_edit_is_told_from_what_happens_anyway(bench: Be
     assert causes["infima-103"] is None
 
 
+def test_git_s_own_words_are_passed_on(bench: Bench) -> None:
+    answer = bench.run("plan", "--against", "HEAD")
+    assert "not a git repository" in answer.err
+    assert "git init" in answer.err
+    assert "fetch-depth" not in answer.err
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root has files of others")
+def test_a_folder_of_another_owner_is_no_matter_of_depth(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    git(bench, "init", "-q")
+    git(bench, "add", "mappings.yaml")
+    git(bench, "commit", "-qm", "base")
+    for place in (bench.folder, bench.folder / ".git"):
+        os.chown(place, 12345, 12345)
+    answer = bench.run("plan", "--against", "HEAD")
+    assert answer.code == 64
+    assert "dubious ownership" in answer.err
+    assert "git config --global --add safe.directory" in answer.err
+    assert "fetch-depth" not in answer.err
+
+
 @pytest.mark.parametrize("reference", ["no-such-branch", "--upload-pack=x"])
 def test_an_unknown_reference_is_a_usage_error(bench: Bench, reference: str) -> None:
     git(bench, "init", "-q")

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -457,6 +458,103 @@ def test_place_without_a_remote_is_refused(tmp_path: Path, clock: StillClock, gi
         GitState(tmp_path / "lone", clock=clock, environ=git_environ).read()
     with pytest.raises(StateError, match="not a git repository"):
         GitState(tmp_path, clock=clock, environ=git_environ).read()
+
+
+def test_outside_a_repository_the_next_step_is_said(
+    tmp_path: Path, clock: StillClock, git_environ: dict[str, str]
+) -> None:
+    with pytest.raises(StateError, match="not a git repository") as caught:
+        GitState(tmp_path, clock=clock, environ=git_environ).read()
+    assert "git init" in caught.value.hint
+    assert "--state directory:.reconciler" in caught.value.hint
+
+
+@pytest.mark.parametrize("spec", [BRANCH, f"upstream/{BRANCH}"])
+def test_the_only_remote_is_taken_whatever_its_name(
+    work: Path, remote: Path, clock: StillClock, git_environ: dict[str, str], spec: str
+) -> None:
+    git(work, git_environ, "remote", "rename", "origin", "upstream")
+    store = GitState(work, clock=clock, branch=spec, environ=git_environ)
+    assert store.location == f"branch {BRANCH} of upstream"
+    with store.open_run(run_info()) as run:
+        run.finish(verdict())
+    assert BRANCH in git(remote, git_environ, "branch", "--list")
+    assert len(store.history.runs()) == 1
+
+
+def test_one_of_several_remotes_is_named_like_git_names_it(
+    work: Path, tmp_path: Path, clock: StillClock, git_environ: dict[str, str]
+) -> None:
+    other = tmp_path / "other.git"
+    git(tmp_path, git_environ, "init", "-q", "--bare", str(other))
+    git(work, git_environ, "remote", "add", "upstream", str(other))
+    for branch, place in ((BRANCH, "origin"), (f"upstream/{BRANCH}", "upstream"), ("a/b", "origin")):
+        store = GitState(work, clock=clock, branch=branch, environ=git_environ)
+        assert store.remote == place
+        with store.open_run(run_info()) as run:
+            run.finish(verdict())
+    assert git(other, git_environ, "branch", "--list").split() == [BRANCH]
+
+
+def test_several_remotes_without_origin_are_listed(work: Path, clock: StillClock, git_environ: dict[str, str]) -> None:
+    git(work, git_environ, "remote", "rename", "origin", "here")
+    git(work, git_environ, "remote", "add", "there", "https://git.example.com/x.git")
+    git(work, git_environ, "checkout", "-q", "--detach")
+    with pytest.raises(StateError, match="There are here, there") as caught:
+        GitState(work, clock=clock, environ=git_environ).read()
+    assert "--state git:here/reconciler-state" in caught.value.hint
+
+
+READ_ONLY = """
+import os, sys
+from pathlib import Path
+from reconciler.state.git import GitState
+from tests.state.samples import StillClock
+if os.geteuid() == 0:
+    os.setgid(65534); os.setuid(65534)
+state = GitState(Path(sys.argv[1]), clock=StillClock())
+print(len(state.history.runs()), sorted(state.read().bindings))
+try:
+    with state.open_run(None):
+        pass
+except Exception as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("depth", [[], ["--depth=1"]])
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="permissions of files")
+def test_a_clone_that_cannot_be_written_to_can_be_planned_from(
+    state: GitState, tmp_path: Path, remote: Path, git_environ: dict[str, str], depth: list[str]
+) -> None:
+    place = tmp_path / "read-only"
+    git(tmp_path, git_environ, "clone", "-q", *depth, f"file://{remote}", str(place))
+    with state.open_run(run_info()) as run:  # the clone knows nothing of it yet
+        run.record_attempts([attempt("acme")])
+        run.record_bindings([binding("acme", 9001)])
+        run.finish(verdict())
+    (tmp_path / "gitconfig").write_text("[safe]\n\tdirectory = *\n")
+    for folder, folders, names in os.walk(tmp_path):
+        for name in [*folders, *names, ""]:
+            path = Path(folder) / name
+            path.chmod((path.stat().st_mode | 0o555 if path.is_dir() else path.stat().st_mode | 0o444) & 0o555)
+    for above in tmp_path.parents:
+        if above == Path("/tmp"):  # noqa: S108 - where pytest's folders lie
+            break
+        above.chmod(above.stat().st_mode | 0o055)
+    home = {"GIT_CONFIG_GLOBAL": str(tmp_path / "gitconfig")}
+    paths = {"PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONDONTWRITEBYTECODE": "1"}
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", READ_ONLY, str(place)],
+            env={**git_environ, **home, **paths}, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+    finally:
+        for folder, folders, _ in os.walk(tmp_path):
+            for name in [*folders, ""]:
+                (Path(folder) / name).chmod(0o755)
+    assert done.stdout.startswith("1 ['acme']\n"), (done.returncode, done.stdout, done.stderr)
+    assert "Permission denied" in done.stdout.splitlines()[1]
 
 
 def test_missing_git_is_said(work: Path, clock: StillClock, git_environ: dict[str, str]) -> None:
