@@ -297,6 +297,45 @@ class Subscription:
         return self.type == SUBSCRIPTION_TYPE
 
 
+class Standing(StrEnum):
+    """How a Subscription that is ours stands in a complete listing."""
+
+    LIVE = "live"
+    INACTIVE = "inactive"
+    DELETED = "deleted"
+    GONE = "gone"  # the listing does not have its id
+    LET_GO = "let-go"  # no mapping, record or marker calls it ours any more: what it bills is not looked at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """One Subscription that is ours, as a complete listing shows it.
+
+    `quantity` is what it bills: 0 where it is inactive, deleted or gone, None where HaloPSA gave no whole number or
+    nobody looks any more. `managed` is false where no mapping of the file claims it; `key` is then the one it had.
+    """
+
+    subscription_id: SubscriptionId
+    key: MappingKey
+    quantity: int | None
+    standing: Standing = Standing.LIVE
+    managed: bool = True
+    customer_id: HaloCustomerId | None = None
+    customer: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """What one complete listing showed of our Subscriptions, sorted by id. `at` is when the listing began.
+
+    In a run's verdict `rows` are all of them; in a line of the history those that differ from what the lines before
+    it tell.
+    """
+
+    at: datetime
+    rows: tuple[Shown, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tenant:
     """Which two systems a run spoke to. INFIMA has no partner id, so its name stands for it (infima.md 3)."""
@@ -307,7 +346,10 @@ class Tenant:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """Everything read from both systems in one run: complete lists, sorted by id, or no observation at all."""
+    """Everything read from both systems in one run: complete lists, sorted by id, or no observation at all.
+
+    `listed_at` is when the listing of Subscriptions began, where that is not `taken_at`: counting users takes long.
+    """
 
     taken_at: datetime
     tenant: Tenant
@@ -315,6 +357,7 @@ class Observation:
     user_counts: tuple[UserCount | UnreadableUsers, ...]
     customers: tuple[HaloCustomer, ...]
     subscriptions: tuple[Subscription, ...]
+    listed_at: datetime | None = None
 
 
 # ---------------------------------------------------------------------------------------------------------------------

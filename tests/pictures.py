@@ -20,7 +20,9 @@ from rich.text import Text
 
 from reconciler import __version__
 from reconciler.errors import ReconcilerError
-from reconciler.history.timeline import changes_by_key, draw_timeline, month_of
+from reconciler.history.months import month_of
+from reconciler.history.points import changes_by_key
+from reconciler.history.timeline import draw_timeline
 from reconciler.plan_document import plan_document, with_outcomes
 from reconciler.planning.context import PlanOptions
 from reconciler.planning.rules import Allowance, Rule

@@ -10,7 +10,8 @@ from reconciler.cli.past import parse_date
 from reconciler.cli.wiring import wire
 from reconciler.history.backtest import Backtest, Night, Outcome
 from reconciler.history.backtest import backtest as replay
-from reconciler.history.timeline import draw_timeline, recorded_prices
+from reconciler.history.points import recorded_prices
+from reconciler.history.timeline import draw_timeline
 from reconciler.model import Json
 from reconciler.render.grid import Cell, Column
 

@@ -11,7 +11,7 @@ from reconciler.cli.output import safe, say, show_json, show_table, tell
 from reconciler.cli.past import parse_date, require_recorded
 from reconciler.cli.wiring import wire
 from reconciler.errors import ExitCode, UsageError
-from reconciler.history.timeline import ending_of
+from reconciler.history.endings import ending_of
 from reconciler.model import Json
 from reconciler.render.grid import Cell, Column
 from reconciler.state.history import History, PastChange, PastRun

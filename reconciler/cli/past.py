@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, tzinfo
 
 from reconciler.cli.output import closest, safe, tell
 from reconciler.cli.wiring import Wiring
@@ -32,6 +32,12 @@ def load_past(wiring: Wiring) -> Past:
     except ReconcilerError as error:
         tell(safe(f"{error.message}, so customers are shown without names where only that file knows them."))
     return Past(runs=history.runs(), snapshots=history.snapshots(), recorded=store.read(), mappings=mappings)
+
+
+def zone_of(mappings: Mappings | None) -> tzinfo:
+    """The time zone in which days and months are meant; UTC where mappings.yaml cannot be used."""
+    del mappings
+    return UTC
 
 
 def parse_date(text: str, option: str) -> datetime:

@@ -15,7 +15,9 @@ from reconciler.cli.output import tell
 from reconciler.cli.past import Past, load_past
 from reconciler.cli.wiring import Wiring, wire
 from reconciler.errors import UsageError
-from reconciler.history.timeline import changes_by_key, draw_timeline, month_of, parse_month, recorded_prices
+from reconciler.history.months import month_of, parse_month
+from reconciler.history.points import changes_by_key, recorded_prices
+from reconciler.history.timeline import draw_timeline
 from reconciler.model import MappingKey
 from reconciler.render.html import draw_page, make_page
 from reconciler.render.html_page import Background, Name

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from reconciler.history.timeline import Timeline, is_whole
+from reconciler.history.endings import is_whole
+from reconciler.history.timeline import Timeline
 from reconciler.model import (
     Binding,
     BindingOrigin,

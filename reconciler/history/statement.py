@@ -1,47 +1,81 @@
-"""The month's statement: what each mapping billed at the invoice day and over the month, beside INFIMA's count."""
+"""The month's statement: what each Subscription stood at on the invoice day and over the month, beside INFIMA's count.
+
+Every mapping and every Subscription that is or was ours has a row: a number, or why there is none.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
-from decimal import ROUND_HALF_UP, Decimal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
 
-from reconciler.history.timeline import Month, Point, Timeline, month_of
-from reconciler.model import HaloCustomerId, MappingKey, Mappings, Recorded, SubscriptionId, UnitPrice
-from reconciler.planning.money import CENT, estimate
+from reconciler.history.month_reader import MonthRead, MonthReader
+from reconciler.history.months import Month, end_of
+from reconciler.history.timeline import Timeline
+from reconciler.model import HaloCustomerId, MappingKey, Mappings, Recorded, Standing, SubscriptionId, UnitPrice
+from reconciler.planning.changes import Action, Outcome
+from reconciler.planning.money import estimate
+from reconciler.state.history import PastRun
+
+
+class Told(StrEnum):
+    """What a row says of the invoice day."""
+
+    KNOWN = "known"
+    NONE = "no-subscription"
+    NOT_KNOWN = "not-known"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Billed:
-    """Whom a key bills, as mappings.yaml and the state have it; the ids are None and the name empty where unknown."""
+    """Whom a key bills, as mappings.yaml and the state have it; the ids are None and the name empty where unknown.
+
+    `mapped` is false for a key that mappings.yaml does not have. `on_invoice` is None where nobody has looked, and
+    `looked_at` when somebody did.
+    """
 
     customer_id: HaloCustomerId | None = None
     customer: str = ""
     subscription_id: SubscriptionId | None = None
     price: UnitPrice | None = None
+    mapped: bool = True
+    on_invoice: bool | None = None
+    looked_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatementRow:
-    """One Subscription's month. Quantities are whole users, `average` is over the days; None where not known.
+    """One Subscription's month, or a mapping without one. Quantities are whole users, None where not known.
 
-    `counted` is INFIMA's newest recorded count at the invoice day; `difference` is what is billed beyond it (below it,
-    negative): included users, a minimum, a fixed quantity or a hold.
+    `invoiced` is what stood at the end of the invoice day, `seen_at` the newest listing by then that showed it, `why`
+    the reason where there is no number. `average` is over the `days_known` of the month's `days` so far at whose end
+    the quantity is known; days before it was ours are in neither. `counted` is INFIMA's newest recorded count at the
+    invoice day; `difference` is what stands beyond it (below it, negative): included users, a minimum, a fixed
+    quantity or a hold.
     """
 
     key: MappingKey
     whom: Billed
-    invoiced: int | None
-    first: int | None
-    last: int | None
-    peak: int | None
-    average: Decimal | None
-    counted: int | None
+    told: Told
+    invoiced: int | None = None
+    why: str = ""
+    first: int | None = None
+    last: int | None = None
+    peak: int | None = None
+    average: Decimal | None = None
+    days_known: int = 0
+    days: int = 0
+    counted: int | None = None
+    standing: Standing | None = None
+    managed: bool = True
+    seen_at: datetime | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def difference(self) -> int | None:
-        """Users billed at the invoice day more than INFIMA counted then."""
+        """Users at the invoice day more than INFIMA counted then."""
         return None if self.invoiced is None or self.counted is None else self.invoiced - self.counted
 
     @property
@@ -52,17 +86,23 @@ class StatementRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
-    """A month's rows, sorted by customer and key. `until` is when the month ends, or now while it has not."""
+    """A month's rows, sorted by customer and key. `until` is when the month ends, or now while it has not.
+
+    `day` is the invoice day; `over` says that it has passed, so that its numbers are final.
+    """
 
     month: Month
+    day: date
+    over: bool
     invoice_at: datetime
     until: datetime
     rows: tuple[StatementRow, ...]
 
     @property
-    def invoiced(self) -> int:
-        """All users billed at the invoice day, as far as known."""
-        return sum(row.invoiced or 0 for row in self.rows)
+    def invoiced(self) -> int | None:
+        """All users at the invoice day, as far as known; None where nothing is."""
+        known = [row.invoiced for row in self.rows if row.invoiced is not None]
+        return sum(known) if known or not self.unknown else None
 
     @property
     def amounts(self) -> dict[str, Decimal]:
@@ -75,13 +115,23 @@ class Statement:
         return dict(sorted(sums.items()))
 
     @property
+    def known(self) -> int:
+        """How many rows have a number for the invoice day."""
+        return sum(row.told is Told.KNOWN for row in self.rows)
+
+    @property
     def unknown(self) -> int:
-        """How many rows have no known quantity at the invoice day."""
-        return sum(row.invoiced is None for row in self.rows)
+        """How many rows have a quantity that is not known for the invoice day."""
+        return sum(row.told is Told.NOT_KNOWN for row in self.rows)
+
+    @property
+    def unmade(self) -> int:
+        """How many mappings had no Subscription at the invoice day."""
+        return sum(row.told is Told.NONE for row in self.rows)
 
     @property
     def unpriced(self) -> int:
-        """How many rows bill somebody and have no amount, because no price is known."""
+        """How many rows have users and no amount, because no price is known."""
         return sum(bool(row.invoiced) and row.amount is None for row in self.rows)
 
 
@@ -101,70 +151,100 @@ def whom_billed(
             customer=mapping.halo_customer.name if mapping else "",
             subscription_id=binding.subscription_id if binding else mapping.subscription_id if mapping else None,
             price=(mapping.price if mapping else None) or (prices or {}).get(key),
+            mapped=mapping is not None,
         )
     return found
 
 
 def make_statement(
-    timeline: Timeline, whom: Mapping[MappingKey, Billed], month: Month, *, invoice_day: int, now: datetime
+    timeline: Timeline,
+    whom: Mapping[MappingKey, Billed],
+    month: Month,
+    *,
+    invoice_day: int,
+    now: datetime,
+    unmade: Mapping[MappingKey, str] | None = None,
 ) -> Statement:
-    """The statement of a month that has begun. The invoice day counts as a whole (UTC), and ends with the month."""
-    until = min(month.end, now)
+    """The statement of a month that has begun. The invoice day counts as a whole, and ends with the month.
+
+    `unmade` says of mappings without a Subscription why there is none; an empty reason means that nobody has looked.
+    """
     day = month.days[min(invoice_day, len(month.days)) - 1]
-    invoice_at = min(datetime.combine(day, time(), tzinfo=UTC) + timedelta(days=1), until)
-    rows = (
-        _row(
-            key, timeline.between(key, month.start, until), whom.get(key, Billed()), invoice_at=invoice_at, until=until
-        )
-        for key in timeline.points
-    )
-    kept = [row for row in rows if row is not None]
+    until = min(month.end, now)
+    reader = MonthReader(timeline=timeline, month=month, day=day, now=now)
+    found = [(read, whom.get(read.key, Billed(mapped=False))) for read in map(reader.read, timeline.lines) if read]
+    rows = [_row(read, billed) for read, billed in found]
+    rows += [_unmade_row(key, whom.get(key, Billed()), why) for key, why in (unmade or {}).items()]
     return Statement(
         month=month,
-        invoice_at=invoice_at,
+        day=day,
+        over=end_of(day, month.zone) <= now,
+        invoice_at=min(end_of(day, month.zone), until),
         until=until,
-        rows=tuple(sorted(kept, key=lambda row: (row.whom.customer.casefold(), row.key))),
+        rows=tuple(sorted(rows, key=_place)),
     )
 
 
-def _row(
-    key: MappingKey, points: tuple[Point, ...], whom: Billed, *, invoice_at: datetime, until: datetime
-) -> StatementRow | None:
-    quantities = [point.quantity for point in points if point.quantity is not None]
-    if not quantities:
-        return None
-    # A moment before the day's end: what was written at midnight belongs to the next day.
-    invoiced = _last_before(points, invoice_at)
+def _place(row: StatementRow) -> tuple[str, str, int]:
+    return row.whom.customer.casefold(), row.key, row.whom.subscription_id or 0
+
+
+def _row(read: MonthRead, whom: Billed) -> StatementRow:
+    shown = read.about.shown
+    told = Told.NONE if read.not_ours_yet else Told.NOT_KNOWN if read.invoiced is None else Told.KNOWN
+    return StatementRow(
+        key=read.key,
+        whom=replace(
+            whom,
+            subscription_id=shown.subscription_id or whom.subscription_id,
+            customer_id=shown.customer_id or whom.customer_id,
+            customer=whom.customer or shown.customer,
+        ),
+        told=told,
+        invoiced=read.invoiced,
+        why=read.why,
+        first=read.first,
+        last=read.last,
+        peak=read.peak,
+        average=read.average,
+        days_known=read.days_known,
+        days=read.days,
+        counted=read.counted,
+        standing=shown.standing,
+        managed=shown.managed,
+        seen_at=read.seen_at,
+        notes=read.notes,
+    )
+
+
+def _unmade_row(key: MappingKey, whom: Billed, why: str) -> StatementRow:
+    told = Told.NONE if why else Told.NOT_KNOWN
     return StatementRow(
         key=key,
-        whom=whom,
-        invoiced=invoiced.quantity if invoiced else None,
-        first=quantities[0],
-        last=points[-1].quantity,
-        peak=max(quantities),
-        average=_average(points, until),
-        counted=invoiced.counted if invoiced else None,
+        whom=replace(whom, subscription_id=None),
+        told=told,
+        why=why or "no run has looked at this mapping yet",
     )
 
 
-def _last_before(points: Iterable[Point], moment: datetime) -> Point | None:
-    found = None
-    for point in points:
-        if point.at < moment:
-            found = point
+def unmade_mappings(mappings: Mappings | None, timeline: Timeline, runs: Sequence[PastRun]) -> dict[MappingKey, str]:
+    """The mappings that never had a Subscription, and why; an empty reason where no run has looked at them."""
+    if mappings is None:
+        return {}
+    made = {span.shown.key for line in timeline.lines.values() for span in line if span.shown.managed}
+    looked = [run for run in runs if run.verdict.sightings != () and not run.verdict.decision]
+    same_file = bool(looked) and looked[-1].info.mappings_sha256 == mappings.sha256
+    newest = {change.key: change for run in looked for change in run.verdict.changes}
+    found = {}
+    for mapping in mappings.mappings:
+        if mapping.key in made:
+            continue
+        line, why = newest.get(mapping.key), ""
+        if line is not None and line.outcome == Outcome.HELD:
+            why = f"no Subscription: held by {line.held_by}" if line.held_by else "no Subscription: held"
+        elif line is not None and line.action == Action.CREATE:
+            why = f"no Subscription that a run saw: its create was {line.outcome}"
+        elif same_file:
+            why = "retired, and no Subscription was made" if mapping.retired else "no Subscription"
+        found[mapping.key] = why
     return found
-
-
-def _average(points: tuple[Point, ...], until: datetime) -> Decimal | None:
-    """The mean of what stood at the end of each day that has begun and whose quantity is known."""
-    daily = []
-    for day in month_of(points[0].at).days:
-        begin = datetime.combine(day, time(), tzinfo=UTC)
-        if begin >= until:
-            break
-        point = _last_before(points, begin + timedelta(days=1))
-        if point is not None and point.quantity is not None:
-            daily.append(point.quantity)
-    if not daily:
-        return None
-    return (Decimal(sum(daily)) / len(daily)).quantize(CENT, rounding=ROUND_HALF_UP)

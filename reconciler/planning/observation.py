@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypeVar
 
 from reconciler.errors import NotAuthorised
@@ -53,8 +54,10 @@ def observe(
     """
     tell = context.observe
     begun_at = context.clock.now()
+    begun: list[datetime] = []
 
     def list_subscriptions() -> tuple[Subscription, ...]:
+        begun.append(context.clock.now())
         return _phase(tell, "Reading HaloPSA Subscriptions", live.target.subscriptions, _many("rows"))
 
     pool = ThreadPoolExecutor(max_workers=4, thread_name_prefix="observe")
@@ -78,6 +81,7 @@ def observe(
         user_counts=counts,
         customers=customers.result(),
         subscriptions=reveal_markers(live.target, mappings, listing, recorded or Recorded()),
+        listed_at=begun[0],
     )
 
 

@@ -37,10 +37,8 @@ def draw_columns(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], *, w
 
     Never colour, never symbols: what a screen reader reads aloud is what there is.
     """
-    texts = [[terminal_safe(_text(cell), LONGEST, encoding=encoding) for cell in row] for row in rows]
-    widths = [max(display_width(c.title), *(display_width(row[i]) for row in texts), 0) for i, c in enumerate(columns)]
-    widths = _shrunk(columns, widths, width)
-    if sum(widths) + len(GAP) * (len(widths) - 1) > width:
+    texts, widths = _measured(columns, rows, width=width, encoding=encoding)
+    if _total(widths) > width:
         return _blocks(columns, texts)
     lines = [_line(columns, [column.title for column in columns], widths)]
     for row in texts:
@@ -49,6 +47,24 @@ def draw_columns(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], *, w
         indent = " " * (sum(widths[:-1]) + len(GAP) * (len(widths) - 1))
         lines += [indent + more for more in last[1:]]
     return "".join(f"{line}\n" for line in lines)
+
+
+def fits(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], *, width: int, encoding: str) -> bool:
+    """True where `draw_columns` draws columns, and not one block for each row."""
+    return _total(_measured(columns, rows, width=width, encoding=encoding)[1]) <= width
+
+
+def _measured(
+    columns: Sequence[Column], rows: Sequence[Sequence[Cell]], *, width: int, encoding: str
+) -> tuple[list[list[str]], list[int]]:
+    """The clean texts, and how wide each column is drawn."""
+    texts = [[terminal_safe(_text(cell), LONGEST, encoding=encoding) for cell in row] for row in rows]
+    widths = [max(display_width(c.title), *(display_width(row[i]) for row in texts), 0) for i, c in enumerate(columns)]
+    return texts, _shrunk(columns, widths, width)
+
+
+def _total(widths: Sequence[int]) -> int:
+    return sum(widths) + len(GAP) * (len(widths) - 1)
 
 
 def draw_csv(columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> str:

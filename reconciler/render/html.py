@@ -18,7 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from reconciler import __version__
-from reconciler.history.timeline import month_of
+from reconciler.history.months import month_of
 from reconciler.planning.money import Amount, add_up
 from reconciler.planning.outcomes import users
 from reconciler.render.amounts import monthly_amounts, moved

@@ -8,7 +8,8 @@ from datetime import datetime
 
 from markupsafe import Markup
 
-from reconciler.history.timeline import Month, Point, month_of
+from reconciler.history.months import Month, month_of
+from reconciler.history.points import Point
 
 SPARK_WIDTH = 104
 SPARK_HEIGHT = 22

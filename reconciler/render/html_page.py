@@ -12,7 +12,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from reconciler.answers.invoices import Attachment
-from reconciler.history.timeline import Month, Timeline
+from reconciler.history.months import Month
+from reconciler.history.timeline import Timeline
 from reconciler.model import MappingKey, UnitPrice
 from reconciler.planning.money import Amount
 from reconciler.render.html_charts import Chart, Sparkline

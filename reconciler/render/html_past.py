@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciler.answers.topics import find_topic
-from reconciler.history.timeline import Ending, ending_of
+from reconciler.history.endings import Ending, ending_of
 from reconciler.model import MappingKey
 from reconciler.planning.changes import Outcome
 from reconciler.planning.money import Amount, amount_of

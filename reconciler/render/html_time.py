@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
-from reconciler.history.timeline import Ending, Month, ending_of, is_whole, month_of
+from reconciler.history.endings import Ending, ending_of, is_whole
+from reconciler.history.months import Month, month_of
 from reconciler.model import MappingKey
 from reconciler.planning.changes import Outcome
 from reconciler.render.html_charts import Chart, Event, draw_chart

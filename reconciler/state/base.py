@@ -21,6 +21,7 @@ from reconciler.model import (
     MappingKey,
     Recorded,
     RunId,
+    Sighting,
     SubscriptionId,
     Tenant,
     UnitPrice,
@@ -107,6 +108,8 @@ class RunVerdict:
     about some of them only, and `prices` HaloPSA's unit prices for the same record. `decision` marks a person's word
     about one binding (adopt, resolve): it read no counts, so its sums of users are 0 and it never counts as a good
     run. `whole` is false for a run that was refused, or that --only or --exclude kept to a part.
+    `sightings` are the run's complete listings of what is ours, the one that it planned from and the last one after its
+    writes, as far as it came, also of what it was not about; None in the history of versions that kept none.
     """
 
     run: RunId
@@ -120,6 +123,7 @@ class RunVerdict:
     decision: bool = False
     whole: bool = True
     prices: Mapping[MappingKey, UnitPrice] = field(default_factory=dict)
+    sightings: tuple[Sighting, ...] | None = None
 
     @property
     def good(self) -> bool:

@@ -7,17 +7,18 @@ a network. What is damaged is left out of answers and named by `verify`.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TypeVar
 
 from reconciler.errors import StateError
-from reconciler.model import Json, MappingKey, PriceSource, RunId, UnitPrice
+from reconciler.model import Json, MappingKey, PriceSource, RunId, Shown, UnitPrice
 from reconciler.state.base import HistoryChange, RunInfo, RunVerdict
 from reconciler.state.document import STATE_FILE, ChainHead, decode
 from reconciler.state.files import StateFiles
 from reconciler.state.journal import GENESIS, JOURNAL_FOLDER, Record, make_record, read_lines, read_records
+from reconciler.state.sightings import news_in, told_by
 from reconciler.state.spelling import convert, plain
 
 T = TypeVar("T")
@@ -27,10 +28,14 @@ HISTORY_FOLDER = "history"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PastRun:
-    """A run that ended with a verdict. The verdict's `snapshot` is empty: ask for snapshots apart."""
+    """A run that ended with a verdict. The verdict's `snapshot` is empty: ask for snapshots apart.
+
+    `after_gap` says that records between it and the run before are damaged or lost.
+    """
 
     info: RunInfo
     verdict: RunVerdict
+    after_gap: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,12 +48,16 @@ class PastChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """Every mapping's live quantity, and HaloPSA's unit prices, at the end of a month's first complete run."""
+    """Every mapping's live quantity, and HaloPSA's unit prices, at the end of a month's first complete run.
+
+    `rows` are all Subscriptions that were ours, None in records of versions that kept mappings alone.
+    """
 
     taken_at: datetime
     run: RunId
     quantities: Mapping[MappingKey, int]
     prices: Mapping[MappingKey, UnitPrice] = field(default_factory=dict)
+    rows: tuple[Shown, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +91,12 @@ class History:
 
     def runs(self) -> tuple[PastRun, ...]:
         """All runs with a verdict, oldest first."""
-        return tuple(_past_run(record) for record in self._records() if record.kind == "run")
+        found, last = [], 0
+        for record in self._records():
+            if record.kind == "run":
+                found.append(replace(_past_run(record), after_gap=record.seq != last + 1))
+            last = record.seq
+        return tuple(found)
 
     def changes_of(self, key: MappingKey) -> tuple[PastChange, ...]:
         """Everything that runs did or withheld for one mapping, oldest first."""
@@ -142,11 +156,10 @@ def append_history(
         seq, prev = head.seq, head.hash
     if any(record.kind == "run" and record.run == verdict.run for record in here):
         return name, content, ChainHead(file=name, seq=seq, hash=prev)
-    additions = [("run", _run_facts(info, verdict))]
+    news = None if verdict.sightings is None else news_in(verdict.sightings, told_by(_since_full_record(files)))
+    additions = [("run", _run_facts(info, replace(verdict, sightings=news)))]
     if verdict.snapshot and not any(record.kind == "snapshot" for record in here):
-        quantities: dict[str, Json] = {str(key): count for key, count in verdict.snapshot.items()}
-        prices: dict[str, Json] = {str(key): [f"{p.amount:f}", p.currency] for key, p in verdict.prices.items()}
-        additions.append(("snapshot", {"quantities": quantities, "prices": prices}))
+        additions.append(("snapshot", _snapshot_facts(verdict)))
     if content and not content.endswith(b"\n"):
         content += b"\n"
     for kind, facts in additions:
@@ -156,6 +169,18 @@ def append_history(
         content += line
         seq, prev = record.seq, record.hash
     return name, content, ChainHead(file=name, seq=seq, hash=prev)
+
+
+def _since_full_record(files: StateFiles) -> list[Record]:
+    """The newest records, from the last one that tells of every Subscription on."""
+    found: list[Record] = []
+    for name in reversed(files.names(HISTORY_FOLDER)):
+        found = [record for _, record in read_lines(files.read(name) or b"")[0] if record is not None] + found
+        if any(record.facts.get("rows") for record in found):
+            break
+    found.sort(key=lambda record: record.seq)
+    full = max((i for i, record in enumerate(found) if record.facts.get("rows")), default=0)
+    return found[full:]
 
 
 def verify_history(files: StateFiles, head: ChainHead | None) -> tuple[Finding, ...]:
@@ -226,11 +251,22 @@ def info_facts(info: RunInfo) -> dict[str, Json]:
 
 def verdict_facts(verdict: RunVerdict) -> dict[str, Json]:
     """How a run ended, as records keep it; its changes stand in the history alone."""
-    return _without(plain(verdict), "run", "finished_at", "snapshot", "prices", "changes")
+    short = replace(verdict, changes=(), snapshot={}, prices={}, sightings=None)
+    return _without(plain(short), "run", "finished_at", "snapshot", "changes")
 
 
 def _run_facts(info: RunInfo, verdict: RunVerdict) -> dict[str, Json]:
-    return {**info_facts(info), **verdict_facts(verdict), "changes": plain(verdict.changes)}
+    facts = {**info_facts(info), **verdict_facts(verdict), "changes": plain(verdict.changes)}
+    return facts if verdict.sightings is None else {**facts, "sightings": plain(verdict.sightings)}
+
+
+def _snapshot_facts(verdict: RunVerdict) -> dict[str, Json]:
+    """The month's full record: of mappings, and of all Subscriptions as the last listing showed them."""
+    facts: dict[str, Json] = {
+        "quantities": {str(key): count for key, count in verdict.snapshot.items()},
+        "prices": {str(key): [f"{p.amount:f}", p.currency] for key, p in verdict.prices.items()},
+    }
+    return {**facts, "rows": plain(verdict.sightings[-1].rows)} if verdict.sightings else facts
 
 
 def _without(facts: dict[str, Json], *names: str) -> dict[str, Json]:

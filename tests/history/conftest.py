@@ -65,7 +65,6 @@ def command(stage: Stage, capsys: pytest.CaptureFixture[str], monkeypatch: pytes
     """Run a command in the stage's folder, at the stage's time, without any network."""
     for name in ("CI", "FORCE_COLOR", "RECONCILER_MAPPINGS", "RECONCILER_STATE"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.chdir(stage.folder)
 
     def clock_of_the_stage(_stop: object = None) -> VirtualClock:
@@ -74,8 +73,9 @@ def command(stage: Stage, capsys: pytest.CaptureFixture[str], monkeypatch: pytes
     monkeypatch.setattr("reconciler.cli.wiring.SystemClock", clock_of_the_stage)
     monkeypatch.setattr(sys, "stdin", io.StringIO())
 
-    def run(*arguments: str) -> Said:
+    def run(*arguments: str, columns: str = "200") -> Said:
         capsys.readouterr()
+        monkeypatch.setenv("COLUMNS", columns)
         code = main(list(arguments))
         captured = capsys.readouterr()
         return Said(code=code, out=captured.out, err=captured.err)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from reconciler.model import MappingKey, RunId, SubscriptionId
+from reconciler.model import MappingKey, RunId, Shown, Sighting, Standing, SubscriptionId
 from reconciler.simulator.clock import VirtualClock
 from reconciler.simulator.world import World
 from reconciler.state.base import HistoryChange, RunInfo, RunVerdict
@@ -17,6 +17,45 @@ KEY = MappingKey("infima-101")
 def moment(month: int, day: int, hour: int = 5, year: int = 2026) -> datetime:
     """A moment of 2026, in the fifth hour unless told otherwise."""
     return datetime(year, month, day, hour, tzinfo=UTC)
+
+
+def subscription_of(key: str) -> SubscriptionId:
+    """9001 for infima-101, and so on."""
+    return SubscriptionId(9000 + int(key.removeprefix("infima-")) - 100)
+
+
+def shown(
+    quantity: int | None,
+    *,
+    key: str = KEY,
+    standing: Standing = Standing.LIVE,
+    managed: bool = True,
+    subscription: int | None = None,
+) -> Shown:
+    """One Subscription in a listing."""
+    return Shown(
+        subscription_id=SubscriptionId(subscription or subscription_of(key)),
+        key=MappingKey(key),
+        quantity=quantity,
+        standing=standing,
+        managed=managed,
+    )
+
+
+def sighting(at: datetime, *rows: Shown) -> Sighting:
+    """What a listing showed that the ones before did not."""
+    return Sighting(at=at, rows=rows)
+
+
+def _sightings(at: datetime, changes: tuple[HistoryChange, ...]) -> tuple[Sighting, ...]:
+    """What a run that came to its end saw when it began and when it ended, by its changes."""
+    left = {"applied": "after", "unchanged": "after", "held": "before"}
+    first = [shown(c.before, key=c.key) for c in changes if c.before is not None and c.outcome != "stale"]
+    last = [shown(getattr(c, left[c.outcome]), key=c.key) for c in changes if c.outcome in left]
+    return (
+        sighting(at - timedelta(minutes=1), *first),
+        sighting(at, *(row for row in last if row.quantity is not None)),
+    )
 
 
 def line(
@@ -33,7 +72,7 @@ def line(
     """One mapping's line in a run; the count is the new quantity unless told otherwise."""
     return HistoryChange(
         key=MappingKey(key),
-        subscription_id=SubscriptionId(9001),
+        subscription_id=subscription_of(key),
         action=action,
         before=before,
         after=after,
@@ -54,8 +93,11 @@ def past(
     command: str = "apply",
     sha256: str = "ab" * 32,
     commit: str = "0123456789abcdef",
+    sightings: tuple[Sighting, ...] | None = (),
+    old: bool = False,
+    after_gap: bool = False,
 ) -> PastRun:
-    """A run that took a minute and ended at `at`."""
+    """A run that took a minute and ended at `at`; of a version that recorded no listings where `old`."""
     name = RunId(run or f"r-{at:%m%d}")
     info = RunInfo(
         id=name,
@@ -76,8 +118,9 @@ def past(
         changes=changes,
         snapshot={},
         decision=decision,
+        sightings=None if old else sightings or (() if exit_code == 1 or decision else _sightings(at, changes)),
     )
-    return PastRun(info=info, verdict=verdict)
+    return PastRun(info=info, verdict=verdict, after_gap=after_gap)
 
 
 def full(at: datetime, **quantities: int) -> Snapshot:

@@ -81,8 +81,8 @@ def test_show_draws_a_saved_plan_as_html(stage: Stage, command: Command) -> None
 
 def test_a_file_that_cannot_be_written_is_an_error(autumn: Stage, command: Command) -> None:
     answer = command("report", "--out", "nowhere/page.html")
-    assert answer.code == 1
-    assert "The report cannot be written" in answer.err
+    assert answer.code == 64
+    assert "cannot be written: there is no folder" in answer.err
 
 
 def test_a_month_that_has_not_begun_is_refused(autumn: Stage, command: Command) -> None:

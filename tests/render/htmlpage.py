@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from html.parser import HTMLParser
 
-from reconciler.history.timeline import changes_by_key, draw_timeline, month_of
+from reconciler.history.months import month_of
+from reconciler.history.points import changes_by_key
+from reconciler.history.timeline import draw_timeline
 from reconciler.model import MappingKey
 from reconciler.plan_document.layout import PlanJson
 from reconciler.render.html import draw_page, make_page
