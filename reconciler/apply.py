@@ -86,7 +86,14 @@ def apply(
         error = _perform(plan, writes, tools, session, confirmed_by_person=confirmed_by_person)
     outcomes = {c.key: session.told(c.key) for c in plan.changes}
     created = sum(ending_of(c, outcomes[c.key]).created for c in plan.changes)
-    return Applied(outcomes=outcomes, created=created, halted=session.halted, error=error)
+    return Applied(
+        outcomes=outcomes,
+        created=created,
+        halted=session.halted,
+        error=error,
+        last_listing=tuple(session.listing.values()),
+        last_listed=session.last_listed,
+    )
 
 
 def _session(tools: Tools, listing: Listing) -> WriteSession:

@@ -349,6 +349,7 @@ class Observation:
     """Everything read from both systems in one run: complete lists, sorted by id, or no observation at all.
 
     `listed_at` is when the listing of Subscriptions began, where that is not `taken_at`: counting users takes long.
+    It takes no part in equality, and a saved snapshot goes without.
     """
 
     taken_at: datetime
@@ -357,7 +358,7 @@ class Observation:
     user_counts: tuple[UserCount | UnreadableUsers, ...]
     customers: tuple[HaloCustomer, ...]
     subscriptions: tuple[Subscription, ...]
-    listed_at: datetime | None = None
+    listed_at: datetime | None = field(default=None, compare=False)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -17,12 +17,14 @@ from reconciler.model import (
     CountSource as CountRule,
 )
 from reconciler.model import (
+    HaloCustomer,
     InfimaClient,
     InfimaClientId,
     MappingKey,
     Mappings,
     Observation,
     Recorded,
+    Sighting,
     UnreadableUsers,
     UserCount,
 )
@@ -30,6 +32,7 @@ from reconciler.plan import diff, takes_long
 from reconciler.planning.changes import Change, Plan, PlannedRow, select
 from reconciler.planning.context import PlanOptions, RunContext
 from reconciler.planning.observation import Live, observe
+from reconciler.planning.ours import first_sighting, sight
 from reconciler.safety.check import check
 from reconciler.state.base import RunInfo, RunState, RunVerdict, StateStore
 from reconciler.writing.session import Applied
@@ -103,34 +106,70 @@ def run_apply(job: Applying) -> Finished:
     Raises `StateError` when the state cannot be had, `ApiError` when the reads fail; both are recorded as the run's
     verdict where there is a state to record them in.
     """
+    seen = _Seen(mappings=job.mappings)
     with job.store.open_run(job.info) as state:
-        with _failure_on_record(job, state, "Failed before the first write"):
-            plan, listing = _plan_afresh(job, state)
+        with _failure_on_record(job, state, seen, "Failed before the first write"):
+            plan, listing = _plan_afresh(job, state, seen)
             asked = job.confirm is not None and bool(plan.writes)
             if asked and job.confirm is not None and not job.confirm(plan):
-                return _record_cancellation(job, state, plan)
-        with _failure_on_record(job, state, "Ended during the writing, the journal says after what"), job.writing():
+                return _record_cancellation(job, state, plan, seen)
+        during = "Ended during the writing, the journal says after what"
+        with _failure_on_record(job, state, seen, during), job.writing():
             applied = apply(plan, _tools(job, state), listing, agreed=job.agreed, confirmed_by_person=asked)
-            return _record_verdict(job, state, plan, applied)
+            seen.look_after(applied, state.recorded)
+            return _record_verdict(job, state, plan, applied, seen)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Seen:
+    """What the run's complete listings showed of our Subscriptions so far: its record in the history keeps it."""
+
+    mappings: Mappings
+    sightings: tuple[Sighting, ...] = ()
+    customers: Sequence[HaloCustomer] = ()
+
+    def look_first(self, observation: Observation, recorded: Recorded) -> None:
+        """Note what the plan's own listing shows."""
+        self.customers = observation.customers
+        self.sightings = (first_sighting(self.mappings, observation, recorded),)
+
+    def look_after(self, applied: Applied, recorded: Recorded) -> None:
+        """Note what the last listing after it shows, where there was one."""
+        if applied.last_listed is not None:
+            last = sight(
+                self.mappings,
+                recorded,
+                applied.last_listing,
+                customers=self.customers,
+                at=applied.last_listed,
+                known=self.sightings[-1].rows,
+            )
+            self.sightings = (*self.sightings, last)
+
+    def on_record(self, verdict: RunVerdict) -> RunVerdict:
+        """The verdict with everything that was seen."""
+        return replace(verdict, sightings=self.sightings)
 
 
 @contextmanager
-def _failure_on_record(job: Applying, state: RunState, when: str) -> Iterator[None]:
+def _failure_on_record(job: Applying, state: RunState, seen: _Seen, when: str) -> Iterator[None]:
     """What ends a run early leaves its cause in the history."""
     try:
         yield
     except (ReconcilerError, KeyboardInterrupt) as error:
         try:
-            state.finish(failed(job.info.id, error, when=when, finished_at=job.context.clock.now()))
+            verdict = failed(job.info.id, error, when=when, finished_at=job.context.clock.now())
+            state.finish(seen.on_record(verdict))
         except StateError as second:
             job.context.observe(Noticed(message=f"the failure could not be recorded: {second.message}"))
         raise
 
 
-def _plan_afresh(job: Applying, state: RunState) -> tuple[Plan, Listing]:
+def _plan_afresh(job: Applying, state: RunState, seen: _Seen) -> tuple[Plan, Listing]:
     """Read, compare, judge, and show what comes of it."""
     listed_at = job.context.clock.monotonic()  # the listing is among the first reads; counting users takes long
     observation = observe(job.live, job.mappings, job.context, recorded=state.recorded)
+    seen.look_first(observation, state.recorded)
     plan = make_plan(job.mappings, observation, state.recorded, job.wishes)
     if job.check_fresh is not None:
         job.check_fresh(plan)
@@ -139,15 +178,16 @@ def _plan_afresh(job: Applying, state: RunState) -> tuple[Plan, Listing]:
     return plan, Listing(subscriptions=observation.subscriptions, listed_at=listed_at)
 
 
-def _record_cancellation(job: Applying, state: RunState, plan: Plan) -> Finished:
-    verdict = cancelled(job.info.id, plan, finished_at=job.context.clock.now())
+def _record_cancellation(job: Applying, state: RunState, plan: Plan, seen: _Seen) -> Finished:
+    verdict = seen.on_record(cancelled(job.info.id, plan, finished_at=job.context.clock.now()))
     state.finish(verdict)
     return Finished(plan=plan, applied=Applied(outcomes={}), verdict=verdict, confirmed=False)
 
 
-def _record_verdict(job: Applying, state: RunState, plan: Plan, applied: Applied) -> Finished:
+def _record_verdict(job: Applying, state: RunState, plan: Plan, applied: Applied, seen: _Seen) -> Finished:
     around = job.context
     verdict = verdict_of(job.info.id, plan, applied, stopped=around.stop(), finished_at=around.clock.now())
+    verdict = seen.on_record(verdict)
     missing = ""
     try:
         state.finish(verdict)

@@ -147,6 +147,7 @@ def test_an_observation_holds_everything_and_when_it_began() -> None:
         clients=night.source.listed, counts=(build_count(101, 15),), customers=night.target.listed_customers,
         subscriptions=(build_subscription(1, count=10),), taken_at=NOW,
     )  # fmt: skip
+    assert seen.listed_at == NOW + timedelta(minutes=5)  # counting users came before
 
 
 def test_each_read_is_told_with_what_it_gave() -> None:

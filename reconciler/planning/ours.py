@@ -21,7 +21,7 @@ from reconciler.model import (
     Subscription,
     SubscriptionId,
 )
-from reconciler.planning.identity import DEFAULT_KEY, Index, index_subscriptions
+from reconciler.planning.index import DEFAULT_KEY, Index, index_subscriptions
 
 
 def first_sighting(mappings: Mappings, observation: Observation, recorded: Recorded) -> Sighting:
@@ -37,12 +37,17 @@ def sight(
     *,
     customers: Iterable[HaloCustomer],
     at: datetime,
+    known: Iterable[Shown] = (),
 ) -> Sighting:
-    """What a complete listing that began `at` shows of our Subscriptions."""
+    """What a complete listing that began `at` shows of our Subscriptions.
+
+    `known` are rows of the same run's listing before it: whose they are may have been read from their details.
+    """
     index = index_subscriptions(listing, mappings.mappings, recorded)
     names = {customer.id: customer.name for customer in customers}
     rows = []
-    for number, (key, managed) in sorted(_owners(index, mappings, recorded).items()):
+    owners = {row.subscription_id: (row.key, row.managed) for row in known} | _owners(index, mappings, recorded)
+    for number, (key, managed) in sorted(owners.items()):
         found = index.by_id.get(number)
         customer = found.customer_id if found is not None else None
         rows.append(

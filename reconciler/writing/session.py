@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import assert_never
 
 from reconciler.clock import Clock
@@ -28,14 +29,15 @@ FAILURES_IN_ALL = 5
 class WriteSession:
     """Everything the writing phase shares. Mutable on purpose: it is the one place where a run's progress lives.
 
-    `planned` are the ids of the listing that the plan was made from; `appeared` are live rows that came later, by their
-    marker: a second one with a mapping's marker stops every write to that mapping (FAULTS C5).
+    `planned` are the ids of the listing that the plan was made from; `appeared` are live rows that came later, by
+    their marker: a second one with a mapping's marker stops every write to that mapping (FAULTS C5).
     `stop` asks whether a person or the runner wants the run to end. `halted` says why no further write may start.
-    `listing` is the last complete one, `listed_at` the monotonic time of its beginning, `listed_after` the number of
-    requests that had left by then. `sent` holds the number of the last request that left for each mapping, `written`
-    every count that was sent, `unclear` those whose last answer leaves open what became of them, and `frames` each
-    written object as the last listing before its first write showed it, the base of the frame check. `warnings` is
-    what HaloPSA said in `_warning` about a mapping's row, `unrecorded` why the journal took no more records.
+    `listing` is the last complete one, `listed_at` the monotonic time of its beginning, `listed_after` the number
+    of requests that had left by then, `last_listed` the time of day, None for the plan's own listing. `sent` holds
+    the number of the last request that left for each mapping, `written` every count that was sent, `unclear` those
+    whose last answer leaves open what became of them, and `frames` each written object as the last listing before
+    its first write showed it, the base of the frame check. `warnings` is what HaloPSA said in `_warning` about a
+    mapping's row, `unrecorded` why the journal took no more records.
     """
 
     target: SubscriptionTarget
@@ -47,6 +49,7 @@ class WriteSession:
     listing: dict[SubscriptionId, Subscription]
     listed_at: float
     listed_after: int = 0
+    last_listed: datetime | None = None
     sent: dict[MappingKey, int] = field(default_factory=dict)
     planned: frozenset[SubscriptionId] = frozenset()
     appeared: dict[str, tuple[SubscriptionId, ...]] = field(default_factory=dict)
@@ -104,9 +107,9 @@ class WriteSession:
 
     def relist(self) -> None:
         """Read one complete listing. Raises `ApiError`. Its age counts from its first page: a listing may take long."""
-        begun, requests = self.clock.monotonic(), self.requests
+        moment, begun, requests = self.clock.now(), self.clock.monotonic(), self.requests
         self.listing = {s.id: s for s in self.target.subscriptions()}
-        self.listed_at, self.listed_after = begun, requests
+        self.listed_at, self.listed_after, self.last_listed = begun, requests, moment
         self.appeared = {}
         for row in self.listing.values():
             if row.id not in self.planned and row.marker and row.live:
@@ -191,13 +194,16 @@ class Applied:
 
     `created` counts the Subscriptions that are new, whatever became of their quantity. `halted` says why no further
     write was started, once for all changes that were not attempted; empty where none was
-    left. `error` is what was raised, if anything was.
+    left. `error` is what was raised, if anything was. `last_listing` is the last complete listing after the plan's
+    own, and `last_listed` when it began; None where there was none.
     """
 
     outcomes: Mapping[MappingKey, Settled]
     created: int = 0
     halted: str = ""
     error: ReconcilerError | None = None
+    last_listing: Sequence[Subscription] = ()
+    last_listed: datetime | None = None
 
     def count(self, outcome: Outcome) -> int:
         """How many changes ended that way."""

@@ -1,0 +1,106 @@
+"""Which Subscriptions are ours, and what a listing shows of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from reconciler.model import (
+    Binding,
+    BindingOrigin,
+    HaloCustomer,
+    HaloCustomerId,
+    MappingKey,
+    Mappings,
+    Recorded,
+    Shown,
+    Standing,
+    Subscription,
+    SubscriptionId,
+)
+from reconciler.planning.ours import sight
+from tests.builders import build_mapping, build_mappings
+
+AT = datetime(2026, 11, 28, 2, tzinfo=UTC)
+KEY = MappingKey("infima-101")
+
+
+def subscription(number: int, count: int | None = 12, *, marker: str | None = None, **more: bool) -> Subscription:
+    return Subscription(
+        id=SubscriptionId(number),
+        customer_id=HaloCustomerId(12),
+        name="INFIMA",
+        count=count,
+        marker=marker,
+        **more,  # type: ignore[arg-type]
+    )
+
+
+def bound(key: str, number: int) -> Binding:
+    return Binding(
+        key=MappingKey(key),
+        subscription_id=SubscriptionId(number),
+        customer_id=HaloCustomerId(12),
+        origin=BindingOrigin.CREATED,
+        bound_at=AT,
+    )
+
+
+def recorded(*bindings: Binding, given_up: dict[MappingKey, tuple[SubscriptionId, ...]] | None = None) -> Recorded:
+    return Recorded(bindings={b.key: b for b in bindings}, given_up=given_up or {})
+
+
+def seen(
+    *listing: Subscription,
+    state: Recorded | None = None,
+    mappings: Mappings | None = None,
+    known: tuple[Shown, ...] = (),
+) -> dict[int, tuple[str, int | None, Standing, bool]]:
+    customers = [HaloCustomer(id=HaloCustomerId(12), name="Acme Dental")]
+    made = mappings or build_mappings(build_mapping())
+    rows = sight(made, state or Recorded(), listing, customers=customers, at=AT, known=known).rows
+    return {row.subscription_id: (row.key, row.quantity, row.standing, row.managed) for row in rows}
+
+
+def test_a_stranger_s_subscription_is_not_ours() -> None:
+    assert seen(subscription(9001), subscription(9002, marker="somebody-else")) == {}
+
+
+def test_file_binding_and_marker_make_it_ours() -> None:
+    by_file = build_mappings(replace(build_mapping(), subscription_id=SubscriptionId(9001)))
+    expected = {9001: (KEY, 12, Standing.LIVE, True)}
+    assert seen(subscription(9001), mappings=by_file) == expected
+    assert seen(subscription(9001), state=recorded(bound(KEY, 9001))) == expected
+    assert seen(subscription(9001, marker=KEY)) == expected
+
+
+def test_two_with_one_marker_are_both_ours_because_both_bill() -> None:
+    found = seen(subscription(9001, 9, marker=KEY), subscription(9002, 9, marker=KEY))
+    assert [row[:2] for row in found.values()] == [(KEY, 9), (KEY, 9)]
+
+
+def test_what_bills_nobody_has_the_quantity_nothing_whatever_number_it_carries() -> None:
+    state = recorded(bound(KEY, 9001))
+    assert seen(subscription(9001, deleted=True), state=state)[9001] == (KEY, 0, Standing.DELETED, True)
+    assert seen(subscription(9001, is_active=False), state=state)[9001] == (KEY, 0, Standing.INACTIVE, True)
+    assert seen(state=state)[9001] == (KEY, 0, Standing.GONE, True)
+
+
+def test_no_whole_number_is_not_known() -> None:
+    assert seen(subscription(9001, None, marker=KEY))[9001] == (KEY, None, Standing.LIVE, True)
+
+
+def test_what_has_left_the_file_or_was_given_up_is_followed_on() -> None:
+    state = recorded(bound("infima-999", 9005), given_up={KEY: (SubscriptionId(9004),)})
+    found = seen(subscription(9004, 7), subscription(9005, 8), subscription(9006, 6, marker="infima-77"), state=state)
+    assert found == {
+        9004: (KEY, 7, Standing.LIVE, False),
+        9005: ("infima-999", 8, Standing.LIVE, False),
+        9006: ("infima-77", 6, Standing.LIVE, False),
+    }
+
+
+def test_a_marker_that_only_details_show_is_remembered_within_the_run() -> None:
+    """HaloPSA's lists may leave the marker out; the run's first listing was read with the details."""
+    first = Shown(subscription_id=SubscriptionId(9001), key=KEY, quantity=12)
+    assert seen(subscription(9001, 15), known=(first,)) == {9001: (KEY, 15, Standing.LIVE, True)}
