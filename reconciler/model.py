@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping as MappingABC
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime, tzinfo
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, NewType
@@ -86,7 +86,7 @@ class QuantityRule:
     """How a count of users becomes a billed quantity (DESIGN 5). Whole numbers throughout.
 
     `fixed` while it is set, else `counted - included`, at least `minimum`, at most `maximum`, never below 0.
-    An expired `fixed` never gets here: loading the file refuses it.
+    A `fixed` whose `until` has passed gives no number: its mapping is held (`contract-expired`).
     """
 
     count: CountSource = CountSource.ACTIVE_USERS
@@ -173,14 +173,37 @@ class ChangeLimit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Safety limits of mappings.yaml with the defaults of DESIGN 5."""
+    """Safety limits of mappings.yaml with the defaults of DESIGN 5.
 
-    max_decrease: ChangeLimit = ChangeLimit(users=10, percent=30)
-    max_increase: ChangeLimit = ChangeLimit(users=50, percent=100)
+    `decrease_nights`: a fall is written only when so many nights in a row have counted it.
+    """
+
+    max_decrease: ChangeLimit = ChangeLimit(users=5, percent=25)
+    max_increase: ChangeLimit = ChangeLimit(users=20, percent=50)
     max_total_decrease_percent: int = 20
     max_total_decrease: Money | None = None
     max_total_increase: Money | None = None
     max_creates: int = 20
+    decrease_nights: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approval:
+    """What a reviewer of mappings.yaml has agreed to beforehand: one rule, within bounds, until the end of a day.
+
+    `rule` is a safety rule's id. A rule about one mapping has its `key`, and where it is about a number the bounds
+    `at_least` and `at_most` of the new quantity, both inclusive. A rule about the whole run has `up_to`: creates for
+    `many-creates`, percent for `source-dropped`. `place` is where the entry stands in the file.
+    """
+
+    rule: str
+    until: date
+    reason: str
+    place: Place
+    key: MappingKey | None = None
+    at_least: int | None = None
+    at_most: int | None = None
+    up_to: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,7 +216,10 @@ class RequestBudget:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """Operating settings of mappings.yaml with the defaults of DESIGN 5. Times are in the unit that the name says."""
+    """Operating settings of mappings.yaml with the defaults of DESIGN 5. Times are in the unit that the name says.
+
+    Days, months and `until` are meant in `timezone`; its name is that of the IANA database.
+    """
 
     marker_field: MarkerField = MarkerField.SNOWID
     halo_budget: RequestBudget = RequestBudget()
@@ -204,6 +230,11 @@ class Settings:
     marker_wait_seconds: int = 60
     settle_hours: int = 20
     currency: str | None = None
+    timezone: tzinfo = UTC
+
+    def day(self, moment: datetime) -> date:
+        """The day that this moment lies in, in the user's time zone."""
+        return moment.astimezone(self.timezone).date()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,6 +244,7 @@ class Mappings:
     mappings: tuple[Mapping, ...]
     ignored: tuple[IgnoredClient, ...] = ()
     limits: Limits = Limits()
+    approvals: tuple[Approval, ...] = ()
     settings: Settings = Settings()
     file: str = "mappings.yaml"
     sha256: str = ""
@@ -394,6 +426,18 @@ class Binding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CountedNight:
+    """What one night counted while a fall is not yet written; `day` is a day of `settings.timezone`."""
+
+    day: date
+    counted: int
+
+
+Falls = MappingABC[MappingKey, tuple[CountedNight, ...]]
+"""The nights in a row, oldest first, that have counted each fall which is not yet written."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """One create request for one mapping, recorded before it is sent.
 
@@ -417,7 +461,8 @@ class Recorded:
     `recreate` holds the keys for which a person said `resolve KEY --recreate`: their old Subscription is given up.
     `damage` says in words what is wrong with the newest records of earlier runs. `undecided` are the keys of which
     nobody knows, since the state was lost, whether they had a Subscription. `location` is how a person names the
-    state; `is_new` is true where nothing stands there yet.
+    state; `is_new` is true where nothing stands there yet. `falls` are the nights in a row that have counted a fall
+    which is not yet written.
     """
 
     tenant: Tenant | None = None
@@ -425,6 +470,7 @@ class Recorded:
     attempts: MappingABC[MappingKey, Attempt] = field(default_factory=dict)
     given_up: MappingABC[MappingKey, tuple[SubscriptionId, ...]] = field(default_factory=dict)
     last_good_run: datetime | None = None
+    falls: Falls = field(default_factory=dict)
     durable: bool = True
     damage: tuple[str, ...] = ()
     undecided: tuple[MappingKey, ...] = ()

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 
 from reconciler.model import (
     ClientRef,
@@ -42,10 +42,11 @@ from reconciler.planning.changes import (
     select,
     summarise,
 )
-from reconciler.planning.doubts import Live, customer_doubts, reading_doubts, warnings_about
+from reconciler.planning.doubts import Live, contract_doubts, customer_doubts, reading_doubts, warnings_about
 from reconciler.planning.identity import Identity, identify
 from reconciler.planning.index import DEFAULT_KEY, index_subscriptions
 from reconciler.planning.money import differing_prices, live_price, price_for
+from reconciler.planning.nights import falling_doubt, nights_of_fall, settled_quantity
 from reconciler.planning.quantity import Quantity, quantity_of
 from reconciler.planning.rules import Doubt, Rule
 from reconciler.planning.twins import is_undecided, unowned
@@ -87,17 +88,18 @@ def diff(mappings: Mappings, observation: Observation, recorded: Recorded) -> Pl
         index=index_subscriptions(observation.subscriptions, mappings.mappings, recorded),
     )
     settle = timedelta(hours=mappings.settings.settle_hours)
+    now = observation.taken_at.astimezone(mappings.settings.timezone)
     changes: list[Change] = []
     warnings: list[str] = []
     currency, prices = mappings.settings.currency, []
     for mapping in sorted(mappings.mappings, key=lambda m: m.key):
-        identity = identify(mapping, live.index, recorded, now=observation.taken_at, settle=settle)
-        change = _change(mapping, identity, live, recorded, currency)
+        identity = identify(mapping, live.index, recorded, now=now, settle=settle)
+        change = _change(mapping, identity, live, recorded, file=mappings, today=now.date())
         changes.append(change)
         if mapping.price is not None:
             customer = live.customers.get(mapping.halo_customer.id)
             prices.append((mapping, live_price(identity.subscription, customer, currency)))
-        warnings.extend(warnings_about(mapping, change.action, live, observation.taken_at))
+        warnings.extend(warnings_about(mapping, change.action, live, now))
     return Plan(
         taken_at=observation.taken_at,
         tenant=observation.tenant,
@@ -152,16 +154,29 @@ def takes_long(plan: Plan, settings: Settings) -> str:
     )
 
 
-def _change(mapping: Mapping, identity: Identity, live: Live, recorded: Recorded, currency: str | None) -> Change:
+def _change(
+    mapping: Mapping, identity: Identity, live: Live, recorded: Recorded, *, file: Mappings, today: date
+) -> Change:
     clients = tuple(_counted(ref, mapping, live) for ref in mapping.infima_clients)
     counted = _total(clients)
-    quantity = quantity_of(mapping, counted)
+    quantity = quantity_of(mapping, counted, today=today)
     found = identity.subscription
     before = _state_of(found) if found is not None else None
     binding = recorded.bindings.get(mapping.key)
+    counted_before = binding.last_counted if binding else None
     awaiting = found is not None and (
         (binding is not None and binding.awaiting_first_count) or mapping.key in recorded.attempts
     )
+    wanted = file.limits.decrease_nights
+    nights = nights_of_fall(
+        mapping,
+        quantity,
+        before.count if before else None,
+        counted_before=counted_before,
+        remembered=recorded.falls.get(mapping.key, ()) if wanted > 1 else (),
+        today=today,
+    )
+    quantity = settled_quantity(mapping, quantity, nights, wanted)
     action, reason = _action(mapping, identity, before, quantity, awaiting=awaiting)
     customer = live.customers.get(mapping.halo_customer.id)
     return Change(
@@ -174,12 +189,19 @@ def _change(mapping: Mapping, identity: Identity, live: Live, recorded: Recorded
         clients=clients,
         quantity=quantity,
         origin=identity.origin,
-        counted_before=binding.last_counted if binding else None,
+        counted_before=counted_before,
         awaiting_first_count=awaiting,
         settled_attempt=identity.settled_attempt,
-        price=price_for(mapping, found, customer, currency),
+        nights=nights if wanted > 1 else (),
+        price=price_for(mapping, found, customer, file.settings.currency),
         unowned=_unowned(mapping, live) if action is Action.CREATE else (),
-        doubts=identity.doubts + reading_doubts(mapping, live) + customer_doubts(mapping, action, customer, live),
+        doubts=(
+            *identity.doubts,
+            *contract_doubts(mapping, today),
+            *falling_doubt(mapping, nights, wanted),
+            *reading_doubts(mapping, live),
+            *customer_doubts(mapping, action, customer, live),
+        ),
     )
 
 

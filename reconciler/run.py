@@ -17,6 +17,7 @@ from reconciler.model import (
     CountSource as CountRule,
 )
 from reconciler.model import (
+    Falls,
     HaloCustomer,
     InfimaClient,
     InfimaClientId,
@@ -29,7 +30,7 @@ from reconciler.model import (
     UserCount,
 )
 from reconciler.plan import diff, takes_long
-from reconciler.planning.changes import Change, Plan, PlannedRow, select
+from reconciler.planning.changes import Change, Outcome, Plan, PlannedRow, select
 from reconciler.planning.context import PlanOptions, RunContext
 from reconciler.planning.observation import Live, observe
 from reconciler.planning.ours import first_sighting, sight
@@ -83,7 +84,10 @@ class Applying:
 
 def make_plan(mappings: Mappings, observation: Observation, recorded: Recorded, wishes: PlanOptions) -> Plan:
     """Compare, judge the whole, then keep what --only and --exclude ask for. Pure."""
-    plan = check(diff(mappings, observation, recorded), mappings.limits, wishes.allowances)
+    today = mappings.settings.day(observation.taken_at)
+    plan = check(
+        diff(mappings, observation, recorded), mappings.limits, wishes.allowances, mappings.approvals, today=today
+    )
     plan = select(plan, only=wishes.only, exclude=wishes.exclude)
     told = (*recorded.damage, _overdue(recorded, observation.taken_at), takes_long(plan, mappings.settings))
     return replace(plan, warnings=(*filter(None, told), *plan.warnings))
@@ -190,7 +194,7 @@ def _record_verdict(job: Applying, state: RunState, plan: Plan, applied: Applied
     verdict = seen.on_record(verdict)
     missing = ""
     try:
-        state.finish(verdict)
+        state.finish(verdict, falls=_falls(plan, applied))
     except StateError as error:
         missing = error.message
         verdict = replace(verdict, exit_code=max(verdict.exit_code, ExitCode.INCOMPLETE))
@@ -198,6 +202,14 @@ def _record_verdict(job: Applying, state: RunState, plan: Plan, applied: Applied
         if applied.halted == missing:  # the cause is told once
             applied = replace(applied, halted="")
     return Finished(plan=plan, applied=applied, verdict=verdict, record_missing=missing)
+
+
+def _falls(plan: Plan, applied: Applied) -> Falls:
+    """The nights that have counted each fall so far; none where it is written. A refused run counts for nothing."""
+    if plan.refused:
+        return {}
+    written = {key for key, settled in applied.outcomes.items() if settled.outcome is Outcome.APPLIED}
+    return {c.key: () if c.key in written else c.nights for c in plan.changes}
 
 
 def _tools(job: Applying, state: RunState) -> Tools:

@@ -14,6 +14,7 @@ from reconciler.events import Event
 from reconciler.model import (
     Attempt,
     Binding,
+    Falls,
     HaloCustomer,
     Json,
     MappingKey,
@@ -251,7 +252,7 @@ class FakeState:
     def note(self, kind: str, facts: Mapping[str, Json]) -> None:
         self._called("note", (kind, dict(facts)))
 
-    def finish(self, verdict: RunVerdict) -> None:
+    def finish(self, verdict: RunVerdict, *, falls: Falls | None = None) -> None:
         self._called("finish", verdict)
         self.verdicts.append(verdict)
 

@@ -59,7 +59,7 @@ class Stage:
             remember_markers(world, self.folder / ".reconciler")
 
     def mappings(self) -> Mappings:
-        return parse_mappings(self.text, file="mappings.yaml", today=self.clock.now().date())
+        return parse_mappings(self.text, file="mappings.yaml", now=self.clock.now())
 
     def systems(self, mappings: Mappings) -> Systems:
         known = self.world.credentials

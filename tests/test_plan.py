@@ -417,7 +417,7 @@ def test_at_create_names_are_a_doubt_and_no_warning() -> None:
 
 
 @pytest.mark.parametrize(
-    ("days", "words"), [(0, "today"), (1, "in 1 day"), (2, "in 2 days"), (14, "in 14 days"), (15, "")]
+    ("days", "words"), [(0, "today"), (1, "in 1 day"), (2, "in 2 days"), (30, "in 30 days"), (31, ""), (-1, "")]
 )
 def test_a_fixed_quantity_that_ends_soon_is_a_warning(days: int, words: str) -> None:
     until = NOW.date() + timedelta(days=days)

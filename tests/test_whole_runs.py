@@ -15,7 +15,7 @@ from reconciler.plan_document import dump_document, plan_document
 from reconciler.plan_document.read import read_plan_file
 from reconciler.planning.changes import Plan
 from reconciler.planning.context import PlanOptions
-from reconciler.planning.rules import Rule
+from reconciler.planning.rules import Allowance, Rule
 from reconciler.run import Finished
 from reconciler.simulator.faults import Fault, FaultKind
 from reconciler.simulator.switches import Switches
@@ -188,7 +188,9 @@ def test_zero_is_written_only_where_the_file_or_a_person_says_so(stage: Stage) -
     stage.text = small_mappings(c102="    quantity: {allow_zero: true}")
     assert (held_by(stage.apply()), stage.count_of(9002)) == ({}, 0)
     stage.world.users_become(101, 0)
-    assert stage.apply(allow(Rule.ZERO, "infima-101")).verdict.exit_code == 0
+    assert held_by(stage.apply(allow(Rule.ZERO, "infima-101"))) == {"101": "decrease"}
+    both = (Allowance(rule=rule, reason="test", key="infima-101") for rule in (Rule.ZERO, Rule.DECREASE))
+    assert stage.apply(PlanOptions(allowances=tuple(both))).verdict.exit_code == 0
     assert stage.count_of(9001) == 0
 
 

@@ -237,6 +237,22 @@ _RULES: Mapping[Rule, tuple[str, str, str]] = {
             "reconciler resolve KEY --abandon --reason '...'. Without a terminal add --yes."
         ),
     ),
+    Rule.FALLING: (
+        "The quantity would fall, and fewer nights in a row have counted that than limits.decrease_nights asks for.",
+        "One bad night of a source looks like people who have left; several in a row hardly ever do.",
+        (
+            "Wait: the next nights decide by themselves. If it is right and cannot wait, approve it in mappings.yaml "
+            "(reconciler approve KEY), or for one run: --allow falling:KEY --reason '...'."
+        ),
+    ),
+    Rule.CONTRACT_EXPIRED: (
+        "The last day of a fixed quantity is over.",
+        "What was agreed no longer holds, and what holds now has to be agreed by people. Other mappings go on.",
+        (
+            "Agree with the customer, then edit the quantity in mappings.yaml: a later until, another fixed, or delete "
+            "fixed, reason and until to bill what INFIMA counts."
+        ),
+    ),
     Rule.STATE_NOT_DURABLE: (
         "A Subscription would be created in CI while the state is a directory that dies with the job.",
         "Without a kept record of what was sent, a lost answer could lead to a second Subscription.",

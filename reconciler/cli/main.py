@@ -43,6 +43,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "undo": ("reconciler.cli.undo:undo", "Prepare to set back what a past run wrote."),
     "adopt": ("reconciler.cli.adopt:adopt", "Bind a mapping to an existing Subscription, by hand."),
     "resolve": ("reconciler.cli.resolve:resolve", "Decide a create without an answer, or a Subscription that is gone."),
+    "approve": ("reconciler.cli.approve:approve", "Write an approval of what is held into mappings.yaml."),
     "ci": ("reconciler.cli.ci:ci", "Report a run to GitHub, GitLab or Azure DevOps."),
     "completion": ("reconciler.cli.completion:completion", "Print the completion script for your shell."),
     "demo": ("reconciler.cli.demo:demo", "Tell the whole story on the simulator."),

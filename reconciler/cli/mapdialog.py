@@ -118,7 +118,7 @@ class MapSession:
         path = self.wiring.options.mappings
         old = read_bytes(path)
         new = edit(decode(old, file=str(path))).encode("utf-8")
-        self.mappings = parse_mappings(new, file=str(path), today=self.wiring.clock.now().date())
+        self.mappings = parse_mappings(new, file=str(path), now=self.wiring.clock.now())
         edit_file(path, old, new)
 
 

@@ -172,7 +172,7 @@ def load_base(wiring: Wiring, ref: str) -> Mappings | None:
         tell(f"{path.name} does not exist at {safe(ref)}: every change comes from this edit.")
         return None
     try:
-        return parse_mappings(shown.output, file=f"{ref}:{path.name}", today=wiring.clock.now().date())
+        return parse_mappings(shown.output, file=f"{ref}:{path.name}", now=wiring.clock.now())
     except ConfigError as error:
         tell(f"{safe(error.message)}, so every change is put down to this edit.")
         return None

@@ -127,7 +127,7 @@ def _edit(wiring: Wiring, old: bytes, found: Undo, last: date | None) -> tuple[b
             members["until"] = last.isoformat()
         text = set_quantity(text, row.key, members, file=file)
     new = text.encode("utf-8")
-    return new, parse_mappings(new, file=file, today=wiring.clock.now().date())
+    return new, parse_mappings(new, file=file, now=wiring.clock.now())
 
 
 def _show(found: Undo, old: bytes, new: bytes, plan: Plan, options: CommonOptions) -> None:

@@ -28,7 +28,7 @@ def validate(options: CommonOptions, output: str) -> int:
     """
     try:
         examination = examine_mappings(
-            read_bytes(options.mappings), file=str(options.mappings), today=SystemClock().now().date()
+            read_bytes(options.mappings), file=str(options.mappings), now=SystemClock().now()
         )
     except ConfigError as error:  # what is no text has a place as well, and a pull request shows it there
         if output == "github":

@@ -42,7 +42,7 @@ class Wiring:
 
     def load(self) -> Mappings:
         """Read mappings.yaml. Raises `ConfigError` with every problem."""
-        return load_mappings(self.options.mappings, today=self.clock.now().date())
+        return load_mappings(self.options.mappings, now=self.clock.now())
 
     def connect(self, settings: Settings) -> Systems:
         """Make both systems ready from the environment. Raises `UsageError` for what the environment lacks."""

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from datetime import date
+from datetime import datetime
 from pathlib import Path
 
+from reconciler.config.approvals import approval_entries, build_approvals, check_approvals
 from reconciler.config.building import Entry, build_entries, build_ignored, build_limits, build_settings
 from reconciler.config.checking import check_schema
-from reconciler.config.consistency import Ignored, check_amount_limits, check_consistency
+from reconciler.config.consistency import Ignored, check_amount_limits, check_consistency, time_zone
 from reconciler.config.diagnostics import (
     Diagnostic,
     annotation_lines,
@@ -24,7 +25,7 @@ from reconciler.config.diagnostics import (
 from reconciler.config.reading import Row, Table, collector_paused, read_document
 from reconciler.config.source import BYTE_ORDER_MARK, Problems, Source, check_characters, decode, read_bytes
 from reconciler.errors import ConfigError
-from reconciler.model import Mappings
+from reconciler.model import Approval, Mappings
 
 __all__ = [
     "Diagnostic",
@@ -48,17 +49,17 @@ class Examination:
     error_count: int
 
 
-def load_mappings(path: Path, *, today: date) -> Mappings:
+def load_mappings(path: Path, *, now: datetime) -> Mappings:
     """Read and check the file at `path`.
 
-    `today` decides whether an `until` has expired. Raises ConfigError with every diagnostic.
+    `now` decides, in the file's time zone, which `until` has passed. Raises ConfigError with every diagnostic.
     """
-    return parse_mappings(read_bytes(path), file=str(path), today=today)
+    return parse_mappings(read_bytes(path), file=str(path), now=now)
 
 
-def parse_mappings(text: bytes | str, *, file: str, today: date) -> Mappings:
+def parse_mappings(text: bytes | str, *, file: str, now: datetime) -> Mappings:
     """Check `text`; `file` is the name that diagnostics show. Raises ConfigError with every diagnostic."""
-    examination = examine_mappings(text, file=file, today=today)
+    examination = examine_mappings(text, file=file, now=now)
     if examination.mappings is None:
         count = examination.error_count
         noun = "problem" if count == 1 else "problems"
@@ -67,22 +68,28 @@ def parse_mappings(text: bytes | str, *, file: str, today: date) -> Mappings:
 
 
 @collector_paused()
-def examine_mappings(text: bytes | str, *, file: str, today: date) -> Examination:
+def examine_mappings(text: bytes | str, *, file: str, now: datetime) -> Examination:
     """Everything there is to say about `text`. Raises ConfigError only when it is no text of acceptable length."""
     source, problems, root = read_text(text, file=file)
     entries: tuple[Entry, ...] = ()
     ignored: Ignored = ()
+    approvals: tuple[Approval, ...] = ()
     if root is not None:
         refused = check_schema(root, problems)
         entries, ignored = _build(root, refused, source, problems)
+        today = now.astimezone(time_zone(root, problems)).date()
         check_consistency(entries, ignored, source, problems, today=today)
         check_amount_limits(root, problems)
+        approved = approval_entries(root, problems)
+        check_approvals(approved, () if refused else entries, source, problems, today=today)
+        approvals = build_approvals(approved, source)
     mappings = None
     if root is not None and not problems.has_errors:
         mappings = Mappings(
             mappings=tuple(entry.mapping for entry in entries),
             ignored=tuple(item for item, _ in ignored),
             limits=build_limits(root),
+            approvals=approvals,
             settings=build_settings(root),
             file=file,
             sha256=_digest(source.text),

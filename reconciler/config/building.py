@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping as MappingABC
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, tzinfo
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from reconciler.config.reading import Row, Table
 from reconciler.config.source import Source
@@ -175,7 +176,19 @@ def build_settings(root: Table) -> Settings:
         members["marker_field"] = MarkerField(members["marker_field"])
     if "halo_budget" in members:
         members["halo_budget"] = RequestBudget(**members["halo_budget"])
+    if "timezone" in members:
+        members["timezone"] = find_zone(members["timezone"]) or UTC
     return Settings(**members)
+
+
+def find_zone(name: str) -> tzinfo | None:
+    """The zone of that name in the IANA database; None where it has none."""
+    if name == "UTC":
+        return UTC
+    try:
+        return ZoneInfo(name)
+    except (OSError, ValueError, KeyError):  # ZoneInfoNotFoundError is a KeyError
+        return None
 
 
 def _table(parent: MappingABC[str, Any], name: str) -> MappingABC[str, Any]:

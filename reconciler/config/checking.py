@@ -123,8 +123,8 @@ def _at(root: Table, path: _Path) -> Table:
     return node
 
 
-def _closest(word: str, known: Sequence[str]) -> list[str]:
-    """The known word that was probably meant, or nothing."""
+def closest_word(word: str, known: Sequence[str]) -> list[str]:
+    """The known word that was probably meant, in a list of one; an empty list where none is near."""
     return get_close_matches(word, known, n=1, cutoff=0.6)
 
 
@@ -136,7 +136,7 @@ def _tell_unknown_keys(root: Table, path: _Path, known: dict[str, Any], problems
         if name in known:
             continue
         candidates = [k for k in known if k not in table] or list(known)
-        close = _closest(name.casefold().replace("-", "_"), candidates)
+        close = closest_word(name.casefold().replace("-", "_"), candidates)
         meant.update(close)
         hint = f"did you mean {close[0]}?" if close else f"known here: {', '.join(known)}"
         joined = re.match(r"(\w+)(?::| *[{\[])", name)
@@ -190,6 +190,10 @@ def _example(name: str) -> str:
         "reason": 'reason: "internal"',
         "amount": 'amount: "500.00"',
         "currency": "currency: EUR",
+        "rule": "rule: decrease",
+        "until": "until: 2026-12-15",
+        "from": "from: 12",
+        "to": "to: 20",
     }
     return examples.get(name, f'{name}: "Acme Dental"')
 
@@ -216,9 +220,10 @@ def _about(error: Any, path: _Path) -> tuple[str, str]:  # noqa: PLR0911 - a tab
         case "const":
             return f"{name}: {wanted} is wanted, {_found(value)} was found", f"write `{name}: {wanted}`"
         case "enum":
-            close = _closest(str(value), wanted)
+            close = closest_word(str(value), wanted)
             hint = f"did you mean {close[0]}?" if close else f"one of: {', '.join(wanted)}"
-            return f"{name}: {quoted(value)} is not known", hint
+            problem = "cannot be approved" if name == "rule" else "is not known"
+            return f"{name}: {quoted(value)} {problem}", hint
         case "minimum":
             return f"{name}: {value} is below {wanted}", _range_hint(error.schema)
         case "maximum":
@@ -240,6 +245,8 @@ def _about_pattern(name: str, value: str) -> tuple[str, str]:
         case "key":
             hint = "1 to 64 letters, digits, `.`, `_` or `-`, beginning with a letter or a digit"
             return f"key: {quoted(value)} cannot be a key", hint
+        case "timezone":
+            return f"timezone: {quoted(value)} is not a time zone", "write, for example, `timezone: Europe/London`"
         case "until":
             return f"until: {quoted(value)} is not a day", "write year-month-day, for example 2026-12-31"
         case "amount":

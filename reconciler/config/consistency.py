@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from datetime import date, timedelta
+from datetime import UTC, date, timedelta, tzinfo
 from typing import Any
 
-from reconciler.config.building import Entry
+from reconciler.config.building import Entry, find_zone
 from reconciler.config.diagnostics import quoted
 from reconciler.config.reading import Table
 from reconciler.config.source import Problems, Source
 from reconciler.model import IgnoredClient
 from reconciler.names import same_name
 
-_UNTIL_NOTICE = timedelta(days=14)
-"""An expired `until` stops every run, so the days before it are the time to say so."""
+ENDS_SOON = timedelta(days=30)
+"""From so long before its last day on, a `fixed` that ends is told: what is billed then has to be agreed."""
 
 Ignored = tuple[tuple[IgnoredClient, Table], ...]
 
@@ -54,6 +54,19 @@ def check_amount_limits(root: Table, problems: Problems) -> None:
                 f"the amount of {name} has no currency",
                 "add `currency: EUR` beside it, or `settings: {currency: EUR}` for the whole file",
             )
+
+
+def time_zone(root: Table, problems: Problems) -> tzinfo:
+    """The zone of `settings.timezone`, UTC where there is none; records a name that the database does not have."""
+    settings = root.get("settings")
+    name = settings.get("timezone") if isinstance(settings, Table) else None
+    if not isinstance(settings, Table) or not isinstance(name, str) or problems.within(settings.start, settings.end):
+        return UTC
+    zone = find_zone(name)
+    if zone is None:
+        at = settings.spans["timezone"][1]
+        problems.error(at, f"timezone: {quoted(name)} is not known", "write, for example, `timezone: Europe/London`")
+    return zone or UTC
 
 
 def _line(source: Source, offset: int) -> str:
@@ -163,15 +176,15 @@ def _check_until(entry: Entry, problems: Problems, *, today: date) -> None:
     elif entry.mapping.retired:
         return  # its quantity is 0, whatever was agreed before
     elif today > until:
-        problems.error(
-            at,
-            f"the fixed quantity of {key} expired: it held until {until}",
-            "agree on what is billed now: set a later `until`, or delete `fixed`, `reason` and `until`",
-        )
-    elif until - today <= _UNTIL_NOTICE:
         problems.warning(
             at,
-            f"the fixed quantity of {key} holds until {until}; after that day this file is an error",
+            f"the fixed quantity of {key} ended: it held until {until}, and the mapping is held since",
+            "agree on what is billed now: set a later `until`, or delete `fixed`, `reason` and `until`",
+        )
+    elif until - today <= ENDS_SOON:
+        problems.warning(
+            at,
+            f"the fixed quantity of {key} holds until {until}; after that day the mapping is held",
             "agree in time on what is billed then",
         )
 

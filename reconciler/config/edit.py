@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from reconciler.config import read_text
@@ -19,6 +20,7 @@ from reconciler.model import ClientRef, CustomerRef, MappingKey, SubscriptionId
 from reconciler.names import LONGEST
 
 _CANNOT = "the file's layout does not allow this edit"
+_PLAIN_MEMBERS = frozenset({"key", "rule", "until"})
 _BY_HAND = "make the edit by hand, or run `reconciler fmt` first"
 
 
@@ -30,6 +32,19 @@ class NewMapping:
     customer: CustomerRef
     key: MappingKey | None = None
     subscription_id: SubscriptionId | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewApproval:
+    """What is written for one new approval: `key` with bounds, or `up_to` for a rule about the whole run."""
+
+    rule: str
+    until: date
+    reason: str
+    key: str | None = None
+    at_least: int | None = None
+    at_most: int | None = None
+    up_to: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +89,27 @@ def add_ignore(text: str, client: ClientRef, reason: str, *, file: str = "mappin
     """`text` with `client` behind the last ignored one. Raises ConfigError."""
     named = {"id": int(client.id), "name": clean_name(client.name)}
     return _add_item(_open(text, file), "ignore", {"infima_client": named, "reason": clean_name(reason)})
+
+
+def add_approval(text: str, entry: NewApproval, *, file: str = "mappings.yaml") -> str:
+    """`text` with `entry` behind the last approval; one for the same rule and key is gone. Raises ConfigError."""
+    text = _remove_items(
+        _open(text, file), "approvals", lambda row: (row["rule"], row.get("key")) == (entry.rule, entry.key)
+    )
+    members: dict[str, Any] = {"rule": entry.rule}
+    if entry.key is not None:
+        members["key"] = entry.key
+    if entry.at_least is not None and entry.at_most is not None:
+        members["quantity"] = {"from": entry.at_least, "to": entry.at_most}
+    if entry.up_to is not None:
+        members["up_to"] = entry.up_to
+    members |= {"until": entry.until.isoformat(), "reason": clean_name(entry.reason)}
+    return _add_item(_open(text, file), "approvals", members)
+
+
+def remove_approvals(text: str, name: str, *, file: str = "mappings.yaml") -> str:
+    """`text` without the approvals of this mapping, or of this rule about the whole run. Raises ConfigError."""
+    return _remove_items(_open(text, file), "approvals", lambda row: name in (row.get("key"), row["rule"]))
 
 
 def set_subscription_id(text: str, key: str, subscription_id: int, *, file: str = "mappings.yaml") -> str:
@@ -159,9 +195,33 @@ def _add_item(file: _File, section: str, members: dict[str, Any]) -> str:
     return _spliced(file, start, end, new, meant)
 
 
+def _remove_items(file: _File, section: str, gone: Callable[[Table], bool]) -> str:
+    """The text without the entries of a list that `gone` picks; with the last one the section goes too."""
+    rows = file.root.get(section)
+    found = [n for n, row in enumerate(rows) if isinstance(row, Table) and gone(row)] if isinstance(rows, Row) else []
+    if not isinstance(rows, Row) or not found:
+        return file.text
+    if rows.flow or file.root.flow:
+        raise refusal(file.source.file, _CANNOT, _BY_HAND, place=file.source.place(rows.start))
+    last = len(rows) == 1
+    index = found[-1]
+    start = file.source.line_start(file.root.spans[section][0] if last else rows.spans[index][0])
+    end = _behind(file, rows.spans[index][1], file.column(rows.start))
+    if file.text[:start].endswith(("\n\n", "\r\n\r\n")):  # the blank line before goes with its entry
+        start = file.source.line_start(start - 1)
+
+    def meant(data: dict[str, Any]) -> None:
+        if last:
+            del data[section]
+        else:
+            del data[section][index]
+
+    return _remove_items(_open(_spliced(file, start, end, "", meant), file.source.file), section, gone)
+
+
 def _block_item(members: dict[str, Any], *, dash: int, inner: int) -> list[str]:
     """The lines of a list item whose `-` stands in column `dash` (from 0), its members `inner` columns further."""
-    rendered = [f"{name}: {value if name == 'key' else _render(value)}" for name, value in members.items()]
+    rendered = [f"{name}: {value if name in _PLAIN_MEMBERS else _render(value)}" for name, value in members.items()]
     first = " " * dash + "-" + " " * (inner - 1) + rendered[0]
     return [first, *(" " * (dash + inner) + line for line in rendered[1:])]
 

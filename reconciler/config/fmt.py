@@ -23,8 +23,9 @@ from reconciler.config.source import BYTE_ORDER_MARK, Source, refusal
 from reconciler.errors import ConfigError
 
 _LINE_LENGTH = 120
-_KEY_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_PLAIN_MEMBERS = frozenset({"key", "count", "marker_field", "until", "currency"})
+_PLAIN_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]*")
+_LISTS_OF_ENTRIES = frozenset({"mappings", "approvals", "ignore"})
+_PLAIN_MEMBERS = frozenset({"key", "rule", "count", "marker_field", "until", "currency", "timezone"})
 _BLANK_BETWEEN = frozenset({"", "mappings"})  # the top level and the list of mappings breathe, the rest is dense
 
 
@@ -143,7 +144,7 @@ def _add_items(parent: Block, rows: Row, schema: dict[str, Any], source: Source)
     for node, (start, end) in zip(rows, rows.spans, strict=True):
         at = start if rows.flow else _dash_of(source, rows, start)
         item = _block(parent, "", f"- {_inline(node, schema, '')}", (at, end), source)
-        if isinstance(node, Table) and parent.name in {"mappings", "ignore"}:
+        if isinstance(node, Table) and parent.name in _LISTS_OF_ENTRIES:
             item.head = ""
             _add_members(item, node, schema, source)
 
@@ -202,7 +203,7 @@ def _inline(node: Node, schema: dict[str, Any], name: str) -> str:
 
 
 def _scalar(text: str, name: str) -> str:
-    if name in _PLAIN_MEMBERS and _KEY_WORD.fullmatch(text):
+    if name in _PLAIN_MEMBERS and _PLAIN_WORD.fullmatch(text):
         try:
             if resolve_plain(text, day_allowed=name == "until") == text:
                 return text
@@ -271,7 +272,7 @@ def _breathes(lines: list[str], previous: Block | None, upcoming: Block | None, 
     if upcoming is not None and lines is upcoming.before:
         parent = upcoming.parent
         return (
-            parent is not None and parent.name in {"", "mappings", "ignore"} and not (parent.parent and not parent.name)
+            parent is not None and parent.name in {"", *_LISTS_OF_ENTRIES} and not (parent.parent and not parent.name)
         )
     return lines is tree.after or (previous is not None and any(lines is b.after for b in tree.children))
 

@@ -11,8 +11,10 @@ from datetime import datetime
 from enum import StrEnum
 
 from reconciler.model import (
+    Approval,
     Attempt,
     BindingOrigin,
+    CountedNight,
     CustomerRef,
     HaloCustomerId,
     InfimaClientId,
@@ -101,7 +103,8 @@ class Change:
     `counted_before` is the count of users that the current live quantity came from, where the state knows it.
     `settled_attempt` is an earlier create without a trace, old enough to be replaced after a second look. `price` is
     the unit price that estimates and limits use, None where none is known. `unowned` are the customer's Subscriptions
-    that no mapping has, looked up where the change creates one.
+    that no mapping has, looked up where the change creates one. `nights` have counted this fall in a row, tonight
+    last; none where there is no fall.
     """
 
     mapping: Mapping
@@ -121,6 +124,7 @@ class Change:
     caused_by: str | None = None
     price: UnitPrice | None = None
     unowned: tuple[UnownedSubscription, ...] = ()
+    nights: tuple[CountedNight, ...] = ()
 
     @property
     def key(self) -> MappingKey:
@@ -177,6 +181,7 @@ class Violation:
     """A safety rule that was broken: measured value, limit, what to do. `allowed` holds the reason of an allowance.
 
     `name` is the mapping's key, empty at run level. A limit given as an amount has its two figures as amounts.
+    `approval` is the entry of mappings.yaml that lifted it, where one did.
     """
 
     rule: Rule
@@ -188,6 +193,7 @@ class Violation:
     measured_amount: Money | None = None
     limit_amount: Money | None = None
     allowed: str | None = None
+    approval: Approval | None = None
 
     @property
     def level(self) -> Level:
@@ -263,7 +269,7 @@ class Summary:
 class Plan:
     """Everything a run would do, and everything it would not do and why. Changes are sorted by key.
 
-    `complete` is false when --only or --exclude left mappings out.
+    `complete` is false when --only or --exclude left mappings out. `approvals` are those that let something through.
     """
 
     taken_at: datetime
@@ -276,6 +282,7 @@ class Plan:
     warnings: tuple[str, ...] = ()
     violations: tuple[Violation, ...] = ()
     allowances: tuple[Allowance, ...] = ()
+    approvals: tuple[Approval, ...] = ()
     complete: bool = True
 
     @property

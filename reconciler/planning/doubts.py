@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from reconciler.model import (
     ClientRef,
@@ -18,6 +18,7 @@ from reconciler.model import (
 )
 from reconciler.planning.changes import Action
 from reconciler.planning.index import Index
+from reconciler.planning.quantity import has_ended
 from reconciler.planning.rules import Doubt, Rule, allow_command
 from reconciler.planning.witness import Names, name_doubts, renamed, strangers
 
@@ -31,6 +32,19 @@ class Live:
     customers: dict[HaloCustomerId, HaloCustomer]
     index: Index
     names: Names
+
+
+def contract_doubts(mapping: Mapping, today: date) -> tuple[Doubt, ...]:
+    """A fixed quantity whose last day is over: nobody has said what is billed now."""
+    rule = mapping.quantity
+    if mapping.retired or not has_ended(rule, today):
+        return ()
+    message = f"the fixed quantity of {rule.fixed} held until {rule.until}; what is billed now has to be agreed"
+    remedy = (
+        f"agree with the customer, then edit the quantity at {mapping.place}: a later until, another fixed, or delete "
+        "fixed, reason and until to bill what INFIMA counts"
+    )
+    return (Doubt(rule=Rule.CONTRACT_EXPIRED, message=message, remedy=remedy),)
 
 
 def reading_doubts(mapping: Mapping, live: Live) -> tuple[Doubt, ...]:
@@ -112,18 +126,18 @@ def customer_doubts(mapping: Mapping, action: Action, customer: HaloCustomer | N
 
 
 def warnings_about(mapping: Mapping, action: Action, live: Live, now: datetime) -> list[str]:
-    """Things a person should know that hold nothing."""
+    """Things a person should know that hold nothing. `now` is in the file's time zone."""
     found = strangers(mapping, live.names) if action is Action.CREATE else renamed(mapping, live.names)
     until = mapping.quantity.until
     if until is not None and not mapping.retired:
         left = (until - now.date()).days
-        if left <= _FIXED_ENDS_SOON_DAYS:
+        if 0 <= left <= _FIXED_ENDS_SOON_DAYS:
             when = "today" if left == 0 else f"in {left} {'day' if left == 1 else 'days'}"
             found.append(
-                f"{mapping.key}: the fixed quantity ends {when} ({until.isoformat()}); after that the file is "
-                "refused until the entry is renewed or removed"
+                f"{mapping.key}: the fixed quantity ends {when} ({until.isoformat()}); after that the mapping is "
+                "held until the entry is renewed or removed"
             )
     return found
 
 
-_FIXED_ENDS_SOON_DAYS = 14
+_FIXED_ENDS_SOON_DAYS = 30

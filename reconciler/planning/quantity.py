@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 
 from reconciler.model import Mapping, QuantityRule
 
@@ -19,14 +20,21 @@ class Quantity:
     result: int | None
 
 
-def quantity_of(mapping: Mapping, counted: int | None) -> Quantity:
-    """The quantity that `counted` active users come to under the mapping's rule."""
+def quantity_of(mapping: Mapping, counted: int | None, *, today: date | None = None) -> Quantity:
+    """The quantity that `counted` active users come to under the mapping's rule; none where its contract has ended."""
     rule = mapping.quantity
     if mapping.retired:
         return Quantity(counted=counted, rule="retired", result=0)
     if rule.fixed is not None:
-        return Quantity(counted=counted, rule=_fixed_in_words(rule), result=rule.fixed)
+        ended = has_ended(rule, today)
+        words = _fixed_in_words(rule)
+        return Quantity(counted=counted, rule=words, result=None if ended else rule.fixed)
     return Quantity(counted=counted, rule=_counted_in_words(rule), result=billed(rule, counted))
+
+
+def has_ended(rule: QuantityRule, today: date | None) -> bool:
+    """True when a fixed quantity's last day is over."""
+    return rule.fixed is not None and rule.until is not None and today is not None and today > rule.until
 
 
 def billed(rule: QuantityRule, counted: int | None) -> int | None:

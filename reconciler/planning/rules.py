@@ -6,6 +6,7 @@ The rules themselves: `safety/`. Commands are spelled so that they work when the
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 
 from reconciler.model import MappingKey, SubscriptionId
@@ -32,6 +33,8 @@ class Rule(StrEnum):
     INCREASE = "increase"
     AMOUNT_DECREASE = "amount-decrease"
     AMOUNT_INCREASE = "amount-increase"
+    FALLING = "falling"
+    CONTRACT_EXPIRED = "contract-expired"
     CLIENT_MISSING = "client-missing"
     CUSTOMER_INACTIVE = "customer-inactive"
     CUSTOMER_UNKNOWN = "customer-unknown"
@@ -58,6 +61,11 @@ class Rule(StrEnum):
         """False where lifting makes no sense: there is no number to write, or no one object to write it to."""
         return self not in FIRM_RULES
 
+    @property
+    def approvable(self) -> bool:
+        """True where an entry of `approvals` in mappings.yaml may lift it beforehand (DESIGN 8)."""
+        return self in APPROVABLE_RULES
+
 
 RUN_RULES = frozenset(
     {
@@ -72,6 +80,7 @@ RUN_RULES = frozenset(
 
 FIRM_RULES = frozenset(
     {
+        Rule.CONTRACT_EXPIRED,
         Rule.CLIENT_MISSING,
         Rule.CLIENT_UNREADABLE,
         Rule.CUSTOMER_UNKNOWN,
@@ -80,6 +89,25 @@ FIRM_RULES = frozenset(
         Rule.IDENTITY_CONFLICT,
         Rule.DUPLICATE_MARKER,
         Rule.ATTEMPT_OPEN,
+    }
+)
+
+
+APPROVABLE_RULES = frozenset(
+    {
+        Rule.MANY_CREATES,
+        Rule.SOURCE_DROPPED,
+        Rule.AMOUNTS_DROP,
+        Rule.AMOUNTS_RISE,
+        Rule.ZERO,
+        Rule.DECREASE,
+        Rule.INCREASE,
+        Rule.FALLING,
+        Rule.AMOUNT_DECREASE,
+        Rule.AMOUNT_INCREASE,
+        Rule.CUSTOMER_INACTIVE,
+        Rule.NAME_MISMATCH,
+        Rule.RESEMBLES,
     }
 )
 
@@ -101,6 +129,14 @@ def allow_command(key: str, *rules: Rule) -> str:
     """The command that lifts these rules for one run: for the mapping `key`, or for the whole run where it is empty."""
     options = " ".join(f"--allow {rule}{f':{key}' if key else ''}" for rule in rules)
     return f"reconciler apply {options} --reason '...'"
+
+
+def approve_command(name: str, until: date) -> str:
+    """The command that writes an approval of what is held now into mappings.yaml, for a reviewer to agree to.
+
+    `name` is the mapping's key, or the rule where it is about the whole run.
+    """
+    return f"reconciler approve {name} --until {until.isoformat()} --reason '...'"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,32 +8,52 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from datetime import date, timedelta
 
-from reconciler.model import Limits
+from reconciler.model import Approval, Limits
 from reconciler.planning.changes import Hold, Plan, Violation
-from reconciler.planning.rules import Allowance, Level, Rule, allow_command
+from reconciler.planning.rules import Allowance, Level, Rule, allow_command, approve_command
 from reconciler.safety.amounts import amount_decreases, amount_increases, amounts_drop, amounts_rise
+from reconciler.safety.approvals import with_approvals
 from reconciler.safety.counts import decreases, increases, to_zero
 from reconciler.safety.rule_input import Check, RuleInput
 from reconciler.safety.source import source_dropped, source_empty
 from reconciler.safety.state import many_creates, non_durable_state, wrong_tenant
 
+PROPOSED_FOR = timedelta(days=14)
+"""The approval that a remedy proposes ends so long after today."""
 
-def check(plan: Plan, limits: Limits, allowances: Sequence[Allowance] = ()) -> Plan:
+
+def check(
+    plan: Plan,
+    limits: Limits,
+    allowances: Sequence[Allowance] = (),
+    approvals: Sequence[Approval] = (),
+    *,
+    today: date | None = None,
+) -> Plan:
     """Judge the whole plan: every violation is listed, held changes carry their hold, the plan may be refused.
 
-    Mapping-level rules come first, because a create that is held does not count towards `many-creates`.
+    Mapping-level rules come first, because a create that is held does not count towards `many-creates`. `approvals`
+    are those of the reviewed file, `today` the day in its time zone (without it, the plan's day in UTC).
     """
     given = RuleInput(plan=plan, limits=limits)
-    mapping_level = _with_whole_commands(_judge(MAPPING_RULES, given, allowances))
+    today = today or plan.taken_at.date()
+
+    def judge(rules: Iterable[Check]) -> tuple[Violation, ...]:
+        found = with_approvals(_judge(rules, given, allowances), plan.changes, approvals, today=today)
+        return _with_whole_commands(found, today + PROPOSED_FOR)
+
+    mapping_level = judge(MAPPING_RULES)
     holds = _holds(mapping_level)
     given = replace(given, stopped=frozenset(holds))
-    run_level = _with_whole_commands(_judge(RUN_RULES, given, allowances))
+    run_level = judge(RUN_RULES)
     return replace(
         plan,
         changes=tuple(c if c.hold is holds.get(c.key) else replace(c, hold=holds.get(c.key)) for c in plan.changes),
         violations=run_level + mapping_level,
         allowances=tuple(allowances),
+        approvals=tuple(v.approval for v in run_level + mapping_level if v.approval is not None),
     )
 
 
@@ -48,21 +68,28 @@ def _with_allowance(violation: Violation, allowances: Sequence[Allowance]) -> Vi
     return violation
 
 
-def _with_whole_commands(violations: tuple[Violation, ...]) -> tuple[Violation, ...]:
-    """Where several rules stop one change (or the run), each remedy names one command that lifts all of them.
+def _with_whole_commands(violations: tuple[Violation, ...], until: date) -> tuple[Violation, ...]:
+    """Remedies with the commands that let a change through: the reviewed way first, then the one for a single run.
 
-    What was lifted already is in it too: a run without that option would be stopped by it again.
+    Where several rules stop one change (or the run), the command names all of them. What `--allow` has lifted already
+    is in it too: a run without that option would be stopped by it again.
     """
     rules: dict[str, dict[Rule, None]] = {}
     for violation in violations:
-        if violation.rule.liftable:
+        if violation.rule.liftable and violation.approval is None:
             rules.setdefault(violation.name, {})[violation.rule] = None
-    return tuple(
-        replace(v, remedy=v.remedy.replace(allow_command(v.name, v.rule), allow_command(v.name, *rules[v.name])))
-        if len(rules.get(v.name, ())) > 1
-        else v
-        for v in violations
-    )
+    return tuple(_with_whole_command(v, tuple(rules.get(v.name, ())), until) for v in violations)
+
+
+def _with_whole_command(violation: Violation, rules: tuple[Rule, ...], until: date) -> Violation:
+    for_one_run = allow_command(violation.name, violation.rule)
+    if not rules or for_one_run not in violation.remedy:
+        return violation
+    commands = allow_command(violation.name, *rules)
+    if all(rule.approvable for rule in rules):
+        name = violation.name or violation.rule
+        commands = f"{approve_command(name, until)}; or for one run: {commands}"
+    return replace(violation, remedy=violation.remedy.replace(for_one_run, commands))
 
 
 def _holds(violations: Iterable[Violation]) -> dict[str, Hold]:

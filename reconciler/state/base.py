@@ -17,6 +17,7 @@ from reconciler.errors import ExitCode
 from reconciler.model import (
     Attempt,
     Binding,
+    Falls,
     Json,
     MappingKey,
     Recorded,
@@ -216,7 +217,7 @@ class RunState(Protocol):
         """Journal anything else worth keeping, such as plan figures and holds; durable with the next record."""
         ...
 
-    def finish(self, verdict: RunVerdict) -> None:
+    def finish(self, verdict: RunVerdict, *, falls: Falls | None = None) -> None:
         """Journal the verdict and append the run to the history."""
         ...
 

@@ -19,6 +19,7 @@ from reconciler.errors import StateConflict, StateError
 from reconciler.model import (
     Attempt,
     Binding,
+    Falls,
     MappingKey,
     Recorded,
     SubscriptionId,
@@ -51,6 +52,7 @@ class StateDocument:
     given_up: Mapping[MappingKey, tuple[SubscriptionId, ...]] = field(default_factory=dict)
     undecided: tuple[MappingKey, ...] = ()
     last_good_run: datetime | None = None
+    falls: Falls = field(default_factory=dict)
     journal: ChainHead | None = None
     history: ChainHead | None = None
 
@@ -133,6 +135,12 @@ def note_loss(
 ) -> StateDocument:
     """Remember of which mappings a lost state leaves open whether they had a Subscription, until that is decided."""
     return replace(document, undecided=tuple(sorted({*document.undecided, *undecided} - {*decided})))
+
+
+def remember_falls(document: StateDocument, falls: Falls) -> StateDocument:
+    """Note the nights in a row that have counted a fall; without any, what was noted of that mapping is forgotten."""
+    noted = {**document.falls, **falls}
+    return replace(document, falls={key: nights for key, nights in noted.items() if nights})
 
 
 def release_binding(document: StateDocument, key: MappingKey, *, give_up: bool) -> StateDocument:

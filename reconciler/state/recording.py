@@ -13,7 +13,7 @@ from typing import Generic, Protocol, TypeVar
 
 from reconciler.clock import Clock
 from reconciler.errors import StateConflict, StateError
-from reconciler.model import Attempt, Binding, Json, MappingKey, Recorded, SubscriptionId, Tenant
+from reconciler.model import Attempt, Binding, Falls, Json, MappingKey, Recorded, SubscriptionId, Tenant
 from reconciler.state import document as changes
 from reconciler.state.base import Intent, IntentResult, RunInfo, RunVerdict
 from reconciler.state.document import ChainHead, StateDocument
@@ -214,7 +214,7 @@ class RecordedRun:
     def note(self, kind: str, facts: Mapping[str, Json]) -> None:
         self._journal.append(f"note:{kind}", facts, durable=False)
 
-    def finish(self, verdict: RunVerdict) -> None:
+    def finish(self, verdict: RunVerdict, *, falls: Falls | None = None) -> None:
         self.ended = True
         self._journal.append("verdict", verdict_facts(verdict))
 
@@ -222,6 +222,7 @@ class RecordedRun:
             name, content, head = append_history(files, document.history, self._info, verdict)
             good = verdict.finished_at if verdict.good else document.last_good_run
             ended = replace(self._stamped(document), history=head, last_good_run=good)
+            ended = changes.remember_falls(ended, falls or {})
             return Edit(document=ended, answer=None, files={name: content})
 
         self._update(step, verdict.sentence)

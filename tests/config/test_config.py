@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -23,7 +24,7 @@ from reconciler.model import (
 )
 
 CONFIGS = Path(__file__).parent.parent / "configs"
-TODAY = date(2026, 11, 22)
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 HEAD = 'version: 1\nmappings:\n  - infima_client: {id: 101, name: "Acme"}\n    halo_customer: {id: 12, name: "Acme"}\n'
 
@@ -37,14 +38,14 @@ def entry(client: str, customer: str, *more: str) -> str:
 def problems_of(text: str | bytes) -> list[str]:
     """The errors of a text, as line:column: message."""
     try:
-        found = examine_mappings(text, file="m.yaml", today=TODAY).diagnostics
+        found = examine_mappings(text, file="m.yaml", now=NOW).diagnostics
     except ConfigError as exc:
         found = exc.diagnostics
     return [f"{d.place.line}:{d.place.column}: {d.message}" for d in found if d.severity == "error"]
 
 
 def warnings_of(text: str) -> list[str]:
-    found = examine_mappings(text, file="m.yaml", today=TODAY).diagnostics
+    found = examine_mappings(text, file="m.yaml", now=NOW).diagnostics
     return [f"{d.place.line}:{d.place.column}: {d.message}" for d in found if d.severity == "warning"]
 
 
@@ -52,7 +53,7 @@ def warnings_of(text: str) -> list[str]:
 def test_bad_file_gives_the_error_of_its_first_line(path: Path) -> None:
     expected = path.read_text(encoding="utf-8").splitlines()[0].removeprefix("# ")
     with pytest.raises(ConfigError) as caught:
-        load_mappings(path, today=TODAY)
+        load_mappings(path, now=NOW)
     errors = [d for d in caught.value.diagnostics if d.severity == "error"]
     assert f"{errors[0].place.line}:{errors[0].place.column}: {errors[0].message}".startswith(expected)
     assert errors[0].hint
@@ -109,16 +110,17 @@ def test_a_misspelt_key_is_not_also_called_missing() -> None:
 def test_minimal_file() -> None:
     text = (CONFIGS / "good" / "minimal.yaml").read_bytes()
     digest = hashlib.sha256(text).hexdigest()
-    assert parse_mappings(text, file="m.yaml", today=TODAY) == Mappings(mappings=(), file="m.yaml", sha256=digest)
+    assert parse_mappings(text, file="m.yaml", now=NOW) == Mappings(mappings=(), file="m.yaml", sha256=digest)
 
 
 def test_complete_file_sections() -> None:
-    loaded = load_mappings(CONFIGS / "good" / "complete.yaml", today=TODAY)
+    loaded = load_mappings(CONFIGS / "good" / "complete.yaml", now=NOW)
     assert loaded.limits == Limits(
-        max_decrease=ChangeLimit(users=5, percent=30),
-        max_increase=ChangeLimit(users=50, percent=50),
+        max_decrease=ChangeLimit(users=5, percent=25),
+        max_increase=ChangeLimit(users=20, percent=50),
         max_total_decrease_percent=10,
         max_creates=3,
+        decrease_nights=2,
     )
     assert loaded.settings == Settings(
         marker_field=MarkerField.NOTES,
@@ -129,26 +131,44 @@ def test_complete_file_sections() -> None:
         run_timeout_minutes=10,
         marker_wait_seconds=0,
         settle_hours=2,
+        timezone=ZoneInfo("Europe/London"),
     )
     assert [(i.client.id, i.client.name, i.reason, i.place.line) for i in loaded.ignored] == [
-        (999, "Our own staff", "internal", 50)
+        (999, "Our own staff", "internal", 67)
     ]
 
 
+def test_complete_file_approvals() -> None:
+    approvals = load_mappings(CONFIGS / "good" / "complete.yaml", now=NOW).approvals
+    day = date(2026, 12, 15)
+    assert [(a.rule, a.key, a.at_least, a.at_most, a.up_to, a.until) for a in approvals] == [
+        ("decrease", "infima-102", 12, 20, None, day),
+        ("zero", "corvid", None, None, None, day),
+        ("many-creates", None, None, None, 40, day),
+    ]
+    assert approvals[0].reason == "closed two branches, ticket 4711"
+
+
+def test_an_approval_may_end_92_days_ahead_and_may_have_ended() -> None:
+    text = HEAD + "approvals:\n  - {rule: zero, key: infima-101, reason: x, until: %s}\n"
+    assert [problems_of(text % day) for day in ("2020-01-01", "2027-02-22")] == [[], []]
+    assert problems_of(text % "2027-02-23") == ["6:53: until 2027-02-23 is more than 92 days ahead"]
+
+
 def test_complete_file_mappings() -> None:
-    loaded = load_mappings(CONFIGS / "good" / "complete.yaml", today=TODAY).mappings
+    loaded = load_mappings(CONFIGS / "good" / "complete.yaml", now=NOW).mappings
     record, active = CountSource.CLIENT_RECORD, CountSource.ACTIVE_USERS
     assert [(m.key, m.quantity, m.place.line, m.place.column) for m in loaded] == [
-        ("infima-101", QuantityRule(count=record, minimum=2), 18, 5),
-        ("infima-102", QuantityRule(count=active, minimum=10, maximum=40), 21, 5),
-        ("corvid", QuantityRule(count=record, minimum=0, included=5, allow_zero=True), 26, 5),
+        ("infima-101", QuantityRule(count=record, minimum=2), 19, 5),
+        ("infima-102", QuantityRule(count=active, minimum=10, maximum=40), 22, 5),
+        ("corvid", QuantityRule(count=record, minimum=0, included=5, allow_zero=True), 27, 5),
         (
             "infima-105",
             QuantityRule(count=record, minimum=2, fixed=40, reason="contract 2026", until=date(2026, 12, 31)),
-            31,
+            32,
             5,
         ),
-        ("infima-106", QuantityRule(count=record, minimum=2), 35, 5),
+        ("infima-106", QuantityRule(count=record, minimum=2), 36, 5),
     ]
     assert [m.subscription_id for m in loaded] == [None, 9012, None, None, None]
     assert [m.retired for m in loaded] == [False, False, False, False, True]
@@ -158,7 +178,7 @@ def test_complete_file_mappings() -> None:
 
 
 def test_odd_but_legal_file() -> None:
-    loaded = load_mappings(CONFIGS / "good" / "odd_but_legal.yaml", today=TODAY).mappings
+    loaded = load_mappings(CONFIGS / "good" / "odd_but_legal.yaml", now=NOW).mappings
     assert [m.key for m in loaded] == ["infima-1", "null-island", "infima-2"]
     assert [m.halo_customer.name for m in loaded] == ["no", "12:30", "12:30"]
     assert loaded[0].quantity == QuantityRule(fixed=0, reason="agreed with the customer")
@@ -167,23 +187,52 @@ def test_odd_but_legal_file() -> None:
 
 
 def test_crlf_line_ends_are_fine() -> None:
-    assert len(parse_mappings(HEAD.replace("\n", "\r\n"), file="m", today=TODAY).mappings) == 1
+    assert len(parse_mappings(HEAD.replace("\n", "\r\n"), file="m", now=NOW).mappings) == 1
 
 
-@pytest.mark.parametrize(("today", "valid"), [(date(2026, 12, 31), True), (date(2027, 1, 1), False)])
-def test_until_is_the_last_day_it_holds(today: date, *, valid: bool) -> None:
-    text = HEAD + "    quantity: {fixed: 4, reason: x, until: 2026-12-31}\n"
-    assert (examine_mappings(text, file="m", today=today).mappings is not None) is valid
+def test_a_fixed_quantity_that_has_ended_is_a_warning_and_no_error() -> None:
+    text = HEAD + "    quantity: {fixed: 4, reason: x, until: 2026-11-21}\n"
+    assert problems_of(text) == []
+    assert warnings_of(text) == [
+        '5:44: the fixed quantity of "infima-101" ended: it held until 2026-11-21, and the mapping is held since'
+    ]
+
+
+@pytest.mark.parametrize(
+    ("zone", "hour", "ended"),
+    [
+        ("UTC", 0, True),  # midnight of the 1st in UTC
+        ("America/Los_Angeles", 7, False),  # 23:00 of the 31st there
+        ("America/Los_Angeles", 8, True),
+        ("Pacific/Auckland", -14, False),  # 23:00 of the 31st there
+        ("Pacific/Auckland", -13, True),
+        ("Europe/London", 0, True),
+    ],
+)
+def test_until_is_the_last_day_it_holds_in_the_time_zone_of_the_file(zone: str, hour: int, *, ended: bool) -> None:
+    text = HEAD + f"    quantity: {{fixed: 4, reason: x, until: 2026-12-31}}\nsettings: {{timezone: {zone}}}\n"
+    now = datetime(2027, 1, 1, tzinfo=UTC) + timedelta(hours=hour)
+    [warning] = examine_mappings(text, file="m", now=now).diagnostics
+    assert ("ended" in warning.message) is ended
+
+
+def test_a_time_zone_that_nobody_knows_is_an_error_at_its_place() -> None:
+    assert problems_of(HEAD + "settings: {timezone: Europe/Lodnon}\n") == [
+        '5:22: timezone: "Europe/Lodnon" is not known'
+    ]
+    assert problems_of(HEAD + "settings: {timezone: ../etc/localtime}\n") == [
+        '5:22: timezone: "../etc/localtime" is not a time zone'
+    ]
 
 
 def test_an_expired_until_of_a_retired_mapping_does_not_matter() -> None:
     assert problems_of(HEAD + "    quantity: {fixed: 4, reason: x, until: 2020-12-31}\n    retired: true\n") == []
 
 
-def test_until_is_announced_two_weeks_ahead() -> None:
-    text = HEAD + "    quantity: {fixed: 4, reason: x, until: 2026-12-06}\n"
+def test_until_is_announced_thirty_days_ahead() -> None:
+    text = HEAD + "    quantity: {fixed: 4, reason: x, until: 2026-12-22}\n"
     assert [w.split(" holds")[0] for w in warnings_of(text)] == ['5:44: the fixed quantity of "infima-101"']
-    assert warnings_of(text.replace("12-06", "12-07")) == []
+    assert warnings_of(text.replace("12-22", "12-23")) == []
 
 
 @pytest.mark.parametrize(
@@ -217,7 +266,7 @@ def test_a_retired_client_may_be_ignored() -> None:
 
 def test_a_missing_file_names_init(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="there is no such file") as caught:
-        load_mappings(tmp_path / "none.yaml", today=TODAY)
+        load_mappings(tmp_path / "none.yaml", now=NOW)
     assert "reconciler init" in caught.value.hint
     assert len(caught.value.diagnostics) == 1
 
@@ -226,18 +275,18 @@ def test_a_missing_file_names_init(tmp_path: Path) -> None:
 def test_a_named_pipe_is_refused_without_waiting(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.yaml")
     with pytest.raises(ConfigError, match="a named pipe"):
-        load_mappings(tmp_path / "pipe.yaml", today=TODAY)
+        load_mappings(tmp_path / "pipe.yaml", now=NOW)
 
 
 @pytest.mark.skipif(not Path("/dev/null").exists(), reason="this system has no /dev/null")
 def test_a_device_is_refused() -> None:
     with pytest.raises(ConfigError, match="a device"):
-        load_mappings(Path("/dev/null"), today=TODAY)
+        load_mappings(Path("/dev/null"), now=NOW)
 
 
 def test_a_directory_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"directory|cannot be opened"):
-        load_mappings(tmp_path, today=TODAY)
+        load_mappings(tmp_path, now=NOW)
 
 
 def test_more_than_twenty_thousand_mappings_are_refused() -> None:
@@ -247,7 +296,7 @@ def test_more_than_twenty_thousand_mappings_are_refused() -> None:
 
 def test_a_file_of_errors_lists_two_hundred_and_counts_all() -> None:
     text = "version: 1\nmappings:\n" + "- no\n" * 300
-    examination = examine_mappings(text, file="m", today=TODAY)
+    examination = examine_mappings(text, file="m", now=NOW)
     assert examination.error_count >= 300
     assert len(examination.diagnostics) == 200
 

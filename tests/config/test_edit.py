@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -30,7 +30,7 @@ from reconciler.model import (
 )
 from tests.config.generated_files import NAMES, mappings_files, thorough
 
-TODAY = date(2026, 11, 22)
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 ENTRY = '  - infima_client: {id: 1, name: "A"}  # one\n    halo_customer: {id: 2, name: "B"}  # two\n'
 NEW = NewMapping(
     clients=(ClientRef(id=InfimaClientId(77), name='The "Inn"'),),
@@ -40,7 +40,7 @@ NEW_LINES = '  - infima_client: {id: 77, name: "The \\"Inn\\""}\n    halo_custom
 
 
 def parse(text: str) -> Mappings:
-    return parse_mappings(text, file="m", today=TODAY)
+    return parse_mappings(text, file="m", now=NOW)
 
 
 def removed_lines(before: str, after: str) -> int:

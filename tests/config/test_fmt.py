@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +100,7 @@ LONG = "version: 1\nmappings:\n  - key: big\n    infima_clients: [" + ", ".join(
 
 
 def load(text: str) -> Mappings:
-    return parse_mappings(text, file="m", today=date(2026, 11, 22))
+    return parse_mappings(text, file="m", now=datetime(2026, 11, 22, tzinfo=UTC))
 
 
 def comments_of(text: str) -> Counter[str]:

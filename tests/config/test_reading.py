@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import date
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -17,7 +17,7 @@ from reconciler.config.scalars import SurprisingScalar, resolve_plain
 from reconciler.errors import ConfigError
 from tests.config.generated_files import mappings_files, thorough
 
-TODAY = date(2026, 11, 22)
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 _SIGNS = [*"{}[],#'\"|>", "a: ", "- ", "\n", "  ", "&a", "*a", "!!int", "? ", "---", "...", "no", "id: 1", "name: x"]
 _FRAGMENTS = [*_SIGNS, "version: 1\n", "mappings:\n", "\t", "\r", "\u2028", "\x85", "\ufeff", "\\u202e", "%YAML 1.2"]
@@ -86,7 +86,7 @@ def test_a_duplicate_key_is_found_at_any_depth(depth: int, width: int, *, flow: 
 @given(text=st.one_of(st.text(), st.lists(st.sampled_from(_FRAGMENTS)).map("".join), st.binary()))
 def test_no_input_crashes(text: str | bytes) -> None:
     with pytest.raises(ConfigError) as caught:
-        parse_mappings(text, file="m", today=TODAY)
+        parse_mappings(text, file="m", now=NOW)
     assert caught.value.diagnostics
 
 
@@ -96,7 +96,7 @@ def test_damaged_files_give_diagnostics_or_mappings(text: str, data: st.DataObje
     at = data.draw(st.integers(0, len(text)))
     cut = data.draw(st.integers(0, 20))
     filling = data.draw(st.one_of(st.sampled_from(_FRAGMENTS), st.text(max_size=5)))
-    examination = examine_mappings(text[:at] + filling + text[at + cut :], file="m", today=TODAY)
+    examination = examine_mappings(text[:at] + filling + text[at + cut :], file="m", now=NOW)
     assert (examination.mappings is None) == (examination.error_count > 0)
     assert (examination.error_count > 0) == any(d.severity == "error" for d in examination.diagnostics)
 
@@ -104,7 +104,7 @@ def test_damaged_files_give_diagnostics_or_mappings(text: str, data: st.DataObje
 @pytest.mark.parametrize("text", ["a: \ud800", b"a: \xed\xa0\x80", b"\xff\xfe", b"\x80"])
 def test_what_is_no_text_is_refused(text: str | bytes) -> None:
     with pytest.raises(ConfigError, match="is not UTF-8"):
-        parse_mappings(text, file="m", today=TODAY)
+        parse_mappings(text, file="m", now=NOW)
 
 
 _NUMERIC = st.text(alphabet="0123456789_:.+-eExXoObabcfnNyYTZ~", min_size=1, max_size=12)
@@ -150,16 +150,16 @@ def test_a_number_of_any_length_is_refused_at_once(text: str) -> None:
 
 def test_the_pure_python_parser_reads_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     text = 'version: 1\nmappings:\n  - infima_client: {id: 1, name: "Ä"}  # c\n    halo_customer: {id: 2, name: B}\n'
-    quick = examine_mappings(text, file="m", today=TODAY)
+    quick = examine_mappings(text, file="m", now=NOW)
     monkeypatch.setattr(reading, "LOADER", yaml.SafeLoader)
-    assert examine_mappings(text, file="m", today=TODAY) == quick
+    assert examine_mappings(text, file="m", now=NOW) == quick
 
 
 def test_ten_thousand_mappings_are_read_and_checked_quickly() -> None:
     entry = '  - infima_client: {{id: {0}, name: "C {0}"}}\n    halo_customer: {{id: {0}, name: "H {0}"}}\n'
     text = "version: 1\nmappings:\n" + "".join(entry.format(i) for i in range(1, 10_001))
     started = time.process_time()
-    loaded = parse_mappings(text, file="m", today=TODAY)
+    loaded = parse_mappings(text, file="m", now=NOW)
     assert time.process_time() - started < 8
     assert len(loaded.mappings) == 10_000
 
@@ -167,5 +167,5 @@ def test_ten_thousand_mappings_are_read_and_checked_quickly() -> None:
 def test_a_deep_nest_is_refused_without_effort() -> None:
     started = time.process_time()
     with pytest.raises(ConfigError):
-        parse_mappings("[" * 1_000_000, file="m", today=TODAY)
+        parse_mappings("[" * 1_000_000, file="m", now=NOW)
     assert time.process_time() - started < 8

@@ -67,7 +67,8 @@ def test_a_bad_night_is_met_by_the_rules_again_and_its_count_does_not_last() -> 
         past(moment(9, 2), line(30, 5, outcome="held"), exit_code=3),
         past(moment(9, 3)),
     )
-    loose = with_limits(max_decrease=ChangeLimit(users=100, percent=100), max_total_decrease_percent=100)
+    wide = ChangeLimit(users=100, percent=100)
+    loose = with_limits(max_decrease=wide, max_increase=wide, max_total_decrease_percent=100)
     assert [night.replayed for night in replayed(runs, loose).nights] == [30, 5, 30]
     assert [night.replayed for night in replayed(runs, with_limits()).nights] == [30, 30, 30]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from datetime import date
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
@@ -18,7 +18,7 @@ from tests.history.conftest import Command
 from tests.render.htmlpage import parse
 from tests.stage import Stage, small_mappings
 
-TODAY = date(2026, 11, 22)
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 DEFAULT = 'defaults:\n  price: {amount: "2.75", currency: EUR}\n'
 OWN = '    price: {amount: "0.1", currency: USD}'
 
@@ -28,7 +28,7 @@ def priced(extra: str = DEFAULT, **changes: str) -> str:
 
 
 def test_a_mapping_s_own_price_wins_over_the_default() -> None:
-    made = parse_mappings(priced(c102=OWN), file="m", today=TODAY)
+    made = parse_mappings(priced(c102=OWN), file="m", now=NOW)
     prices = [mapping.price for mapping in made.mappings[:2]]
     assert prices == [
         UnitPrice(amount=Decimal("2.75"), currency="EUR"),
@@ -37,7 +37,7 @@ def test_a_mapping_s_own_price_wins_over_the_default() -> None:
 
 
 def test_without_a_price_there_is_none() -> None:
-    assert parse_mappings(small_mappings(), file="m", today=TODAY).mappings[0].price is None
+    assert parse_mappings(small_mappings(), file="m", now=NOW).mappings[0].price is None
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_without_a_price_there_is_none() -> None:
 )
 def test_what_is_no_price_is_refused(price: str) -> None:
     with pytest.raises(ConfigError):
-        parse_mappings(small_mappings(f"defaults:\n  price: {price}\n"), file="m", today=TODAY)
+        parse_mappings(small_mappings(f"defaults:\n  price: {price}\n"), file="m", now=NOW)
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,9 @@ def test_from_history_alone_each_hold_has_its_rule_and_next_step(autumn: Stage, 
 
 def test_from_history_alone_a_refusal_is_one_need_not_one_for_each_change(autumn: Stage, command: Command) -> None:
     sleep_until(autumn, moment_of(11, 22))
-    autumn.text = autumn.text.replace("version: 1", "version: 1\nlimits: {max_total_decrease_percent: 0}")
+    autumn.text = autumn.text.replace(
+        "version: 1", "version: 1\nlimits: {max_total_decrease_percent: 0, max_decrease: {users: 10, percent: 30}}"
+    )
     for client in (101, 102, 104, 105):
         autumn.world.users_leave(client, 6)
     assert autumn.apply().verdict.exit_code == 3

@@ -4,17 +4,35 @@ from __future__ import annotations
 
 import pytest
 
-from reconciler.planning.rules import Allowance, Rule
+from reconciler.config.approvals import BOUNDED_RULES, RUN_RULES
+from reconciler.config.checking import mappings_schema
+from reconciler.planning.rules import APPROVABLE_RULES, Allowance, Rule
 
 LIFTABLE = {
     "source-empty", "source-dropped", "many-creates", "wrong-tenant", "amounts-drop", "amounts-rise",
     "zero", "decrease", "increase", "amount-decrease", "amount-increase",
-    "customer-inactive", "name-mismatch", "name-swapped", "same-name", "resembles", "state-lost", "state-not-durable",
+    "falling", "customer-inactive", "name-mismatch", "name-swapped", "same-name", "resembles", "state-lost",
+    "state-not-durable",
 }  # fmt: skip
 FIRM = {
     "client-missing", "client-unreadable", "customer-unknown", "subscription-gone", "moved", "identity-conflict",
-    "duplicate-marker", "attempt-open",
+    "duplicate-marker", "attempt-open", "contract-expired",
 }  # fmt: skip
+
+
+APPROVABLE = {
+    "zero", "decrease", "increase", "falling", "customer-inactive", "name-mismatch", "resembles", "amount-decrease",
+    "amount-increase", "many-creates", "source-dropped", "amounts-drop", "amounts-rise",
+}  # fmt: skip
+
+
+def test_what_can_be_approved_can_be_lifted_and_stands_in_the_schema() -> None:
+    assert {str(rule) for rule in Rule if rule.approvable} == APPROVABLE
+    assert all(rule.liftable for rule in APPROVABLE_RULES)
+    entry = mappings_schema()["properties"]["approvals"]["items"]["properties"]["rule"]
+    assert set(entry["enum"]) == APPROVABLE
+    assert {str(rule) for rule in APPROVABLE_RULES if rule.level == "run"} == set(RUN_RULES)
+    assert {str(rule) for rule in APPROVABLE_RULES} > BOUNDED_RULES
 
 
 def test_every_rule_is_either_liftable_or_firm() -> None:

@@ -13,7 +13,10 @@ from reconciler.planning.rules import Allowance, Doubt, Level, Rule
 from reconciler.safety.check import MAPPING_RULES, RUN_RULES, check
 from tests.builders import TENANT, build_change, build_mapping, build_plan
 
-SOURCE_TRUSTED = Limits(max_total_decrease_percent=100)
+WIDE = Limits(max_decrease=ChangeLimit(users=10, percent=30), max_increase=ChangeLimit(users=50, percent=100))
+"""Limits whose boundaries these tests know; the defaults have tests of their own."""
+
+SOURCE_TRUSTED = replace(WIDE, max_total_decrease_percent=100)
 DOUBT_RULES = [
     Rule.CLIENT_MISSING, Rule.CLIENT_UNREADABLE, Rule.CUSTOMER_INACTIVE, Rule.NAME_MISMATCH, Rule.SUBSCRIPTION_GONE,
     Rule.MOVED, Rule.IDENTITY_CONFLICT, Rule.DUPLICATE_MARKER, Rule.SAME_NAME, Rule.ATTEMPT_OPEN,
@@ -31,7 +34,7 @@ def doubtful(rule: Rule, key: str = "a") -> Change:
 
 
 def judge(*changes: Change, allow: tuple[Allowance, ...] = (), limits: Limits | None = None, **more: object) -> Plan:
-    return check(build_plan(*changes, **more), limits or Limits(), allow)
+    return check(build_plan(*changes, **more), limits or WIDE, allow)
 
 
 def broken(*changes: Change, **more: object) -> list[Rule]:
@@ -45,6 +48,14 @@ def only_violation(*changes: Change, **more: object) -> Violation:
 
 def allowance(rule: Rule, key: str | None = None) -> tuple[Allowance, ...]:
     return (Allowance(rule=rule, reason="ticket 4711", key=key),)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "held"),
+    [(3, 52, True), (13, 3, True), (20, 8, True), (10, 5, False), (30, 22, True), (10, 30, False), (40, 61, True)],
+)
+def test_default_limits_fit_small_clients(before: int, after: int, *, held: bool) -> None:
+    assert bool(judge(update(before, after), limits=Limits(max_total_decrease_percent=100)).held) is held
 
 
 # --- zero ------------------------------------------------------------------------------------------------------------
@@ -441,9 +452,9 @@ def test_another_tenant_is_said_once() -> None:
     ],
 )
 def test_a_run_rule_is_lifted_by_name_and_never_by_key(rule: Rule, plan: Plan) -> None:
-    assert check(plan, Limits()).writes == ()
-    assert check(plan, Limits(), allowance(rule, "a")).refused
-    lifted = check(plan, Limits(), allowance(rule))
+    assert check(plan, WIDE).writes == ()
+    assert check(plan, WIDE, allowance(rule, "a")).refused
+    lifted = check(plan, WIDE, allowance(rule))
     assert lifted.writes
     assert [v.allowed for v in lifted.violations] == ["ticket 4711"]
 
@@ -466,7 +477,7 @@ def test_all_violations_are_shown_together_run_level_first() -> None:
 
 def test_a_plan_in_order_stays_as_it_is() -> None:
     plan = build_plan(update(12, 13), build_change(build_mapping(key="b"), subscription=None))
-    assert check(plan, Limits()) == plan
+    assert check(plan, WIDE) == plan
 
 
 def test_every_rule_function_is_in_use() -> None:

@@ -40,6 +40,7 @@ def test_what_is_seen_is_said_with_its_figures_and_what_helps() -> None:
         message="3 of 23 mappings lost a third of their users or more at once, each below its guard",
         remedy=(
             "people do not leave several clients in one night: look into INFIMA. If it is right, run: "
+            "reconciler approve source-dropped --until 2026-12-06 --reason '...'; or for one run: "
             "reconciler apply --allow source-dropped --reason '...'"
         ),
         measured=13,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -159,5 +159,8 @@ def test_the_scaled_file_fits_its_world() -> None:
 def test_the_loader_accepts_both_files(tmp_path: Path) -> None:
     scaled = tmp_path / "mappings.yaml"
     scaled.write_text(scaled_mappings_yaml(scaled_world(7)), encoding="utf-8")
-    sizes = [len(load_mappings(path, today=date(2026, 11, 22)).mappings) for path in (ROOT / "mappings.yaml", scaled)]
+    sizes = [
+        len(load_mappings(path, now=datetime(2026, 11, 22, tzinfo=UTC)).mappings)
+        for path in (ROOT / "mappings.yaml", scaled)
+    ]
     assert sizes == [36, 7]

@@ -425,4 +425,4 @@ def _agreed(plan: Plan) -> Mapping[str, tuple[int | None, int | None, int | None
 
 @lru_cache(maxsize=512)
 def _parsed(text: str, today: str) -> Mappings:
-    return parse_mappings(text, file="mappings.yaml", today=datetime.fromisoformat(today).date())
+    return parse_mappings(text, file="mappings.yaml", now=datetime.fromisoformat(today))

@@ -201,7 +201,9 @@ def test_a_held_change_is_released_from_the_browser_with_a_reason(scene: Scene) 
     scene.world.users_leave(101, 10)
     scene.night()
     assert scene.count_of(9001) == 10
-    job = scene.by_hand(allow="zero:infima-101", only="infima-101", reason='they left; $(touch x) "quoted"')
+    job = scene.by_hand(
+        allow="zero:infima-101 decrease:infima-101", only="infima-101", reason='they left; $(touch x) "quoted"'
+    )
     assert job.result == "success", job.log
     assert scene.count_of(9001) == 0
     (journal,) = (job.artifacts["apply"] / "journal").glob("*.jsonl")

@@ -1,0 +1,178 @@
+"""`reconciler approve`."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+import click
+
+from reconciler.cli.files import edit_file
+from reconciler.cli.options import CommonOptions, common_options, complete_keys
+from reconciler.cli.output import safe, say, tell
+from reconciler.cli.past import parse_date
+from reconciler.cli.plan import load_snapshot, observe_live
+from reconciler.cli.wiring import Wiring, require_key, wire
+from reconciler.config import parse_mappings
+from reconciler.config.edit import NewApproval, add_approval, remove_approvals
+from reconciler.errors import DecisionRefused, UsageError
+from reconciler.model import Mappings
+from reconciler.planning.changes import Plan, Violation
+from reconciler.planning.context import PlanOptions
+from reconciler.planning.rules import Rule
+from reconciler.run import make_plan
+from reconciler.safety.approvals import extent_in_words, proposed_bounds
+
+RUN_RULES = [str(rule) for rule in Rule if rule.approvable and rule.level == "run"]
+
+
+@click.command()
+@click.argument("key", shell_complete=complete_keys)
+@click.option("--until", metavar="DATE", help="Last day on which it holds, at most 92 days ahead.")
+@click.option("--reason", metavar="TEXT", help="Why; reviewers see it now, history and report show it later.")
+@click.option("--from", "lowest", type=click.IntRange(0, 1_000_000), metavar="N", help="Smallest quantity approved.")
+@click.option("--to", "highest", type=click.IntRange(0, 1_000_000), metavar="N", help="Largest quantity approved.")
+@click.option("--up-to", type=click.IntRange(1, 1_000_000), metavar="N", help="For a rule about the whole run.")
+@click.option("--remove", is_flag=True, help="Take the approvals of KEY out of the file again.")
+@click.option(
+    "--snapshot",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Look at a snapshot instead of both systems: no network, no credentials.",
+)
+@common_options
+@click.pass_obj
+def approve(
+    options: CommonOptions,
+    *,
+    key: str,
+    until: str | None,
+    reason: str | None,
+    lowest: int | None,
+    highest: int | None,
+    up_to: int | None,
+    remove: bool,
+    snapshot: Path | None,
+) -> int:
+    """Write an approval of what is held now into mappings.yaml, for a reviewer to agree to. HaloPSA is not touched.
+
+    It reads both systems, finds the rules that hold mapping KEY and writes one entry for each, with bounds around the
+    quantity that is counted today. KEY can also be a rule about the whole run: many-creates, source-dropped,
+    amounts-drop, amounts-rise. An earlier approval of the same rule is replaced. Everything else in the file stays as
+    it is, byte for byte.
+
+    \b
+    Environment: as for `reconciler plan`; none with --remove or --snapshot.
+
+    \b
+    Examples:
+      reconciler approve infima-102 --until 2026-12-15 --reason "closed two branches, ticket 4711"
+      reconciler approve infima-102 --until 2026-12-15 --reason "ticket 4711" --from 12 --to 20
+      reconciler approve many-creates --until 2026-12-15 --reason "first run" --up-to 40
+      reconciler approve infima-102 --remove
+    """
+    wiring = wire(options)
+    with wiring.stopper.listen():
+        mappings = wiring.load()
+        if key not in RUN_RULES:
+            require_key(key, [str(m.key) for m in mappings.mappings], "KEY")
+        old = options.mappings.read_bytes()
+        if remove:
+            new = remove_approvals(old.decode("utf-8"), key, file=str(options.mappings))
+            if new.encode("utf-8") == old:
+                raise DecisionRefused(f"mappings.yaml approves nothing of {key}.", hint="Nothing was written.")
+            return _write(wiring, old, new, f"Took the approvals of {key} out of {options.mappings}.")
+        last = _last_day(wiring, mappings, until)
+        if not (reason or "").strip():
+            raise UsageError("approve needs a reason.", hint="Add --reason '...'; reviewers see it in the file.")
+        seen = (
+            load_snapshot(snapshot)
+            if snapshot is not None
+            else observe_live(wiring, mappings, None, every_client=False)
+        )
+    plan = make_plan(mappings, seen.observation, seen.recorded, PlanOptions())
+    text = old.decode("utf-8")
+    held = _held(plan, key)
+    for violation in held:
+        entry = _entry(plan, violation, last, reason or "", lowest=lowest, highest=highest, up_to=up_to)
+        say(safe(f"{violation.rule}: {violation.message}"))
+        say(safe(f"  approved: {extent_in_words(entry)} until {last}"))
+        text = add_approval(text, entry, file=str(options.mappings))
+    _write(wiring, old, text, f"Wrote {len(held)} approval{'s' if len(held) > 1 else ''} into {options.mappings}.")
+    _tell_what_stays(plan, key, held)
+    return 0
+
+
+def _last_day(wiring: Wiring, mappings: Mappings, until: str | None) -> date:
+    if until is None:
+        raise UsageError("approve needs a last day.", hint="Add --until DATE, for example --until 2026-12-15.")
+    day = parse_date(until, "--until").date()
+    if day < mappings.settings.day(wiring.clock.now()):
+        raise UsageError(f"--until {until}: that day is over.", hint="Name a day to come, at most 92 days ahead.")
+    return day
+
+
+def _held(plan: Plan, key: str) -> list[Violation]:
+    """What stops this mapping, or this rule of the run, and can be approved."""
+    whose = [v for v in plan.violations if (v.rule == key if key in RUN_RULES else v.name == key) and v.stops]
+    found = [v for v in whose if v.rule.approvable]
+    if found:
+        return found
+    if whose:
+        raise DecisionRefused(
+            f"{key} is held by {whose[0].rule}, and that cannot be approved: {whose[0].message}.",
+            hint=whose[0].remedy,
+        )
+    raise DecisionRefused(f"Nothing holds {key} now.", hint="`reconciler plan` shows what is held.")
+
+
+def _entry(
+    plan: Plan,
+    violation: Violation,
+    last: date,
+    reason: str,
+    *,
+    lowest: int | None,
+    highest: int | None,
+    up_to: int | None,
+) -> NewApproval:
+    if not violation.name:
+        if lowest is not None or highest is not None:
+            raise UsageError(
+                f"{violation.rule} is about the whole run.", hint="Give --up-to instead of --from and --to."
+            )
+        return NewApproval(
+            rule=str(violation.rule), until=last, reason=reason, up_to=up_to or proposed_bounds(plan, violation)[1]
+        )
+    if up_to is not None:
+        raise UsageError(f"{violation.rule} is about one mapping.", hint="Give --from and --to instead of --up-to.")
+    proposed = proposed_bounds(plan, violation)
+    bounds = (proposed[0] if lowest is None else lowest, proposed[1] if highest is None else highest)
+    if bounds[0] > bounds[1]:
+        raise UsageError(f"--from {bounds[0]} is above --to {bounds[1]}.", hint="Turn them round.")
+    return NewApproval(
+        rule=str(violation.rule), key=violation.name, until=last, reason=reason, at_least=bounds[0], at_most=bounds[1]
+    )
+
+
+def _write(wiring: Wiring, old: bytes, text: str, told: str) -> int:
+    new = text.encode("utf-8")
+    parse_mappings(new, file=str(wiring.options.mappings), now=wiring.clock.now())  # what is written is valid
+    for line in _diff(old, new):
+        say(safe(f"  {line}"))
+    edit_file(wiring.options.mappings, old, new)
+    tell(f"{told} It holds once it is merged: commit it and open a pull request, then: reconciler plan")
+    return 0
+
+
+def _diff(old: bytes, new: bytes) -> list[str]:
+    before, after = (text.decode("utf-8").splitlines() for text in (old, new))
+    return list(difflib.unified_diff(before, after, lineterm="", n=2))[2:]
+
+
+def _tell_what_stays(plan: Plan, key: str, approved: Sequence[Violation]) -> None:
+    for violation in plan.violations:
+        if violation.name == key and violation.stops and violation not in approved:
+            tell(safe(f"{key} stays held by {violation.rule}: {violation.message}. Next: {violation.remedy}"))

@@ -1,0 +1,128 @@
+"""A fall is written when so many nights in a row have counted it, and then the largest of their counts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, datetime, timedelta, timezone
+
+import pytest
+
+from reconciler.model import (
+    Binding,
+    BindingOrigin,
+    CountedNight,
+    CustomerRef,
+    HaloCustomer,
+    HaloCustomerId,
+    InfimaClient,
+    InfimaClientId,
+    Limits,
+    MappingKey,
+    QuantityRule,
+    Recorded,
+    Settings,
+    SubscriptionId,
+    UserCount,
+)
+from reconciler.plan import Change, diff
+from reconciler.planning.changes import Action
+from reconciler.planning.rules import Rule
+from reconciler.safety.check import check
+from tests.builders import NOW, build_mapping, build_mappings, build_observation, build_subscription
+
+KEY = MappingKey("infima-101")
+TONIGHT = NOW.date()
+
+
+def night(days_ago: int, counted: int) -> CountedNight:
+    return CountedNight(day=TONIGHT - timedelta(days=days_ago), counted=counted)
+
+
+def planned(
+    live: int,
+    counted: int,
+    *nights: CountedNight,
+    wanted: int = 2,
+    rule: QuantityRule | None = None,
+    counted_before: int | None = None,
+    now: datetime = NOW,
+    settings: Settings | None = None,
+) -> Change:
+    mapping = build_mapping(rule=rule)
+    customer = CustomerRef(id=HaloCustomerId(12), name="Acme Dental")
+    binding = Binding(
+        key=KEY,
+        subscription_id=SubscriptionId(9001),
+        customer_id=customer.id,
+        origin=BindingOrigin.CREATED,
+        bound_at=NOW,
+        last_counted=counted_before,
+    )
+    client = InfimaClientId(101)
+    observation = build_observation(
+        clients=[InfimaClient(id=client, name="Acme Dental", user_count=counted)],
+        counts=[UserCount(client_id=client, active=counted, listed=counted)],
+        customers=[HaloCustomer(id=customer.id, name=customer.name)],
+        subscriptions=[build_subscription(count=live)],
+        taken_at=now,
+    )
+    mappings = replace(
+        build_mappings(mapping),
+        limits=Limits(decrease_nights=wanted, max_total_decrease_percent=100),
+        settings=settings or Settings(),
+    )
+    recorded = Recorded(bindings={KEY: binding}, falls={KEY: nights} if nights else {})
+    [change] = check(diff(mappings, observation, recorded), mappings.limits).changes
+    return change
+
+
+def test_the_first_night_of_a_fall_is_held_and_says_how_many_are_wanted() -> None:
+    change = planned(12, 9)
+    assert change.hold is not None
+    assert change.hold.rule is Rule.FALLING
+    assert change.hold.message == "the count is falling: seen 1 of 2 nights, first on 22 Nov"
+    assert change.nights == (night(0, 9),)
+
+
+def test_the_second_night_writes_the_larger_count_of_both() -> None:
+    change = planned(12, 9, night(1, 10))
+    assert (change.hold, change.action, change.quantity.result) == (None, Action.UPDATE, 10)
+    assert change.quantity.rule == "active_users, the largest count of 2 nights (10)"
+    assert planned(12, 10, night(1, 9)).quantity.result == 10
+
+
+def test_only_the_newest_nights_count() -> None:
+    assert planned(12, 8, night(3, 11), night(2, 9), night(1, 8)).quantity.result == 8
+
+
+def test_a_second_run_on_one_day_is_no_second_night() -> None:
+    change = planned(12, 9, night(0, 10))
+    assert change.hold is not None
+    assert change.nights == (night(0, 10),)
+
+
+@pytest.mark.parametrize("counted", [12, 13])
+def test_a_night_without_a_fall_begins_the_count_anew(counted: int) -> None:
+    assert planned(12, counted, night(1, 9)).nights == ()
+
+
+def test_what_an_edit_of_the_file_lowers_is_no_fall() -> None:
+    change = planned(12, 12, rule=QuantityRule(included=5), counted_before=12)
+    assert (change.hold, change.quantity.result, change.nights) == (None, 7, ())
+
+
+def test_one_night_is_the_default_and_remembers_nothing() -> None:
+    change = planned(12, 9, night(1, 10), wanted=1)
+    assert (change.hold, change.quantity.result, change.nights) == (None, 9, ())
+
+
+def test_a_rise_waits_for_nothing() -> None:
+    assert planned(12, 15, night(1, 9)).quantity.result == 15
+
+
+def test_a_night_is_a_day_of_the_users_time_zone() -> None:
+    """05:17 UTC of the 22nd is still the 21st eight hours west: the same night as the run before."""
+    west = Settings(timezone=timezone(timedelta(hours=-8)))
+    change = planned(12, 9, CountedNight(day=date(2026, 11, 21), counted=9), settings=west)
+    assert change.hold is not None
+    assert [n.day for n in change.nights] == [date(2026, 11, 21)]
