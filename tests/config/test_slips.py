@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date
+from datetime import UTC, datetime
 
 import pytest
 
@@ -14,7 +14,7 @@ from reconciler.config.fmt import format_mappings
 from reconciler.config.reading import TABLE_KEYS
 from reconciler.model import ClientRef, CustomerRef, HaloCustomerId, InfimaClientId
 
-TODAY = date(2026, 11, 22)
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 GOOD = """version: 1
 
 defaults:
@@ -40,7 +40,7 @@ LINES = GOOD.splitlines()
 
 
 def diagnostics(text: str) -> tuple[Diagnostic, ...]:
-    return examine_mappings(text, file="m", today=TODAY).diagnostics
+    return examine_mappings(text, file="m", now=NOW).diagnostics
 
 
 def told(text: str) -> list[str]:
@@ -229,7 +229,7 @@ def test_a_slip_is_told_by_its_own_words_and_nothing_else_is(before: str, after:
 
 
 def test_every_line_that_is_moved_is_told_or_changes_nothing() -> None:
-    good = parse_mappings(GOOD, file="m", today=TODAY).mappings
+    good = parse_mappings(GOOD, file="m", now=NOW).mappings
     for at, line in enumerate(LINES):
         for by in (-2, -1, 1, 2, 3):
             indent = len(line) - len(line.lstrip()) + by
@@ -240,7 +240,7 @@ def test_every_line_that_is_moved_is_told_or_changes_nothing() -> None:
             if found:
                 assert any(abs(d.place.line - (at + 1)) <= 1 for d in found), told(text)
             else:
-                assert parse_mappings(text, file="m", today=TODAY).mappings == good
+                assert parse_mappings(text, file="m", now=NOW).mappings == good
 
 
 def test_a_file_of_old_line_ends_is_told_once() -> None:
@@ -250,7 +250,7 @@ def test_a_file_of_old_line_ends_is_told_once() -> None:
 @pytest.mark.parametrize(("encoding", "hint"), [("utf-16", "UTF-16"), ("cp1252", "another encoding")])
 def test_another_encoding_is_named(encoding: str, hint: str) -> None:
     with pytest.raises(Exception, match="is not UTF-8") as caught:
-        parse_mappings(slip("Acme Dental", "Caf\u00e9").encode(encoding), file="m", today=TODAY)
+        parse_mappings(slip("Acme Dental", "Caf\u00e9").encode(encoding), file="m", now=NOW)
     assert hint in getattr(caught.value, "hint", "")
 
 
@@ -282,10 +282,10 @@ def test_every_member_that_holds_a_mapping_is_known_as_such() -> None:
 
 def test_line_ends_and_a_byte_order_mark_mean_nothing() -> None:
     crlf = GOOD.replace("\n", "\r\n")
-    read = [parse_mappings(text, file="m", today=TODAY) for text in (GOOD, crlf, "\ufeff" + GOOD, "\ufeff" + crlf)]
+    read = [parse_mappings(text, file="m", now=NOW) for text in (GOOD, crlf, "\ufeff" + GOOD, "\ufeff" + crlf)]
     assert all(one.sha256 == read[0].sha256 for one in read)
     assert all(one.mappings == read[0].mappings for one in read)
-    assert parse_mappings(GOOD + "# a word\n", file="m", today=TODAY).sha256 != read[0].sha256
+    assert parse_mappings(GOOD + "# a word\n", file="m", now=NOW).sha256 != read[0].sha256
 
 
 def test_a_byte_order_mark_elsewhere_is_refused() -> None:
