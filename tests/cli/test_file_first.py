@@ -19,6 +19,7 @@ READ_MAPPINGS = {
     "report": (),
     "adopt": ("infima-104", "9010", "--reason", "found by hand", "--yes"),
     "resolve": ("infima-104", "--reason", "looked for it", "--abandon", "--yes"),
+    "approve": ("infima-104", "--until", "2026-12-15", "--reason", "ticket 4711"),
     "doctor": (),
     "validate": (),
     "fmt": (),
