@@ -7,25 +7,19 @@ that the plan does not hold: a saved plan can only take writes away.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from reconciler.clock import Clock
 from reconciler.errors import ReconcilerError
-from reconciler.events import Observer, PhaseFinished, PhaseStarted
+from reconciler.events import PhaseFinished, PhaseStarted
 from reconciler.model import (
     Binding,
     BindingOrigin,
     MappingKey,
-    RunId,
-    Settings,
-    Subscription,
     SubscriptionId,
 )
 from reconciler.planning.changes import CAME_RIGHT, Action, Change, Outcome, Plan, PlannedRow
 from reconciler.planning.outcomes import NOT_ATTEMPTED
 from reconciler.planning.rules import Rule
-from reconciler.providers.base import SubscriptionTarget
-from reconciler.state.base import RunState
 from reconciler.writing.create import Creator
 from reconciler.writing.session import Applied, CountTarget, WriteSession, not_attempted, what_moved
 from reconciler.writing.update import set_counts, settle_moved, verify
@@ -35,33 +29,10 @@ Recount = Callable[[Sequence[Change]], Mapping[MappingKey, int | None]]
 """Reads the counts of these mappings once more, completely; None where that failed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listing:
-    """A complete listing of Subscriptions and the monotonic time at which its reading began."""
-
-    subscriptions: Sequence[Subscription]
-    listed_at: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tools:
-    """What `apply` works with: the ports, the clock, and whom to tell. `stop` asks whether the run shall end."""
-
-    target: SubscriptionTarget
-    recount: Recount
-    state: RunState
-    clock: Clock
-    settings: Settings
-    observe: Observer
-    stop: Callable[[], bool]
-    run: RunId
-    nonce: Callable[[], str]
-
-
 def apply(
     plan: Plan,
-    tools: Tools,
-    listing: Listing,
+    session: WriteSession,
+    recount: Recount,
     *,
     agreed: Mapping[MappingKey, PlannedRow] | None = None,
     confirmed_by_person: bool = False,
@@ -72,7 +43,6 @@ def apply(
     person took time to confirm, Subscriptions are listed again before the first write. Raises nothing that a server
     or the state did: what was not done, or is not known, stands in the outcomes and in `error`.
     """
-    session = _session(tools, listing)
     writes = _agreed_writes(plan, session, agreed)
     for change in plan.changes:
         if change.hold is not None:
@@ -83,7 +53,7 @@ def apply(
             session.settle(change.key, Outcome.UNCHANGED, at=_id_of(change))
     error = None
     if not plan.refused:
-        error = _perform(plan, writes, tools, session, confirmed_by_person=confirmed_by_person)
+        error = _perform(plan, writes, session, recount, confirmed_by_person=confirmed_by_person)
     outcomes = {c.key: session.told(c.key) for c in plan.changes}
     created = sum(ending_of(c, outcomes[c.key]).created for c in plan.changes)
     return Applied(
@@ -93,20 +63,6 @@ def apply(
         error=error,
         last_listing=tuple(session.listing.values()),
         last_listed=session.last_listed,
-    )
-
-
-def _session(tools: Tools, listing: Listing) -> WriteSession:
-    return WriteSession(
-        target=tools.target,
-        state=tools.state,
-        clock=tools.clock,
-        settings=tools.settings,
-        observe=tools.observe,
-        stop=tools.stop,
-        listing={s.id: s for s in listing.subscriptions},
-        listed_at=listing.listed_at,
-        planned=frozenset(s.id for s in listing.subscriptions),
     )
 
 
@@ -164,17 +120,17 @@ def _moved_since(row: PlannedRow | None, change: Change) -> str:
 
 
 def _perform(
-    plan: Plan, writes: tuple[Change, ...], tools: Tools, session: WriteSession, *, confirmed_by_person: bool
+    plan: Plan, writes: tuple[Change, ...], session: WriteSession, recount: Recount, *, confirmed_by_person: bool
 ) -> ReconcilerError | None:
     error: ReconcilerError | None = None
     try:
-        _record_loss(plan, tools)
-        tools.state.record_ground(plan.tenant, _found_bindings(plan, tools))
+        _record_loss(plan, session)
+        session.state.record_ground(plan.tenant, _found_bindings(plan, session))
         if writes and confirmed_by_person:
             session.relist()
-        _still_zero(writes, tools, session)
+        _still_zero(writes, session, recount)
         _update(writes, session)
-        _create(writes, tools, session)
+        _create(writes, session)
     except ReconcilerError as problem:
         error = problem
         session.halted = session.halted or problem.message
@@ -188,7 +144,7 @@ def _perform(
         if change.key not in session.outcomes:
             _settle_leftover(change, session)
     try:
-        tools.state.record_bindings(_confirmed_bindings(plan, tools, session))
+        session.state.record_bindings(_confirmed_bindings(plan, session))
     except ReconcilerError as problem:
         error = error or problem
     return error or session.unrecorded
@@ -211,9 +167,9 @@ def _update(writes: Sequence[Change], session: WriteSession) -> None:
         session.observe(PhaseFinished(phase="Setting quantities", detail=f"{len(targets)} sent"))
 
 
-def _create(writes: Sequence[Change], tools: Tools, session: WriteSession) -> None:
-    given_up = frozenset(n for ids in tools.state.recorded.given_up.values() for n in ids)
-    creator = Creator(session=session, run=tools.run, nonce=tools.nonce, given_up=given_up)
+def _create(writes: Sequence[Change], session: WriteSession) -> None:
+    given_up = frozenset(n for ids in session.state.recorded.given_up.values() for n in ids)
+    creator = Creator(session=session, run=session.run, nonce=session.context.nonce, given_up=given_up)
     creator.create([c for c in writes if c.action is Action.CREATE and c.key not in session.outcomes])
 
 
@@ -237,7 +193,7 @@ def _unchanged(plan: Plan, session: WriteSession) -> list[CountTarget]:
     ]
 
 
-def _still_zero(writes: tuple[Change, ...], tools: Tools, session: WriteSession) -> None:
+def _still_zero(writes: tuple[Change, ...], session: WriteSession, recount: Recount) -> None:
     """A count of 0, or a quantity of 0, is written only when a second complete read agrees (FAULTS I17, M6)."""
     falls = [
         c
@@ -246,7 +202,7 @@ def _still_zero(writes: tuple[Change, ...], tools: Tools, session: WriteSession)
     ]
     if not falls:
         return
-    again = tools.recount(falls)
+    again = recount(falls)
     for change in falls:
         first, second = change.quantity.counted, again.get(change.key)
         if second != first:
@@ -299,14 +255,14 @@ _IDENTITY_RULES = frozenset(
 )
 
 
-def _record_loss(plan: Plan, tools: Tools) -> None:
+def _record_loss(plan: Plan, session: WriteSession) -> None:
     """What a lost state leaves open stays open, run after run; what was let through is decided for good."""
     here = {c.key for c in plan.changes}
     decided = [key for key, rule in _lifted(plan) if rule is Rule.STATE_LOST and key in here]
     undecided = set(plan.facts.undecided) - set(decided)
-    known = set(tools.state.recorded.undecided)
+    known = set(session.state.recorded.undecided)
     if undecided - known or known & set(decided):
-        tools.state.record_loss(sorted(undecided), sorted(decided))
+        session.state.record_loss(sorted(undecided), sorted(decided))
 
 
 def _lifted(plan: Plan) -> set[tuple[MappingKey, Rule]]:
@@ -314,10 +270,10 @@ def _lifted(plan: Plan) -> set[tuple[MappingKey, Rule]]:
     return {(MappingKey(v.name), v.rule) for v in plan.violations if v.name and not v.stops}
 
 
-def _found_bindings(plan: Plan, tools: Tools) -> list[Binding]:
+def _found_bindings(plan: Plan, session: WriteSession) -> list[Binding]:
     """Bindings for Subscriptions that the file or a marker names and that the state does not know yet."""
-    known, lifted = tools.state.recorded.bindings, _lifted(plan)
-    now = tools.clock.now()
+    known, lifted = session.state.recorded.bindings, _lifted(plan)
+    now = session.clock.now()
     return [
         Binding(
             key=c.key,
@@ -336,9 +292,9 @@ def _found_bindings(plan: Plan, tools: Tools) -> list[Binding]:
     ]
 
 
-def _confirmed_bindings(plan: Plan, tools: Tools, session: WriteSession) -> list[Binding]:
+def _confirmed_bindings(plan: Plan, session: WriteSession) -> list[Binding]:
     """Bindings whose quantity this run has confirmed: the first count is no longer due, the count is remembered."""
-    known = tools.state.recorded.bindings
+    known = session.state.recorded.bindings
     confirmed = []
     for change in plan.changes:
         settled, binding = session.outcomes.get(change.key), known.get(change.key)

@@ -6,11 +6,12 @@ Everything with an outside (providers, state, clock, whom to ask and to tell) is
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 
-from reconciler.apply import Listing, Tools, apply
+from reconciler.apply import apply
 from reconciler.errors import ApiError, ExitCode, ReconcilerError, StateError
 from reconciler.events import Noticed
 from reconciler.model import (
@@ -32,11 +33,12 @@ from reconciler.model import (
 from reconciler.plan import diff, takes_long
 from reconciler.planning.changes import Change, Outcome, Plan, PlannedRow, select
 from reconciler.planning.context import PlanOptions, RunContext
-from reconciler.planning.observation import Live, observe
+from reconciler.planning.observation import observe
 from reconciler.planning.ours import first_sighting, sight
+from reconciler.planning.snapshot import Snapshot
 from reconciler.safety.check import check
-from reconciler.state.base import RunInfo, RunState, RunVerdict, StateStore
-from reconciler.writing.session import Applied
+from reconciler.state.base import RunInfo, RunState, RunVerdict
+from reconciler.writing.session import Applied, WriteSession
 from reconciler.writing.verdict import cancelled, failed, verdict_of
 
 STALE_AFTER = timedelta(hours=36)
@@ -62,33 +64,35 @@ Confirm = Callable[[Plan], bool]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Applying:
-    """Everything one apply needs. `confirm` is None when it was approved beforehand; `agreed` are a saved plan's rows.
+class ApplyRun:
+    """One apply: what it stands on, who started it with which options, and whom to show the plan and to ask.
 
-    `check_fresh` sees the fresh plan before anything else happens and may raise. `writing` surrounds everything from
-    the first possible write to the last look at it.
+    `confirm` is None when it was approved beforehand; `agreed` are a saved plan's rows. `check_fresh` sees the fresh
+    plan before anything else happens and may raise.
     """
 
-    live: Live
-    mappings: Mappings
-    store: StateStore
-    info: RunInfo
-    wishes: PlanOptions
     context: RunContext
+    info: RunInfo
+    options: PlanOptions
     show: Callable[[Plan], None]
     confirm: Confirm | None = None
     agreed: Mapping[MappingKey, PlannedRow] | None = None
     check_fresh: Callable[[Plan], None] | None = None
-    writing: Callable[[], AbstractContextManager[None]] = nullcontext
 
 
-def make_plan(mappings: Mappings, observation: Observation, recorded: Recorded, wishes: PlanOptions) -> Plan:
+def read_live(context: RunContext) -> Snapshot:
+    """Read the state and both systems: everything a plan is made from, besides mappings.yaml."""
+    recorded = context.store.read()
+    return Snapshot(observation=observe(context, recorded), recorded=recorded)
+
+
+def make_plan(mappings: Mappings, observation: Observation, recorded: Recorded, options: PlanOptions) -> Plan:
     """Compare, judge the whole, then keep what --only and --exclude ask for. Pure."""
     today = mappings.settings.day(observation.taken_at)
     plan = check(
-        diff(mappings, observation, recorded), mappings.limits, wishes.allowances, mappings.approvals, today=today
+        diff(mappings, observation, recorded), mappings.limits, options.allowances, mappings.approvals, today=today
     )
-    plan = select(plan, only=wishes.only, exclude=wishes.exclude)
+    plan = select(plan, only=options.only, exclude=options.exclude)
     told = (*recorded.damage, _overdue(recorded, observation.taken_at), takes_long(plan, mappings.settings))
     return replace(plan, warnings=(*filter(None, told), *plan.warnings))
 
@@ -104,22 +108,22 @@ def _overdue(recorded: Recorded, now: datetime) -> str:
     )
 
 
-def run_apply(job: Applying) -> Finished:
+def run_apply(job: ApplyRun) -> Finished:
     """Carry out one apply from lock to verdict.
 
     Raises `StateError` when the state cannot be had, `ApiError` when the reads fail; both are recorded as the run's
     verdict where there is a state to record them in.
     """
-    seen = _Seen(mappings=job.mappings)
-    with job.store.open_run(job.info) as state:
+    seen = _Seen(mappings=job.context.mappings)
+    with job.context.store.open_run(job.info) as state:
         with _failure_on_record(job, state, seen, "Failed before the first write"):
-            plan, listing = _plan_afresh(job, state, seen)
+            plan, session = _plan_afresh(job, state, seen)
             asked = job.confirm is not None and bool(plan.writes)
             if asked and job.confirm is not None and not job.confirm(plan):
                 return _record_cancellation(job, state, plan, seen)
         during = "Ended during the writing, the journal says after what"
-        with _failure_on_record(job, state, seen, during), job.writing():
-            applied = apply(plan, _tools(job, state), listing, agreed=job.agreed, confirmed_by_person=asked)
+        with _failure_on_record(job, state, seen, during), job.context.writing():
+            applied = apply(plan, session, partial(recount, job.context), agreed=job.agreed, confirmed_by_person=asked)
             seen.look_after(applied, state.recorded)
             return _record_verdict(job, state, plan, applied, seen)
 
@@ -156,7 +160,7 @@ class _Seen:
 
 
 @contextmanager
-def _failure_on_record(job: Applying, state: RunState, seen: _Seen, when: str) -> Iterator[None]:
+def _failure_on_record(job: ApplyRun, state: RunState, seen: _Seen, when: str) -> Iterator[None]:
     """What ends a run early leaves its cause in the history."""
     try:
         yield
@@ -169,26 +173,27 @@ def _failure_on_record(job: Applying, state: RunState, seen: _Seen, when: str) -
         raise
 
 
-def _plan_afresh(job: Applying, state: RunState, seen: _Seen) -> tuple[Plan, Listing]:
+def _plan_afresh(job: ApplyRun, state: RunState, seen: _Seen) -> tuple[Plan, WriteSession]:
     """Read, compare, judge, and show what comes of it."""
-    listed_at = job.context.clock.monotonic()  # the listing is among the first reads; counting users takes long
-    observation = observe(job.live, job.mappings, job.context, recorded=state.recorded)
+    context = job.context
+    listed_at = context.clock.monotonic()  # the listing is among the first reads; counting users takes long
+    observation = observe(context, state.recorded)
     seen.look_first(observation, state.recorded)
-    plan = make_plan(job.mappings, observation, state.recorded, job.wishes)
+    plan = make_plan(context.mappings, observation, state.recorded, job.options)
     if job.check_fresh is not None:
         job.check_fresh(plan)
     _note_plan(state, plan)
     job.show(plan)
-    return plan, Listing(subscriptions=observation.subscriptions, listed_at=listed_at)
+    return plan, WriteSession.open(context, state, job.info.id, observation.subscriptions, listed_at)
 
 
-def _record_cancellation(job: Applying, state: RunState, plan: Plan, seen: _Seen) -> Finished:
+def _record_cancellation(job: ApplyRun, state: RunState, plan: Plan, seen: _Seen) -> Finished:
     verdict = seen.on_record(cancelled(job.info.id, plan, finished_at=job.context.clock.now()))
     state.finish(verdict)
     return Finished(plan=plan, applied=Applied(outcomes={}), verdict=verdict, confirmed=False)
 
 
-def _record_verdict(job: Applying, state: RunState, plan: Plan, applied: Applied, seen: _Seen) -> Finished:
+def _record_verdict(job: ApplyRun, state: RunState, plan: Plan, applied: Applied, seen: _Seen) -> Finished:
     around = job.context
     verdict = verdict_of(job.info.id, plan, applied, stopped=around.stop(), finished_at=around.clock.now())
     verdict = seen.on_record(verdict)
@@ -212,25 +217,10 @@ def _falls(plan: Plan, applied: Applied) -> Falls:
     return {c.key: () if c.key in written else c.nights for c in plan.changes}
 
 
-def _tools(job: Applying, state: RunState) -> Tools:
-    around = job.context
-    return Tools(
-        target=job.live.target,
-        recount=lambda changes: _recount(job, changes),
-        state=state,
-        clock=around.clock,
-        settings=job.mappings.settings,
-        observe=around.observe,
-        stop=around.stop,
-        run=job.info.id,
-        nonce=around.nonce,
-    )
-
-
-def _recount(job: Applying, changes: Sequence[Change]) -> dict[MappingKey, int | None]:
+def recount(context: RunContext, changes: Sequence[Change]) -> dict[MappingKey, int | None]:
     """Read the counts of these mappings again, from scratch."""
     try:
-        clients = {c.id: c for c in job.live.source.clients()}
+        clients = {c.id: c for c in context.systems.source.clients()}
         wanted = [
             ref.id
             for change in changes
@@ -238,9 +228,9 @@ def _recount(job: Applying, changes: Sequence[Change]) -> dict[MappingKey, int |
             for ref in change.mapping.infima_clients
             if ref.id in clients
         ]
-        read = {u.client_id: u for u in job.live.source.user_counts(wanted)}
+        read = {u.client_id: u for u in context.systems.source.user_counts(wanted)}
     except ApiError as error:
-        job.context.observe(Noticed(message=f"the second read of INFIMA failed: {error.message}"))
+        context.observe(Noticed(message=f"the second read of INFIMA failed: {error.message}"))
         return {}
     return {change.key: _second_count(change, clients, read) for change in changes}
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
+from reconciler.events import ignore_events
 from reconciler.model import (
     ClientRef,
     CountSource,
@@ -35,8 +38,10 @@ from reconciler.planning.changes import (
     SubscriptionState,
     Violation,
 )
+from reconciler.planning.context import RunContext
 from reconciler.planning.quantity import Quantity
 from reconciler.planning.rules import Rule
+from reconciler.simulator.clock import VirtualClock
 
 NOW = datetime(2026, 11, 22, 5, 17, 3, tzinfo=UTC)
 TENANT = Tenant(halo_url="https://halo.acme.example", infima_partner="Acme MSP")
@@ -76,6 +81,24 @@ def build_mapping(
 def build_mappings(*mappings: Mapping) -> Mappings:
     """A loaded mappings.yaml with default limits and settings."""
     return Mappings(mappings=mappings, sha256="ab" * 32)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FakeSystems:
+    """Two fakes in the place of the connected systems."""
+
+    source: Any = None
+    target: Any = None
+    halo_url: str = TENANT.halo_url
+
+
+def build_context(source: Any = None, target: Any = None, **members: Any) -> RunContext:
+    """A run on two fakes; nothing of it has to be real."""
+    usual: dict[str, Any] = {
+        "mappings": build_mappings(), "store": None, "clock": VirtualClock(), "observe": ignore_events, "stop": bool,
+        "nonce": str,
+    }  # fmt: skip
+    return RunContext(systems=FakeSystems(source=source, target=target), **(usual | members))
 
 
 def build_subscription(

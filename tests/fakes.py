@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from reconciler.apply import Listing, Tools, apply
+from reconciler.apply import apply
 from reconciler.errors import ApiError, Interrupted, StateError
 from reconciler.events import Event
 from reconciler.model import (
@@ -46,8 +46,8 @@ from reconciler.state.document import (
     release_binding,
     settle_attempts,
 )
-from reconciler.writing.session import Applied
-from tests.builders import build_change, build_mapping, build_plan, build_subscription
+from reconciler.writing.session import Applied, WriteSession
+from tests.builders import build_change, build_context, build_mapping, build_mappings, build_plan, build_subscription
 
 Rows = list[dict[str, Any]]
 Answer = Callable[["FakeTarget", Rows], WriteAnswer]
@@ -294,9 +294,10 @@ class Scene:
     ) -> Applied:
         """Perform the plan; the listing it was made from is `age` seconds old."""
         listed_at = self.clock.monotonic()
-        listing = Listing(subscriptions=tuple(self.target.rows.values()), listed_at=listed_at)
+        listing = tuple(self.target.rows.values())
         self.clock.sleep(age)
-        return apply(plan, self._tools(), listing, agreed=agreed, confirmed_by_person=confirmed)
+        session = self.session(listing, listed_at)
+        return apply(plan, session, self._recount, agreed=agreed, confirmed_by_person=confirmed)
 
     def counts(self) -> dict[int, int | None]:
         """What Halo bills, by id."""
@@ -307,18 +308,16 @@ class Scene:
         self.recounted += [c.key for c in changes]
         return {c.key: self.second_counts[c.key] for c in changes if c.key in self.second_counts}
 
-    def _tools(self) -> Tools:
-        return Tools(
+    def session(self, listing: Sequence[Subscription], listed_at: float) -> WriteSession:
+        context = build_context(
             target=self.target,
-            recount=self._recount,
-            state=self.state,
+            mappings=replace(build_mappings(), settings=self.settings),
             clock=self.clock,
-            settings=self.settings,
             observe=self.events.append,
             stop=self.stopping,
-            run=RunId("run-1"),
             nonce=lambda: next(self._nonces),
         )
+        return WriteSession.open(context, self.state, RunId("run-1"), listing, listed_at)
 
 
 def outcomes(applied: Applied) -> dict[str, str]:

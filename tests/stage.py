@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 
@@ -23,11 +24,10 @@ from reconciler.model import (
 )
 from reconciler.planning.changes import Plan, PlannedRow
 from reconciler.planning.context import PlanOptions, RunContext
-from reconciler.planning.observation import Live, observe
 from reconciler.planning.rules import Allowance, Rule
-from reconciler.providers.connect import Systems, connect
+from reconciler.providers.connect import ConnectedSystems, connect
 from reconciler.providers.credentials import read_credentials
-from reconciler.run import Applying, Finished, make_plan, run_apply
+from reconciler.run import ApplyRun, Finished, make_plan, read_live, run_apply
 from reconciler.simulator.app import HALO_URL, INFIMA_URL, halo_app, infima_app
 from reconciler.simulator.clock import VirtualClock
 from reconciler.simulator.faults import Faults
@@ -61,7 +61,7 @@ class Stage:
     def mappings(self) -> Mappings:
         return parse_mappings(self.text, file="mappings.yaml", now=self.clock.now())
 
-    def systems(self, mappings: Mappings) -> Systems:
+    def systems(self, mappings: Mappings) -> ConnectedSystems:
         known = self.world.credentials
         environment = {
             "HALO_URL": HALO_URL,
@@ -86,39 +86,40 @@ class Stage:
     def store(self) -> StateStore:
         return DirectoryState(self.folder / ".reconciler", clock=self.clock, durable=self.durable)
 
-    def context(self) -> RunContext:
-        return RunContext(
-            clock=self.clock,
-            observe=self.events.append,
-            stop=self.stop,
-            nonce=lambda: f"nonce-{next(self._words)}",
-        )
-
-    def plan(self, wishes: PlanOptions | None = None) -> Plan:
+    @contextmanager
+    def context(self) -> Iterator[RunContext]:
         mappings = self.mappings()
         with self.systems(mappings) as systems:
-            recorded = self.store().read()
-            observation = observe(_live(systems), mappings, self.context(), recorded=recorded)
-        return make_plan(mappings, observation, recorded, wishes or PlanOptions())
+            yield RunContext(
+                mappings=mappings,
+                systems=systems,
+                store=self.store(),
+                clock=self.clock,
+                observe=self.events.append,
+                stop=self.stop,
+                nonce=lambda: f"nonce-{next(self._words)}",
+            )
+
+    def plan(self, options: PlanOptions | None = None) -> Plan:
+        with self.context() as context:
+            seen = read_live(context)
+        return make_plan(context.mappings, seen.observation, seen.recorded, options or PlanOptions())
 
     def apply(
         self,
-        wishes: PlanOptions | None = None,
+        options: PlanOptions | None = None,
         *,
         confirm: Callable[[Plan], bool] | None = None,
         agreed: Mapping[MappingKey, PlannedRow] | None = None,
     ) -> Finished:
-        mappings = self.mappings()
         run = RunId(f"run-{next(self._words)}")
-        with self.systems(mappings) as systems:
+        with self.context() as context:
+            sha = context.mappings.sha256
             return run_apply(
-                Applying(
-                    live=_live(systems),
-                    mappings=mappings,
-                    store=self.store(),
-                    info=RunInfo(id=run, command="apply", started_at=self.clock.now(), mappings_sha256=mappings.sha256),
-                    wishes=wishes or PlanOptions(),
-                    context=self.context(),
+                ApplyRun(
+                    context=context,
+                    info=RunInfo(id=run, command="apply", started_at=self.clock.now(), mappings_sha256=sha),
+                    options=options or PlanOptions(),
                     show=ignore_events,  # type: ignore[arg-type] # swallows anything
                     confirm=confirm,
                     agreed=agreed,
@@ -150,10 +151,6 @@ def remember_markers(world: World, folder: Path, *, field: str = "snowid") -> No
         directory = PrivateDirectory(folder)
         directory.prepare()
         directory.replace(STATE_FILE, encode(StateDocument(bindings=bindings)))
-
-
-def _live(systems: Systems) -> Live:
-    return Live(source=systems.source, target=systems.target, halo_url=systems.halo_url)
 
 
 def allow(rule: Rule, key: str | None = None) -> PlanOptions:

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from reconciler.apply import Listing, apply
+from reconciler.apply import apply
 from reconciler.model import MappingKey
 from reconciler.planning.changes import Action, Change, Outcome, Settled
 from reconciler.writing.session import Applied
@@ -50,8 +50,8 @@ def test_a_create_never_writes_to_a_subscription_that_is_there() -> None:
 
 def test_unless_it_is_said_nobody_took_time_to_confirm() -> None:
     stage = Scene(build_subscription(1, count=10))
-    listing = Listing(subscriptions=tuple(stage.target.rows.values()), listed_at=0.0)
-    assert outcomes(apply(build_plan(change()), stage._tools(), listing)) == {"a": "applied"}
+    session = stage.session(tuple(stage.target.rows.values()), 0.0)
+    assert outcomes(apply(build_plan(change()), session, lambda _: {})) == {"a": "applied"}
     assert stage.target.listings == 1  # the one behind the write
 
 

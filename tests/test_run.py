@@ -28,12 +28,12 @@ from reconciler.model import (
 )
 from reconciler.planning.changes import Plan
 from reconciler.planning.context import PlanOptions, RunContext
-from reconciler.planning.observation import Live, clients_to_count, observe
+from reconciler.planning.observation import clients_to_count, observe
 from reconciler.planning.rules import Allowance, Rule
-from reconciler.run import STALE_AFTER, Applying, Finished, make_plan, run_apply
+from reconciler.run import STALE_AFTER, ApplyRun, Finished, make_plan, run_apply
 from reconciler.simulator.clock import VirtualClock
 from reconciler.state.base import RunInfo
-from tests.builders import NOW, build_mapping, build_mappings, build_observation, build_subscription
+from tests.builders import NOW, build_context, build_mapping, build_mappings, build_observation, build_subscription
 from tests.core import build_binding, build_client, build_count, build_customer, build_recorded, unreadable
 from tests.fakes import FakeState, FakeTarget, fail
 
@@ -95,12 +95,11 @@ class Night:
         self.opened: list[RunInfo] = []
 
     @property
-    def live(self) -> Live:
-        return Live(source=self.source, target=self.target, halo_url="https://halo.acme.example")
-
-    @property
     def context(self) -> RunContext:
-        return RunContext(clock=self.clock, observe=self.events.append, stop=self.stopping, nonce=lambda: "nonce")
+        return build_context(
+            self.source, self.target, mappings=self.mappings, store=self, clock=self.clock, observe=self.events.append,
+            stop=self.stopping, nonce=lambda: "nonce", writing=self.writing,
+        )  # fmt: skip
 
     @property
     def location(self) -> str:
@@ -120,15 +119,10 @@ class Night:
         yield
         self.order.append(f"end after {len(self.target.sent)}, {self.target.listings} listings")
 
-    def apply(self, wishes: PlanOptions | None = None, **more: Any) -> Finished:
-        members: dict[str, Any] = {"writing": self.writing, "show": self.shown.append} | more
+    def apply(self, options: PlanOptions | None = None, **more: Any) -> Finished:
+        members: dict[str, Any] = {"show": self.shown.append} | more
         info = RunInfo(id=RunId("run-1"), command="apply", started_at=NOW)
-        return run_apply(
-            Applying(
-                live=self.live, mappings=self.mappings, store=self, info=info, wishes=wishes or PlanOptions(),
-                context=self.context, **members,
-            )
-        )  # fmt: skip
+        return run_apply(ApplyRun(context=self.context, info=info, options=options or PlanOptions(), **members))
 
 
 def outcome(finished: Finished, key: str = "infima-101") -> tuple[str, str]:
@@ -142,7 +136,7 @@ def outcome(finished: Finished, key: str = "infima-101") -> tuple[str, str]:
 def test_an_observation_holds_everything_and_when_it_began() -> None:
     night = Night()
     night.source.before_counts[1] = lambda: night.clock.sleep(300)
-    seen = observe(night.live, night.mappings, night.context)
+    seen = observe(night.context, night.state.recorded)
     assert seen == build_observation(
         clients=night.source.listed, counts=(build_count(101, 15),), customers=night.target.listed_customers,
         subscriptions=(build_subscription(1, count=10),), taken_at=NOW,
@@ -152,7 +146,7 @@ def test_an_observation_holds_everything_and_when_it_began() -> None:
 
 def test_each_read_is_told_with_what_it_gave() -> None:
     night = Night()
-    observe(night.live, night.mappings, night.context)
+    observe(night.context, night.state.recorded)
     started = {e.phase for e in night.events if isinstance(e, PhaseStarted)}
     finished = {e.phase: e.detail for e in night.events if isinstance(e, PhaseFinished)}
     assert finished == {
@@ -178,7 +172,7 @@ def test_only_listed_clients_whose_users_count_are_counted(mapping: Mapping, ask
 
 def test_with_nothing_to_count_nothing_is_asked() -> None:
     night = Night(build_mapping(retired=True))
-    assert observe(night.live, night.mappings, night.context).user_counts == ()
+    assert observe(night.context, night.state.recorded).user_counts == ()
     assert night.source.asked == []
 
 
@@ -186,7 +180,7 @@ def test_a_read_that_fails_fails_the_observation() -> None:
     night = Night()
     night.source.failing["clients"] = ServerFailed("INFIMA answered 500")
     with pytest.raises(ServerFailed):
-        observe(night.live, night.mappings, night.context)
+        observe(night.context, night.state.recorded)
 
 
 def test_of_several_failures_the_one_about_rights_is_told() -> None:
@@ -194,7 +188,7 @@ def test_of_several_failures_the_one_about_rights_is_told() -> None:
     night.source.failing = {"partner": ServerFailed("500"), "clients": NotAuthorised("401")}
     night.target.before_listing[1] = fail(ServerFailed("502"))
     with pytest.raises(NotAuthorised):
-        observe(night.live, night.mappings, night.context)
+        observe(night.context, night.state.recorded)
 
 
 # --- the plan --------------------------------------------------------------------------------------------------------
@@ -202,7 +196,7 @@ def test_of_several_failures_the_one_about_rights_is_told() -> None:
 
 def plan_now(wishes: PlanOptions | None = None, **recorded: Any) -> Plan:
     night = Night(**recorded)
-    seen = observe(night.live, night.mappings, night.context)
+    seen = observe(night.context, night.state.recorded)
     return make_plan(night.mappings, seen, night.state.recorded, wishes or PlanOptions())
 
 

@@ -19,7 +19,7 @@ from reconciler.cli.options import (
     selection_options,
 )
 from reconciler.cli.output import say, tell
-from reconciler.cli.wiring import live, run_info, wire, wishes
+from reconciler.cli.wiring import load, plan_options, run_context, run_info
 from reconciler.errors import PlanFileError, UsageError
 from reconciler.plan_document import dump_document, plan_document, with_outcomes
 from reconciler.plan_document.layout import PlanJson
@@ -27,7 +27,7 @@ from reconciler.plan_document.read import SavedPlan
 from reconciler.planning.changes import Plan
 from reconciler.planning.context import PlanOptions
 from reconciler.render.terminal import render_outcome
-from reconciler.run import Applying, Finished, run_apply
+from reconciler.run import ApplyRun, Finished, run_apply
 
 MAX_PLAN_AGE_HOURS = 24
 CLOCK_SKEW_HOURS = 1
@@ -74,28 +74,22 @@ def apply(
             "apply asks before it writes, and there is no terminal to ask on.",
             hint="Add --auto-approve to perform the plan without a question; it lifts no safety rule.",
         )
-    wiring = wire(options)
-    with wiring.stopper.listen():
-        mappings = wiring.load()
-        wished = wishes(mappings, only, exclude, allow, reason)
-        saved = load_plan_file(plan_file) if plan_file is not None else None
-        with wiring.connect(mappings.settings) as systems:
-            drawing = _Drawing(options)
-            finished = run_apply(
-                Applying(
-                    live=live(systems),
-                    mappings=mappings,
-                    store=wiring.store(),
-                    info=run_info(wiring, mappings, _command(wished)),
-                    wishes=wished,
-                    context=wiring.context(),
-                    show=drawing.show,
-                    confirm=None if auto_approve else drawing.confirm,
-                    agreed=saved.permitted if saved is not None else None,
-                    check_fresh=_check_fits(saved),
-                    writing=wiring.stopper.writing,
-                )
+    mappings = load(options)
+    chosen = plan_options(mappings, only, exclude, allow, reason)
+    saved = load_plan_file(plan_file) if plan_file is not None else None
+    drawing = _Drawing(options)
+    with run_context(options, mappings) as context:
+        finished = run_apply(
+            ApplyRun(
+                context=context,
+                info=run_info(options, mappings, _command(chosen)),
+                options=chosen,
+                show=drawing.show,
+                confirm=None if auto_approve else drawing.confirm,
+                agreed=saved.permitted if saved is not None else None,
+                check_fresh=_check_fits(saved),
             )
+        )
     return _report(finished, drawing.document, options, output)
 
 
@@ -125,9 +119,9 @@ class _Drawing:
         return answer == "yes"
 
 
-def _command(wished: PlanOptions) -> str:
+def _command(chosen: PlanOptions) -> str:
     """A run of some mappings has to be known as one: its sum of users is not comparable with a whole night's."""
-    selected = [f"--only {key}" for key in wished.only] + [f"--exclude {key}" for key in wished.exclude]
+    selected = [f"--only {key}" for key in chosen.only] + [f"--exclude {key}" for key in chosen.exclude]
     return " ".join(["apply", *selected])
 
 

@@ -13,8 +13,8 @@ from reconciler.cli.files import edit_file
 from reconciler.cli.options import CommonOptions, common_options, complete_keys
 from reconciler.cli.output import safe, say, tell
 from reconciler.cli.past import parse_date
-from reconciler.cli.plan import load_snapshot, observe_live
-from reconciler.cli.wiring import Wiring, require_key, wire
+from reconciler.cli.plan import load_snapshot
+from reconciler.cli.wiring import load, now, require_key, run_context
 from reconciler.config import parse_mappings
 from reconciler.config.edit import NewApproval, add_approval, remove_approvals
 from reconciler.errors import DecisionRefused, UsageError
@@ -22,7 +22,7 @@ from reconciler.model import Mappings
 from reconciler.planning.changes import Plan, Violation
 from reconciler.planning.context import PlanOptions
 from reconciler.planning.rules import Rule
-from reconciler.run import make_plan
+from reconciler.run import make_plan, read_live
 from reconciler.safety.approvals import extent_in_words, proposed_bounds
 
 RUN_RULES = [str(rule) for rule in Rule if rule.approvable and rule.level == "run"]
@@ -73,25 +73,23 @@ def approve(
       reconciler approve many-creates --until 2026-12-15 --reason "first run" --up-to 40
       reconciler approve infima-102 --remove
     """
-    wiring = wire(options)
-    with wiring.stopper.listen():
-        mappings = wiring.load()
-        if key not in RUN_RULES:
-            require_key(key, [str(m.key) for m in mappings.mappings], "KEY")
-        old = options.mappings.read_bytes()
-        if remove:
-            new = remove_approvals(old.decode("utf-8"), key, file=str(options.mappings))
-            if new.encode("utf-8") == old:
-                raise DecisionRefused(f"mappings.yaml approves nothing of {key}.", hint="Nothing was written.")
-            return _write(wiring, old, new, f"Took the approvals of {key} out of {options.mappings}.")
-        last = _last_day(wiring, mappings, until)
-        if not (reason or "").strip():
-            raise UsageError("approve needs a reason.", hint="Add --reason '...'; reviewers see it in the file.")
-        seen = (
-            load_snapshot(snapshot)
-            if snapshot is not None
-            else observe_live(wiring, mappings, None, every_client=False)
-        )
+    mappings = load(options)
+    if key not in RUN_RULES:
+        require_key(key, [str(m.key) for m in mappings.mappings], "KEY")
+    old = options.mappings.read_bytes()
+    if remove:
+        new = remove_approvals(old.decode("utf-8"), key, file=str(options.mappings))
+        if new.encode("utf-8") == old:
+            raise DecisionRefused(f"mappings.yaml approves nothing of {key}.", hint="Nothing was written.")
+        return _write(options.mappings, old, new, f"Took the approvals of {key} out of {options.mappings}.")
+    last = _last_day(mappings, until)
+    if not (reason or "").strip():
+        raise UsageError("approve needs a reason.", hint="Add --reason '...'; reviewers see it in the file.")
+    if snapshot is not None:
+        seen = load_snapshot(snapshot)
+    else:
+        with run_context(options, mappings) as context:
+            seen = read_live(context)
     plan = make_plan(mappings, seen.observation, seen.recorded, PlanOptions())
     text = old.decode("utf-8")
     held = _held(plan, key)
@@ -100,16 +98,21 @@ def approve(
         say(safe(f"{violation.rule}: {violation.message}"))
         say(safe(f"  approved: {extent_in_words(entry)} until {last}"))
         text = add_approval(text, entry, file=str(options.mappings))
-    _write(wiring, old, text, f"Wrote {len(held)} approval{'s' if len(held) > 1 else ''} into {options.mappings}.")
+    _write(
+        options.mappings,
+        old,
+        text,
+        f"Wrote {len(held)} approval{'s' if len(held) > 1 else ''} into {options.mappings}.",
+    )
     _tell_what_stays(plan, key, held)
     return 0
 
 
-def _last_day(wiring: Wiring, mappings: Mappings, until: str | None) -> date:
+def _last_day(mappings: Mappings, until: str | None) -> date:
     if until is None:
         raise UsageError("approve needs a last day.", hint="Add --until DATE, for example --until 2026-12-15.")
     day = parse_date(until, "--until").date()
-    if day < mappings.settings.day(wiring.clock.now()):
+    if day < mappings.settings.day(now()):
         raise UsageError(f"--until {until}: that day is over.", hint="Name a day to come, at most 92 days ahead.")
     return day
 
@@ -157,12 +160,12 @@ def _entry(
     )
 
 
-def _write(wiring: Wiring, old: bytes, text: str, told: str) -> int:
+def _write(file: Path, old: bytes, text: str, told: str) -> int:
     new = text.encode("utf-8")
-    parse_mappings(new, file=str(wiring.options.mappings), now=wiring.clock.now())  # what is written is valid
+    parse_mappings(new, file=str(file), now=now())  # what is written is valid
     for line in _diff(old, new):
         say(safe(f"  {line}"))
-    edit_file(wiring.options.mappings, old, new)
+    edit_file(file, old, new)
     tell(f"{told} It holds once it is merged: commit it and open a pull request, then: reconciler plan")
     return 0
 

@@ -7,7 +7,7 @@ import click
 from reconciler.cli.options import CommonOptions, common_options, output_option
 from reconciler.cli.output import safe, say, show_json, show_table, tell
 from reconciler.cli.past import parse_date
-from reconciler.cli.wiring import wire
+from reconciler.cli.wiring import load, now, open_store
 from reconciler.history.backtest import Backtest, Night, Outcome
 from reconciler.history.backtest import backtest as replay
 from reconciler.history.points import recorded_prices
@@ -34,12 +34,11 @@ def backtest(options: CommonOptions, *, since: str, output: str) -> int:
       reconciler backtest --since 2026-09-01
       reconciler backtest --mappings stricter.yaml --since 2026-09-01 -o csv > nights.csv
     """
-    wiring = wire(options)
     start = parse_date(since, "--since")
-    mappings = wiring.load()
-    history = wiring.store().history
+    mappings = load(options)
+    history = open_store(options).history
     runs, snapshots = history.runs(), history.snapshots()
-    prices = recorded_prices(runs, snapshots, wiring.clock.now())
+    prices = recorded_prices(runs, snapshots, now())
     made = replay(mappings, runs, draw_timeline(runs, snapshots), since=start, prices=prices)
     if output == "json":
         show_json(_json(made))

@@ -11,13 +11,13 @@ from reconciler.answers.status import invoice_note
 from reconciler.cli.options import CommonOptions, common_options, complete_keys, output_option
 from reconciler.cli.output import show_json, show_table, tell
 from reconciler.cli.status import read_invoices
-from reconciler.cli.wiring import Wiring, live, wire, wishes
+from reconciler.cli.wiring import load, plan_options, run_context
 from reconciler.model import Json, SubscriptionId
 from reconciler.plan import diff
 from reconciler.planning.changes import Change, Plan, select
-from reconciler.planning.observation import observe
 from reconciler.render.document import plural
 from reconciler.render.grid import Column
+from reconciler.run import read_live
 
 
 @click.command("check-invoices")
@@ -47,7 +47,7 @@ def check_invoices(options: CommonOptions, *, only: tuple[str, ...], output: str
       reconciler check-invoices
       reconciler check-invoices --only infima-113 -o json
     """
-    plan, found = look_at_invoices(wire(options), only)
+    plan, found = look_at_invoices(options, only)
     order = list(Attached)
     rows = [
         (change, found[change.before.id])
@@ -77,17 +77,17 @@ def check_invoices(options: CommonOptions, *, only: tuple[str, ...], output: str
     return 0
 
 
-def look_at_invoices(wiring: Wiring, only: tuple[str, ...] = ()) -> tuple[Plan, dict[SubscriptionId, Attachment]]:
+def look_at_invoices(
+    options: CommonOptions, only: tuple[str, ...] = ()
+) -> tuple[Plan, dict[SubscriptionId, Attachment]]:
     """Read HaloPSA: whose Subscription is which, and where each stands on recurring invoices. Counts nobody's users."""
-    with wiring.stopper.listen():
-        mappings = wiring.load()
-        wished = wishes(mappings, only, (), (), None)
-        with wiring.connect(mappings.settings) as systems:
-            recorded = wiring.store().read()
-            # without mappings nobody's users are counted: which Subscription is whose does not hang on numbers
-            observation = observe(live(systems), replace(mappings, mappings=()), wiring.context())
-            plan = select(diff(mappings, observation, recorded), only=wished.only)
-            return plan, read_invoices(wiring, systems, plan)
+    mappings = load(options)
+    chosen = plan_options(mappings, only)
+    # without mappings nobody's users are counted: which Subscription is whose does not hang on numbers
+    with run_context(options, replace(mappings, mappings=())) as context:
+        seen = read_live(context)
+        plan = select(diff(mappings, seen.observation, seen.recorded), only=chosen.only)
+        return plan, read_invoices(context, plan)
 
 
 def _draw(output: str, rows: list[tuple[Change, Attachment]]) -> None:

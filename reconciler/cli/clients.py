@@ -7,7 +7,7 @@ import click
 from reconciler.answers.status import ClientRow, ClientState, client_rows
 from reconciler.cli.options import CommonOptions, common_options, output_option
 from reconciler.cli.output import safe, show_json, show_table, tell
-from reconciler.cli.wiring import wire
+from reconciler.cli.wiring import load, run_context
 from reconciler.model import Json
 from reconciler.render.document import plural
 from reconciler.render.grid import Column
@@ -32,11 +32,10 @@ def clients(options: CommonOptions, *, unmapped: bool, output: str) -> int:
       reconciler clients
       reconciler clients --unmapped -o csv
     """
-    wiring = wire(options)
-    with wiring.stopper.listen():
-        mappings = wiring.load()
-        with wiring.connect(mappings.settings) as systems:
-            partner, listed = systems.source.partner(), systems.source.clients()
+    mappings = load(options)
+    with run_context(options, mappings) as context:
+        source = context.systems.source
+        partner, listed = source.partner(), source.clients()
     everything = client_rows(mappings, listed)
     rows = [row for row in everything if row.state is ClientState.UNMAPPED] if unmapped else list(everything)
     if output == "json":

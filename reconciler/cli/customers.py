@@ -7,10 +7,10 @@ import click
 from reconciler.answers.matching import find
 from reconciler.cli.options import CommonOptions, common_options, output_option
 from reconciler.cli.output import safe, show_json, show_table, tell
-from reconciler.cli.wiring import wire
+from reconciler.cli.wiring import load, run_context
 from reconciler.errors import UsageError
 from reconciler.model import HaloCustomer
-from reconciler.providers.halopsa import HaloTarget
+from reconciler.providers.base import SubscriptionTarget
 from reconciler.render.grid import Column
 
 NOT_FOUND = (
@@ -42,11 +42,9 @@ def customers(options: CommonOptions, *, search: tuple[str, ...], inactive: bool
     if not words:
         raise UsageError("customers needs something to search for.", hint="For example: reconciler customers acme")
 
-    wiring = wire(options)
-    with wiring.stopper.listen():
-        mappings = wiring.load()
-        with wiring.connect(mappings.settings) as systems:
-            found = search_customers(systems.target, words, inactive=inactive)
+    mappings = load(options)
+    with run_context(options, mappings) as context:
+        found = search_customers(context.systems.target, words, inactive=inactive)
     owners: dict[int, list[str]] = {}
     for mapping in mappings.mappings:
         owners.setdefault(mapping.halo_customer.id, []).append(mapping.key)
@@ -76,7 +74,7 @@ def customers(options: CommonOptions, *, search: tuple[str, ...], inactive: bool
     return 0
 
 
-def search_customers(target: HaloTarget, words: str, *, inactive: bool) -> tuple[HaloCustomer, ...]:
+def search_customers(target: SubscriptionTarget, words: str, *, inactive: bool) -> tuple[HaloCustomer, ...]:
     """HaloPSA's own search first; where that finds nothing, our own over the whole list.
 
     How HaloPSA's search treats several words, ampersands or accents is not known (fact sheet, section 4), and what a

@@ -12,11 +12,11 @@ import click
 from reconciler.answers.adoption import Decision, DecisionContext
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.output import safe, say, tell
-from reconciler.cli.wiring import Wiring, require_key, run_info, wire
+from reconciler.cli.wiring import load, now, require_key, run_context, run_info
 from reconciler.errors import DecisionRefused, ExitCode, UsageError
 from reconciler.model import Mapping, MappingKey, Mappings, Recorded, Subscription
 from reconciler.planning.index import index_subscriptions
-from reconciler.state.base import HistoryChange, RunVerdict
+from reconciler.state.base import HistoryChange, RunInfo, RunVerdict, StateStore
 
 Decide = Callable[["DecisionContext"], "Decision"]
 
@@ -35,29 +35,28 @@ def carry_out(options: CommonOptions, key: str, decide: Decide, *, command: str,
             f"{command} asks before it writes the state, and there is no terminal to ask on.",
             hint="Add --yes to record the decision without a question; every check is made all the same.",
         )
-    wiring = wire(options)
-    with wiring.stopper.listen():
-        mappings = wiring.load()
-        mapping = find_mapping(mappings, key)
-        with wiring.connect(mappings.settings) as systems:
-            look = _Look(
-                mappings=mappings,
-                mapping=mapping,
-                listing=systems.target.subscriptions(),
-                halo_url=systems.halo_url,
-                now=wiring.clock.now(),
-            )
+    mappings = load(options)
+    mapping = find_mapping(mappings, key)
+    with run_context(options, mappings) as context:
+        store = context.store
+        look = _Look(
+            mappings=mappings,
+            mapping=mapping,
+            listing=context.systems.target.subscriptions(),
+            halo_url=context.systems.halo_url,
+            now=context.clock.now(),
+        )
 
-        def judge(recorded: Recorded) -> Decision:
-            return decide(look.context(recorded))
+    def judge(recorded: Recorded) -> Decision:
+        return decide(look.context(recorded))
 
-        store = wiring.store()
-        decision = judge(store.read())
-        _show(decision)
-        if not yes and not _confirmed():
-            tell("Nothing was recorded.")
-            return ExitCode.ERROR
-        _record(wiring, mappings, decision, judge, command=command, reason=(reason or "").strip())
+    decision = judge(store.read())
+    _show(decision)
+    if not yes and not _confirmed():
+        tell("Nothing was recorded.")
+        return ExitCode.ERROR
+    info = run_info(options, mappings, command)
+    _record(store, info, decision, judge, reason=(reason or "").strip())
     say(safe(f"Recorded in {store.location}. Next: reconciler plan --only {key}"))
     return 0
 
@@ -110,16 +109,14 @@ def _confirmed() -> bool:
 
 
 def _record(
-    wiring: Wiring,
-    mappings: Mappings,
+    store: StateStore,
+    info: RunInfo,
     decision: Decision,
     judge: Callable[[Recorded], Decision],
     *,
-    command: str,
     reason: str,
 ) -> None:
-    info = run_info(wiring, mappings, command)
-    with wiring.store().open_run(info) as state:
+    with store.open_run(info) as state:
         fresh = judge(state.recorded)
         if fresh.writes != decision.writes:
             raise DecisionRefused(
@@ -140,16 +137,16 @@ def _record(
             before=decision.count,
             after=decision.count,
             counted=None,
-            rule=command,
+            rule=info.command,
             outcome="applied",
             message=reason,
         )
         state.finish(
             RunVerdict(
                 run=info.id,
-                finished_at=wiring.clock.now(),
+                finished_at=now(),
                 exit_code=0,
-                sentence=f"{command}: {decision.kind} {decision.key} by hand: {reason}",
+                sentence=f"{info.command}: {decision.kind} {decision.key} by hand: {reason}",
                 users_before=0,
                 users_after=0,
                 changes=(line,),

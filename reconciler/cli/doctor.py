@@ -32,11 +32,12 @@ from reconciler.answers.doctor import (
 )
 from reconciler.cli.options import CommonOptions, common_options, output_option
 from reconciler.cli.output import safe, say, show_json
-from reconciler.cli.wiring import Wiring, wire
+from reconciler.cli.wiring import load, now, open_store, progress
+from reconciler.clock import SystemClock
 from reconciler.errors import ConfigError, ExitCode, ReconcilerError, UsageError
 from reconciler.http.connections import kept_connections
 from reconciler.model import Mappings, Recorded, Settings, Subscription, Tenant
-from reconciler.providers.connect import Systems, connect
+from reconciler.providers.connect import ConnectedSystems, connect
 from reconciler.providers.credentials import read_credentials
 from reconciler.providers.dates import ServerDates
 from reconciler.providers.halo_token import SCOPES
@@ -67,10 +68,8 @@ def doctor(options: CommonOptions, output: str) -> int:
       reconciler doctor
       reconciler doctor -o json
     """
-    wiring = wire(options)
-    with wiring.stopper.listen():
-        visit = _Visit(wiring=wiring, drawn=output != "json")
-        visit.run()
+    visit = _Visit(options=options, drawn=output != "json")
+    visit.run()
     if output == "json":
         show_json(
             {
@@ -92,7 +91,7 @@ def doctor(options: CommonOptions, output: str) -> int:
 class _Visit:
     """One check-up: each part says its line as soon as it is known, and goes on after a failure."""
 
-    wiring: Wiring
+    options: CommonOptions
     drawn: bool
     checks: list[Check] = field(default_factory=list)
     mappings: Mappings | None = None
@@ -101,7 +100,7 @@ class _Visit:
     listing: tuple[Subscription, ...] | None = None
 
     def run(self) -> None:
-        dates = ServerDates(self.wiring.clock)
+        dates = ServerDates(SystemClock())
         usable = self._file()
         halo, infima = self._variables()
         if usable:
@@ -156,9 +155,9 @@ class _Visit:
 
     def _file(self) -> bool:
         """False where there is a file that is not valid: its settings say how the systems may be asked."""
-        path = self.wiring.options.mappings
+        path = self.options.mappings
         try:
-            self.mappings = self.wiring.load()
+            self.mappings = load(self.options)
         except ConfigError as error:
             fix = "reconciler init starts one" if not path.exists() else "reconciler validate shows every problem"
             self.tell(failed("mappings.yaml", error.message.splitlines()[0], fix))
@@ -186,13 +185,13 @@ class _Visit:
 
     # -- there ----------------------------------------------------------------------------------------------------
 
-    def _connect(self, dates: ServerDates, environ: Mapping[str, str]) -> Systems:
+    def _connect(self, dates: ServerDates, environ: Mapping[str, str]) -> ConnectedSystems:
         settings = self.mappings.settings if self.mappings else Settings()
         return connect(
             read_credentials(environ),
             settings,
-            clock=self.wiring.clock,
-            observer=self.wiring.observe,
+            clock=SystemClock(self.options.stopper.event),
+            observer=progress(self.options),
             rng=SystemRandom(),
             transport_factory=dates.noting(kept_connections(settings.concurrency + 1)),
         )
@@ -252,10 +251,10 @@ class _Visit:
         if self.listing is not None:
             self.tell(check_marker(self.mappings, recorded, self.listing))
         self.tell(check_state(recorded, location, tenant, unfinished=unfinished))
-        self.tell(check_last_run(recorded, self.wiring.clock.now()))
+        self.tell(check_last_run(recorded, now()))
 
     def _read_state(self) -> tuple[Recorded, str, int]:
-        store = self.wiring.store()
+        store = open_store(self.options)
         recorded = store.read()
         return recorded, store.location, len(store.history.unfinished())
 

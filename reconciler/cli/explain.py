@@ -13,17 +13,17 @@ from reconciler.answers.invoices import Attachment, read_attachments
 from reconciler.answers.topics import Topic, find_topic, topics
 from reconciler.cli.options import CommonOptions, common_options, complete_keys, output_option
 from reconciler.cli.output import closest, safe, say, show_json, show_table
-from reconciler.cli.wiring import Wiring, live, wire
+from reconciler.cli.wiring import load, open_store, run_context
 from reconciler.config import list_keys
 from reconciler.errors import ApiError, ConfigError, UsageError
-from reconciler.model import Json, Mapping, Mappings, Observation, Recorded
+from reconciler.model import Json, Mapping, Mappings, Observation, Recorded, Subscription
 from reconciler.names import folded as folded_name
 from reconciler.names import same_name
 from reconciler.plan import diff
-from reconciler.planning.observation import observe
+from reconciler.planning.context import RunContext
 from reconciler.planning.rules import Level
-from reconciler.providers.connect import Systems
 from reconciler.render.grid import Column
+from reconciler.run import read_live
 from reconciler.safety.check import check
 
 
@@ -58,18 +58,15 @@ def explain(options: CommonOptions, *, name: tuple[str, ...], no_invoices: bool,
     topic = find_topic(wanted)
     if topic is not None and not _is_key(options, wanted):
         return _show_topic(topic, output)
-    wiring = wire(options)
-    with wiring.stopper.listen():
-        mappings = _load(wiring, wanted)
-        try:
-            mapping = find_mapping(mappings, wanted)
-        except UsageError:
-            told = _without_mapping(wiring, mappings, wanted)
-            if told is None:
-                raise
-            return _show_plainly(*told, output)
-        with wiring.connect(mappings.settings) as systems:
-            story = _tell(wiring, mappings, mapping, systems, invoices=not no_invoices)
+    mappings = _load(options, wanted)
+    try:
+        mapping = find_mapping(mappings, wanted)
+    except UsageError:
+        told = _without_mapping(options, mappings, wanted)
+        if told is None:
+            raise
+        return _show_plainly(*told, output)
+    story = _tell(options, mappings, mapping, invoices=not no_invoices)
     if output == "json":
         show_json(_json(story))
     else:
@@ -82,9 +79,9 @@ def _is_key(options: CommonOptions, name: str) -> bool:
     return name in list_keys(options.mappings)
 
 
-def _load(wiring: Wiring, wanted: str) -> Mappings:
+def _load(options: CommonOptions, wanted: str) -> Mappings:
     try:
-        return wiring.load()
+        return load(options)
     except ConfigError as error:
         near = closest(wanted, [topic.name for topic in topics()])
         if near:
@@ -121,7 +118,7 @@ def find_mapping(mappings: Mappings, wanted: str) -> Mapping:
     raise UsageError(f"Nothing in mappings.yaml and no topic is called {wanted!r}.", hint=hint)
 
 
-def _without_mapping(wiring: Wiring, mappings: Mappings, wanted: str) -> tuple[str, str] | None:
+def _without_mapping(options: CommonOptions, mappings: Mappings, wanted: str) -> tuple[str, str] | None:
     """Answer and next step for a client or customer that exists and that no mapping names; None for a stranger."""
     for one in mappings.ignored:
         if same_name(wanted, one.client.name) or wanted == str(one.client.id):
@@ -131,8 +128,8 @@ def _without_mapping(wiring: Wiring, mappings: Mappings, wanted: str) -> tuple[s
                 f"Nothing. To bill it, take it out of `ignore` ({one.place}), then: reconciler map {one.client.id}",
             )
     try:
-        with wiring.connect(mappings.settings) as systems:
-            clients, customers = systems.source.clients(), systems.target.customers()
+        with run_context(options, mappings) as context:
+            clients, customers = context.systems.source.clients(), context.systems.target.customers()
     except (ApiError, UsageError):
         return None  # that it is not in the file is then all that can be said
     for client in clients:
@@ -158,20 +155,18 @@ def _show_plainly(answer: str, step: str, output: str) -> int:
     return 0
 
 
-def _tell(wiring: Wiring, mappings: Mappings, mapping: Mapping, systems: Systems, *, invoices: bool) -> Story:
+def _tell(options: CommonOptions, mappings: Mappings, mapping: Mapping, *, invoices: bool) -> Story:
     """Read what this one number hangs on: all clients and Subscriptions, but the users of this mapping only."""
-    store = wiring.store()
-    recorded = store.read()
-    only = replace(mappings, mappings=(mapping,))
-    observation = observe(live(systems), only, wiring.context(), recorded=recorded)
+    with run_context(options, replace(mappings, mappings=(mapping,))) as context:
+        seen = read_live(context)
+        story = make_story(mappings, mapping, seen.observation, seen.recorded)
+        attachment, unread = None, ""
+        if invoices and story.subscription is not None:
+            attachment, unread = _invoices(context, story.subscription)
     history = tuple(
         Past(at=p.run.verdict.finished_at, run=p.run.info.id, actor=p.run.info.actor, change=p.change)
-        for p in store.history.changes_of(mapping.key)
+        for p in open_store(options).history.changes_of(mapping.key)
     )
-    story = make_story(mappings, mapping, observation, recorded)
-    attachment, unread = None, ""
-    if invoices and story.subscription is not None:
-        attachment, unread = _invoices(wiring, systems, story)
     return replace(story, history=history, attachment=attachment, unread=unread)
 
 
@@ -194,17 +189,14 @@ def make_story(mappings: Mappings, mapping: Mapping, observation: Observation, r
     )
 
 
-def _invoices(wiring: Wiring, systems: Systems, story: Story) -> tuple[Attachment | None, str]:
+def _invoices(context: RunContext, found: Subscription) -> tuple[Attachment | None, str]:
     """Whether it is on a recurring invoice of its customer, if that may be read."""
-    found = story.subscription
-    if found is None:
-        return None, ""
     try:
         told = read_attachments(
-            systems.target,
+            context.systems.target,
             {found.id: found.customer_id},
-            today=wiring.clock.now().date(),
-            observe=wiring.observe,
+            today=context.clock.now().date(),
+            observe=context.observe,
             everywhere=False,
         )
     except ApiError as error:

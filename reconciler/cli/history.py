@@ -9,7 +9,7 @@ import click
 from reconciler.cli.options import CommonOptions, common_options, complete_keys, output_option
 from reconciler.cli.output import safe, say, show_json, show_table, tell
 from reconciler.cli.past import parse_date, require_recorded
-from reconciler.cli.wiring import wire
+from reconciler.cli.wiring import open_store
 from reconciler.errors import ExitCode, UsageError
 from reconciler.history.endings import ending_of
 from reconciler.model import Json
@@ -43,8 +43,7 @@ def history(
     """
     if verify and (key or since or everything):
         raise UsageError("--verify looks at everything.", hint="Leave KEY, --since and --all out.")
-    wiring = wire(options)
-    records = wiring.store().history
+    records = open_store(options).history
     if verify:
         return _verify(records, output)
     start = parse_date(since, "--since") if since else None

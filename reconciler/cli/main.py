@@ -134,7 +134,8 @@ def main(arguments: Sequence[str] | None = None) -> int:  # noqa: PLR0911 - one 
 
         register_shells()
     try:
-        result = cli.main(args=arguments, prog_name="reconciler", standalone_mode=False, obj=options)
+        with options.stopper.listen():
+            result = cli.main(args=arguments, prog_name="reconciler", standalone_mode=False, obj=options)
     except click.exceptions.Exit as done:
         return done.exit_code
     except click.UsageError as error:

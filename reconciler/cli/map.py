@@ -13,7 +13,7 @@ from reconciler.answers.matching import likely, propose
 from reconciler.cli.mapdialog import HELP, Dialog, Ignore, MapSession, Pick, Quit
 from reconciler.cli.options import CommonOptions, common_options, output_option
 from reconciler.cli.output import closest, safe, say, show_json, tell
-from reconciler.cli.wiring import wire
+from reconciler.cli.wiring import load, run_context
 from reconciler.config.edit import NewMapping, add_ignore, add_mapping, clean_name
 from reconciler.errors import UsageError
 from reconciler.model import ClientRef, CustomerRef, HaloCustomer, InfimaClient, MappingKey, Subscription
@@ -63,16 +63,14 @@ def map_clients(
     """
     asked = _Asked(client=client, customer=customer, subscription=subscription, key=key, ignore=ignore_reason)
     _check(asked, suggest=suggest, output=output)
-    wiring = wire(options)
-    with wiring.stopper.listen():
-        mappings = wiring.load()
-        with wiring.connect(mappings.settings) as systems:
-            session = MapSession.open(wiring, mappings, systems)
-            if suggest:
-                return _suggest_all(session.unmapped(), session.customers, output)
-            if client is not None:
-                return _map_one(session, client, asked)
-            return _talk(session)
+    mappings = load(options)
+    with run_context(options, mappings) as context:
+        session = MapSession.open(options.mappings, context)
+        if suggest:
+            return _suggest_all(session.unmapped(), session.customers, output)
+        if client is not None:
+            return _map_one(session, client, asked)
+        return _talk(session)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,7 +234,7 @@ def _write_mapping(session: MapSession, client: InfimaClient, pick: Pick, *, key
         key=None if key is None else MappingKey(key),
         subscription_id=None if pick.adopt is None else pick.adopt.id,
     )
-    session.write(lambda text: add_mapping(text, entry, file=str(session.wiring.options.mappings)))
+    session.write(lambda text: add_mapping(text, entry, file=str(session.file)))
     adopted = f", adopting Subscription {pick.adopt.id}" if pick.adopt else ""
     say(safe(f"Mapped {client.name} ({client.id}) -> {pick.customer.name} ({pick.customer.id}){adopted}."))
 
@@ -248,7 +246,7 @@ def _reference(client: InfimaClient) -> ClientRef:
 
 def _write_ignore(session: MapSession, client: InfimaClient, ignore: Ignore) -> None:
     ref = _reference(client)
-    session.write(lambda text: add_ignore(text, ref, ignore.reason, file=str(session.wiring.options.mappings)))
+    session.write(lambda text: add_ignore(text, ref, ignore.reason, file=str(session.file)))
     say(safe(f"Ignored {client.name} ({client.id}): {ignore.reason}."))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import click
 
@@ -11,14 +12,13 @@ from reconciler.answers.matching import Proposal, likely, propose
 from reconciler.cli.customers import NOT_FOUND, search_customers
 from reconciler.cli.files import edit_file
 from reconciler.cli.output import safe, tell
-from reconciler.cli.wiring import Wiring
 from reconciler.config import parse_mappings, read_text
 from reconciler.config.building import DEFAULT_SUBSCRIPTION_NAME
 from reconciler.config.source import decode, read_bytes
 from reconciler.model import HaloCustomer, InfimaClient, Mappings, Subscription
 from reconciler.names import same_name
+from reconciler.planning.context import RunContext
 from reconciler.planning.index import DEFAULT_KEY, index_subscriptions
-from reconciler.providers.connect import Systems
 
 LETTERS = "abcdefghij"
 HELP = (
@@ -59,7 +59,8 @@ Answer = Pick | Ignore | Skip | Quit
 class MapSession:
     """What the questions need to know: both systems as read once, and the file as it is by now."""
 
-    wiring: Wiring
+    file: Path
+    context: RunContext
     mappings: Mappings
     clients: tuple[InfimaClient, ...]
     customers: tuple[HaloCustomer, ...]
@@ -67,11 +68,13 @@ class MapSession:
     search: Callable[[str], tuple[HaloCustomer, ...]]
 
     @classmethod
-    def open(cls, wiring: Wiring, mappings: Mappings, systems: Systems) -> MapSession:
+    def open(cls, file: Path, context: RunContext) -> MapSession:
         """Read both systems once."""
+        systems = context.systems
         return cls(
-            wiring=wiring,
-            mappings=mappings,
+            file=file,
+            context=context,
+            mappings=context.mappings,
             clients=systems.source.clients(),
             customers=systems.target.customers(),
             listing=systems.target.subscriptions(),
@@ -93,7 +96,7 @@ class MapSession:
 
         One that carries one of our default keys is left out: it is found again by that marker, or is another client's.
         """
-        index = index_subscriptions(self.listing, self.mappings.mappings, self.wiring.store().read())
+        index = index_subscriptions(self.listing, self.mappings.mappings, self.context.store.read())
         wanted = self._template()
         free = [
             s
@@ -107,7 +110,7 @@ class MapSession:
         """The name that a new Subscription gets by the file's defaults."""
         if self.mappings.mappings:
             return self.mappings.mappings[0].subscription_name
-        path = self.wiring.options.mappings
+        path = self.file
         node: object = read_text(read_bytes(path), file=str(path))[2]
         for step in ("defaults", "subscription", "name"):
             node = node.get(step) if isinstance(node, dict) else None
@@ -115,10 +118,10 @@ class MapSession:
 
     def write(self, edit: Callable[[str], str]) -> None:
         """Change the file as it is now: spliced, checked as a whole, replaced in one step."""
-        path = self.wiring.options.mappings
+        path = self.file
         old = read_bytes(path)
         new = edit(decode(old, file=str(path))).encode("utf-8")
-        self.mappings = parse_mappings(new, file=str(path), now=self.wiring.clock.now())
+        self.mappings = parse_mappings(new, file=str(path), now=self.context.clock.now())
         edit_file(path, old, new)
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+
+from reconciler.cli.signals import Stopper
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -28,7 +30,10 @@ class OutputFile(click.Path):
 
 @dataclass(slots=True, kw_only=True)
 class CommonOptions:
-    """What the common options came to; filled in while click parses, read by the commands."""
+    """What the common options came to; filled in while click parses, read by the commands.
+
+    `stopper` hears signals from the beginning of a command to its end.
+    """
 
     mappings: Path = Path("mappings.yaml")
     state: str | None = None
@@ -36,6 +41,7 @@ class CommonOptions:
     verbose: bool = False
     color: str = "auto"
     output: str = "text"
+    stopper: Stopper = field(default_factory=Stopper)
 
 
 def _remember(context: click.Context, parameter: click.Parameter, value: object) -> None:

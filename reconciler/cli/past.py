@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, tzinfo
 
+from reconciler.cli.options import CommonOptions
 from reconciler.cli.output import closest, safe, tell
-from reconciler.cli.wiring import Wiring
+from reconciler.cli.wiring import load, open_store
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.model import MappingKey, Mappings, Recorded
 from reconciler.state.history import PastRun, Snapshot
@@ -22,13 +23,13 @@ class Past:
     mappings: Mappings | None
 
 
-def load_past(wiring: Wiring) -> Past:
+def load_past(options: CommonOptions) -> Past:
     """Read the state, and mappings.yaml for the names. Only the state has to be readable."""
-    store = wiring.store()
+    store = open_store(options)
     history = store.history
     mappings = None
     try:
-        mappings = wiring.load()
+        mappings = load(options)
     except ReconcilerError as error:
         tell(safe(f"{error.message}, so customers are shown without names where only that file knows them."))
     return Past(runs=history.runs(), snapshots=history.snapshots(), recorded=store.read(), mappings=mappings)

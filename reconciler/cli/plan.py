@@ -21,17 +21,18 @@ from reconciler.cli.options import (
     selection_options,
 )
 from reconciler.cli.output import safe, say, tell
-from reconciler.cli.wiring import Wiring, live, wire, wishes
+from reconciler.cli.wiring import load, now, plan_options, run_context
 from reconciler.config import parse_mappings
 from reconciler.errors import ConfigError, ExitCode, PlanFileError, StateError, UsageError
 from reconciler.model import Mappings, Observation, UnreadableUsers, UserCount
 from reconciler.plan_document import dump_document, plan_document
 from reconciler.planning.attribution import attribute
 from reconciler.planning.changes import Plan
-from reconciler.planning.observation import clients_to_count, observe
+from reconciler.planning.context import RunContext
+from reconciler.planning.observation import clients_to_count
 from reconciler.planning.rules import Level
 from reconciler.planning.snapshot import MAKE_ANOTHER, Snapshot, dump_snapshot, read_snapshot
-from reconciler.run import make_plan
+from reconciler.run import make_plan, read_live
 from reconciler.state.gitcommand import Git, hint_for
 
 GIT_SECONDS = 20
@@ -92,21 +93,20 @@ def plan(
     """
     if save_snapshot is not None and snapshot is not None:
         raise UsageError("--save-snapshot and --snapshot contradict each other.", hint="Give one of them.")
-    wiring = wire(options)
-    with wiring.stopper.listen():
-        mappings = wiring.load()
-        wished = wishes(mappings, only, exclude, allow, reason)
-        base = load_base(wiring, against) if against is not None else None
-        if snapshot is not None:
-            seen = load_snapshot(snapshot)
-        else:
-            seen = observe_live(wiring, mappings, base, every_client=save_snapshot is not None)
-    made = make_plan(mappings, seen.observation, seen.recorded, wished)
+    mappings = load(options)
+    chosen = plan_options(mappings, only, exclude, allow, reason)
+    base = load_base(options, against) if against is not None else None
+    if snapshot is not None:
+        seen = load_snapshot(snapshot)
+    else:
+        with run_context(options, mappings) as context:
+            seen = _more_counts(context, read_live(context), base, every_client=save_snapshot is not None)
+    made = make_plan(mappings, seen.observation, seen.recorded, chosen)
     if against is not None:
-        made = attribute(made, make_plan(base, seen.observation, seen.recorded, wished) if base else None)
+        made = attribute(made, make_plan(base, seen.observation, seen.recorded, chosen) if base else None)
+    document = plan_document(made, version=__version__)
     if save_snapshot is not None:
         _keep(save_snapshot, seen)
-    document = plan_document(made, version=__version__)
     if out is not None:
         write_file(out, dump_document(document), what="plan")
         tell(f"Saved the plan to {out}. To perform exactly this and nothing more: reconciler apply {out}")
@@ -114,23 +114,21 @@ def plan(
     return exit_code(made, detailed=detailed_exitcode)
 
 
-def observe_live(wiring: Wiring, mappings: Mappings, base: Mappings | None, *, every_client: bool) -> Snapshot:
-    """Read both systems and the state, side by side.
+def _more_counts(context: RunContext, seen: Snapshot, base: Mappings | None, *, every_client: bool) -> Snapshot:
+    """Count the users of clients too that only the base maps, so that both plans rest on the same reads.
 
-    Users are also counted for clients that only the base maps, and with `every_client` for all that are listed and
-    not ignored, so that a snapshot can answer for mappings that do not exist yet.
+    With `every_client` those of all that are listed and not ignored: a snapshot can then answer for mappings that do
+    not exist yet.
     """
-    with wiring.connect(mappings.settings) as systems:
-        recorded = wiring.store().read()
-        seen = observe(live(systems), mappings, wiring.context(), recorded=recorded)
-        wanted = set(clients_to_count(base, seen.clients)) if base is not None else set()
-        if every_client:
-            ignored = {i.client.id for i in mappings.ignored}
-            wanted |= {c.id for c in seen.clients if c.id not in ignored}
-        missing = sorted(wanted - {u.client_id for u in seen.user_counts})
-        if missing:
-            seen = _with_counts(seen, systems.source.user_counts(missing))
-    return Snapshot(observation=seen, recorded=recorded)
+    found = seen.observation
+    wanted = set(clients_to_count(base, found.clients)) if base is not None else set()
+    if every_client:
+        ignored = {i.client.id for i in context.mappings.ignored}
+        wanted |= {c.id for c in found.clients if c.id not in ignored}
+    missing = sorted(wanted - {u.client_id for u in found.user_counts})
+    if not missing:
+        return seen
+    return replace(seen, observation=_with_counts(found, context.systems.source.user_counts(missing)))
 
 
 def _with_counts(seen: Observation, more: Iterable[object]) -> Observation:
@@ -150,12 +148,12 @@ def load_snapshot(path: Path) -> Snapshot:
     return snapshot
 
 
-def load_base(wiring: Wiring, ref: str) -> Mappings | None:
+def load_base(options: CommonOptions, ref: str) -> Mappings | None:
     """mappings.yaml as it stands at a git reference; None, with a word about it, when it is not usable there.
 
     Raises `UsageError` when the reference does not exist, or mappings.yaml is in no repository.
     """
-    path = wiring.options.mappings.absolute()
+    path = options.mappings.absolute()
     if ref.startswith("-"):
         raise UsageError(f"--against {ref}: that is no git reference.")
     git = Git(path.parent, os.environ)
@@ -172,7 +170,7 @@ def load_base(wiring: Wiring, ref: str) -> Mappings | None:
         tell(f"{path.name} does not exist at {safe(ref)}: every change comes from this edit.")
         return None
     try:
-        return parse_mappings(shown.output, file=f"{ref}:{path.name}", now=wiring.clock.now())
+        return parse_mappings(shown.output, file=f"{ref}:{path.name}", now=now())
     except ConfigError as error:
         tell(f"{safe(error.message)}, so every change is put down to this edit.")
         return None

@@ -13,7 +13,7 @@ from reconciler.cli.files import load_plan_file, write_file
 from reconciler.cli.options import CommonOptions, OutputFile, common_options
 from reconciler.cli.output import tell
 from reconciler.cli.past import Past, load_past
-from reconciler.cli.wiring import Wiring, wire
+from reconciler.cli.wiring import now
 from reconciler.errors import UsageError
 from reconciler.history.months import month_of, parse_month
 from reconciler.history.points import changes_by_key, recorded_prices
@@ -60,21 +60,20 @@ def report(options: CommonOptions, *, plan_file: Path | None, month: str | None,
       reconciler apply --auto-approve -o json > outcome.json; reconciler report --plan outcome.json
       reconciler report --month 2026-10 --out october.html
     """
-    wiring = wire(options)
-    now = wiring.clock.now()
-    wanted = parse_month(month) if month else month_of(now)
-    if wanted.start > now:
+    moment = now()
+    wanted = parse_month(month) if month else month_of(moment)
+    if wanted.start > moment:
         raise UsageError(f"{wanted} has not begun.", hint="Name a month of the past, or the current one.")
     document = load_plan_file(plan_file).document if plan_file is not None else None
-    past = load_past(wiring)
+    past = load_past(options)
     around = Background(
-        now=now,
+        now=moment,
         month=wanted,
         runs=past.runs,
         timeline=draw_timeline(past.runs, past.snapshots),
-        names=_names(past, min(wanted.end, now)),
+        names=_names(past, min(wanted.end, moment)),
         by_key=changes_by_key(past.runs),
-        invoices=_invoices(wiring) if invoices else None,
+        invoices=_invoices(options) if invoices else None,
     )
     text = draw_page(make_page(around, document))
     write_file(out, text, what="report")
@@ -84,8 +83,8 @@ def report(options: CommonOptions, *, plan_file: Path | None, month: str | None,
     return 0
 
 
-def _invoices(wiring: Wiring) -> dict[MappingKey, Attachment]:
-    plan, found = look_at_invoices(wiring)
+def _invoices(options: CommonOptions) -> dict[MappingKey, Attachment]:
+    plan, found = look_at_invoices(options)
     return {
         change.key: found[change.before.id]
         for change in plan.changes

@@ -11,7 +11,7 @@ from typing import Any
 
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.output import say, tell
-from reconciler.cli.wiring import wire
+from reconciler.cli.wiring import progress
 from reconciler.clock import SystemClock
 from reconciler.errors import PlanFileError
 from reconciler.forge import words
@@ -69,11 +69,9 @@ def on_github(options: CommonOptions, act: Callable[[GitHub], None]) -> None:
 
 def with_patience(options: CommonOptions, act: Callable[[dict[str, Any]], None]) -> None:
     """Run it with a clock, a way to reach the network and at most FORGE_SECONDS."""
-    wiring = wire(options)
-    deadline = wiring.clock.monotonic() + FORGE_SECONDS
-    patience = Deadline(clock=wiring.clock, observer=wiring.observe, deadline=deadline)
-    with wiring.stopper.listen():
-        act({"patience": patience, "factory": kept_connections(1), "rng": SystemRandom()})
+    clock = SystemClock(options.stopper.event)
+    patience = Deadline(clock=clock, observer=progress(options), deadline=clock.monotonic() + FORGE_SECONDS)
+    act({"patience": patience, "factory": kept_connections(1), "rng": SystemRandom()})
 
 
 def annotate(level: str, title: str, message: str) -> None:

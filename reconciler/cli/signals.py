@@ -42,9 +42,11 @@ class Stopper:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """From here on a signal lets the write in flight finish and be journaled."""
-        with self.patiently("Stopping: the write in flight is finished and recorded, no new one is started."):
-            yield
+        """From here on a signal lets the write in flight finish and be recorded, and its outcome be told."""
+        self._patient = True
+        self._said = "Stopping: the write in flight is finished and recorded, no new one is started."
+        yield
+        self._said = "The writing is over; its result follows."
 
     @contextmanager
     def patiently(self, said: str) -> Iterator[None]:

@@ -11,7 +11,6 @@ import click
 from reconciler.cli.files import write_file
 from reconciler.cli.options import CommonOptions, OutputFile, common_options
 from reconciler.cli.output import say, tell
-from reconciler.cli.signals import Stopper
 from reconciler.clock import SystemClock
 from reconciler.errors import UsageError
 from reconciler.simulator.demo import demo_world, night_passes, scaled_world
@@ -61,14 +60,14 @@ def simulate(
     if world_file is not None and clients is not None:
         raise UsageError("--world and --clients are two worlds.", hint="Give one of them.")
     world = _world(world_file, clients)
-    stopper = Stopper()
+    stopper = options.stopper
     try:
         server = serve(world, latency_ms=latency, port=port, night=night_passes)
     except OSError as error:
         raise UsageError(
             f"Port {port} cannot be had: {error.strerror}.", hint="Leave --port out for a free one."
         ) from error
-    with server, stopper.listen(), stopper.patiently("The simulator has ended."):
+    with server, stopper.patiently("The simulator has ended."):
         lines = "".join(f"{name}={value}\n" for name, value in server.environment().items())
         say(lines)
         if env_file is not None:

@@ -13,7 +13,7 @@ import click
 from reconciler.cli.options import CommonOptions, common_options, output_option
 from reconciler.cli.output import safe, show_json, show_table, tell
 from reconciler.cli.past import load_past, zone_of
-from reconciler.cli.wiring import wire
+from reconciler.cli.wiring import now
 from reconciler.errors import UsageError
 from reconciler.history.months import month_of, parse_month
 from reconciler.history.points import recorded_prices
@@ -49,20 +49,19 @@ def statement(options: CommonOptions, *, month: str | None, invoice_day: int, ou
       reconciler statement --month 2026-11
       reconciler statement --month 2026-11 --invoice-day 31 -o csv > november.csv
     """
-    wiring = wire(options)
-    now = wiring.clock.now()
-    past = load_past(wiring)
+    moment = now()
+    past = load_past(options)
     zone = zone_of(past.mappings)
-    wanted = parse_month(month, zone) if month else month_of(now, zone)
-    if wanted.start > now:
+    wanted = parse_month(month, zone) if month else month_of(moment, zone)
+    if wanted.start > moment:
         raise UsageError(f"{wanted} has not begun.", hint="Name a month of the past, or the current one.")
     timeline = draw_timeline(past.runs, past.snapshots)
     made = make_statement(
         timeline,
-        whom_billed(past.mappings, past.recorded, recorded_prices(past.runs, past.snapshots, min(wanted.end, now))),
+        whom_billed(past.mappings, past.recorded, recorded_prices(past.runs, past.snapshots, min(wanted.end, moment))),
         wanted,
         invoice_day=invoice_day,
-        now=now,
+        now=moment,
         unmade=unmade_mappings(past.mappings, timeline, past.runs),
     )
     if output == "json":

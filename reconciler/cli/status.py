@@ -8,14 +8,13 @@ from reconciler.answers.invoices import Attachment, read_attachments
 from reconciler.answers.status import Attention, LastChange, StatusRow, last_changes, status_rows
 from reconciler.cli.options import CommonOptions, common_options, complete_keys, output_option
 from reconciler.cli.output import safe, show_json, show_table, tell
-from reconciler.cli.wiring import Wiring, live, wire, wishes
+from reconciler.cli.wiring import load, open_store, plan_options, run_context
 from reconciler.model import Json, MappingKey, SubscriptionId
 from reconciler.planning.changes import Plan
-from reconciler.planning.observation import observe
-from reconciler.providers.connect import Systems
+from reconciler.planning.context import RunContext
 from reconciler.render.document import plural
 from reconciler.render.grid import Cell, Column
-from reconciler.run import make_plan
+from reconciler.run import make_plan, read_live
 
 
 @click.command()
@@ -47,17 +46,13 @@ def status(options: CommonOptions, *, only: tuple[str, ...], invoices: bool, out
       reconciler status --only infima-101 --check-invoices
       reconciler status -o csv > status.csv
     """
-    wiring = wire(options)
-    with wiring.stopper.listen():
-        mappings = wiring.load()
-        wished = wishes(mappings, only, (), (), None)
-        with wiring.connect(mappings.settings) as systems:
-            store = wiring.store()
-            recorded = store.read()
-            observation = observe(live(systems), mappings, wiring.context(), recorded=recorded)
-            plan = make_plan(mappings, observation, recorded, wished)
-            attachments = read_invoices(wiring, systems, plan) if invoices else None
-        rows = status_rows(plan, newest_changes(wiring), attachments)
+    mappings = load(options)
+    chosen = plan_options(mappings, only)
+    with run_context(options, mappings) as context:
+        seen = read_live(context)
+        plan = make_plan(mappings, seen.observation, seen.recorded, chosen)
+        attachments = read_invoices(context, plan) if invoices else None
+    rows = status_rows(plan, newest_changes(options), attachments)
     if output == "json":
         show_json({"taken_at": plan.taken_at.isoformat(), "mappings": [_json(row) for row in rows]})
         return 0
@@ -73,22 +68,22 @@ def status(options: CommonOptions, *, only: tuple[str, ...], invoices: bool, out
     return 0
 
 
-def newest_changes(wiring: Wiring) -> dict[MappingKey, LastChange]:
+def newest_changes(options: CommonOptions) -> dict[MappingKey, LastChange]:
     """The last written quantity of each mapping, from the history."""
-    runs = wiring.store().history.runs()
+    runs = open_store(options).history.runs()
     return last_changes(
         (past.verdict.finished_at, past.info.id, change) for past in runs for change in past.verdict.changes
     )
 
 
-def read_invoices(wiring: Wiring, systems: Systems, plan: Plan) -> dict[SubscriptionId, Attachment]:
+def read_invoices(context: RunContext, plan: Plan) -> dict[SubscriptionId, Attachment]:
     """Where the plan's live Subscriptions stand on recurring invoices."""
     wanted = {
         c.before.id: c.before.customer_id for c in plan.changes if c.before is not None and c.before.id is not None
     }
     if not wanted:
         return {}
-    return read_attachments(systems.target, wanted, today=wiring.clock.now().date(), observe=wiring.observe)
+    return read_attachments(context.systems.target, wanted, today=context.clock.now().date(), observe=context.observe)
 
 
 def _draw(output: str, rows: tuple[StatusRow, ...]) -> None:

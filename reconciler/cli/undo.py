@@ -16,17 +16,17 @@ from reconciler.cli.files import edit_file, write_file
 from reconciler.cli.options import CommonOptions, OutputFile, common_options, complete_keys, output_option
 from reconciler.cli.output import safe, say, show_json, tell
 from reconciler.cli.past import find_run, parse_date
-from reconciler.cli.wiring import Wiring, live, require_key, wire
+from reconciler.cli.wiring import load, now, open_store, require_key, run_context
 from reconciler.config import parse_mappings
 from reconciler.config.edit import set_quantity
 from reconciler.errors import UsageError
 from reconciler.history.undo import Undo, undo_run
-from reconciler.model import Mappings, Observation, Recorded
+from reconciler.model import Mappings
 from reconciler.plan_document import dump_document, plan_document
 from reconciler.planning.changes import Plan
 from reconciler.planning.context import PlanOptions
-from reconciler.planning.observation import observe
-from reconciler.run import make_plan
+from reconciler.planning.snapshot import Snapshot
+from reconciler.run import make_plan, read_live
 
 
 @click.command()
@@ -66,18 +66,17 @@ def undo(
       reconciler undo 3f2a9c1e --write --out undo.plan.json && reconciler apply undo.plan.json
       reconciler undo 3f2a9c1e --only infima-101 --until 2026-12-31 --write
     """
-    wiring = wire(options)
-    with wiring.stopper.listen():
-        mappings = wiring.load()
-        for key in only:
-            require_key(key, [str(m.key) for m in mappings.mappings], "--only")
-        past = find_run(wiring.store().history.runs(), run)
-        last = _last_day(wiring, until)
-        observation, recorded = _read(wiring, mappings)
-        found = _kept(undo_run(past, _plan(mappings, observation, recorded)), only)
-        old = options.mappings.read_bytes()
-        new, edited = _edit(wiring, old, found, last)
-    plan = _plan(edited, observation, recorded, keys=[row.key for row in found.set_back])
+    mappings = load(options)
+    for key in only:
+        require_key(key, [str(m.key) for m in mappings.mappings], "--only")
+    past = find_run(open_store(options).history.runs(), run)
+    last = _last_day(until)
+    with run_context(options, mappings) as context:
+        seen = read_live(context)
+    found = _kept(undo_run(past, _plan(mappings, seen)), only)
+    old = options.mappings.read_bytes()
+    new, edited = _edit(options, old, found, last)
+    plan = _plan(edited, seen, keys=[row.key for row in found.set_back])
     if output == "json":
         show_json(_json(found, old, new))
     else:
@@ -89,23 +88,17 @@ def undo(
     return 0
 
 
-def _last_day(wiring: Wiring, until: str | None) -> date | None:
+def _last_day(until: str | None) -> date | None:
     if until is None:
         return None
     day = parse_date(until, "--until").date()
-    if day < wiring.clock.now().date():
+    if day < now().date():
         raise UsageError(f"--until {until}: that day is over.", hint="Name a day to come.")
     return day
 
 
-def _read(wiring: Wiring, mappings: Mappings) -> tuple[Observation, Recorded]:
-    with wiring.connect(mappings.settings) as systems:
-        recorded = wiring.store().read()
-        return observe(live(systems), mappings, wiring.context(), recorded=recorded), recorded
-
-
-def _plan(mappings: Mappings, observation: Observation, recorded: Recorded, *, keys: Any = ()) -> Plan:
-    return make_plan(mappings, observation, recorded, PlanOptions(only=tuple(keys)))
+def _plan(mappings: Mappings, seen: Snapshot, *, keys: Any = ()) -> Plan:
+    return make_plan(mappings, seen.observation, seen.recorded, PlanOptions(only=tuple(keys)))
 
 
 def _kept(found: Undo, only: tuple[str, ...]) -> Undo:
@@ -118,16 +111,16 @@ def _kept(found: Undo, only: tuple[str, ...]) -> Undo:
     )
 
 
-def _edit(wiring: Wiring, old: bytes, found: Undo, last: date | None) -> tuple[bytes, Mappings]:
+def _edit(options: CommonOptions, old: bytes, found: Undo, last: date | None) -> tuple[bytes, Mappings]:
     """The file with the old quantities fixed, read again by the rules of every mappings.yaml."""
-    text, file = old.decode("utf-8"), str(wiring.options.mappings)
+    text, file = old.decode("utf-8"), str(options.mappings)
     for row in found.set_back:
         members: dict[str, Any] = {"fixed": row.before, "reason": f"undo of run {found.run.info.id}"}
         if last is not None:
             members["until"] = last.isoformat()
         text = set_quantity(text, row.key, members, file=file)
     new = text.encode("utf-8")
-    return new, parse_mappings(new, file=file, now=wiring.clock.now())
+    return new, parse_mappings(new, file=file, now=now())
 
 
 def _show(found: Undo, old: bytes, new: bytes, plan: Plan, options: CommonOptions) -> None:

@@ -1,28 +1,27 @@
-"""From options and environment to the parts of a run."""
+"""From options and environment to what a command works with: the file, the state, both systems."""
 
 from __future__ import annotations
 
 import getpass
 import os
 import secrets
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
 from random import SystemRandom
 
 from reconciler import __version__
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.output import closest
 from reconciler.cli.progress import progress_observer
-from reconciler.cli.signals import Stopper
-from reconciler.clock import Clock, SystemClock
+from reconciler.clock import SystemClock
 from reconciler.config import load_mappings
 from reconciler.errors import UsageError
 from reconciler.events import Observer
-from reconciler.model import MappingKey, Mappings, RunId, Settings
+from reconciler.model import MappingKey, Mappings, RunId
 from reconciler.planning.context import PlanOptions, RunContext
-from reconciler.planning.observation import Live
 from reconciler.planning.rules import Allowance, Rule
-from reconciler.providers.connect import Systems, connect
+from reconciler.providers.connect import connect
 from reconciler.providers.credentials import read_credentials
 from reconciler.state.base import RunInfo
 from reconciler.state.directory import DirectoryState
@@ -31,62 +30,58 @@ from reconciler.state.gitcommand import commit_of
 from reconciler.state.open import open_state
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wiring:
-    """One command's clock, observer and stopper; makes the other parts on demand."""
-
-    options: CommonOptions
-    clock: Clock
-    observe: Observer
-    stopper: Stopper
-
-    def load(self) -> Mappings:
-        """Read mappings.yaml. Raises `ConfigError` with every problem."""
-        return load_mappings(self.options.mappings, now=self.clock.now())
-
-    def connect(self, settings: Settings) -> Systems:
-        """Make both systems ready from the environment. Raises `UsageError` for what the environment lacks."""
-        return connect(
-            read_credentials(os.environ),
-            settings,
-            clock=self.clock,
-            observer=self.observe,
-            rng=SystemRandom(),
-        )
-
-    def store(self) -> DirectoryState | GitState:
-        """The state that --state or RECONCILER_STATE names."""
-        return open_state(self.options.state, mappings_path=self.options.mappings, clock=self.clock, environ=os.environ)
-
-    def context(self) -> RunContext:
-        """Clock, observer, stop and nonces for a run."""
-        return RunContext(
-            clock=self.clock,
-            observe=self.observe,
-            stop=self.stopper.stopping,
-            nonce=lambda: secrets.token_hex(8),
-        )
+def now() -> datetime:
+    """This moment, UTC."""
+    return SystemClock().now()
 
 
-def wire(options: CommonOptions) -> Wiring:
-    """The parts for one command on this machine's clock and terminal."""
-    stopper = Stopper()
-    return Wiring(
-        options=options,
-        clock=SystemClock(stopper.event),
-        observe=progress_observer(quiet=options.quiet or (options.output == "json" and not os.isatty(2))),
-        stopper=stopper,
+def load(options: CommonOptions) -> Mappings:
+    """Read mappings.yaml. Raises `ConfigError` with every problem."""
+    return load_mappings(options.mappings, now=now())
+
+
+def open_store(options: CommonOptions) -> DirectoryState | GitState:
+    """The state that --state or RECONCILER_STATE names."""
+    clock = SystemClock(options.stopper.event)
+    return open_state(options.state, mappings_path=options.mappings, clock=clock, environ=os.environ)
+
+
+def progress(options: CommonOptions) -> Observer:
+    """Progress on stderr: quiet where that was asked for, and beside JSON that nobody watches."""
+    return progress_observer(quiet=options.quiet or (options.output == "json" and not os.isatty(2)))
+
+
+@contextmanager
+def run_context(options: CommonOptions, mappings: Mappings) -> Iterator[RunContext]:
+    """Both systems connected with the valid file's settings; nothing is sent before the first read.
+
+    Raises `UsageError` for what the environment lacks.
+    """
+    clock, observe = SystemClock(options.stopper.event), progress(options)
+    connection = connect(
+        read_credentials(os.environ), mappings.settings, clock=clock, observer=observe, rng=SystemRandom()
     )
+    with connection as systems:
+        yield RunContext(
+            mappings=mappings,
+            systems=systems,
+            store=open_store(options),
+            clock=clock,
+            observe=observe,
+            stop=options.stopper.stopping,
+            nonce=lambda: secrets.token_hex(8),
+            writing=options.stopper.writing,
+        )
 
 
-def run_info(wiring: Wiring, mappings: Mappings, command: str) -> RunInfo:
+def run_info(options: CommonOptions, mappings: Mappings, command: str) -> RunInfo:
     """What the journal and the history say of a run that writes: who, when, from which commit and file."""
     return RunInfo(
         id=RunId(secrets.token_hex(4)),
         command=command,
-        started_at=wiring.clock.now(),
+        started_at=now(),
         actor=actor(os.environ),
-        commit=commit_of(wiring.options.mappings, os.environ),
+        commit=commit_of(options.mappings, os.environ),
         mappings_sha256=mappings.sha256,
         version=__version__,
     )
@@ -106,13 +101,12 @@ def actor(environ: Mapping[str, str]) -> str:
         return "unknown"
 
 
-def live(systems: Systems) -> Live:
-    """Both systems as `run` wants them."""
-    return Live(source=systems.source, target=systems.target, halo_url=systems.halo_url)
-
-
-def wishes(
-    mappings: Mappings, only: Sequence[str], exclude: Sequence[str], allow: Sequence[str], reason: str | None
+def plan_options(
+    mappings: Mappings,
+    only: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    allow: Sequence[str] = (),
+    reason: str | None = None,
 ) -> PlanOptions:
     """Check --only, --exclude, --allow and --reason against the file. Raises `UsageError`."""
     keys = [str(m.key) for m in mappings.mappings]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -26,25 +25,9 @@ from reconciler.model import (
 )
 from reconciler.planning.context import RunContext
 from reconciler.planning.markers import reveal_markers
-from reconciler.providers.base import CountSource, SubscriptionTarget
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Live:
-    """Both systems, connected. `halo_url` is the instance's address, part of the tenant."""
-
-    source: CountSource
-    target: SubscriptionTarget
-    halo_url: str
-
-
-def observe(
-    live: Live,
-    mappings: Mappings,
-    context: RunContext,
-    *,
-    recorded: Recorded | None = None,
-) -> Observation:
+def observe(context: RunContext, recorded: Recorded) -> Observation:
     """Read everything a plan needs from both systems, side by side; complete or not at all. Raises `ApiError`.
 
     `recorded` spares looking for Subscriptions that the state knows.
@@ -52,19 +35,19 @@ def observe(
     Counting users takes long where there are many clients. Subscriptions are then listed last, so that what a person
     edits in HaloPSA meanwhile is seen and not overwritten.
     """
-    tell = context.observe
+    systems, mappings, tell = context.systems, context.mappings, context.observe
     begun_at = context.clock.now()
     begun: list[datetime] = []
 
     def list_subscriptions() -> tuple[Subscription, ...]:
         begun.append(context.clock.now())
-        return _phase(tell, "Reading HaloPSA Subscriptions", live.target.subscriptions, _many("rows"))
+        return _phase(tell, "Reading HaloPSA Subscriptions", systems.target.subscriptions, _many("rows"))
 
     pool = ThreadPoolExecutor(max_workers=4, thread_name_prefix="observe")
     try:
-        partner = pool.submit(_phase, tell, "Connecting to INFIMA", live.source.partner, str)
-        clients = pool.submit(_phase, tell, "Reading INFIMA clients", live.source.clients, _many("clients"))
-        customers = pool.submit(_phase, tell, "Reading HaloPSA customers", live.target.customers, _many("customers"))
+        partner = pool.submit(_phase, tell, "Connecting to INFIMA", systems.source.partner, str)
+        clients = pool.submit(_phase, tell, "Reading INFIMA clients", systems.source.clients, _many("clients"))
+        customers = pool.submit(_phase, tell, "Reading HaloPSA customers", systems.target.customers, _many("customers"))
         early = [] if counts_users(mappings) else [pool.submit(list_subscriptions)]
         _raise_first(partner, clients, customers, *early)
     finally:  # whoever interrupts a read does not wait for the other reads to end
@@ -72,15 +55,15 @@ def observe(
     wanted = clients_to_count(mappings, clients.result())
     counts: tuple[UserCount | UnreadableUsers, ...] = ()
     if wanted:
-        counts = live.source.user_counts(wanted)  # tells of its own progress, client by client
+        counts = systems.source.user_counts(wanted)  # tells of its own progress, client by client
     listing = early[0].result() if early else list_subscriptions()
     return Observation(
         taken_at=begun_at,
-        tenant=Tenant(halo_url=live.halo_url, infima_partner=partner.result()),
+        tenant=Tenant(halo_url=systems.halo_url, infima_partner=partner.result()),
         clients=clients.result(),
         user_counts=counts,
         customers=customers.result(),
-        subscriptions=reveal_markers(live.target, mappings, listing, recorded or Recorded()),
+        subscriptions=reveal_markers(systems.target, mappings, listing, recorded),
         listed_at=begun[0],
     )
 

@@ -12,6 +12,7 @@ from reconciler.model import (
     HaloCustomerId,
     InfimaClient,
     InfimaClientId,
+    Json,
     MappingKey,
     Subscription,
     SubscriptionId,
@@ -124,6 +125,18 @@ class SubscriptionTarget(Protocol):
         """One Subscription by its id. Raises `NotFound` where HaloPSA does not know it."""
         ...
 
+    def find_customers(self, search: str, *, include_inactive: bool = False) -> tuple[HaloCustomer, ...]:
+        """The customers that HaloPSA's own search finds. Its rules are not known: never decide by it."""
+        ...
+
+    def recurring_invoices(self) -> tuple[Mapping[str, Json], ...]:
+        """The headers of all recurring invoices, as HaloPSA gives them."""
+        ...
+
+    def recurring_invoice(self, invoice_id: int) -> Mapping[str, Json]:
+        """One recurring invoice with its lines."""
+        ...
+
     def prepare_create(self, new: NewSubscription) -> WriteRequest:
         """The one POST that creates a Subscription: array of one, count 0, marker inside."""
         ...
@@ -141,4 +154,23 @@ class SubscriptionTarget(Protocol):
 
     def await_budget(self, requests: int) -> None:
         """Wait until that many requests may go out without waiting, and the token outlives them."""
+        ...
+
+
+class Systems(Protocol):
+    """Both systems, connected. `halo_url` is the instance's address, part of the tenant."""
+
+    @property
+    def source(self) -> CountSource:
+        """INFIMA."""
+        ...
+
+    @property
+    def target(self) -> SubscriptionTarget:
+        """HaloPSA."""
+        ...
+
+    @property
+    def halo_url(self) -> str:
+        """Where HaloPSA is."""
         ...

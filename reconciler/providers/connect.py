@@ -24,7 +24,7 @@ from reconciler.providers.pool import ReadPool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Systems:
+class ConnectedSystems:
     """The two systems of one run. `hide` takes every secret that this run knows out of a text."""
 
     source: InfimaSource
@@ -51,7 +51,7 @@ def connect(
     rng: Random,
     deadline: float | None = None,
     transport_factory: TransportFactory | None = None,
-) -> Systems:
+) -> ConnectedSystems:
     """Make the two systems ready; nothing is sent until the first read.
 
     `deadline` is the moment of `clock.monotonic()` at which the run must be over; by default the settings'
@@ -85,7 +85,7 @@ def connect(
         to_infima.close()
         to_halo.close()
 
-    return Systems(
+    return ConnectedSystems(
         source=InfimaSource(
             credentials=infima, transport=to_infima, pool=pool, patience=patience, observer=observer
         ),

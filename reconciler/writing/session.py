@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import assert_never
@@ -11,8 +11,9 @@ from typing import assert_never
 from reconciler.clock import Clock
 from reconciler.errors import Interrupted, ReconcilerError, StateError
 from reconciler.events import Observer, WriteSettled
-from reconciler.model import MappingKey, Settings, Subscription, SubscriptionId
+from reconciler.model import MappingKey, RunId, Settings, Subscription, SubscriptionId
 from reconciler.planning.changes import Change, Outcome, Settled
+from reconciler.planning.context import RunContext
 from reconciler.planning.outcomes import NOT_ATTEMPTED
 from reconciler.providers.base import Accepted, Refused, SubscriptionTarget, Unclear, WriteAnswer, WriteRequest
 from reconciler.state.base import Intent, IntentEntry, IntentResult, RunState
@@ -31,7 +32,7 @@ class WriteSession:
 
     `planned` are the ids of the listing that the plan was made from; `appeared` are live rows that came later, by
     their marker: a second one with a mapping's marker stops every write to that mapping (FAULTS C5).
-    `stop` asks whether a person or the runner wants the run to end. `halted` says why no further write may start.
+    `halted` says why no further write may start.
     `listing` is the last complete one, `listed_at` the monotonic time of its beginning, `listed_after` the number
     of requests that had left by then, `last_listed` the time of day, None for the plan's own listing. `sent` holds
     the number of the last request that left for each mapping, `written` every count that was sent, `unclear` those
@@ -40,12 +41,9 @@ class WriteSession:
     mapping's row, `unrecorded` why the journal took no more records.
     """
 
-    target: SubscriptionTarget
+    context: RunContext
     state: RunState
-    clock: Clock
-    settings: Settings
-    observe: Observer
-    stop: Callable[[], bool]
+    run: RunId
     listing: dict[SubscriptionId, Subscription]
     listed_at: float
     listed_after: int = 0
@@ -63,6 +61,36 @@ class WriteSession:
     unrecorded: StateError | None = None
     failures_in_a_row: int = 0
     failures: int = 0
+
+    @classmethod
+    def open(
+        cls, context: RunContext, state: RunState, run: RunId, listing: Iterable[Subscription], listed_at: float
+    ) -> WriteSession:
+        """A session on the listing that the plan was made from; `listed_at` is when its reading began."""
+        rows = {s.id: s for s in listing}
+        return cls(
+            context=context, state=state, run=run, listing=rows, listed_at=listed_at, planned=frozenset(rows)
+        )  # fmt: skip
+
+    @property
+    def target(self) -> SubscriptionTarget:
+        """HaloPSA."""
+        return self.context.systems.target
+
+    @property
+    def clock(self) -> Clock:
+        """The run's clock."""
+        return self.context.clock
+
+    @property
+    def settings(self) -> Settings:
+        """The file's settings."""
+        return self.context.mappings.settings
+
+    @property
+    def observe(self) -> Observer:
+        """Whom to tell."""
+        return self.context.observe
 
     def settle(self, key: MappingKey, outcome: Outcome, message: str = "", *, at: SubscriptionId | None = None) -> None:
         """Write down what became of a change and tell the observer."""
@@ -93,7 +121,7 @@ class WriteSession:
 
     def may_write(self) -> bool:
         """True while nobody asked to stop and no failure forbids further writes."""
-        if not self.halted and self.stop():
+        if not self.halted and self.context.stop():
             self.halted = "the run was interrupted before this write"
         return not self.halted
 
@@ -103,7 +131,7 @@ class WriteSession:
             self.clock.sleep(seconds)
         except Interrupted:
             return False
-        return not self.stop()
+        return not self.context.stop()
 
     def relist(self) -> None:
         """Read one complete listing. Raises `ApiError`. Its age counts from its first page: a listing may take long."""

@@ -10,12 +10,9 @@ from typing import Any
 import pytest
 
 from reconciler.errors import ServerFailed
-from reconciler.events import ignore_events
-from reconciler.model import CountSource, InfimaClient, InfimaClientId, QuantityRule, Subscription, UserCount
-from reconciler.planning.context import RunContext
-from reconciler.planning.observation import Live, counts_users, observe
-from reconciler.simulator.clock import VirtualClock
-from tests.builders import build_mapping, build_mappings, build_subscription
+from reconciler.model import CountSource, InfimaClient, InfimaClientId, QuantityRule, Recorded, Subscription, UserCount
+from reconciler.planning.observation import counts_users, observe
+from tests.builders import build_context, build_mapping, build_mappings, build_subscription
 from tests.core import build_client, build_count, build_customer
 
 RECORD = QuantityRule(count=CountSource.CLIENT_RECORD)
@@ -70,9 +67,7 @@ class Systems:
 
 
 def watch(systems: Systems) -> Any:
-    live = Live(source=systems, target=systems, halo_url="https://halo.acme.example")  # type: ignore[arg-type]
-    around = RunContext(clock=VirtualClock(), observe=ignore_events, stop=bool, nonce=str)
-    return observe(live, build_mappings(build_mapping()), around)
+    return observe(build_context(systems, systems, mappings=build_mappings(build_mapping())), Recorded())
 
 
 def readers() -> list[threading.Thread]:

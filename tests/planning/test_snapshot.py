@@ -16,9 +16,8 @@ from reconciler.model import UnreadableUsers, UserCount
 from reconciler.plan_document import dump_document, plan_document
 from reconciler.planning import snapshot as snapshots
 from reconciler.planning.context import PlanOptions
-from reconciler.planning.observation import Live, observe
 from reconciler.planning.snapshot import Snapshot, dump_snapshot, read_snapshot
-from reconciler.run import make_plan
+from reconciler.run import make_plan, read_live
 from reconciler.state.spelling import to_line
 from tests.stage import Stage, small_mappings, small_world
 
@@ -29,11 +28,8 @@ def taken(tmp_path: Path) -> tuple[Stage, Snapshot]:
     stage = Stage(small_world(), tmp_path, small_mappings())
     stage.apply()
     stage.world.users_join(101, 3)
-    mappings = stage.mappings()
-    with stage.systems(mappings) as systems:
-        live = Live(source=systems.source, target=systems.target, halo_url=systems.halo_url)
-        seen = observe(live, mappings, stage.context())
-    return stage, Snapshot(observation=seen, recorded=stage.store().read())
+    with stage.context() as context:
+        return stage, read_live(context)
 
 
 def test_a_plan_from_the_file_is_byte_equal_to_the_plan_from_the_systems(taken: tuple[Stage, Snapshot]) -> None:

@@ -13,7 +13,7 @@ from reconciler.errors import DeadlineExceeded, Interrupted
 from reconciler.events import ignore_events
 from reconciler.model import Settings
 from reconciler.providers.base import Accepted, CountSource, CountWrite, NewSubscription, SubscriptionTarget
-from reconciler.providers.connect import Systems, connect
+from reconciler.providers.connect import ConnectedSystems, connect
 from reconciler.providers.credentials import read_credentials
 from reconciler.simulator.app import HALO_URL, INFIMA_URL, halo_app, infima_app
 from reconciler.simulator.clock import VirtualClock
@@ -32,7 +32,7 @@ def world() -> World:
 
 
 @pytest.fixture
-def systems(world: World) -> Iterator[Systems]:
+def systems(world: World) -> Iterator[ConnectedSystems]:
     apps = {HALO_URL: halo_app(world), INFIMA_URL: infima_app(world)}
     environ = {
         "HALO_URL": HALO_URL,
@@ -51,7 +51,7 @@ def systems(world: World) -> Iterator[Systems]:
         yield systems
 
 
-def test_a_thousand_clients_cost_exactly_the_promised_requests(world: World, systems: Systems) -> None:
+def test_a_thousand_clients_cost_exactly_the_promised_requests(world: World, systems: ConnectedSystems) -> None:
     """A page of a thousand rows with a count of a thousand may have been cut, so it is asked for its end."""
     systems.source.partner()
     assert len(systems.source.clients()) == 1_000
@@ -66,7 +66,7 @@ def test_a_thousand_clients_cost_exactly_the_promised_requests(world: World, sys
     }
 
 
-def test_what_is_created_is_listed_with_its_marker_and_counted(world: World, systems: Systems) -> None:
+def test_what_is_created_is_listed_with_its_marker_and_counted(world: World, systems: ConnectedSystems) -> None:
     source, target = systems.source, systems.target
     (count,) = source.user_counts([source.clients()[6].id])
     new = NewSubscription(key="infima-7", customer_id=5_007, name="Training")
@@ -79,7 +79,7 @@ def test_what_is_created_is_listed_with_its_marker_and_counted(world: World, sys
     assert target.subscriptions()[0].count == 3
 
 
-def test_the_ports_are_kept(systems: Systems) -> None:
+def test_the_ports_are_kept(systems: ConnectedSystems) -> None:
     source: CountSource = systems.source
     target: SubscriptionTarget = systems.target
     assert source.partner()

@@ -10,7 +10,7 @@ import httpx
 
 from reconciler.events import Event, Waiting
 from reconciler.model import Settings
-from reconciler.providers.connect import Systems, connect
+from reconciler.providers.connect import ConnectedSystems, connect
 from reconciler.providers.credentials import read_credentials
 from reconciler.simulator.clock import VirtualClock
 
@@ -72,7 +72,7 @@ class Wiring:
         self.clock = VirtualClock()
         self.events: list[Event] = []
         self.origins: list[str] = []
-        self.systems: Systems = connect(
+        self.systems: ConnectedSystems = connect(
             read_credentials(environ or ENVIRON),
             settings or Settings(),
             clock=self.clock,

@@ -28,10 +28,9 @@ from reconciler.events import Event
 from reconciler.model import MappingKey, Mappings, RunId
 from reconciler.planning.changes import Plan, PlannedRow
 from reconciler.planning.context import PlanOptions, RunContext
-from reconciler.planning.observation import Live, observe
-from reconciler.providers.connect import Systems, connect
+from reconciler.providers.connect import ConnectedSystems, connect
 from reconciler.providers.credentials import read_credentials
-from reconciler.run import Applying, make_plan, run_apply
+from reconciler.run import ApplyRun, make_plan, read_live, run_apply
 from reconciler.simulator.app import HALO_URL, INFIMA_URL, App, halo_app, infima_app
 from reconciler.simulator.faults import Fault, FaultKind, Faults
 from reconciler.simulator.inject import as_httpx
@@ -179,24 +178,24 @@ class Theatre:
     def _run(self, run: RunId, control: Control, saved: Plan | None, confirm: Callable[[], None] | None) -> None:
         mappings = self.mappings()
         clock = RunClock(self.clock, control)
-        context = RunContext(
-            clock=clock,
-            observe=self.events.append,
-            stop=lambda: control.stopping,
-            nonce=lambda: f"nonce-{next(self._words)}",
-        )
         store = DirectoryState(self.folder, clock=clock, lock_runs=self.lock_runs)
         with self._systems(mappings, clock, control) as systems:
+            context = RunContext(
+                mappings=mappings,
+                systems=systems,
+                store=Paced(store, control),  # type: ignore[arg-type]
+                clock=clock,
+                observe=self.events.append,
+                stop=lambda: control.stopping,
+                nonce=lambda: f"nonce-{next(self._words)}",
+            )
             finished = run_apply(
-                Applying(
-                    live=Live(source=systems.source, target=systems.target, halo_url=systems.halo_url),
-                    mappings=mappings,
-                    store=Paced(store, control),  # type: ignore[arg-type]
+                ApplyRun(
+                    context=context,
                     info=RunInfo(
                         id=run, command="apply", started_at=clock.now(), mappings_sha256=mappings.sha256, version="0"
                     ),
-                    wishes=PlanOptions(),
-                    context=context,
+                    options=PlanOptions(),
                     show=lambda _: None,
                     confirm=None if confirm is None else lambda _: confirm() is None,
                     agreed=None if saved is None else planned_rows(saved),
@@ -211,14 +210,21 @@ class Theatre:
         control = Control(report=report, fate=Fate(), turn=lambda: None)
         clock = RunClock(self.clock, control)
         mappings = self.mappings()
-        around = RunContext(clock=clock, observe=self.events.append, stop=lambda: False, nonce=lambda: "none")
         with self._systems(mappings, clock, control) as systems:
-            live = Live(source=systems.source, target=systems.target, halo_url=systems.halo_url)
-            recorded = DirectoryState(self.folder, clock=clock).read()
-            observation = observe(live, mappings, around, recorded=recorded)
-        return make_plan(mappings, observation, recorded, PlanOptions())
+            seen = read_live(
+                RunContext(
+                    mappings=mappings,
+                    systems=systems,
+                    store=DirectoryState(self.folder, clock=clock),
+                    clock=clock,
+                    observe=self.events.append,
+                    stop=lambda: False,
+                    nonce=lambda: "none",
+                )
+            )
+        return make_plan(mappings, seen.observation, seen.recorded, PlanOptions())
 
-    def _systems(self, mappings: Mappings, clock: RunClock, control: Control) -> Systems:
+    def _systems(self, mappings: Mappings, clock: RunClock, control: Control) -> ConnectedSystems:
         known = self.world.credentials
         environment = {
             "HALO_URL": HALO_URL,

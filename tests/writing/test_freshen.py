@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from reconciler.events import ignore_events
-from reconciler.model import RequestBudget, Settings
+from reconciler.model import RequestBudget, RunId, Settings
 from reconciler.simulator.clock import VirtualClock
 from reconciler.writing.session import WriteSession, what_moved
-from tests.builders import build_subscription
+from tests.builders import build_context, build_mappings, build_subscription
 from tests.fakes import FakeState, FakeTarget
 
 
@@ -29,11 +30,9 @@ def ground_of(*waits: float, age: float = 0.0, budget: int = 240) -> tuple[Write
     clock = VirtualClock()
     target = Crowded(clock, build_subscription(1))
     target.waits = waits
-    settings = Settings(halo_budget=RequestBudget(requests=budget))
-    session = WriteSession(
-        target=target, state=FakeState(), clock=clock, settings=settings, observe=ignore_events, stop=bool, listing={},
-        listed_at=0.0,
-    )  # fmt: skip
+    mappings = replace(build_mappings(), settings=Settings(halo_budget=RequestBudget(requests=budget)))
+    context = build_context(target=target, clock=clock, mappings=mappings)
+    session = WriteSession.open(context, FakeState(), RunId("run-1"), (), 0.0)
     clock.sleep(age)
     return session, target
 
@@ -92,10 +91,8 @@ def test_what_has_appeared_is_known_by_its_marker_alone() -> None:
         build_subscription(4, marker="b", deleted=True), build_subscription(5, marker="c"),
     ]  # fmt: skip
     target = FakeTarget(clock, *rows)
-    session = WriteSession(
-        target=target, state=FakeState(), clock=clock, settings=Settings(), observe=ignore_events, stop=bool,
-        listing={}, listed_at=0.0, planned=frozenset({rows[4].id}),
-    )  # fmt: skip
+    context = build_context(target=target, clock=clock)
+    session = WriteSession.open(context, FakeState(), RunId("run-1"), rows[4:], 0.0)
     session.relist()
     assert session.appeared == {"a": (1, 2)}
 

@@ -6,13 +6,13 @@ import pytest
 
 from reconciler.errors import Interrupted, StateError
 from reconciler.events import Event, WriteSettled
-from reconciler.model import MappingKey, Settings, Subscription
+from reconciler.model import MappingKey, RunId, Subscription
 from reconciler.planning.changes import Outcome
 from reconciler.providers.base import Accepted, Refused, Unclear, WriteAnswer, WriteRequest
 from reconciler.simulator.clock import VirtualClock
 from reconciler.state.base import IntentEntry, IntentResult
 from reconciler.writing.session import WriteSession, what_moved
-from tests.builders import build_subscription
+from tests.builders import build_context, build_subscription
 from tests.fakes import FakeState, FakeTarget, fail, interrupted
 
 ENTRY = IntentEntry(key=MappingKey("a"), subscription_id=None, before=None, after=0)
@@ -28,10 +28,10 @@ class World:
         self.state = FakeState()
         self.events: list[Event] = []
         self.stopped = False
-        self.session = WriteSession(
-            target=self.target, state=self.state, clock=self.clock, settings=Settings(), observe=self.events.append,
-            stop=lambda: self.stopped, listing={}, listed_at=0.0,
-        )  # fmt: skip
+        context = build_context(
+            target=self.target, clock=self.clock, observe=self.events.append, stop=lambda: self.stopped
+        )
+        self.session = WriteSession.open(context, self.state, RunId("run-1"), (), 0.0)
 
     def write(self, answer: WriteAnswer | None = None) -> WriteAnswer:
         if answer is not None:
