@@ -30,7 +30,7 @@ Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 """A decoded JSON value."""
 
 
-class CountSource(StrEnum):
+class CountRule(StrEnum):
     """Where a client's count comes from."""
 
     ACTIVE_USERS = "active_users"  # walk the client's users, count those whose status is active
@@ -89,7 +89,7 @@ class QuantityRule:
     A `fixed` whose `until` has passed gives no number: its mapping is held (`contract-expired`).
     """
 
-    count: CountSource = CountSource.ACTIVE_USERS
+    count: CountRule = CountRule.ACTIVE_USERS
     included: int = 0
     minimum: int | None = None
     maximum: int | None = None

@@ -14,7 +14,7 @@ from datetime import date, timedelta
 
 from reconciler.model import (
     ClientRef,
-    CountSource,
+    CountRule,
     CustomerRef,
     Mapping,
     Mappings,
@@ -271,7 +271,7 @@ def _counted(ref: ClientRef, mapping: Mapping, live: Live) -> CountedClient:
     client = live.clients.get(ref.id)
     users = live.users.get(ref.id)
     listed = users.listed if isinstance(users, UserCount) else None
-    if mapping.quantity.count is CountSource.CLIENT_RECORD:
+    if mapping.quantity.count is CountRule.CLIENT_RECORD:
         active = client.user_count if client else None
     else:
         active = users.active if isinstance(users, UserCount) and client else None

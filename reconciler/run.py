@@ -15,9 +15,7 @@ from reconciler.apply import apply
 from reconciler.errors import ApiError, ExitCode, ReconcilerError, StateError
 from reconciler.events import Noticed
 from reconciler.model import (
-    CountSource as CountRule,
-)
-from reconciler.model import (
+    CountRule,
     Falls,
     HaloCustomer,
     InfimaClient,

@@ -10,7 +10,7 @@ from typing import Any
 from reconciler.events import ignore_events
 from reconciler.model import (
     ClientRef,
-    CountSource,
+    CountRule,
     CustomerRef,
     HaloCustomer,
     HaloCustomerId,
@@ -152,7 +152,7 @@ def build_change(
     action: Action | None = None,
     reason: ActionReason | None = None,
     counted: int | None = None,
-    rule: str = CountSource.ACTIVE_USERS,
+    rule: str = CountRule.ACTIVE_USERS,
     hold: Hold | None = None,
     caused_by: str | None = None,
 ) -> Change:

@@ -10,7 +10,7 @@ from reconciler.model import (
     Attempt,
     Binding,
     BindingOrigin,
-    CountSource,
+    CountRule,
     HaloCustomer,
     HaloCustomerId,
     InfimaClient,
@@ -110,7 +110,7 @@ def unreadable(number: int = 101, reason: str = "page 2 was refused") -> Unreada
 def fitting(mapping: Mapping, active: int = 15) -> dict[str, tuple[Any, ...]]:
     """Clients, counts and the customer, all named as the mapping names them; each client has that many users."""
     clients = mapping.infima_clients
-    record = mapping.quantity.count is CountSource.CLIENT_RECORD
+    record = mapping.quantity.count is CountRule.CLIENT_RECORD
     return {
         "clients": tuple(build_client(c.id, c.name, user_count=active if record else None) for c in clients),
         "counts": () if record else tuple(build_count(c.id, active) for c in clients),

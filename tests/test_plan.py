@@ -10,7 +10,7 @@ import pytest
 from reconciler.model import (
     BindingOrigin,
     ClientRef,
-    CountSource,
+    CountRule,
     CustomerRef,
     IgnoredClient,
     InfimaClientId,
@@ -39,7 +39,7 @@ from tests.core import (
 )
 
 MARKED = build_subscription(9001, marker=KEY, count=12)
-BY_RECORD = QuantityRule(count=CountSource.CLIENT_RECORD)
+BY_RECORD = QuantityRule(count=CountRule.CLIENT_RECORD)
 
 
 def rules_of(change: Change) -> list[Rule]:

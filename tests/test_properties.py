@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from reconciler.model import (
     Binding,
-    CountSource,
+    CountRule,
     HaloCustomerId,
     Mapping,
     MappingKey,
@@ -58,7 +58,7 @@ COUNTS = st.integers(0, 60)
 RARELY = st.sampled_from([False] * 7 + [True])
 RULES = st.builds(
     QuantityRule,
-    count=st.sampled_from(CountSource),
+    count=st.sampled_from(CountRule),
     included=st.sampled_from([0, 0, 5]),
     minimum=st.sampled_from([None, None, 3]),
     maximum=st.sampled_from([None, None, 40]),
@@ -241,7 +241,7 @@ def test_every_written_number_comes_from_a_complete_read_or_from_the_file(
         if mapping.quantity.fixed is not None:
             assert change.after.count == mapping.quantity.fixed
             continue
-        source = records if mapping.quantity.count is CountSource.CLIENT_RECORD else read
+        source = records if mapping.quantity.count is CountRule.CLIENT_RECORD else read
         numbers = [source[ref.id] for ref in mapping.infima_clients]
         assert change.after.count == billed(mapping.quantity, sum(n or 0 for n in numbers))
         if change.after.count == 0 and change.action is Action.UPDATE:

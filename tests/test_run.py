@@ -13,7 +13,7 @@ import pytest
 from reconciler.errors import ApiError, NotAuthorised, PlanFileError, ReconcilerError, ServerFailed, StateError
 from reconciler.events import Event, Noticed, PhaseFinished, PhaseStarted
 from reconciler.model import (
-    CountSource,
+    CountRule,
     HaloCustomer,
     InfimaClient,
     InfimaClientId,
@@ -37,13 +37,13 @@ from tests.builders import NOW, build_context, build_mapping, build_mappings, bu
 from tests.core import build_binding, build_client, build_count, build_customer, build_recorded, unreadable
 from tests.fakes import FakeState, FakeTarget, fail
 
-RECORD = QuantityRule(count=CountSource.CLIENT_RECORD)
+RECORD = QuantityRule(count=CountRule.CLIENT_RECORD)
 ZERO = QuantityRule(allow_zero=True)
 Users = UserCount | UnreadableUsers
 
 
 class FakeSource:
-    """`CountSource` over two mappings of ids; `before_counts` and `failing` interfere."""
+    """`CountRule` over two mappings of ids; `before_counts` and `failing` interfere."""
 
     def __init__(self, *clients: InfimaClient) -> None:
         self.listed = clients

@@ -27,7 +27,7 @@ CLOCK_TOLERANCE = timedelta(seconds=90)
 LAST_RUN_TOLERANCE = timedelta(hours=36)
 
 
-class Status(StrEnum):
+class CheckStatus(StrEnum):
     """How a check ended."""
 
     OK = "ok"
@@ -41,29 +41,29 @@ class Check:
     """One line of the check-up. `fix` is the next step, empty where nothing needs one."""
 
     name: str
-    status: Status
+    status: CheckStatus
     message: str
     fix: str = ""
 
 
 def ok(name: str, message: str) -> Check:
     """All is well."""
-    return Check(name=name, status=Status.OK, message=message)
+    return Check(name=name, status=CheckStatus.OK, message=message)
 
 
 def look(name: str, message: str, fix: str) -> Check:
     """It works, and somebody should know this."""
-    return Check(name=name, status=Status.LOOK, message=message, fix=fix)
+    return Check(name=name, status=CheckStatus.LOOK, message=message, fix=fix)
 
 
 def failed(name: str, message: str, fix: str) -> Check:
     """It does not work."""
-    return Check(name=name, status=Status.FAILED, message=message, fix=fix)
+    return Check(name=name, status=CheckStatus.FAILED, message=message, fix=fix)
 
 
 def skipped(name: str, why: str) -> Check:
     """It could not be tried."""
-    return Check(name=name, status=Status.SKIPPED, message=f"not tried: {why}")
+    return Check(name=name, status=CheckStatus.SKIPPED, message=f"not tried: {why}")
 
 
 def from_error(name: str, error: ReconcilerError) -> Check:
@@ -74,13 +74,13 @@ def from_error(name: str, error: ReconcilerError) -> Check:
 
 def connected(checks: Iterable[Check]) -> bool:
     """True when nothing failed."""
-    return not any(check.status is Status.FAILED for check in checks)
+    return not any(check.status is CheckStatus.FAILED for check in checks)
 
 
 def verdict(checks: Sequence[Check]) -> str:
     """The last line."""
-    bad = sum(check.status is Status.FAILED for check in checks)
-    notes = sum(check.status is Status.LOOK for check in checks)
+    bad = sum(check.status is CheckStatus.FAILED for check in checks)
+    notes = sum(check.status is CheckStatus.LOOK for check in checks)
     if bad:
         return f"Not connected: {bad} {'check' if bad == 1 else 'checks'} failed."
     if notes:

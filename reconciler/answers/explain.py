@@ -12,7 +12,7 @@ from reconciler.model import (
     Attempt,
     Binding,
     BindingOrigin,
-    CountSource,
+    CountRule,
     Limits,
     Subscription,
 )
@@ -32,7 +32,7 @@ _ORIGINS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Past:
+class PastLine:
     """One line of the history: when, in which run, by whom, and what."""
 
     at: datetime
@@ -55,7 +55,7 @@ class Story:
     subscription: Subscription | None = None
     binding: Binding | None = None
     attempt: Attempt | None = None
-    history: tuple[Past, ...] = ()
+    history: tuple[PastLine, ...] = ()
     attachment: Attachment | None = None
     unread: str = ""
 
@@ -143,8 +143,8 @@ def _counted(story: Story) -> Iterator[str]:
     yield f"Read at {_time(story.now)}"
 
 
-def _numbers(client: CountedClient, source: CountSource) -> str:
-    if source is CountSource.CLIENT_RECORD:
+def _numbers(client: CountedClient, source: CountRule) -> str:
+    if source is CountRule.CLIENT_RECORD:
         return f"{_or_unknown(client.user_count)} on INFIMA's client list, which this mapping trusts (client_record)"
     if client.active_users is None or client.listed_users is None:
         return "its users could not be read"
@@ -227,7 +227,7 @@ def _invoice(story: Story) -> Iterator[str]:
         yield story.unread
 
 
-def _history(history: Sequence[Past]) -> Iterator[str]:
+def _history(history: Sequence[PastLine]) -> Iterator[str]:
     for past in list(history)[-LAST_CHANGES:][::-1]:
         change = past.change
         numbers = f"{'new' if change.before is None else change.before} -> {_or_unknown(change.after)}"

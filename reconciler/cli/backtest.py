@@ -8,7 +8,7 @@ from reconciler.cli.options import CommonOptions, common_options, output_option
 from reconciler.cli.output import safe, say, show_json, show_table, tell
 from reconciler.cli.past import parse_date
 from reconciler.cli.wiring import load, now, open_store
-from reconciler.history.backtest import Backtest, Night, Outcome
+from reconciler.history.backtest import Backtest, Night, ReplayedMapping
 from reconciler.history.backtest import backtest as replay
 from reconciler.history.points import recorded_prices
 from reconciler.history.timeline import draw_timeline
@@ -104,7 +104,7 @@ def _cells(night: Night) -> tuple[Cell, ...]:
     )
 
 
-def _row(row: Outcome) -> tuple[Cell, ...]:
+def _row(row: ReplayedMapping) -> tuple[Cell, ...]:
     return (row.mapping.key, row.mapping.halo_customer.name, row.recorded, row.replayed, row.nights_held)
 
 

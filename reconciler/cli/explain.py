@@ -8,7 +8,7 @@ from textwrap import wrap
 
 import click
 
-from reconciler.answers.explain import Past, Story, answer, chapters, next_step
+from reconciler.answers.explain import PastLine, Story, answer, chapters, next_step
 from reconciler.answers.invoices import Attachment, read_attachments
 from reconciler.answers.topics import Topic, find_topic, topics
 from reconciler.cli.options import CommonOptions, common_options, complete_keys, output_option
@@ -164,7 +164,7 @@ def _tell(options: CommonOptions, mappings: Mappings, mapping: Mapping, *, invoi
         if invoices and story.subscription is not None:
             attachment, unread = _invoices(context, story.subscription)
     history = tuple(
-        Past(at=p.run.verdict.finished_at, run=p.run.info.id, actor=p.run.info.actor, change=p.change)
+        PastLine(at=p.run.verdict.finished_at, run=p.run.info.id, actor=p.run.info.actor, change=p.change)
         for p in open_store(options).history.changes_of(mapping.key)
     )
     return replace(story, history=history, attachment=attachment, unread=unread)

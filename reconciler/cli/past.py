@@ -10,20 +10,20 @@ from reconciler.cli.output import closest, safe, tell
 from reconciler.cli.wiring import load, open_store
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.model import MappingKey, Mappings, Recorded
-from reconciler.state.history import PastRun, Snapshot
+from reconciler.state.history import MonthRecord, PastRun
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Past:
+class PastRecords:
     """Runs and snapshots, oldest first; `mappings` is None where mappings.yaml cannot be used."""
 
     runs: tuple[PastRun, ...]
-    snapshots: tuple[Snapshot, ...]
+    snapshots: tuple[MonthRecord, ...]
     recorded: Recorded
     mappings: Mappings | None
 
 
-def load_past(options: CommonOptions) -> Past:
+def load_past(options: CommonOptions) -> PastRecords:
     """Read the state, and mappings.yaml for the names. Only the state has to be readable."""
     store = open_store(options)
     history = store.history
@@ -32,7 +32,7 @@ def load_past(options: CommonOptions) -> Past:
         mappings = load(options)
     except ReconcilerError as error:
         tell(safe(f"{error.message}, so customers are shown without names where only that file knows them."))
-    return Past(runs=history.runs(), snapshots=history.snapshots(), recorded=store.read(), mappings=mappings)
+    return PastRecords(runs=history.runs(), snapshots=history.snapshots(), recorded=store.read(), mappings=mappings)
 
 
 def zone_of(mappings: Mappings | None) -> tzinfo:

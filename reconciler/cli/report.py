@@ -12,7 +12,7 @@ from reconciler.cli.check_invoices import look_at_invoices
 from reconciler.cli.files import load_plan_file, write_file
 from reconciler.cli.options import CommonOptions, OutputFile, common_options
 from reconciler.cli.output import tell
-from reconciler.cli.past import Past, load_past
+from reconciler.cli.past import PastRecords, load_past
 from reconciler.cli.wiring import now
 from reconciler.errors import UsageError
 from reconciler.history.months import month_of, parse_month
@@ -92,7 +92,7 @@ def _invoices(options: CommonOptions) -> dict[MappingKey, Attachment]:
     }
 
 
-def _names(past: Past, until: datetime) -> dict[MappingKey, Name]:
+def _names(past: PastRecords, until: datetime) -> dict[MappingKey, Name]:
     mapped = past.mappings.mappings if past.mappings else ()
     bindings = past.recorded.bindings
     prices = recorded_prices(past.runs, past.snapshots, until)

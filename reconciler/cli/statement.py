@@ -17,7 +17,7 @@ from reconciler.cli.wiring import now
 from reconciler.errors import UsageError
 from reconciler.history.months import month_of, parse_month
 from reconciler.history.points import recorded_prices
-from reconciler.history.statement import Statement, StatementRow, Told, make_statement, unmade_mappings, whom_billed
+from reconciler.history.statement import DayKnown, Statement, StatementRow, make_statement, unmade_mappings, whom_billed
 from reconciler.history.timeline import draw_timeline
 from reconciler.history.words import moment_in
 from reconciler.model import Json
@@ -197,7 +197,7 @@ def _all_parts(made: Statement) -> list[_Part]:
 
 
 def _invoice_cell(row: StatementRow) -> Cell:
-    return {Told.KNOWN: row.invoiced, Told.NONE: "none"}.get(row.told, "?")
+    return {DayKnown.KNOWN: row.invoiced, DayKnown.NONE: "none"}.get(row.told, "?")
 
 
 def _amount_with_currency(row: StatementRow) -> Cell:
@@ -213,7 +213,7 @@ def _invoice_look(row: StatementRow, made: Statement) -> str:
 
 
 def _note(row: StatementRow) -> str:
-    why = row.why if row.told is Told.NONE else f"not known: {row.why}" if row.why else ""
+    why = row.why if row.told is DayKnown.NONE else f"not known: {row.why}" if row.why else ""
     return "; ".join(filter(None, (why, *row.notes)))
 
 

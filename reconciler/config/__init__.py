@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from reconciler.config.approvals import approval_entries, build_approvals, check_approvals
-from reconciler.config.building import Entry, build_entries, build_ignored, build_limits, build_settings
+from reconciler.config.building import MappingEntry, build_entries, build_ignored, build_limits, build_settings
 from reconciler.config.checking import check_schema
 from reconciler.config.consistency import Ignored, check_amount_limits, check_consistency, time_zone
 from reconciler.config.diagnostics import (
@@ -22,7 +22,7 @@ from reconciler.config.diagnostics import (
     draw_diagnostics,
     printable,
 )
-from reconciler.config.reading import Row, Table, collector_paused, read_document
+from reconciler.config.reading import ItemList, Table, collector_paused, read_document
 from reconciler.config.source import BYTE_ORDER_MARK, Problems, Source, check_characters, decode, read_bytes
 from reconciler.errors import ConfigError
 from reconciler.model import Approval, Mappings
@@ -71,7 +71,7 @@ def parse_mappings(text: bytes | str, *, file: str, now: datetime) -> Mappings:
 def examine_mappings(text: bytes | str, *, file: str, now: datetime) -> Examination:
     """Everything there is to say about `text`. Raises ConfigError only when it is no text of acceptable length."""
     source, problems, root = read_text(text, file=file)
-    entries: tuple[Entry, ...] = ()
+    entries: tuple[MappingEntry, ...] = ()
     ignored: Ignored = ()
     approvals: tuple[Approval, ...] = ()
     if root is not None:
@@ -112,15 +112,15 @@ def read_text(text: bytes | str, *, file: str) -> tuple[Source, Problems, Table 
 
 def _build(
     root: Table, refused: frozenset[int], source: Source, problems: Problems
-) -> tuple[tuple[Entry, ...], Ignored]:
+) -> tuple[tuple[MappingEntry, ...], Ignored]:
     """Entries and ignored clients as far as the schema lets them be built, so that the second check sees them too."""
     if problems.untold:  # not every place is known any more
         return (), ()
     defaults, rows, ignore = root.get("defaults", Table(0, flow=False)), root.get("mappings"), root.get("ignore")
-    entries: tuple[Entry, ...] = ()
-    if isinstance(rows, Row) and isinstance(defaults, Table) and not problems.within(defaults.start, defaults.end):
+    entries: tuple[MappingEntry, ...] = ()
+    if isinstance(rows, ItemList) and isinstance(defaults, Table) and not problems.within(defaults.start, defaults.end):
         entries = build_entries(root, refused, source)
-    if isinstance(ignore, Row) and not problems.within(ignore.start, ignore.end):
+    if isinstance(ignore, ItemList) and not problems.within(ignore.start, ignore.end):
         return entries, build_ignored(root, source)
     return entries, ()
 
@@ -132,7 +132,7 @@ def list_keys(path: Path) -> tuple[str, ...]:
     except ConfigError:
         return ()
     rows = root.get("mappings") if root is not None else None
-    return tuple(_key_of(row) for row in rows if isinstance(row, Table)) if isinstance(rows, Row) else ()
+    return tuple(_key_of(row) for row in rows if isinstance(row, Table)) if isinstance(rows, ItemList) else ()
 
 
 def _key_of(row: Table) -> str:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from reconciler.config.building import Entry, parse_day
+from reconciler.config.building import MappingEntry, parse_day
 from reconciler.config.checking import closest_word
 from reconciler.config.diagnostics import quoted
-from reconciler.config.reading import Row, Table
+from reconciler.config.reading import ItemList, Table
 from reconciler.config.source import Problems, Source
 from reconciler.model import Approval, MappingKey
 
@@ -50,7 +50,7 @@ class ApprovalEntry:
 def approval_entries(root: Table, problems: Problems) -> tuple[ApprovalEntry, ...]:
     """The entries that the schema accepts."""
     rows = root.get("approvals")
-    if not isinstance(rows, Row):
+    if not isinstance(rows, ItemList):
         return ()
     return tuple(
         ApprovalEntry(table=row, place=row.start, rule=str(row["rule"]), until=parse_day(str(row["until"])))
@@ -81,7 +81,12 @@ def _approval(entry: ApprovalEntry, until: date, source: Source) -> Approval:
 
 
 def check_approvals(
-    entries: Iterable[ApprovalEntry], mappings: tuple[Entry, ...], source: Source, problems: Problems, *, today: date
+    entries: Iterable[ApprovalEntry],
+    mappings: tuple[MappingEntry, ...],
+    source: Source,
+    problems: Problems,
+    *,
+    today: date,
 ) -> None:
     """Record what an approval cannot say, and two for one thing. An approval whose day has passed is no problem.
 

@@ -9,12 +9,12 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from reconciler.config.reading import Row, Table
+from reconciler.config.reading import ItemList, Table
 from reconciler.config.source import Source
 from reconciler.model import (
     ChangeLimit,
     ClientRef,
-    CountSource,
+    CountRule,
     CustomerRef,
     HaloCustomerId,
     IgnoredClient,
@@ -35,7 +35,7 @@ DEFAULT_SUBSCRIPTION_NAME = "INFIMA Security Awareness Training"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class MappingEntry:
     """A mapping together with the table it was made from, which knows where each member stands."""
 
     mapping: Mapping
@@ -60,7 +60,7 @@ class Entry:
         return rule if isinstance(rule, Table) else None
 
 
-def build_entries(root: Table, refused: frozenset[int], source: Source) -> tuple[Entry, ...]:
+def build_entries(root: Table, refused: frozenset[int], source: Source) -> tuple[MappingEntry, ...]:
     """The mappings that the schema does not refuse, with the defaults merged in."""
     defaults = _table(root, "defaults")
     name = str(_table(defaults, "subscription").get("name", DEFAULT_SUBSCRIPTION_NAME))
@@ -68,7 +68,7 @@ def build_entries(root: Table, refused: frozenset[int], source: Source) -> tuple
     usual = _rule(dict(rule))
     price = _price(defaults)
     rows = root["mappings"]
-    assert isinstance(rows, Row)  # noqa: S101 - for the type checker: the caller has checked the outline
+    assert isinstance(rows, ItemList)  # noqa: S101 - for the type checker: the caller has checked the outline
     return tuple(
         _entry(row, name, rule, usual, price=price, source=source)
         for i, row in enumerate(rows)
@@ -84,7 +84,7 @@ def _entry(
     *,
     price: UnitPrice | None,
     source: Source,
-) -> Entry:
+) -> MappingEntry:
     """`usual` is the rule of all entries that spell out none of their own."""
     listed = table["infima_clients"] if "infima_clients" in table else [table["infima_client"]]
     assert isinstance(listed, list)  # noqa: S101 - for the type checker: the schema says so
@@ -105,7 +105,7 @@ def _entry(
         price=_price(table) if "price" in table else price,
         place=source.place(table.start),
     )
-    return Entry(mapping=mapping, table=table, clients=clients)
+    return MappingEntry(mapping=mapping, table=table, clients=clients)
 
 
 def _client(table: Any, source: Source) -> ClientRef:
@@ -113,7 +113,7 @@ def _client(table: Any, source: Source) -> ClientRef:
 
 
 def _rule(members: dict[str, Any]) -> QuantityRule:
-    count = CountSource(members.pop("count", CountSource.ACTIVE_USERS))
+    count = CountRule(members.pop("count", CountRule.ACTIVE_USERS))
     until = members.pop("until", None)
     return QuantityRule(count=count, until=None if until is None else parse_day(until), **members)
 

@@ -14,7 +14,7 @@ from typing import Any
 from jsonschema import Draft202012Validator
 
 from reconciler.config.diagnostics import quoted
-from reconciler.config.reading import Node, Row, Table
+from reconciler.config.reading import ItemList, Node, Table
 from reconciler.config.source import Problems
 
 MAX_MAPPINGS = 20_000
@@ -69,7 +69,7 @@ def check_schema(root: Table, problems: Problems) -> frozenset[int]:
     """Record what the schema refuses in `root`, in words; returns the indices of the mappings that it refuses."""
     schema = mappings_schema()
     entries = root.get("mappings")
-    if isinstance(entries, Row) and len(entries) > MAX_MAPPINGS:
+    if isinstance(entries, ItemList) and len(entries) > MAX_MAPPINGS:
         problems.error(
             entries.spans[MAX_MAPPINGS][0],
             f"more than {MAX_MAPPINGS:,} mappings",
@@ -109,7 +109,7 @@ def locate(root: Table, path: Iterable[str | int]) -> tuple[int, int]:
         if isinstance(node, Table) and isinstance(step, str):
             found = node.spans[step][:2]
             node = node[step]
-        elif isinstance(node, Row) and isinstance(step, int):
+        elif isinstance(node, ItemList) and isinstance(step, int):
             found = (node.spans[step][0], node.spans[step][0])
             node = node[step]
     return found

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, date, timedelta, tzinfo
 from typing import Any
 
-from reconciler.config.building import Entry, find_zone
+from reconciler.config.building import MappingEntry, find_zone
 from reconciler.config.diagnostics import quoted
 from reconciler.config.reading import Table
 from reconciler.config.source import Problems, Source
@@ -20,10 +20,10 @@ Ignored = tuple[tuple[IgnoredClient, Table], ...]
 
 
 def check_consistency(
-    entries: tuple[Entry, ...], ignored: Ignored, source: Source, problems: Problems, *, today: date
+    entries: tuple[MappingEntry, ...], ignored: Ignored, source: Source, problems: Problems, *, today: date
 ) -> None:
     """Record every contradiction between and within the entries that the schema accepts."""
-    checks: tuple[Callable[[tuple[Entry, ...], Source, Problems], None], ...] = (
+    checks: tuple[Callable[[tuple[MappingEntry, ...], Source, Problems], None], ...] = (
         _check_keys,
         _check_clients,
         _check_subscription_ids,
@@ -73,9 +73,9 @@ def _line(source: Source, offset: int) -> str:
     return f"line {source.line_number(offset)}"
 
 
-def _check_keys(entries: tuple[Entry, ...], source: Source, problems: Problems) -> None:
-    first: dict[str, Entry] = {}
-    folded: dict[str, Entry] = {}
+def _check_keys(entries: tuple[MappingEntry, ...], source: Source, problems: Problems) -> None:
+    first: dict[str, MappingEntry] = {}
+    folded: dict[str, MappingEntry] = {}
     for entry in entries:
         key = entry.mapping.key
         twin = first.setdefault(key, entry)
@@ -95,12 +95,12 @@ def _check_keys(entries: tuple[Entry, ...], source: Source, problems: Problems) 
             )
 
 
-def _key_at(entry: Entry) -> int:
+def _key_at(entry: MappingEntry) -> int:
     """Where the key stands; a default key is made from the client's id."""
     return entry.at("key") if "key" in entry.table else entry.clients[0].spans["id"][1]
 
 
-def _check_clients(entries: tuple[Entry, ...], source: Source, problems: Problems) -> None:
+def _check_clients(entries: tuple[MappingEntry, ...], source: Source, problems: Problems) -> None:
     first: dict[int, int] = {}
     for entry in entries:
         own: dict[int, int] = {}
@@ -121,7 +121,7 @@ def _check_clients(entries: tuple[Entry, ...], source: Source, problems: Problem
                 first.setdefault(client_id, at)
 
 
-def _check_subscription_ids(entries: tuple[Entry, ...], source: Source, problems: Problems) -> None:
+def _check_subscription_ids(entries: tuple[MappingEntry, ...], source: Source, problems: Problems) -> None:
     first: dict[int, int] = {}
     for entry in entries:
         subscription_id = entry.mapping.subscription_id
@@ -137,7 +137,7 @@ def _check_subscription_ids(entries: tuple[Entry, ...], source: Source, problems
         first.setdefault(subscription_id, at)
 
 
-def _check_numbers(entries: tuple[Entry, ...], _source: Source, problems: Problems) -> None:
+def _check_numbers(entries: tuple[MappingEntry, ...], _source: Source, problems: Problems) -> None:
     for entry in entries:
         rule, own = entry.mapping.quantity, entry.own_rule
         if own is None:
@@ -151,7 +151,7 @@ def _check_numbers(entries: tuple[Entry, ...], _source: Source, problems: Proble
             _check_fixed(entry, rule.fixed, own, problems)
 
 
-def _check_fixed(entry: Entry, fixed: int, own: Table, problems: Problems) -> None:
+def _check_fixed(entry: MappingEntry, fixed: int, own: Table, problems: Problems) -> None:
     """Only the entry's own members can contradict its fixed number: defaults are for counted quantities."""
     minimum, maximum = own.get("minimum"), own.get("maximum")
     at = entry.at("quantity", "fixed")
@@ -165,7 +165,7 @@ def _check_fixed(entry: Entry, fixed: int, own: Table, problems: Problems) -> No
             problems.warning(own.spans[name][0], f"{name} has no effect beside fixed", hint)
 
 
-def _check_until(entry: Entry, problems: Problems, *, today: date) -> None:
+def _check_until(entry: MappingEntry, problems: Problems, *, today: date) -> None:
     own = entry.own_rule
     if own is None or "until" not in own:
         return
@@ -189,7 +189,7 @@ def _check_until(entry: Entry, problems: Problems, *, today: date) -> None:
         )
 
 
-def _check_names(entries: tuple[Entry, ...], source: Source, problems: Problems) -> None:
+def _check_names(entries: tuple[MappingEntry, ...], source: Source, problems: Problems) -> None:
     """Warn of names that cannot be what the two systems show."""
     clients: dict[Any, Table] = {}
     customers: dict[Any, Table] = {}
@@ -216,9 +216,9 @@ def _check_name(table: Table, first: dict[Any, Table], whose: str, source: Sourc
         )
 
 
-def _check_shared_customers(entries: tuple[Entry, ...], source: Source, problems: Problems) -> None:
+def _check_shared_customers(entries: tuple[MappingEntry, ...], source: Source, problems: Problems) -> None:
     """New Subscriptions of one customer get one name, so that people and invoices cannot tell them apart."""
-    first: dict[tuple[int, str], Entry] = {}
+    first: dict[tuple[int, str], MappingEntry] = {}
     for entry in entries:
         mapping = entry.mapping
         if mapping.subscription_id is not None or mapping.retired:
@@ -233,7 +233,7 @@ def _check_shared_customers(entries: tuple[Entry, ...], source: Source, problems
             )
 
 
-def _check_ignored(entries: Iterable[Entry], ignored: Ignored, source: Source, problems: Problems) -> None:
+def _check_ignored(entries: Iterable[MappingEntry], ignored: Ignored, source: Source, problems: Problems) -> None:
     mapped = {
         ref.id: table.spans["id"][1]
         for entry in entries

@@ -13,7 +13,7 @@ from datetime import date
 from typing import Any
 
 from reconciler.config import read_text
-from reconciler.config.reading import Node, Row, Table
+from reconciler.config.reading import ItemList, Node, Table
 from reconciler.config.source import BYTE_ORDER_MARK, INVISIBLE, Source, refusal
 from reconciler.errors import ConfigError
 from reconciler.model import ClientRef, CustomerRef, MappingKey, SubscriptionId
@@ -172,15 +172,15 @@ def quote(text: str) -> str:
 
 def _add_item(file: _File, section: str, members: dict[str, Any]) -> str:
     rows = file.root.get(section)
-    if isinstance(rows, Row) and rows and rows.flow:
+    if isinstance(rows, ItemList) and rows and rows.flow:
         start = end = rows.spans[-1][1]
         new = f", {_render(members)}"
-    elif file.root.flow or not (rows is None or isinstance(rows, Row)):
+    elif file.root.flow or not (rows is None or isinstance(rows, ItemList)):
         raise refusal(file.source.file, _CANNOT, _BY_HAND, place=file.source.place(file.root.start))
-    elif isinstance(rows, Row) and rows:
+    elif isinstance(rows, ItemList) and rows:
         start = end = _behind(file, rows.spans[-1][1], file.column(rows.start))
         new = _lines(file, start, _item_lines(file, rows, section, members))
-    elif isinstance(rows, Row):
+    elif isinstance(rows, ItemList):
         start, end, new = _fill_empty_list(file, section, rows, members)
     elif section in file.root:
         start = end = _behind(file, file.root.spans[section][2], file.column(file.root.start))
@@ -198,8 +198,10 @@ def _add_item(file: _File, section: str, members: dict[str, Any]) -> str:
 def _remove_items(file: _File, section: str, gone: Callable[[Table], bool]) -> str:
     """The text without the entries of a list that `gone` picks; with the last one the section goes too."""
     rows = file.root.get(section)
-    found = [n for n, row in enumerate(rows) if isinstance(row, Table) and gone(row)] if isinstance(rows, Row) else []
-    if not isinstance(rows, Row) or not found:
+    found = (
+        [n for n, row in enumerate(rows) if isinstance(row, Table) and gone(row)] if isinstance(rows, ItemList) else []
+    )
+    if not isinstance(rows, ItemList) or not found:
         return file.text
     if rows.flow or file.root.flow:
         raise refusal(file.source.file, _CANNOT, _BY_HAND, place=file.source.place(rows.start))
@@ -226,7 +228,7 @@ def _block_item(members: dict[str, Any], *, dash: int, inner: int) -> list[str]:
     return [first, *(" " * (dash + inner) + line for line in rendered[1:])]
 
 
-def _item_lines(file: _File, rows: Row, section: str, members: dict[str, Any]) -> list[str]:
+def _item_lines(file: _File, rows: ItemList, section: str, members: dict[str, Any]) -> list[str]:
     """The new item in the style of those before: same columns, and a blank line between where they have one."""
     dash = file.column(rows.start)
     last_start = rows.spans[-1][0]
@@ -240,7 +242,7 @@ def _item_lines(file: _File, rows: Row, section: str, members: dict[str, Any]) -
     return ["", *lines] if blank else lines
 
 
-def _fill_empty_list(file: _File, section: str, rows: Row, members: dict[str, Any]) -> tuple[int, int, str]:
+def _fill_empty_list(file: _File, section: str, rows: ItemList, members: dict[str, Any]) -> tuple[int, int, str]:
     """`mappings: []  # comment` becomes `mappings:  # comment` and an item below."""
     if "#" in file.text[rows.start : rows.end]:
         raise refusal(file.source.file, _CANNOT, _BY_HAND, place=file.source.place(rows.start))
@@ -279,7 +281,7 @@ def _find_entry(file: _File, key: str) -> tuple[int, Table]:
     rows = file.root.get("mappings")
     found = [
         (index, row)
-        for index, row in enumerate(rows if isinstance(rows, Row) else ())
+        for index, row in enumerate(rows if isinstance(rows, ItemList) else ())
         if isinstance(row, Table) and _key_of(row) == key
     ]
     if len(found) != 1:

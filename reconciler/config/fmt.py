@@ -17,7 +17,7 @@ import yaml
 from reconciler.config import read_text
 from reconciler.config.checking import check_schema, mappings_schema
 from reconciler.config.edit import plain, quote
-from reconciler.config.reading import LOADER, Node, Row, Table
+from reconciler.config.reading import LOADER, ItemList, Node, Table
 from reconciler.config.scalars import SurprisingScalar, resolve_plain
 from reconciler.config.source import BYTE_ORDER_MARK, Source, refusal
 from reconciler.errors import ConfigError
@@ -30,7 +30,7 @@ _BLANK_BETWEEN = frozenset({"", "mappings"})  # the top level and the list of ma
 
 
 @dataclass(slots=True, kw_only=True)
-class Block:
+class FileBlock:
     """Something that gets lines of its own: a member `name: …`, or a list item when `name` is empty.
 
     `head` is what stands on its first line; a block with `children` goes on below. `start`, `end` and `column` are
@@ -43,13 +43,13 @@ class Block:
     end: int
     column: int
     rank: int = 0
-    parent: Block | None = None
-    children: list[Block] = field(default_factory=list)
+    parent: FileBlock | None = None
+    children: list[FileBlock] = field(default_factory=list)
     before: list[str] = field(default_factory=list)
     after: list[str] = field(default_factory=list)
     beside: str = ""
 
-    def walk(self) -> Iterator[Block]:
+    def walk(self) -> Iterator[FileBlock]:
         """This block and everything below it."""
         yield self
         for child in self.children:
@@ -115,14 +115,14 @@ def _comments_between(source: Source, start: int, end: int) -> Iterator[tuple[in
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def _take_apart(source: Source, root: Table) -> Block:
+def _take_apart(source: Source, root: Table) -> FileBlock:
     """The tree of blocks, in the order of the file."""
-    tree = Block(name="", head="", start=-1, end=len(source.text), column=-1)
+    tree = FileBlock(name="", head="", start=-1, end=len(source.text), column=-1)
     _add_members(tree, root, mappings_schema(), source)
     return tree
 
 
-def _add_members(parent: Block, table: Table, schema: dict[str, Any], source: Source) -> None:
+def _add_members(parent: FileBlock, table: Table, schema: dict[str, Any], source: Source) -> None:
     ranks = list(schema["properties"])
     for name, node in table.items():
         key_at, _, end = table.spans[name]
@@ -130,7 +130,7 @@ def _add_members(parent: Block, table: Table, schema: dict[str, Any], source: So
         inline = f"{name}: {_inline(node, member_schema, name)}"
         block = _block(parent, name, inline, (key_at, end), source)
         block.rank = ranks.index(name)
-        if not node or not isinstance(node, Table | Row):
+        if not node or not isinstance(node, Table | ItemList):
             continue
         if _goes_below(parent, name, node, inline):
             block.head = f"{name}:"
@@ -140,7 +140,7 @@ def _add_members(parent: Block, table: Table, schema: dict[str, Any], source: So
                 _add_items(block, node, _resolved(member_schema["items"]), source)
 
 
-def _add_items(parent: Block, rows: Row, schema: dict[str, Any], source: Source) -> None:
+def _add_items(parent: FileBlock, rows: ItemList, schema: dict[str, Any], source: Source) -> None:
     for node, (start, end) in zip(rows, rows.spans, strict=True):
         at = start if rows.flow else _dash_of(source, rows, start)
         item = _block(parent, "", f"- {_inline(node, schema, '')}", (at, end), source)
@@ -149,7 +149,7 @@ def _add_items(parent: Block, rows: Row, schema: dict[str, Any], source: Source)
             _add_members(item, node, schema, source)
 
 
-def _dash_of(source: Source, rows: Row, start: int) -> int:
+def _dash_of(source: Source, rows: ItemList, start: int) -> int:
     """Offset of the `-` of the item that begins at `start`; comments and line breaks may stand between them."""
     column = rows.start - source.line_start(rows.start)
     line_start = source.line_start(start)
@@ -162,14 +162,14 @@ def _dash_of(source: Source, rows: Row, start: int) -> int:
         line_start = source.line_start(line_start - 1)
 
 
-def _block(parent: Block, name: str, head: str, span: tuple[int, int], source: Source) -> Block:
+def _block(parent: FileBlock, name: str, head: str, span: tuple[int, int], source: Source) -> FileBlock:
     column = span[0] - source.line_start(span[0])
-    block = Block(name=name, head=head, start=span[0], end=span[1], column=column, parent=parent)
+    block = FileBlock(name=name, head=head, start=span[0], end=span[1], column=column, parent=parent)
     parent.children.append(block)
     return block
 
 
-def _goes_below(parent: Block, name: str, node: Table | Row, inline: str) -> bool:
+def _goes_below(parent: FileBlock, name: str, node: Table | ItemList, inline: str) -> bool:
     """Sections and lists of entries are written below their key, small tables beside it, long lists below again."""
     if parent.parent is None or (parent.name == "defaults" and isinstance(node, Table)):
         return True
@@ -192,7 +192,7 @@ def _inline(node: Node, schema: dict[str, Any], name: str) -> str:
             members = schema["properties"]
             parts = [f"{n}: {_inline(node[n], _resolved(members[n]), n)}" for n in members if n in node]
             return "{" + ", ".join(parts) + "}"
-        case Row():
+        case ItemList():
             return "[" + ", ".join(_inline(item, _resolved(schema["items"]), "") for item in node) + "]"
         case bool():
             return "true" if node else "false"
@@ -217,7 +217,7 @@ def _scalar(text: str, name: str) -> str:
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def _attach(comments: list[tuple[int, str]], tree: Block, source: Source) -> list[str]:
+def _attach(comments: list[tuple[int, str]], tree: FileBlock, source: Source) -> list[str]:
     """Give each comment to a block; returns the lines of the file's header."""
     blocks = sorted((block for block in tree.walk() if block is not tree), key=lambda block: block.start)
     header: list[str] = []
@@ -239,7 +239,7 @@ def _attach(comments: list[tuple[int, str]], tree: Block, source: Source) -> lis
 
 
 def _list_for(
-    offset: int, previous: Block | None, upcoming: Block | None, tree: Block, source: Source
+    offset: int, previous: FileBlock | None, upcoming: FileBlock | None, tree: FileBlock, source: Source
 ) -> list[str] | None:
     """The list of lines that a comment at `offset` joins; None when it goes beside the previous block."""
     line_start = source.line_start(offset)
@@ -257,7 +257,7 @@ def _list_for(
     return upcoming.before
 
 
-def _container_at(column: int, previous: Block | None, tree: Block) -> Block:
+def _container_at(column: int, previous: FileBlock | None, tree: FileBlock) -> FileBlock:
     """The innermost open block whose children stand at `column` or to the left of it."""
     block = previous
     while block is not None and block is not tree:
@@ -267,7 +267,7 @@ def _container_at(column: int, previous: Block | None, tree: Block) -> Block:
     return tree
 
 
-def _breathes(lines: list[str], previous: Block | None, upcoming: Block | None, tree: Block) -> bool:
+def _breathes(lines: list[str], previous: FileBlock | None, upcoming: FileBlock | None, tree: FileBlock) -> bool:
     """True where blank lines between comments mean something: between sections and between entries."""
     if upcoming is not None and lines is upcoming.before:
         parent = upcoming.parent
@@ -301,7 +301,7 @@ def _split_header(lines: list[str]) -> tuple[list[str], list[str]]:
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def _write_children(parent: Block, *, indent: int) -> Iterator[str]:
+def _write_children(parent: FileBlock, *, indent: int) -> Iterator[str]:
     breathing = parent.name in _BLANK_BETWEEN and (parent.parent is None or parent.name == "mappings")
     for index, child in enumerate(sorted(parent.children, key=lambda block: block.rank)):
         if breathing and index:
@@ -314,7 +314,7 @@ def _write_children(parent: Block, *, indent: int) -> Iterator[str]:
         yield from _comment_lines(trailing, indent)
 
 
-def _write_block(block: Block, *, indent: int) -> Iterator[str]:
+def _write_block(block: FileBlock, *, indent: int) -> Iterator[str]:
     members = list(_write_children(block, indent=0)) if not block.head else []
     if members:  # a list item whose first member stands beside the dash; comments above that one go above the item
         above = [*block.before, *_take_leading_comments(members)]

@@ -38,7 +38,7 @@ class Table(dict[str, "Node"]):
         self.spans: dict[str, Span] = {}
 
 
-class Row(list["Node"]):
+class ItemList(list["Node"]):
     """A YAML sequence: a list that also knows where each item begins and ends, and its own beginning and end."""
 
     __slots__ = ("end", "flow", "spans", "start")
@@ -50,7 +50,7 @@ class Row(list["Node"]):
         self.spans: list[tuple[int, int]] = []
 
 
-Node = Union[Scalar, Table, Row]  # noqa: UP007 - a forward reference cannot stand in a `|` union
+Node = Union[Scalar, Table, ItemList]  # noqa: UP007 - a forward reference cannot stand in a `|` union
 
 
 class _Stop(Exception):
@@ -65,7 +65,7 @@ def read_document(source: Source, text: str, problems: Problems) -> Table | None
     """
     if tell_merge_markers(source, problems):
         return None
-    reader = _Reader(source, problems, odd_spaces=ODD_SPACE.search(text) is not None)
+    reader = _EventReader(source, problems, odd_spaces=ODD_SPACE.search(text) is not None)
     try:
         reader.read(text)
     except _Stop:
@@ -76,7 +76,7 @@ def read_document(source: Source, text: str, problems: Problems) -> Table | None
     root = reader.root
     if isinstance(root, Table):
         return root
-    if isinstance(root, Row):
+    if isinstance(root, ItemList):
         problems.error(root.start, "the file is a list", "its top level is a mapping: `version: 1`, then `mappings:`")
     elif root is None:
         problems.error(0, "the file is empty", "run `reconciler init` to start one")
@@ -97,7 +97,7 @@ def collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-class _Reader:
+class _EventReader:
     """Takes parser events one by one. The stack holds the open containers and, for each, the key that waits.
 
     A hundred thousand scalars stand in a large file, so the way of an ordinary one is short.
@@ -108,7 +108,7 @@ class _Reader:
         self._problems = problems
         self._odd_spaces = odd_spaces
         self._documents = 0
-        self._open: list[Table | Row] = []
+        self._open: list[Table | ItemList] = []
         self._keys: list[tuple[str, int] | None] = []
         self.root: Node = None
         self.root_start = 0
@@ -134,7 +134,7 @@ class _Reader:
         self._begin(Table(event.start_mark.index, flow=bool(event.flow_style)), event)
 
     def _begin_row(self, event: Any) -> None:
-        self._begin(Row(event.start_mark.index, flow=bool(event.flow_style)), event)
+        self._begin(ItemList(event.start_mark.index, flow=bool(event.flow_style)), event)
 
     def _alias(self, event: Any) -> None:
         start = event.start_mark.index
@@ -225,7 +225,7 @@ class _Reader:
             return
         container, key = self._open[-1], self._keys[-1]
         container.end = end
-        if isinstance(container, Row):
+        if isinstance(container, ItemList):
             container.append(value)
             container.spans.append((start, end))
         elif key is None:
@@ -238,7 +238,7 @@ class _Reader:
                 container[name] = value
             self._keys[-1] = None
 
-    def _begin(self, container: Table | Row, event: Any) -> None:
+    def _begin(self, container: Table | ItemList, event: Any) -> None:
         if event.anchor is not None or event.tag is not None:
             self._refuse_decoration(event)
         if self._keys and self._keys[-1] is None:

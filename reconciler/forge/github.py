@@ -14,13 +14,13 @@ from random import Random
 from typing import Any
 
 from reconciler.errors import IncompleteRead, Rejected
-from reconciler.forge.github_api import GitHubApi, Place, read_place
+from reconciler.forge.github_api import GitHubApi, GitHubPlace, read_place
 from reconciler.forge.words import COMMENT_LIMIT
 from reconciler.http.deadline import Deadline
 from reconciler.http.transport import TransportFactory
 from reconciler.model import Json
 
-__all__ = ["GitHub", "Kept", "Place", "read_place"]
+__all__ = ["GitHub", "GitHubPlace", "Kept", "read_place"]
 
 WORKFLOW_LOGIN = "github-actions[bot]"
 """Who writes with the token that a workflow is given."""
@@ -56,7 +56,7 @@ class Text:
 class GitHub:
     """One repository. Every method looks before it writes and may be called again after any failure."""
 
-    def __init__(self, place: Place, *, factory: TransportFactory, patience: Deadline, rng: Random) -> None:
+    def __init__(self, place: GitHubPlace, *, factory: TransportFactory, patience: Deadline, rng: Random) -> None:
         self._api = GitHubApi(place, factory=factory, patience=patience, rng=rng)
 
     def close(self) -> None:

@@ -43,7 +43,7 @@ _WHO_AM_I = "query { viewer { login } }"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class GitHubPlace:
     """Where to write. `repository` is "owner/name"; `graphql` is the path of the other API at the same origin."""
 
     api: Address
@@ -52,7 +52,7 @@ class Place:
     token: Secret
 
 
-def read_place(environ: Mapping[str, str]) -> Place:
+def read_place(environ: Mapping[str, str]) -> GitHubPlace:
     """Read GITHUB_API_URL (or GITHUB_SERVER_URL), GITHUB_REPOSITORY and GITHUB_TOKEN.
 
     Raises `UsageError` that repeats no value.
@@ -69,7 +69,7 @@ def read_place(environ: Mapping[str, str]) -> Place:
         raise UsageError("GITHUB_REPOSITORY is not set to owner/name.", hint=hint)
     if not token or not all("!" <= c <= "~" for c in token):
         raise UsageError("GITHUB_TOKEN is not set.", hint=hint)
-    return Place(api=api, graphql=_graphql_path(api, environ), repository=repository, token=Secret(token))
+    return GitHubPlace(api=api, graphql=_graphql_path(api, environ), repository=repository, token=Secret(token))
 
 
 def _api_of(server: Address) -> Address:
@@ -94,7 +94,7 @@ def _graphql_path(api: Address, environ: Mapping[str, str]) -> str:
 class GitHubApi:
     """One repository's part of the API, with one token. Paths are those below /repos/OWNER/NAME."""
 
-    def __init__(self, place: Place, *, factory: TransportFactory, patience: Deadline, rng: Random) -> None:
+    def __init__(self, place: GitHubPlace, *, factory: TransportFactory, patience: Deadline, rng: Random) -> None:
         redactor = Redactor()
         redactor.learn(place.token.reveal())
         self._place = place

@@ -53,7 +53,7 @@ class Night:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class ReplayedMapping:
     """One mapping at the end of the replay; quantities are None where there is no Subscription."""
 
     mapping: Mapping
@@ -67,7 +67,7 @@ class Backtest:
     """The replay. `unrecorded` are the mappings of which the history has no count."""
 
     nights: tuple[Night, ...]
-    outcomes: tuple[Outcome, ...]
+    outcomes: tuple[ReplayedMapping, ...]
     unrecorded: tuple[MappingKey, ...]
 
 
@@ -146,7 +146,7 @@ def backtest(
     return Backtest(
         nights=tuple(made),
         outcomes=tuple(
-            Outcome(
+            ReplayedMapping(
                 mapping=m,
                 recorded=_quantity(timeline, m.key, end),
                 replayed=replay.quantities.get(m.key),

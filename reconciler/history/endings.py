@@ -9,7 +9,7 @@ from reconciler.state.base import RunVerdict
 from reconciler.state.history import PastRun
 
 
-class Ending(StrEnum):
+class RunEnding(StrEnum):
     """How a run ended, in one word."""
 
     GOOD = "good"
@@ -20,18 +20,18 @@ class Ending(StrEnum):
     DECISION = "decision"
 
 
-_ENDINGS: dict[int, Ending] = {
-    ExitCode.DONE: Ending.GOOD,
-    ExitCode.HELD: Ending.HELD,
-    ExitCode.INCOMPLETE: Ending.INCOMPLETE,
-    ExitCode.INTERRUPTED: Ending.INTERRUPTED,
+_ENDINGS: dict[int, RunEnding] = {
+    ExitCode.DONE: RunEnding.GOOD,
+    ExitCode.HELD: RunEnding.HELD,
+    ExitCode.INCOMPLETE: RunEnding.INCOMPLETE,
+    ExitCode.INTERRUPTED: RunEnding.INTERRUPTED,
 }
-_LOOKED = frozenset({Ending.GOOD, Ending.HELD, Ending.INCOMPLETE})
+_LOOKED = frozenset({RunEnding.GOOD, RunEnding.HELD, RunEnding.INCOMPLETE})
 
 
-def ending_of(verdict: RunVerdict) -> Ending:
+def ending_of(verdict: RunVerdict) -> RunEnding:
     """The word for a run's exit code; a person's decision about a binding is none of the others."""
-    return Ending.DECISION if verdict.decision else _ENDINGS.get(verdict.exit_code, Ending.FAILED)
+    return RunEnding.DECISION if verdict.decision else _ENDINGS.get(verdict.exit_code, RunEnding.FAILED)
 
 
 def is_partial(run: PastRun) -> bool:

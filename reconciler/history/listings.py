@@ -10,10 +10,10 @@ from reconciler.history.spans import UNNAMED, Look
 from reconciler.model import MappingKey, Shown, Standing
 from reconciler.planning.changes import CAME_RIGHT, Outcome
 from reconciler.state.base import HistoryChange
-from reconciler.state.history import PastRun, Snapshot
+from reconciler.state.history import MonthRecord, PastRun
 
 
-def looks_of(runs: Sequence[PastRun], snapshots: Iterable[Snapshot]) -> Iterator[Look]:
+def looks_of(runs: Sequence[PastRun], snapshots: Iterable[MonthRecord]) -> Iterator[Look]:
     """Every listing, in the order in which the runs were recorded; a month's full record stands behind its run."""
     known: set[MappingKey] = set()  # of records that name keys alone
     fulls = list(snapshots)
@@ -33,7 +33,7 @@ def looks_of(runs: Sequence[PastRun], snapshots: Iterable[Snapshot]) -> Iterator
         yield _full_look(snapshot, known)
 
 
-def _full_look(snapshot: Snapshot, known: set[MappingKey]) -> Look:
+def _full_look(snapshot: MonthRecord, known: set[MappingKey]) -> Look:
     if snapshot.rows is not None:
         return Look(at=snapshot.taken_at, rows=snapshot.rows)
     left = [_row(key, None, Standing.LET_GO) for key in known - snapshot.quantities.keys()]

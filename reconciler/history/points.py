@@ -11,7 +11,7 @@ from reconciler.history.endings import is_whole
 from reconciler.history.spans import Span, Subject
 from reconciler.model import MappingKey, UnitPrice
 from reconciler.planning.changes import CAME_RIGHT
-from reconciler.state.history import PastChange, PastRun, Snapshot, recorded_price
+from reconciler.state.history import MonthRecord, PastChange, PastRun, recorded_price
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +98,7 @@ def _counts(runs: Sequence[PastRun]) -> dict[MappingKey, list[Event]]:
 
 
 def recorded_prices(
-    runs: Iterable[PastRun], snapshots: Iterable[Snapshot], until: datetime
+    runs: Iterable[PastRun], snapshots: Iterable[MonthRecord], until: datetime
 ) -> dict[MappingKey, UnitPrice]:
     """HaloPSA's newest recorded unit prices at a moment. A line without one says that none was known any more."""
     full = {snapshot.run: snapshot for snapshot in snapshots}

@@ -84,7 +84,7 @@ def draw_spans(looks: Sequence[Look], listed: Listed) -> dict[Subject, tuple[Spa
 
 
 @dataclass(slots=True, kw_only=True)
-class _Seen:
+class _OpenSpan:
     """A span under way: numbers of the first and the last listing that are known to have shown it."""
 
     shown: Shown
@@ -103,8 +103,8 @@ class _Seen:
         self.ended, self.lost = True, lost
 
 
-def _follow(looks: Sequence[Look]) -> Mapping[Subject, list[_Seen]]:
-    lines: dict[Subject, list[_Seen]] = {}
+def _follow(looks: Sequence[Look]) -> Mapping[Subject, list[_OpenSpan]]:
+    lines: dict[Subject, list[_OpenSpan]] = {}
     whole: list[int] = []
     for number, look in enumerate(looks):
         if look.after_gap:
@@ -117,7 +117,7 @@ def _follow(looks: Sequence[Look]) -> Mapping[Subject, list[_Seen]]:
                 continue
             if line:
                 line[-1].end(whole, number)
-            line.append(_Seen(shown=row, first=number, last=number))
+            line.append(_OpenSpan(shown=row, first=number, last=number))
         if look.whole:
             whole.append(number)
     for line in lines.values():
@@ -125,7 +125,7 @@ def _follow(looks: Sequence[Look]) -> Mapping[Subject, list[_Seen]]:
     return lines
 
 
-def _subject(row: Shown, lines: dict[Subject, list[_Seen]]) -> Subject:
+def _subject(row: Shown, lines: dict[Subject, list[_OpenSpan]]) -> Subject:
     """Whose line a row goes on. An old record's line, kept by key, becomes the Subscription's at its first listing."""
     if row.subscription_id == UNNAMED:
         return row.key

@@ -20,7 +20,7 @@ from reconciler.planning.money import estimate
 from reconciler.state.history import PastRun
 
 
-class Told(StrEnum):
+class DayKnown(StrEnum):
     """What a row says of the invoice day."""
 
     KNOWN = "known"
@@ -58,7 +58,7 @@ class StatementRow:
 
     key: MappingKey
     whom: Billed
-    told: Told
+    told: DayKnown
     invoiced: int | None = None
     why: str = ""
     first: int | None = None
@@ -117,17 +117,17 @@ class Statement:
     @property
     def known(self) -> int:
         """How many rows have a number for the invoice day."""
-        return sum(row.told is Told.KNOWN for row in self.rows)
+        return sum(row.told is DayKnown.KNOWN for row in self.rows)
 
     @property
     def unknown(self) -> int:
         """How many rows have a quantity that is not known for the invoice day."""
-        return sum(row.told is Told.NOT_KNOWN for row in self.rows)
+        return sum(row.told is DayKnown.NOT_KNOWN for row in self.rows)
 
     @property
     def unmade(self) -> int:
         """How many mappings had no Subscription at the invoice day."""
-        return sum(row.told is Told.NONE for row in self.rows)
+        return sum(row.told is DayKnown.NONE for row in self.rows)
 
     @property
     def unpriced(self) -> int:
@@ -191,7 +191,7 @@ def _place(row: StatementRow) -> tuple[str, str, int]:
 
 def _row(read: MonthRead, whom: Billed) -> StatementRow:
     shown = read.about.shown
-    told = Told.NONE if read.not_ours_yet else Told.NOT_KNOWN if read.invoiced is None else Told.KNOWN
+    told = DayKnown.NONE if read.not_ours_yet else DayKnown.NOT_KNOWN if read.invoiced is None else DayKnown.KNOWN
     return StatementRow(
         key=read.key,
         whom=replace(
@@ -218,7 +218,7 @@ def _row(read: MonthRead, whom: Billed) -> StatementRow:
 
 
 def _unmade_row(key: MappingKey, whom: Billed, why: str) -> StatementRow:
-    told = Told.NONE if why else Told.NOT_KNOWN
+    told = DayKnown.NONE if why else DayKnown.NOT_KNOWN
     return StatementRow(
         key=key,
         whom=replace(whom, subscription_id=None),

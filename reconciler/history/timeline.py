@@ -16,7 +16,7 @@ from reconciler.history.listings import looks_of
 from reconciler.history.points import Point, draw_points
 from reconciler.history.spans import Listed, Span, Subject, draw_spans, times_of
 from reconciler.model import MappingKey, Standing
-from reconciler.state.history import PastRun, Snapshot
+from reconciler.state.history import MonthRecord, PastRun
 
 
 class Why(StrEnum):
@@ -112,7 +112,7 @@ def _known(span: Span, *, seen_at: datetime) -> Known | NotKnown:
     return Known(span=span, seen_at=max(seen_at, span.since))
 
 
-def draw_timeline(runs: Iterable[PastRun], snapshots: Iterable[Snapshot]) -> Timeline:
+def draw_timeline(runs: Iterable[PastRun], snapshots: Iterable[MonthRecord]) -> Timeline:
     """The timeline that runs and monthly records come to; the runs in the order in which they were recorded."""
     told = tuple(runs)
     looks = tuple(looks_of(told, snapshots))

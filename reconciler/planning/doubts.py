@@ -7,7 +7,7 @@ from datetime import date, datetime
 
 from reconciler.model import (
     ClientRef,
-    CountSource,
+    CountRule,
     HaloCustomer,
     HaloCustomerId,
     InfimaClient,
@@ -65,7 +65,7 @@ def reading_doubts(mapping: Mapping, live: Live) -> tuple[Doubt, ...]:
                     ),
                 )
             )
-        elif mapping.quantity.count is CountSource.CLIENT_RECORD:
+        elif mapping.quantity.count is CountRule.CLIENT_RECORD:
             if client.user_count is None:
                 doubts.append(_unreadable(ref, "its record carries no usable user_count"))
         elif not isinstance(users, UserCount):

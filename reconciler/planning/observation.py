@@ -10,9 +10,7 @@ from typing import Any, TypeVar
 from reconciler.errors import NotAuthorised
 from reconciler.events import Observer, PhaseFinished, PhaseStarted
 from reconciler.model import (
-    CountSource as CountRule,
-)
-from reconciler.model import (
+    CountRule,
     InfimaClient,
     InfimaClientId,
     Mappings,

@@ -96,7 +96,7 @@ def read_credentials(environ: Mapping[str, str]) -> Credentials:
 
     Raises `UsageError` that lists everything that is missing or wrong, and never repeats a value.
     """
-    reader = _Reader(environ)
+    reader = _VariableReader(environ)
     halo_url = reader.address("HALO_URL", strip=("/api",), port=True)
     auth_url = reader.address("HALO_AUTH_URL", paths=True, port=True, required=False)
     infima_url = reader.address("INFIMA_URL", required=False)
@@ -122,7 +122,7 @@ def read_credentials(environ: Mapping[str, str]) -> Credentials:
     )
 
 
-class _Reader:
+class _VariableReader:
     """Reads variables and collects every problem."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:

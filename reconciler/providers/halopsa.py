@@ -36,7 +36,7 @@ from reconciler.providers.credentials import HaloCredentials
 from reconciler.providers.halo_price import currency_of, monthly_unit_price
 from reconciler.providers.halo_token import HaloToken
 from reconciler.providers.halo_writes import counts_body, create_body, judge, sent_rows
-from reconciler.providers.listing import Page, PagedList, Row, page_from, row_id
+from reconciler.providers.listing import ListPage, PagedList, Row, page_from, row_id
 from reconciler.providers.pool import ReadPool
 
 SYSTEM = "HaloPSA"
@@ -228,7 +228,7 @@ class HaloTarget:
                 hint=f"In HaloPSA, on the application's Permissions tab, tick it: it needs {_RIGHTS[path]}.",
             )
 
-        def fetch(start: int, size: int) -> Page:
+        def fetch(start: int, size: int) -> ListPage:
             paging = (
                 ("pageinate", "true"),
                 ("page_no", str(start // size + 1)),

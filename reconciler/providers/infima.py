@@ -25,7 +25,7 @@ from reconciler.http.routes import Call, Route
 from reconciler.http.transport import Transport
 from reconciler.model import InfimaClient, InfimaClientId, Json, UnreadableUsers, UserCount
 from reconciler.providers.credentials import InfimaCredentials
-from reconciler.providers.listing import Page, PagedList, Row, page_from, row_id
+from reconciler.providers.listing import ListPage, PagedList, Row, page_from, row_id
 from reconciler.providers.pool import ReadPool
 
 SYSTEM = "INFIMA"
@@ -93,7 +93,7 @@ class InfimaSource:
         """All clients, sorted by id."""
         name = "list of clients"
 
-        def fetch(start: int, size: int) -> Page:
+        def fetch(start: int, size: int) -> ListPage:
             answer = self._read("/v1/clients", (("limit", str(size)), ("offset", str(start))))
             return page_from(answer, rows="items", total="total", system=SYSTEM, name=name)
 
@@ -139,7 +139,7 @@ class InfimaSource:
         """Walk all users of one client and count the active ones; a list without any status cannot be counted."""
         name = f"list of users of client {client_id}"
 
-        def fetch(start: int, size: int) -> Page:
+        def fetch(start: int, size: int) -> ListPage:
             answer = self._read_users(client_id, (("limit", str(size)), ("offset", str(start))))
             return page_from(answer, rows="items", total="total", system=SYSTEM, name=name)
 

@@ -22,7 +22,7 @@ MAX_ROWS = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class ListPage:
     """One page of a list. `total` is what the server says the whole list holds, None where it does not say."""
 
     rows: list[Row]
@@ -46,10 +46,10 @@ class PagedList:
 
     system: str
     name: str
-    fetch: Callable[[int, int], Page]
+    fetch: Callable[[int, int], ListPage]
     identify: Callable[[Row], Hashable]
     ask: int
-    parallel: Callable[[Callable[[int], Page], Iterable[int]], list[Page]] = lambda read, starts: [
+    parallel: Callable[[Callable[[int], ListPage], Iterable[int]], list[ListPage]] = lambda read, starts: [
         read(start) for start in starts
     ]
     total_is_sure: bool = False
@@ -101,7 +101,7 @@ class PagedList:
         """Read on until an empty page: nothing else tells the end from a short page. `said` is the largest total."""
         start, short, most = size, size == 0, said or 0
         for _ in range(MAX_PAGES):
-            page = self.fetch(start, size) if size else Page(rows=[], total=None)
+            page = self.fetch(start, size) if size else ListPage(rows=[], total=None)
             most = max(most, page.total or 0)
             if not page.rows and most > len(rows.seen):
                 raise _Shifted(f"it says {most} rows and gave {len(rows.seen)}")
@@ -135,7 +135,7 @@ class _Rows:
     seen: dict[Hashable, Row] = field(default_factory=dict)
     repeated: bool = False
 
-    def add(self, page: Page) -> int:
+    def add(self, page: ListPage) -> int:
         """Take a page's rows in; return how many were new."""
         before = len(self.seen)
         for row in page.rows:
@@ -150,7 +150,7 @@ class _Rows:
         return list(self.seen.values())
 
 
-def page_from(answer: Json, *, rows: str, total: str, system: str, name: str) -> Page:
+def page_from(answer: Json, *, rows: str, total: str, system: str, name: str) -> ListPage:
     """Take the page out of an envelope. Raises `UnreadableAnswer` when it is not the one that the contract says."""
     if not isinstance(answer, dict):
         raise UnreadableAnswer(f"{system}'s {name}: the answer is not an object.", system=system)
@@ -161,7 +161,7 @@ def page_from(answer: Json, *, rows: str, total: str, system: str, name: str) ->
     count = whole_number(said)
     if said is not None and count is None:
         raise UnreadableAnswer(f'{system}\'s {name}: "{total}" is not a whole number.', system=system)
-    return Page(rows=[item for item in items if isinstance(item, dict)], total=count)
+    return ListPage(rows=[item for item in items if isinstance(item, dict)], total=count)
 
 
 def row_id(row: Row, *, system: str, name: str, least: int = 1) -> int:

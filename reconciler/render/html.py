@@ -23,7 +23,7 @@ from reconciler.planning.money import Amount, add_up
 from reconciler.planning.outcomes import users
 from reconciler.render.amounts import monthly_amounts, moved
 from reconciler.render.document import View, endings, signed, view
-from reconciler.render.html_page import Background, Headline, Need, Page, PageRow
+from reconciler.render.html_page import Background, Headline, Need, PageRow, ReportPage
 from reconciler.render.html_past import past_headline, past_needs, past_rows
 from reconciler.render.html_plan import plan_headline, plan_needs, plan_rows, with_invoices
 from reconciler.render.html_time import audit_trail, movements, over_time
@@ -50,7 +50,7 @@ def render_html(document: PlanJson) -> str:
     return draw_page(make_page(Background(now=now, month=month_of(now)), document))
 
 
-def make_page(around: Background, document: PlanJson | None = None) -> Page:
+def make_page(around: Background, document: PlanJson | None = None) -> ReportPage:
     """The report about a plan, whose numbers are then the plan's, or about the newest recorded run."""
     if document is None:
         rows = past_rows(around)
@@ -70,11 +70,11 @@ def _page(
     needs: tuple[Need, ...],
     rows: tuple[PageRow, ...],
     figures: tuple[tuple[str, str], ...],
-) -> Page:
+) -> ReportPage:
     charts, monthly = over_time(around)
     of, up, down = movements(around, rows)
     audit, left_out = audit_trail(around)
-    return Page(
+    return ReportPage(
         title=f"Billed users, {around.month.start:%B %Y}",
         made_at=around.now.astimezone(UTC),
         month=around.month,
@@ -145,7 +145,7 @@ def _signed_amount(amount: Decimal) -> str:
     return moved(amount).replace("-", "\u2212")
 
 
-def draw_page(page: Page) -> str:
+def draw_page(page: ReportPage) -> str:
     """The page as HTML."""
     style, script = (_asset(name) for name in ("report.css", "report.js"))
     policy = "; ".join(

@@ -68,7 +68,7 @@ class Need:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Status:
+class Badge:
     """A row's state: a sign, a word and a tone. `same` rows are hidden until asked for."""
 
     sign: str
@@ -85,7 +85,7 @@ class PageRow:
     key: MappingKey
     customer: str
     customer_id: int | None
-    status: Status
+    status: Badge
     counted: int | None
     rule: str
     before: int | None
@@ -159,7 +159,7 @@ class Background:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class ReportPage:
     """The whole report in reading order."""
 
     title: str

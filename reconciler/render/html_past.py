@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciler.answers.topics import find_topic
-from reconciler.history.endings import Ending, ending_of
+from reconciler.history.endings import RunEnding, ending_of
 from reconciler.model import MappingKey
 from reconciler.planning.changes import Outcome
 from reconciler.planning.money import Amount, amount_of
 from reconciler.planning.rules import RUN_RULES
 from reconciler.render.document import AFTERWARDS, capital, plural, sentence
 from reconciler.render.html_charts import draw_sparkline
-from reconciler.render.html_page import Background, Headline, Name, Need, PageRow, Status, Tone
+from reconciler.render.html_page import Background, Badge, Headline, Name, Need, PageRow, Tone
 from reconciler.render.html_plan import ATTACH, OUTCOMES, SAME, ending_title, price_story
 from reconciler.render.html_time import moment_in_words, overdue
 from reconciler.state.base import HistoryChange
 from reconciler.state.history import PastRun
 
-NOT_READ = Status(sign="?", word="not looked at", tone=Tone.PLAIN, same=True)
+NOT_READ = Badge(sign="?", word="not looked at", tone=Tone.PLAIN, same=True)
 _NEEDS = {Outcome.HELD, Outcome.STALE, Outcome.FAILED, Outcome.UNKNOWN}
 
 
@@ -37,7 +37,7 @@ def past_headline(around: Background, *, people: int) -> Headline:
     verdict, ending = run.verdict, ending_of(run.verdict)
     users = f" Users billed: {verdict.users_before} \u2192 {verdict.users_after}." if verdict.users_after else ""
     return Headline(
-        tone={Ending.GOOD: Tone.GOOD, Ending.HELD: Tone.CALL}.get(ending, Tone.BAD),
+        tone={RunEnding.GOOD: Tone.GOOD, RunEnding.HELD: Tone.CALL}.get(ending, Tone.BAD),
         title=ending_title(verdict.exit_code, people),
         sentence=f"{sentence(verdict.sentence)}{users}",
         freshness=f"Run {run.info.id}{f' by {run.info.actor}' if run.info.actor else ''} "
@@ -50,7 +50,7 @@ def past_rows(around: Background) -> tuple[PageRow, ...]:
     """Every mapping that the records know to be billing, as the newest run left it; what needs a person first."""
     run = newest_run(around)
     lines = {change.key: change for change in run.verdict.changes} if run else {}
-    status = SAME if run is not None and ending_of(run.verdict) in {Ending.GOOD, Ending.HELD} else NOT_READ
+    status = SAME if run is not None and ending_of(run.verdict) in {RunEnding.GOOD, RunEnding.HELD} else NOT_READ
     keys = {
         key
         for key in around.timeline.points
@@ -66,7 +66,7 @@ def _rank(line: HistoryChange | None) -> int:
     return 0 if line.outcome in _NEEDS else 1
 
 
-def _row(number: int, key: MappingKey, line: HistoryChange | None, quiet: Status, around: Background) -> PageRow:
+def _row(number: int, key: MappingKey, line: HistoryChange | None, quiet: Badge, around: Background) -> PageRow:
     name = around.names.get(key, Name())
     point = around.timeline.at(key, around.until)
     past = tuple(around.by_key.get(key, ()))
@@ -138,7 +138,7 @@ def _needs(around: Background, rows: dict[MappingKey, PageRow]) -> Iterator[Need
     run = newest_run(around)
     if run is None:
         return
-    if ending_of(run.verdict) in {Ending.FAILED, Ending.INTERRUPTED}:
+    if ending_of(run.verdict) in {RunEnding.FAILED, RunEnding.INTERRUPTED}:
         step = "The next run reads both systems afresh and does what is missing: start it with `reconciler apply`."
         yield _whole_run(Tone.BAD, run.verdict.sentence, step)
     refused: set[str] = set()

@@ -30,27 +30,27 @@ from reconciler.render.document import (
     verdict,
 )
 from reconciler.render.html_charts import draw_sparkline
-from reconciler.render.html_page import Background, Headline, Need, PageRow, Status, Tone
+from reconciler.render.html_page import Background, Badge, Headline, Need, PageRow, Tone
 from reconciler.render.html_time import moment_in_words, overdue
 
-HELD = Status(sign="!", word="held", tone=Tone.CALL)
-SAME = Status(sign="=", word="unchanged", tone=Tone.PLAIN, same=True)
+HELD = Badge(sign="!", word="held", tone=Tone.CALL)
+SAME = Badge(sign="=", word="unchanged", tone=Tone.PLAIN, same=True)
 
 _TONES: dict[int, Tone] = {ExitCode.DONE: Tone.GOOD, ExitCode.HELD: Tone.CALL}
 
 _KINDS = {
     Kind.HELD: HELD,
-    Kind.CREATE: Status(sign="+", word="to create", tone=Tone.PLAIN),
-    Kind.UPDATE: Status(sign="~", word="to update", tone=Tone.PLAIN),
+    Kind.CREATE: Badge(sign="+", word="to create", tone=Tone.PLAIN),
+    Kind.UPDATE: Badge(sign="~", word="to update", tone=Tone.PLAIN),
     Kind.UNCHANGED: SAME,
 }
 OUTCOMES = {
-    Outcome.APPLIED: Status(sign="\u2713", word="written", tone=Tone.GOOD),
+    Outcome.APPLIED: Badge(sign="\u2713", word="written", tone=Tone.GOOD),
     Outcome.UNCHANGED: SAME,
     Outcome.HELD: HELD,
-    Outcome.STALE: Status(sign="!", word="moved", tone=Tone.CALL),
-    Outcome.FAILED: Status(sign="\u2715", word="failed", tone=Tone.BAD),
-    Outcome.UNKNOWN: Status(sign="?", word="unknown", tone=Tone.BAD),
+    Outcome.STALE: Badge(sign="!", word="moved", tone=Tone.CALL),
+    Outcome.FAILED: Badge(sign="\u2715", word="failed", tone=Tone.BAD),
+    Outcome.UNKNOWN: Badge(sign="?", word="unknown", tone=Tone.BAD),
 }
 ATTACH = "Attach it to a recurring invoice: until then it bills nothing."
 
@@ -216,7 +216,7 @@ def price_story(unit_price: Decimal, source: str, amount: Amount) -> str:
     )
 
 
-def _status(row: Row) -> Status:
+def _status(row: Row) -> Badge:
     if row.outcome is None:
         return _KINDS[row.kind]
     return OUTCOMES[row.outcome]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
-from reconciler.history.endings import Ending, ending_of, is_whole
+from reconciler.history.endings import RunEnding, ending_of, is_whole
 from reconciler.history.months import Month, month_of
 from reconciler.model import MappingKey
 from reconciler.planning.changes import Outcome
@@ -41,7 +41,7 @@ def overdue(runs: Sequence[PastRun], now: datetime) -> tuple[str, ...]:
     """A sentence where no night has ended well for too long; a held change ends a night well enough."""
     if not runs:
         return ()
-    good = [run.verdict.finished_at for run in runs if ending_of(run.verdict) in {Ending.GOOD, Ending.HELD}]
+    good = [run.verdict.finished_at for run in runs if ending_of(run.verdict) in {RunEnding.GOOD, RunEnding.HELD}]
     if good and now - max(good) <= OVERDUE:
         return ()
     last = (
@@ -56,7 +56,7 @@ def over_time(around: Background) -> tuple[tuple[Chart, ...], tuple[tuple[str, i
     totals = [
         (run.verdict.finished_at, run.verdict.users_after) for run in runs if is_whole(run) and run.verdict.users_after
     ]
-    bad = {Ending.FAILED, Ending.INCOMPLETE, Ending.INTERRUPTED}
+    bad = {RunEnding.FAILED, RunEnding.INCOMPLETE, RunEnding.INTERRUPTED}
     failed = [
         Event(at=run.verdict.finished_at, text=f"{run.verdict.finished_at:%d %b %Y}: {ending_of(run.verdict)}")
         for run in runs

@@ -6,7 +6,7 @@ from random import Random
 
 from reconciler.clock import Clock
 from reconciler.simulator.records import Row
-from reconciler.simulator.roster import IGNORED, SECTIONS, Entry
+from reconciler.simulator.roster import IGNORED, SECTIONS, RosterEntry
 from reconciler.simulator.switches import Switches
 from reconciler.simulator.world import World
 
@@ -99,7 +99,7 @@ def _ordinary_night(world: World) -> None:
             world.users_leave(client.id, 1)
 
 
-def _add_entry(world: World, entry: Entry, choose: Random) -> None:
+def _add_entry(world: World, entry: RosterEntry, choose: Random) -> None:
     world.add_customer(entry.customer_id, entry.customer)
     for client_id, name, active in entry.clients:
         world.add_client(client_id, name, active=active, inactive=choose.randint(0, 6), archived=entry.archived)

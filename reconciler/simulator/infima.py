@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from reconciler.simulator.answers import encode, raw, reply
-from reconciler.simulator.records import Endpoint, InfimaClient, Row
+from reconciler.simulator.records import ClientRecord, Endpoint, Row
 from reconciler.simulator.world import World
 
 MAX_LIMIT = 50
@@ -97,7 +97,7 @@ def _clients(world: World, request: httpx.Request) -> httpx.Response:
     return _page(world, request, rows, window, len(clients))
 
 
-def _client_row(world: World, client: InfimaClient) -> Row:
+def _client_row(world: World, client: ClientRecord) -> Row:
     switches = world.switches
     active, inactive = client.active, client.inactive
     if client.archived and switches.archived == "listed_with_zero":
@@ -145,7 +145,7 @@ def _users(world: World, request: httpx.Request, path: str) -> httpx.Response:
     return _page(world, request, rows[window], window, len(rows))
 
 
-def _wanted(world: World, request: httpx.Request, client: InfimaClient) -> list[Row]:
+def _wanted(world: World, request: httpx.Request, client: ClientRecord) -> list[Row]:
     """Users that the status filter lets through, with the status spelled as the switch says."""
     switches = world.switches
     asked = request.url.params.get("status")

@@ -29,7 +29,7 @@ RESET: Row = {"type": 0, "price": 0.0, "purchase_price": 0.0, "notes": "", "bill
 """What an update that is not a merge does to the members it leaves out."""
 
 
-class Rejected(Exception):
+class RowRefused(Exception):
     """One element of a written array is refused, with the answer that says so."""
 
     def __init__(self, response: httpx.Response) -> None:
@@ -197,13 +197,13 @@ def write_licences(world: World, request: httpx.Request) -> httpx.Response:
         return unreadable("", "The body is not JSON.")
     if not isinstance(elements, list):
         return unreadable("", "An array was expected.")
-    judged: list[Row | Rejected] = [_judge(world, number, element) for number, element in enumerate(elements)]
-    refusals = [each for each in judged if isinstance(each, Rejected)]
+    judged: list[Row | RowRefused] = [_judge(world, number, element) for number, element in enumerate(elements)]
+    refusals = [each for each in judged if isinstance(each, RowRefused)]
     if refusals and world.switches.bad_element == "reject_all":
         return refusals[0].response
     written: list[Row] = []
     for each in judged:
-        if not isinstance(each, Rejected):
+        if not isinstance(each, RowRefused):
             written.append(_store(world, each))
         elif world.switches.bad_element == "apply_until_bad":
             break
@@ -241,16 +241,16 @@ def _written(world: World, rows: list[Row]) -> httpx.Response:
             return reply(status, rows[0] if len(rows) == 1 else rows)
 
 
-def _judge(world: World, number: int, element: Any) -> Row | Rejected:
+def _judge(world: World, number: int, element: Any) -> Row | RowRefused:
     try:
         return _readable(world, number, element)
-    except Rejected as refusal:
+    except RowRefused as refusal:
         return refusal
 
 
 def _readable(world: World, number: int, element: Any) -> Row:
     if not isinstance(element, dict):
-        raise Rejected(unreadable(f"[{number}]", "An object was expected."))
+        raise RowRefused(unreadable(f"[{number}]", "An object was expected."))
     fields: Row = {}
     for name, value in element.items():
         if name in NUMBER_MEMBERS or name == "id":
@@ -267,7 +267,7 @@ def _readable(world: World, number: int, element: Any) -> Row:
 def _typed(place: str, name: str, value: Any) -> Any:
     wanted = bool if name in FLAG_MEMBERS else str
     if value is not None and not isinstance(value, wanted):
-        raise Rejected(unreadable(place, f"Could not convert to {wanted.__name__}."))
+        raise RowRefused(unreadable(place, f"Could not convert to {wanted.__name__}."))
     return value
 
 
@@ -275,7 +275,7 @@ def _number(place: str, value: Any) -> float:
     if isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,10}", value):
         return int(value)
     if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > 2**31 - 1:
-        raise Rejected(unreadable(place, "Could not convert to a number."))
+        raise RowRefused(unreadable(place, "Could not convert to a number."))
     return int(value) if float(value).is_integer() else value
 
 
@@ -290,9 +290,9 @@ def _check_identity(world: World, fields: Row) -> None:
             case "create":
                 fields["id"] = None
             case "bad_request":
-                raise Rejected(exception("The record was not found."))
+                raise RowRefused(exception("The record was not found."))
             case _:
-                raise Rejected(empty(404))
+                raise RowRefused(empty(404))
     if not fields.get("id"):
         fields.pop("id", None)
         _check_create(world, fields)
@@ -300,15 +300,15 @@ def _check_identity(world: World, fields: Row) -> None:
 
 def _check_create(world: World, fields: Row) -> None:
     if not fields.get("name"):
-        raise Rejected(
+        raise RowRefused(
             exception("A database error occurred (515) - The column 'LDesc' of table 'Licence' does not take NULL.")
         )
     if fields.get("client_id") not in world.customers:
-        raise Rejected(exception("The customer was not found."))
+        raise RowRefused(exception("The customer was not found."))
     if world.switches.equal_creates == "refuse":
         for row in world.licences.values():
             if row["name"] == fields["name"] and row.get("client_id") == fields["client_id"]:
-                raise Rejected(exception("Name must be unique"))
+                raise RowRefused(exception("Name must be unique"))
 
 
 REQUIRED = {"nothing": (), "client": ("client_id",), "client_name_type": ("client_id", "name", "type")}
@@ -322,7 +322,7 @@ def _check_complete(world: World, number: int, fields: Row) -> None:
     """Refuse an update that leaves out what this server wants, in one of the shapes that Halo has for a 400."""
     missing = [name for name in REQUIRED[world.switches.update_requires] if fields.get(name) is None]
     if "id" in fields and missing:
-        raise Rejected(_refused(world, number, missing[0]))
+        raise RowRefused(_refused(world, number, missing[0]))
 
 
 def _refused(world: World, number: int, name: str) -> httpx.Response:
@@ -346,15 +346,15 @@ def _refused(world: World, number: int, name: str) -> httpx.Response:
 def _quantity(world: World, count: float | None, *, creating: bool) -> float:
     switches = world.switches
     if count is None:
-        raise Rejected(unreadable("[0].count", "Could not convert null to a number."))
+        raise RowRefused(unreadable("[0].count", "Could not convert null to a number."))
     if count == 0 and (switches.count_zero == "refuse" or (switches.count_zero == "refuse_at_create" and creating)):
-        raise Rejected(exception("The quantity must be above zero."))
+        raise RowRefused(exception("The quantity must be above zero."))
     if count < 0 and switches.count_negative == "refuse":
-        raise Rejected(exception("The quantity must not be negative."))
+        raise RowRefused(exception("The quantity must not be negative."))
     if not float(count).is_integer():
         match switches.count_fraction:
             case "refuse":
-                raise Rejected(unreadable("[0].count", "Could not convert to an integer."))
+                raise RowRefused(unreadable("[0].count", "Could not convert to an integer."))
             case "round":
                 return round(count)
             case _:

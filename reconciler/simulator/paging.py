@@ -39,7 +39,7 @@ class Query:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class ServedPage:
     """One page of a list: its rows, its number from 1, the size in force, and how many rows the list has."""
 
     rows: Sequence[Row]
@@ -48,7 +48,7 @@ class Page:
     total: int
 
 
-def cut(world: World, query: Query, rows: Sequence[Row]) -> Page:
+def cut(world: World, query: Query, rows: Sequence[Row]) -> ServedPage:
     """The page of the list that the query asks for."""
     switches = world.switches
     if query.flag("pageinate", default=False):
@@ -60,10 +60,10 @@ def cut(world: World, query: Query, rows: Sequence[Row]) -> Page:
     if switches.page_ceiling is not None:
         size = min(size, switches.page_ceiling)
     start = 0 if switches.paging_ignored else (number - 1) * size
-    return Page(rows=rows[start : start + size], number=number, size=size, total=len(rows))
+    return ServedPage(rows=rows[start : start + size], number=number, size=size, total=len(rows))
 
 
-def envelope(world: World, key: str, page: Page, encode_row: Callable[[Row], bytes] = encode) -> httpx.Response:
+def envelope(world: World, key: str, page: ServedPage, encode_row: Callable[[Row], bytes] = encode) -> httpx.Response:
     """One page as Halo wraps it."""
     match world.switches.record_count:
         case "present":

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from reconciler.simulator.records import Actor, InfimaClient, Row
+from reconciler.simulator.records import Actor, ClientRecord, Row
 
 
 class People:
     """Edits by hand, as methods of the world. Each is one mutation in its log, never made by a request."""
 
     customers: dict[int, Row]
-    infima_clients: dict[int, InfimaClient]
+    infima_clients: dict[int, ClientRecord]
 
     def create_licence(self, fields: Row, *, actor: Actor) -> Row:
         """Store a new licence row; the world does it."""

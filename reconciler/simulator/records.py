@@ -89,7 +89,7 @@ class RequestRecord:
 
 
 @dataclass(slots=True, kw_only=True)
-class InfimaClient:
+class ClientRecord:
     """An organisation in INFIMA with its users; users are made up from counts when they are asked for.
 
     `members` overrides members of the client's row on the wire (a hostile `user_count`), `extra_users` are appended

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class RosterEntry:
     """One mapping of the demo: its INFIMA clients with their active users, its customer, and what Halo has already.
 
     `existing` is the quantity of a Subscription that is there from the start, None where the first apply creates one.
@@ -29,12 +29,12 @@ class Section:
     """Mappings that stand together in mappings.yaml under one comment."""
 
     comment: tuple[str, ...]
-    entries: tuple[Entry, ...]
+    entries: tuple[RosterEntry, ...]
 
 
-def _plain(row: tuple[int, str, int, int, str, int | None]) -> Entry:
+def _plain(row: tuple[int, str, int, int, str, int | None]) -> RosterEntry:
     client_id, name, active, customer_id, customer, existing = row
-    return Entry(
+    return RosterEntry(
         clients=((client_id, name, active),),
         customer_id=customer_id,
         customer=customer,
@@ -84,7 +84,7 @@ SECTIONS: tuple[Section, ...] = (
     Section(
         comment=("Adopted as well, under the names that somebody gave them: only their quantity is ever set.",),
         entries=(
-            Entry(
+            RosterEntry(
                 clients=((125, "Amber Couriers", 37),),
                 customer_id=45,
                 customer="Amber Couriers",
@@ -92,7 +92,7 @@ SECTIONS: tuple[Section, ...] = (
                 adopted=9041,
                 by_hand=True,
             ),
-            Entry(
+            RosterEntry(
                 clients=((126, "Beacon Trust", 52),),
                 customer_id=46,
                 customer="The Beacon Trust",
@@ -100,7 +100,7 @@ SECTIONS: tuple[Section, ...] = (
                 adopted=9042,
                 by_hand=True,
             ),
-            Entry(
+            RosterEntry(
                 clients=((127, "Cedar Motors", 20),),
                 customer_id=47,
                 customer="Cedar Motors",
@@ -113,7 +113,7 @@ SECTIONS: tuple[Section, ...] = (
     Section(
         comment=("A minimum is billed even when fewer people are active.",),
         entries=(
-            Entry(
+            RosterEntry(
                 clients=((128, "Delta Signs", 6),),
                 customer_id=48,
                 customer="Delta Signs",
@@ -121,7 +121,7 @@ SECTIONS: tuple[Section, ...] = (
                 adopted=9028,
                 rule="{minimum: 10}",
             ),
-            Entry(
+            RosterEntry(
                 clients=((129, "Elm Grove Dental", 8),),
                 customer_id=49,
                 customer="Elm Grove Dental Practice",
@@ -132,7 +132,7 @@ SECTIONS: tuple[Section, ...] = (
     Section(
         comment=("The contract includes five users: those above are billed.",),
         entries=(
-            Entry(
+            RosterEntry(
                 clients=((130, "Foxglove Retail", 45),),
                 customer_id=50,
                 customer="Foxglove Retail",
@@ -148,7 +148,7 @@ SECTIONS: tuple[Section, ...] = (
             "and nothing runs before somebody has decided what comes next.",
         ),
         entries=(
-            Entry(
+            RosterEntry(
                 clients=((131, "Grange School", 180),),
                 customer_id=51,
                 customer="Grange School",
@@ -156,7 +156,7 @@ SECTIONS: tuple[Section, ...] = (
                 adopted=9031,
                 rule='{fixed: 150, reason: "three-year contract", until: 2027-12-31}',
             ),
-            Entry(
+            RosterEntry(
                 clients=((132, "Hillcrest Academy", 38),),
                 customer_id=52,
                 customer="Hillcrest Academy",
@@ -167,7 +167,7 @@ SECTIONS: tuple[Section, ...] = (
     Section(
         comment=("Several INFIMA clients billed as one Subscription: the key names it, and never changes.",),
         entries=(
-            Entry(
+            RosterEntry(
                 key="kingfisher",
                 clients=((133, "Kingfisher HQ", 66), (134, "Kingfisher Labs", 12), (135, "Kingfisher Depot", 21)),
                 customer_id=53,
@@ -175,7 +175,7 @@ SECTIONS: tuple[Section, ...] = (
                 existing=95,
                 adopted=9033,
             ),
-            Entry(
+            RosterEntry(
                 key="moorland",
                 clients=((136, "Moorland North", 15), (137, "Moorland South", 17)),
                 customer_id=54,
@@ -186,7 +186,7 @@ SECTIONS: tuple[Section, ...] = (
     Section(
         comment=("Closed from October to April: nobody may be active, and that is no mistake.",),
         entries=(
-            Entry(
+            RosterEntry(
                 clients=((138, "Summer Lodge Camps", 0),),
                 customer_id=55,
                 customer="Summer Lodge Camps",
@@ -199,7 +199,7 @@ SECTIONS: tuple[Section, ...] = (
     Section(
         comment=("Left us in autumn: billed nothing, and kept at nothing.",),
         entries=(
-            Entry(
+            RosterEntry(
                 clients=((139, "Tollgate Printing", 6),),
                 customer_id=56,
                 customer="Tollgate Printing",
@@ -255,7 +255,7 @@ def demo_mappings_yaml() -> str:
     return "".join(parts)
 
 
-def _mapping(entry: Entry) -> str:
+def _mapping(entry: RosterEntry) -> str:
     named = [f'{{id: {client_id}, name: "{name}"}}' for client_id, name, _ in entry.clients]
     if len(named) == 1:
         clients = f"infima_client: {named[0]}"

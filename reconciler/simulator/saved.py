@@ -6,9 +6,9 @@ from dataclasses import asdict
 from typing import Any
 
 from reconciler.clock import Clock
-from reconciler.simulator.records import InfimaClient, Row
+from reconciler.simulator.records import ClientRecord, Row
 from reconciler.simulator.switches import Switches
-from reconciler.simulator.world import Credentials, World
+from reconciler.simulator.world import World, WorldCredentials
 
 FORMAT = 1
 
@@ -42,10 +42,10 @@ def world_from(document: Any, *, clock: Clock | None = None) -> World:
             clock=clock,
             partner=document["partner"],
             switches=Switches.from_json(document["switches"]),
-            credentials=Credentials(**document["credentials"]),
+            credentials=WorldCredentials(**document["credentials"]),
         )
         for client in document["infima_clients"]:
-            world.infima_clients[client["id"]] = InfimaClient(**client)
+            world.infima_clients[client["id"]] = ClientRecord(**client)
         world.customers = {row["id"]: dict(row) for row in document["customers"]}
         world.invoices = {row["id"]: dict(row) for row in document["invoices"]}
         world.restore_licences({row["id"]: dict(row) for row in document["licences"]})

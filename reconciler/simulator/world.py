@@ -17,12 +17,12 @@ from typing import Any
 from reconciler.clock import Clock
 from reconciler.simulator.clock import VirtualClock
 from reconciler.simulator.people import People
-from reconciler.simulator.records import Actor, InfimaClient, Mutation, RequestRecord, Row
+from reconciler.simulator.records import Actor, ClientRecord, Mutation, RequestRecord, Row
 from reconciler.simulator.switches import Switches
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Credentials:
+class WorldCredentials:
     """What a client has to present. Made up, and meant to look so."""
 
     infima_api_key: str = "simulator-infima-key"
@@ -40,7 +40,7 @@ class Token:
 
 
 @dataclass(slots=True)
-class Past:
+class EarlierRow:
     """What a licence row was before its latest changes: for listings that lag behind."""
 
     time: datetime
@@ -63,14 +63,14 @@ class World(People):
         clock: Clock | None = None,
         partner: str = "Northwind Managed IT",
         switches: Switches | None = None,
-        credentials: Credentials | None = None,
+        credentials: WorldCredentials | None = None,
     ) -> None:
         self.clock: Clock = clock if clock is not None else VirtualClock()
         self.lock = RLock()
         self.partner = partner
         self.switches = switches or Switches()
-        self.credentials = credentials or Credentials()
-        self.infima_clients: dict[int, InfimaClient] = {}
+        self.credentials = credentials or WorldCredentials()
+        self.infima_clients: dict[int, ClientRecord] = {}
         self.customers: dict[int, Row] = {}
         self.licences: dict[int, Row] = {}
         self.invoices: dict[int, Row] = {}
@@ -82,7 +82,7 @@ class World(People):
         self.encoded: dict[int, bytes] = {}  # licence rows as JSON, until they change
         self.listings = 0  # whole listings of licences begun so far
         self.nights = 0
-        self._past: dict[int, list[Past]] = {}
+        self._past: dict[int, list[EarlierRow]] = {}
         self._due: list[_Due] = []
         self._request: int | None = None
         self._rehearsal = False
@@ -91,9 +91,9 @@ class World(People):
 
     # ---- furnishing: how a world is before anybody looks; not in the log --------------------------------------------
 
-    def add_client(self, client_id: int, name: str, active: int = 0, inactive: int = 0, **more: Any) -> InfimaClient:
+    def add_client(self, client_id: int, name: str, active: int = 0, inactive: int = 0, **more: Any) -> ClientRecord:
         """Add an INFIMA client."""
-        client = InfimaClient(id=client_id, name=name, active=active, inactive=inactive, **more)
+        client = ClientRecord(id=client_id, name=name, active=active, inactive=inactive, **more)
         self.infima_clients[client_id] = client
         return client
 
@@ -246,7 +246,7 @@ class World(People):
             self.tokens[name] = Token(scopes=scopes, expires=expires)
             return name
 
-    def recently(self, licence_id: int) -> list[Past]:
+    def recently(self, licence_id: int) -> list[EarlierRow]:
         """Earlier states of a row, oldest first; empty for a row that never changed."""
         return self._past.get(licence_id, [])
 
@@ -282,7 +282,7 @@ class World(People):
         return {name: value for name, value in row.items() if value is not None}
 
     def _remember(self, licence_id: int, before: Row | None) -> None:
-        self._past.setdefault(licence_id, []).append(Past(self.clock.now(), self.listings, before))
+        self._past.setdefault(licence_id, []).append(EarlierRow(self.clock.now(), self.listings, before))
 
     def _log(self, kind: str, object_id: int, action: str, changes: dict[str, tuple[Any, Any]], actor: Actor) -> None:
         if changes:

@@ -47,7 +47,7 @@ class PastChange:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Snapshot:
+class MonthRecord:
     """Every mapping's live quantity, and HaloPSA's unit prices, at the end of a month's first complete run.
 
     `rows` are all Subscriptions that were ours, None in records of versions that kept mappings alone.
@@ -107,7 +107,7 @@ class History:
             if change.key == key
         )
 
-    def snapshots(self) -> tuple[Snapshot, ...]:
+    def snapshots(self) -> tuple[MonthRecord, ...]:
         """The monthly full records, oldest first."""
         return tuple(_snapshot(record) for record in self._records() if record.kind == "snapshot")
 
@@ -279,10 +279,10 @@ def _past_run(record: Record) -> PastRun:
     return PastRun(info=info, verdict=_read(record, told, RunVerdict))
 
 
-def _snapshot(record: Record) -> Snapshot:
+def _snapshot(record: Record) -> MonthRecord:
     stated = record.facts.get("prices", {}).items()
     prices = {key: plain(recorded_price(amount, currency)) for key, (amount, currency) in stated}
-    return _read(record, {"taken_at": record.time, "run": record.run, "prices": prices}, Snapshot)
+    return _read(record, {"taken_at": record.time, "run": record.run, "prices": prices}, MonthRecord)
 
 
 def _read(record: Record, more: Mapping[str, object], kind: type[T]) -> T:

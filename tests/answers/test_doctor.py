@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from reconciler.answers import doctor as checkup
-from reconciler.answers.doctor import Check, Status
+from reconciler.answers.doctor import Check, CheckStatus
 from reconciler.model import (
     Attempt,
     Binding,
@@ -52,53 +52,53 @@ def binding(number: int, origin: BindingOrigin = BindingOrigin.CREATED) -> Bindi
 @pytest.mark.parametrize(
     ("granted", "status", "said"),
     [
-        (frozenset(NEEDED), Status.OK, "exactly"),
-        (frozenset(NEEDED[:2]), Status.FAILED, "edit:softwarelicensing"),
-        (frozenset({*NEEDED, "all"}), Status.LOOK, "more is granted than needed: all"),
-        (None, Status.OK, "does not say"),
+        (frozenset(NEEDED), CheckStatus.OK, "exactly"),
+        (frozenset(NEEDED[:2]), CheckStatus.FAILED, "edit:softwarelicensing"),
+        (frozenset({*NEEDED, "all"}), CheckStatus.LOOK, "more is granted than needed: all"),
+        (None, CheckStatus.OK, "does not say"),
     ],
 )
-def test_scopes(granted: frozenset[str] | None, status: Status, said: str) -> None:
+def test_scopes(granted: frozenset[str] | None, status: CheckStatus, said: str) -> None:
     check = checkup.check_scopes(granted, NEEDED)
     assert (check.status, said in check.message) == (status, True)
-    assert bool(check.fix) == (status is not Status.OK)
+    assert bool(check.fix) == (status is not CheckStatus.OK)
 
 
 @pytest.mark.parametrize(
     ("numbers", "status", "said"),
     [
-        ([101, 102], Status.OK, "2 listed"),
-        ([101, 103, 104], Status.LOOK, "1 mapped ones are not among them: 102"),
-        ([101], Status.FAILED, "limited to that client"),
-        ([], Status.FAILED, "the list is empty"),
+        ([101, 102], CheckStatus.OK, "2 listed"),
+        ([101, 103, 104], CheckStatus.LOOK, "1 mapped ones are not among them: 102"),
+        ([101], CheckStatus.FAILED, "limited to that client"),
+        ([], CheckStatus.FAILED, "the list is empty"),
     ],
 )
-def test_clients(numbers: list[int], status: Status, said: str) -> None:
+def test_clients(numbers: list[int], status: CheckStatus, said: str) -> None:
     check = checkup.check_clients(MAPPINGS, [client(number) for number in numbers])
     assert (check.status, said in check.message) == (status, True)
 
 
 def test_one_client_alone_is_worth_a_look_before_anything_is_mapped() -> None:
-    assert checkup.check_clients(None, [client(101)]).status is Status.LOOK
+    assert checkup.check_clients(None, [client(101)]).status is CheckStatus.LOOK
 
 
 @pytest.mark.parametrize(
     ("users", "status", "said"),
     [
-        (9, Status.OK, "client_record may be used"),
-        (12, Status.LOOK, "seems to count all users"),
-        (11, Status.LOOK, "seems to count something else"),
-        (None, Status.OK, "has no user_count"),
+        (9, CheckStatus.OK, "client_record may be used"),
+        (12, CheckStatus.LOOK, "seems to count all users"),
+        (11, CheckStatus.LOOK, "seems to count something else"),
+        (None, CheckStatus.OK, "has no user_count"),
     ],
 )
-def test_counters(users: int | None, status: Status, said: str) -> None:
+def test_counters(users: int | None, status: CheckStatus, said: str) -> None:
     check = checkup.check_counters([client(101, users)], [count(101, 9, 12)])
     assert (check.status, said in check.message) == (status, True)
 
 
 def test_unreadable_users_fail_the_counters() -> None:
     unreadable = UnreadableUsers(client_id=InfimaClientId(101), reason="403")
-    assert checkup.check_counters([client(101, 9)], [unreadable]).status is Status.FAILED
+    assert checkup.check_counters([client(101, 9)], [unreadable]).status is CheckStatus.FAILED
 
 
 def test_the_sample_prefers_mapped_clients_with_inactive_users() -> None:
@@ -111,17 +111,17 @@ def test_a_marker_that_halo_swallowed_is_told() -> None:
     recorded = Recorded(bindings={MappingKey("infima-101"): binding(9001)})
     lost = checkup.check_marker(MAPPINGS, recorded, [build_subscription(9001)])
     kept = checkup.check_marker(MAPPINGS, recorded, [build_subscription(9001, marker="infima-101")])
-    assert (lost.status, kept.status) == (Status.LOOK, Status.OK)
+    assert (lost.status, kept.status) == (CheckStatus.LOOK, CheckStatus.OK)
 
 
 def test_an_adopted_subscription_needs_no_marker() -> None:
     recorded = Recorded(bindings={MappingKey("infima-101"): binding(9001, BindingOrigin.ADOPTED)})
-    assert checkup.check_marker(MAPPINGS, recorded, [build_subscription(9001)]).status is Status.OK
+    assert checkup.check_marker(MAPPINGS, recorded, [build_subscription(9001)]).status is CheckStatus.OK
 
 
 def test_a_state_of_other_systems_fails() -> None:
     other = Recorded(tenant=Tenant(halo_url="https://other.example", infima_partner="Acme MSP"))
-    assert checkup.check_state(other, "directory x", TENANT, unfinished=0).status is Status.FAILED
+    assert checkup.check_state(other, "directory x", TENANT, unfinished=0).status is CheckStatus.FAILED
 
 
 def test_open_attempts_unfinished_runs_and_short_lived_states_are_worth_a_look() -> None:
@@ -131,13 +131,13 @@ def test_open_attempts_unfinished_runs_and_short_lived_states_are_worth_a_look()
     )  # fmt: skip
     open_one = Recorded(attempts={attempt.key: attempt})
     assert "reconciler explain infima-101" in checkup.check_state(open_one, "x", None, unfinished=0).fix
-    assert checkup.check_state(Recorded(), "x", None, unfinished=2).status is Status.LOOK
-    assert checkup.check_state(Recorded(durable=False), "x", None, unfinished=0).status is Status.LOOK
-    assert checkup.check_state(Recorded(), "x", None, unfinished=0).status is Status.OK
+    assert checkup.check_state(Recorded(), "x", None, unfinished=2).status is CheckStatus.LOOK
+    assert checkup.check_state(Recorded(durable=False), "x", None, unfinished=0).status is CheckStatus.LOOK
+    assert checkup.check_state(Recorded(), "x", None, unfinished=0).status is CheckStatus.OK
 
 
-@pytest.mark.parametrize(("hours", "status"), [(35, Status.OK), (37, Status.LOOK)])
-def test_an_old_good_run_is_worth_a_look(hours: int, status: Status) -> None:
+@pytest.mark.parametrize(("hours", "status"), [(35, CheckStatus.OK), (37, CheckStatus.LOOK)])
+def test_an_old_good_run_is_worth_a_look(hours: int, status: CheckStatus) -> None:
     recorded = Recorded(last_good_run=NOW - timedelta(hours=hours))
     assert checkup.check_last_run(recorded, NOW).status is status
 
@@ -154,4 +154,4 @@ def test_the_verdict_counts_failures_before_notes() -> None:
     assert checkup.verdict([good, note]) == "Connected. 1 thing is worth a look."
     assert checkup.verdict([bad, note]) == "Not connected: 1 check failed."
     assert not checkup.connected([good, bad])
-    assert checkup.connected([Check(name="a", status=Status.SKIPPED, message="b")])
+    assert checkup.connected([Check(name="a", status=CheckStatus.SKIPPED, message="b")])

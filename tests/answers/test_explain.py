@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from reconciler.answers.explain import Past, Story, answer, chapters, next_step
+from reconciler.answers.explain import PastLine, Story, answer, chapters, next_step
 from reconciler.answers.invoices import Attached, Attachment
-from reconciler.model import CountSource, Limits, QuantityRule
+from reconciler.model import CountRule, Limits, QuantityRule
 from reconciler.planning.changes import Change
 from reconciler.planning.rules import Rule
 from reconciler.state.base import HistoryChange
@@ -71,7 +71,7 @@ def test_a_number_from_the_file_asks_nobody() -> None:
 
 
 def test_client_record_is_named_as_such() -> None:
-    change = build_change(build_mapping(rule=QuantityRule(count=CountSource.CLIENT_RECORD)))
+    change = build_change(build_mapping(rule=QuantityRule(count=CountRule.CLIENT_RECORD)))
     assert "which this mapping trusts" in told(story(change))["Counted in INFIMA"][0]
 
 
@@ -93,7 +93,7 @@ def test_an_unread_invoice_is_not_said_to_be_missing() -> None:
 
 def test_the_last_ten_changes_newest_first() -> None:
     history = tuple(
-        Past(
+        PastLine(
             at=NOW + timedelta(days=day),
             run=f"run-{day}",
             actor="ann",

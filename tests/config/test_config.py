@@ -14,7 +14,7 @@ from reconciler.config import examine_mappings, list_keys, load_mappings, parse_
 from reconciler.errors import ConfigError
 from reconciler.model import (
     ChangeLimit,
-    CountSource,
+    CountRule,
     Limits,
     Mappings,
     MarkerField,
@@ -157,7 +157,7 @@ def test_an_approval_may_end_92_days_ahead_and_may_have_ended() -> None:
 
 def test_complete_file_mappings() -> None:
     loaded = load_mappings(CONFIGS / "good" / "complete.yaml", now=NOW).mappings
-    record, active = CountSource.CLIENT_RECORD, CountSource.ACTIVE_USERS
+    record, active = CountRule.CLIENT_RECORD, CountRule.ACTIVE_USERS
     assert [(m.key, m.quantity, m.place.line, m.place.column) for m in loaded] == [
         ("infima-101", QuantityRule(count=record, minimum=2), 19, 5),
         ("infima-102", QuantityRule(count=active, minimum=10, maximum=40), 22, 5),

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.config import examine_mappings, parse_mappings, read_text, reading
-from reconciler.config.reading import Row, Table
+from reconciler.config.reading import ItemList, Table
 from reconciler.config.scalars import SurprisingScalar, resolve_plain
 from reconciler.errors import ConfigError
 from tests.config.generated_files import mappings_files, thorough
@@ -27,7 +27,7 @@ def test_positions_of_keys_and_values() -> None:
     source, _, root = read_text('a: 1\nbéé:\n  - {"c d": [x, "y"]}\n  - >-\n    folded\n\ne: 2\n', file="m")
     assert root is not None
     rows = root["béé"]
-    assert isinstance(rows, Row)
+    assert isinstance(rows, ItemList)
     table = rows[0]
     assert isinstance(table, Table)
     assert root.spans["a"] == (0, 3, 4)
@@ -51,7 +51,7 @@ def test_every_position_holds_what_it_says(text: str) -> None:
 
 
 def _tables(node: Any) -> list[Table]:
-    inner = list(node.values()) if isinstance(node, Table) else list(node) if isinstance(node, Row) else []
+    inner = list(node.values()) if isinstance(node, Table) else list(node) if isinstance(node, ItemList) else []
     return [node for node in [node] if isinstance(node, Table)] + [t for each in inner for t in _tables(each)]
 
 

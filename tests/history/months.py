@@ -8,7 +8,7 @@ from reconciler.model import MappingKey, RunId, Shown, Sighting, Standing, Subsc
 from reconciler.simulator.clock import VirtualClock
 from reconciler.simulator.world import World
 from reconciler.state.base import HistoryChange, RunInfo, RunVerdict
-from reconciler.state.history import PastRun, Snapshot
+from reconciler.state.history import MonthRecord, PastRun
 from tests.stage import Stage
 
 KEY = MappingKey("infima-101")
@@ -123,9 +123,9 @@ def past(
     return PastRun(info=info, verdict=verdict, after_gap=after_gap)
 
 
-def full(at: datetime, **quantities: int) -> Snapshot:
+def full(at: datetime, **quantities: int) -> MonthRecord:
     """A month's full record; `infima_101=12` stands for infima-101."""
-    return Snapshot(
+    return MonthRecord(
         taken_at=at,
         run=RunId("r"),
         quantities={MappingKey(key.replace("_", "-")): count for key, count in quantities.items()},

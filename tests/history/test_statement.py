@@ -13,10 +13,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from reconciler.history.months import Month
-from reconciler.history.statement import Billed, Statement, StatementRow, Told, make_statement, unmade_mappings
+from reconciler.history.statement import Billed, DayKnown, Statement, StatementRow, make_statement, unmade_mappings
 from reconciler.history.timeline import draw_timeline
 from reconciler.model import HaloCustomerId, MappingKey, Standing
-from reconciler.state.history import PastRun, Snapshot
+from reconciler.state.history import MonthRecord, PastRun
 from tests.builders import build_mapping, build_mappings
 from tests.history.conftest import Command
 from tests.history.months import KEY, full, line, moment, past, shown, sighting, sleep_until
@@ -26,13 +26,13 @@ OCTOBER = Month(year=2026, number=10)
 LATER = moment(12, 24)
 
 
-def statement(runs: list[PastRun], *snapshots: Snapshot, day: int = 1, now: datetime = LATER) -> Statement:
+def statement(runs: list[PastRun], *snapshots: MonthRecord, day: int = 1, now: datetime = LATER) -> Statement:
     """October's, of runs that go on: the last one looked shortly before `now`."""
     last = past(now - timedelta(hours=2), run="last")
     return make_statement(draw_timeline([*runs, last], snapshots), {}, OCTOBER, invoice_day=day, now=now)
 
 
-def only_row(runs: list[PastRun], *snapshots: Snapshot, day: int = 1, now: datetime = LATER) -> StatementRow:
+def only_row(runs: list[PastRun], *snapshots: MonthRecord, day: int = 1, now: datetime = LATER) -> StatementRow:
     [row] = statement(runs, *snapshots, day=day, now=now).rows
     return row
 
@@ -64,7 +64,7 @@ def test_what_a_run_writes_at_midnight_belongs_to_the_next_day() -> None:
 
 def test_what_changed_while_a_run_went_over_midnight_is_not_known() -> None:
     row = only_row([past(moment(9, 9), line(8, 10)), past(MIDNIGHT, line(10, 30))])
-    assert (row.invoiced, row.told) == (None, Told.NOT_KNOWN)
+    assert (row.invoiced, row.told) == (None, DayKnown.NOT_KNOWN)
     assert row.why == "it was 10 when seen 2026-10-01 23:59 and 30 when seen 2026-10-02 00:00"
 
 
@@ -87,13 +87,13 @@ def test_the_average_of_a_month_under_way_is_over_its_days_so_far() -> None:
 
 def test_a_subscription_that_began_in_the_month_has_no_quantity_at_the_first() -> None:
     made = statement([past(moment(9, 1)), past(moment(10, 11), line(None, 30, action="create"))])
-    assert (made.rows[0].invoiced, made.rows[0].first, made.rows[0].told) == (None, 30, Told.NONE)
+    assert (made.rows[0].invoiced, made.rows[0].first, made.rows[0].told) == (None, 30, DayKnown.NONE)
     assert (made.unknown, made.unmade, made.invoiced) == (0, 1, 0)
 
 
 def test_before_the_first_look_no_number_is_given_nor_a_sum() -> None:
     made = statement([past(moment(10, 11), line(12, 30))])
-    assert (made.rows[0].invoiced, made.rows[0].told) == (None, Told.NOT_KNOWN)
+    assert (made.rows[0].invoiced, made.rows[0].told) == (None, DayKnown.NOT_KNOWN)
     assert (made.unknown, made.unmade, made.invoiced) == (1, 0, None)
     assert made.rows[0].why == "the first recorded look at HaloPSA was 2026-10-11 04:59"
 
@@ -169,9 +169,9 @@ def test_mappings_without_a_subscription_have_a_line_that_says_why() -> None:
     assert unmade == {"infima-102": "no Subscription: held by same-name", "infima-103": ""}
     made = make_statement(timeline, {}, OCTOBER, invoice_day=1, now=LATER, unmade=unmade)
     assert {row.key: row.told for row in made.rows} == {
-        "infima-101": Told.KNOWN,
-        "infima-102": Told.NONE,
-        "infima-103": Told.NOT_KNOWN,
+        "infima-101": DayKnown.KNOWN,
+        "infima-102": DayKnown.NONE,
+        "infima-103": DayKnown.NOT_KNOWN,
     }
 
 

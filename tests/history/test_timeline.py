@@ -8,22 +8,22 @@ from datetime import datetime, timedelta
 import pytest
 
 from reconciler.errors import UsageError
-from reconciler.history.endings import Ending, ending_of
+from reconciler.history.endings import RunEnding, ending_of
 from reconciler.history.months import Month, month_of, parse_month
 from reconciler.history.timeline import Known, Why, draw_timeline
 from reconciler.model import Standing
-from reconciler.state.history import PastRun, Snapshot
+from reconciler.state.history import MonthRecord, PastRun
 from tests.history.months import KEY, full, line, moment, past, shown, sighting, subscription_of
 
 SEPTEMBER = full(moment(9, 3), infima_101=12, infima_102=7)
 
 
-def quantities(*runs: PastRun, fulls: tuple[Snapshot, ...] = ()) -> list[int | None]:
+def quantities(*runs: PastRun, fulls: tuple[MonthRecord, ...] = ()) -> list[int | None]:
     """The points of the one mapping."""
     return [point.quantity for point in draw_timeline(runs, fulls).points[KEY]]
 
 
-def stood(moment: datetime, *runs: PastRun, fulls: tuple[Snapshot, ...] = ()) -> int | Why:
+def stood(moment: datetime, *runs: PastRun, fulls: tuple[MonthRecord, ...] = ()) -> int | Why:
     """What stood at a moment, or why it is not known."""
     timeline = draw_timeline(runs, fulls)
     state = timeline.stood(subscription_of(KEY) if subscription_of(KEY) in timeline.lines else KEY, moment)
@@ -168,14 +168,20 @@ def test_between_begins_with_what_stood_at_the_start() -> None:
 
 @pytest.mark.parametrize(
     ("code", "word"),
-    [(0, Ending.GOOD), (1, Ending.FAILED), (3, Ending.HELD), (4, Ending.INCOMPLETE), (130, Ending.INTERRUPTED)],
+    [
+        (0, RunEnding.GOOD),
+        (1, RunEnding.FAILED),
+        (3, RunEnding.HELD),
+        (4, RunEnding.INCOMPLETE),
+        (130, RunEnding.INTERRUPTED),
+    ],
 )
-def test_each_exit_code_has_its_word(code: int, word: Ending) -> None:
+def test_each_exit_code_has_its_word(code: int, word: RunEnding) -> None:
     assert ending_of(past(moment(9, 3), exit_code=code).verdict) is word
 
 
 def test_a_decision_is_no_good_run() -> None:
-    assert ending_of(past(moment(9, 3), decision=True).verdict) is Ending.DECISION
+    assert ending_of(past(moment(9, 3), decision=True).verdict) is RunEnding.DECISION
 
 
 def test_a_month_knows_its_days_and_its_neighbours() -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from reconciler.model import CountSource, InfimaClientId, Mapping, QuantityRule, UserCount
+from reconciler.model import CountRule, InfimaClientId, Mapping, QuantityRule, UserCount
 from reconciler.planning.rules import Doubt, Rule
 from tests.builders import build_mapping, build_subscription
 from tests.core import KEY, build_client, build_customer, change_for, unreadable
 
 MARKED = build_subscription(9001, marker=KEY)
-BY_RECORD = build_mapping(rule=QuantityRule(count=CountSource.CLIENT_RECORD))
+BY_RECORD = build_mapping(rule=QuantityRule(count=CountRule.CLIENT_RECORD))
 
 
 def doubts(mapping: Mapping, *rows: object, **instead: object) -> tuple[Doubt, ...]:

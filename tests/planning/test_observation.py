@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from reconciler.errors import ServerFailed
-from reconciler.model import CountSource, InfimaClient, InfimaClientId, QuantityRule, Recorded, Subscription, UserCount
+from reconciler.model import CountRule, InfimaClient, InfimaClientId, QuantityRule, Recorded, Subscription, UserCount
 from reconciler.planning.observation import counts_users, observe
 from tests.builders import build_context, build_mapping, build_mappings, build_subscription
 from tests.core import build_client, build_count, build_customer
 
-RECORD = QuantityRule(count=CountSource.CLIENT_RECORD)
+RECORD = QuantityRule(count=CountRule.CLIENT_RECORD)
 WALKED, BY_RECORD = build_mapping(101), build_mapping(102, rule=RECORD)
 RETIRED, FIXED = build_mapping(103, retired=True), build_mapping(104, rule=QuantityRule(fixed=3))
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.model import MAX_COUNT, CountSource, QuantityRule
+from reconciler.model import MAX_COUNT, CountRule, QuantityRule
 from reconciler.planning.quantity import billed, implied_count, quantity_of
 from tests.builders import build_mapping
 
@@ -86,7 +86,7 @@ def test_fixed_at_zero_is_a_number() -> None:
     ("rule", "words"),
     [
         (QuantityRule(), "active_users"),
-        (QuantityRule(count=CountSource.CLIENT_RECORD), "client_record"),
+        (QuantityRule(count=CountRule.CLIENT_RECORD), "client_record"),
         (QuantityRule(included=5), "active_users - 5 included"),
         (QuantityRule(minimum=0), "active_users, at least 0"),
         (QuantityRule(maximum=0), "active_users, at most 0"),

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.errors import IncompleteRead, UnreadableAnswer
-from reconciler.providers.listing import MAX_ROWS, Page, PagedList, row_id
+from reconciler.providers.listing import MAX_ROWS, ListPage, PagedList, row_id
 
 
 class Moving:
@@ -20,7 +20,7 @@ class Moving:
         self.states = [tuple(self.rows)]
         self.edits, self.cap, self.says_total, self.reads = list(edits), cap, says_total, 0
 
-    def fetch(self, start: int, size: int) -> Page:
+    def fetch(self, start: int, size: int) -> ListPage:
         self.reads += 1
         if self.reads > 1 and self.edits:
             match self.edits.pop(0):
@@ -33,7 +33,7 @@ class Moving:
             self.states.append(tuple(self.rows))
         size = min(size, self.cap)
         rows: list[dict[str, Any]] = [{"id": number} for number in self.rows[start : start + size]]
-        return Page(rows=rows, total=len(self.rows) if self.says_total else None)
+        return ListPage(rows=rows, total=len(self.rows) if self.says_total else None)
 
 
 def listing(fetch: Any, ask: int = 10, *, twice: bool = False) -> PagedList:
@@ -88,16 +88,16 @@ def test_a_list_that_settles_is_read_in_the_end() -> None:
 
 
 def test_a_server_that_ignores_the_page_size_is_followed() -> None:
-    def fetch(start: int, _size: int) -> Page:
-        return Page(rows=[{"id": n} for n in range(start + 1, min(start + 30, 70) + 1)], total=70)
+    def fetch(start: int, _size: int) -> ListPage:
+        return ListPage(rows=[{"id": n} for n in range(start + 1, min(start + 30, 70) + 1)], total=70)
 
     assert len(listing(fetch, ask=10).read()) == 70
 
 
 def test_a_total_on_the_first_page_only_is_enough() -> None:
-    def fetch(start: int, size: int) -> Page:
+    def fetch(start: int, size: int) -> ListPage:
         rows: list[dict[str, Any]] = [{"id": n} for n in range(start + 1, min(start + size, 25) + 1)]
-        return Page(rows=rows, total=None if start else 25)
+        return ListPage(rows=rows, total=None if start else 25)
 
     assert len(listing(fetch).read()) == 25
 
@@ -105,9 +105,9 @@ def test_a_total_on_the_first_page_only_is_enough() -> None:
 def test_an_absurd_total_is_refused_at_once() -> None:
     reads: list[int] = []
 
-    def fetch(start: int, _size: int) -> Page:
+    def fetch(start: int, _size: int) -> ListPage:
         reads.append(start)
-        return Page(rows=[{"id": 1}], total=MAX_ROWS + 1)
+        return ListPage(rows=[{"id": 1}], total=MAX_ROWS + 1)
 
     with pytest.raises(IncompleteRead, match="believable"):
         listing(fetch).read()
@@ -116,7 +116,7 @@ def test_an_absurd_total_is_refused_at_once() -> None:
 
 def test_a_list_without_end_is_refused() -> None:
     with pytest.raises(IncompleteRead, match="does not end"):
-        listing(lambda start, size: Page(rows=[{"id": start + n + 1} for n in range(size)], total=None)).read()
+        listing(lambda start, size: ListPage(rows=[{"id": start + n + 1} for n in range(size)], total=None)).read()
 
 
 @pytest.mark.parametrize("number", [None, 0, -1, "1", 2.5, True])
@@ -135,16 +135,16 @@ def test_invoices_have_negative_ids_but_never_zero(number: int, *, good: bool) -
 
 
 def test_a_total_that_changes_is_a_moving_list_even_when_the_rows_add_up() -> None:
-    def fetch(start: int, _size: int) -> Page:
-        return Page(rows=[{"id": start + n + 1} for n in range(2)], total=5 if start else 4)
+    def fetch(start: int, _size: int) -> ListPage:
+        return ListPage(rows=[{"id": start + n + 1} for n in range(2)], total=5 if start else 4)
 
     with pytest.raises(IncompleteRead, match="4 rows, then 5"):
         listing(fetch, ask=2).read()
 
 
 def test_a_row_on_two_pages_is_a_moving_list_even_when_the_rows_add_up() -> None:
-    def fetch(start: int, _size: int) -> Page:
-        return Page(rows=[{"id": 2}, {"id": 3}] if start else [{"id": 1}, {"id": 2}], total=3)
+    def fetch(start: int, _size: int) -> ListPage:
+        return ListPage(rows=[{"id": 2}, {"id": 3}] if start else [{"id": 1}, {"id": 2}], total=3)
 
     with pytest.raises(IncompleteRead, match="twice"):
         listing(fetch, ask=2).read()
@@ -156,10 +156,10 @@ class Blinking:
     def __init__(self, *blanks: int) -> None:
         self.blanks, self.requests = blanks, 0
 
-    def fetch(self, start: int, size: int) -> Page:
+    def fetch(self, start: int, size: int) -> ListPage:
         self.requests += 1
         rows: list[dict[str, Any]] = [{"id": number} for number in range(1, 13)][start : start + size]
-        return Page(rows=[] if self.requests in self.blanks else rows, total=None)
+        return ListPage(rows=[] if self.requests in self.blanks else rows, total=None)
 
 
 @pytest.mark.parametrize("blanks", [(), (1,), (2,), (3,), (1, 4)])

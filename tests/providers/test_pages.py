@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from reconciler.errors import AnswerTooLarge, IncompleteRead
 from reconciler.http import transport
 from reconciler.providers.halopsa import PAGE_ROWS
-from reconciler.providers.listing import SMALLEST_PAGE, Page, PagedList, row_id
+from reconciler.providers.listing import SMALLEST_PAGE, ListPage, PagedList, row_id
 from tests.providers.wiring import Wiring, halo_list, licence
 
 LICENCES = "/api/SoftwareLicence"
@@ -27,14 +27,14 @@ class Capped:
         self.ids, self.ceiling, self.meaning, self.by_asked = range(1, size + 1), ceiling, meaning, by_asked
         self.asked: list[tuple[int, int]] = []
 
-    def fetch(self, start: int, size: int) -> Page:
+    def fetch(self, start: int, size: int) -> ListPage:
         self.asked.append((start, size))
         granted = min(size, self.ceiling)
         start = start if self.by_asked else start // size * granted
         rows: list[dict[str, Any]] = [{"id": number} for number in self.ids[start : start + granted]]
         total = {"total": len(self.ids), "rows of the page": len(rows), "0": 0, "absent": None,
                  "one too few": max(len(self.ids) - 1, 0)}[self.meaning]  # fmt: skip
-        return Page(rows=rows, total=total)
+        return ListPage(rows=rows, total=total)
 
 
 def read(capped: Any, ask: int = PAGE_ROWS, **more: Any) -> list[Any]:
@@ -95,7 +95,7 @@ def test_what_a_run_has_seen_of_counts_spares_it_the_page_more(wiring: Wiring, c
 
 def test_a_server_that_gives_its_first_page_again_is_not_believed() -> None:
     class Repeating(Capped):
-        def fetch(self, start: int, size: int) -> Page:
+        def fetch(self, start: int, size: int) -> ListPage:
             return super().fetch(0 * start, size)
 
     with pytest.raises(IncompleteRead, match="repeats itself"):
@@ -103,10 +103,10 @@ def test_a_server_that_gives_its_first_page_again_is_not_believed() -> None:
 
 
 def test_a_count_that_grows_while_the_list_is_read_means_that_it_moved() -> None:
-    answers = [Page(rows=[{"id": 1}], total=1), *(Page(rows=[], total=2) for _ in range(9))]
+    answers = [ListPage(rows=[{"id": 1}], total=1), *(ListPage(rows=[], total=2) for _ in range(9))]
 
     class Growing:
-        def fetch(self, start: int, _size: int) -> Page:
+        def fetch(self, start: int, _size: int) -> ListPage:
             return answers[0] if start == 0 else answers[1]
 
     with pytest.raises(IncompleteRead, match="it says 2 rows and gave 1; read 4 times"):
@@ -123,7 +123,7 @@ class Fat(Capped):
         super().__init__(size, ceiling=1_000, meaning="total")
         self.fits = fits
 
-    def fetch(self, start: int, size: int) -> Page:
+    def fetch(self, start: int, size: int) -> ListPage:
         page = super().fetch(start, size)
         if len(page.rows) > self.fits:
             raise AnswerTooLarge("more than is ever read", system="HaloPSA")
@@ -147,7 +147,7 @@ def test_ten_rows_that_are_still_too_large_are_an_error() -> None:
 
 def test_a_later_page_that_is_too_large_begins_the_list_anew() -> None:
     class FatEnd(Capped):
-        def fetch(self, start: int, size: int) -> Page:
+        def fetch(self, start: int, size: int) -> ListPage:
             page = super().fetch(start, size)
             if any(row["id"] == 150 for row in page.rows) and len(page.rows) > 40:
                 raise AnswerTooLarge("more than is ever read", system="HaloPSA")

@@ -24,7 +24,7 @@ from reconciler.providers import halo_writes
 from reconciler.providers.base import WriteRequest
 from reconciler.providers.halopsa import HaloTarget
 from reconciler.providers.infima import InfimaSource
-from reconciler.providers.listing import Page, PagedList
+from reconciler.providers.listing import ListPage, PagedList
 from reconciler.safety import counts, source, state
 from reconciler.writing import update, verdict
 from reconciler.writing.session import WriteSession
@@ -161,9 +161,9 @@ def forgiving(plant: Planter, *, repeats: bool) -> None:
 
     @plant.instead(PagedList._read_once)
     def _(original: Any, wanted: Any, ask: int) -> Any:
-        pages: list[Page] = []
+        pages: list[ListPage] = []
 
-        def fetch(start: int, size: int) -> Page:
+        def fetch(start: int, size: int) -> ListPage:
             pages.append(wanted.fetch(start, size))
             return pages[-1]
 
