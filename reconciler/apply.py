@@ -23,7 +23,7 @@ from reconciler.planning.rules import Rule
 from reconciler.writing.create import Creator
 from reconciler.writing.session import Applied, CountTarget, WriteSession, not_attempted, what_moved
 from reconciler.writing.update import set_counts, settle_moved, verify
-from reconciler.writing.verdict import ending_of
+from reconciler.writing.verdict import ending_of, planned_lines
 
 Recount = Callable[[Sequence[Change]], Mapping[MappingKey, int | None]]
 """Reads the counts of these mappings once more, completely; None where that failed."""
@@ -39,9 +39,10 @@ def apply(
 ) -> Applied:
     """Perform the plan's writes and return an outcome for every change.
 
-    With `agreed`, the rows of a saved plan, only what stands in both is performed; rows that moved are stale. After a
-    person took time to confirm, Subscriptions are listed again before the first write. Raises nothing that a server
-    or the state did: what was not done, or is not known, stands in the outcomes and in `error`.
+    With `agreed`, the rows that somebody saw, only what stands in both is performed; rows that moved are stale. After
+    a person took time to confirm, Subscriptions are listed again before the first write. Raises `StateError` where the
+    state takes no record before the first request: then nothing is sent. After that nothing that a server or the state
+    did is raised: what was not done, or is not known, stands in the outcomes and in `error`.
     """
     writes = _agreed_writes(plan, session, agreed)
     for change in plan.changes:
@@ -123,9 +124,9 @@ def _perform(
     plan: Plan, writes: tuple[Change, ...], session: WriteSession, recount: Recount, *, confirmed_by_person: bool
 ) -> ReconcilerError | None:
     error: ReconcilerError | None = None
+    _record_loss(plan, session)
+    session.state.record_ground(plan.tenant, _found_bindings(plan, session), planned_lines(writes))
     try:
-        _record_loss(plan, session)
-        session.state.record_ground(plan.tenant, _found_bindings(plan, session))
         if writes and confirmed_by_person:
             session.relist()
         _still_zero(writes, session, recount)

@@ -455,6 +455,15 @@ class Attempt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OpenRun:
+    """A run that began to write and whose end is not in the history: it is under way, or was cut off."""
+
+    run: RunId
+    journal: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
     """What the state says at the start of a run. An empty one is legal: bindings are found again by their markers.
 
@@ -471,6 +480,7 @@ class Recorded:
     given_up: MappingABC[MappingKey, tuple[SubscriptionId, ...]] = field(default_factory=dict)
     last_good_run: datetime | None = None
     falls: Falls = field(default_factory=dict)
+    open_runs: tuple[OpenRun, ...] = ()
     durable: bool = True
     damage: tuple[str, ...] = ()
     undecided: tuple[MappingKey, ...] = ()

@@ -23,19 +23,22 @@ from reconciler.model import (
     MappingKey,
     Mappings,
     Observation,
+    OpenRun,
     Recorded,
     Sighting,
+    Subscription,
     UnreadableUsers,
     UserCount,
 )
 from reconciler.plan import diff, takes_long
-from reconciler.planning.changes import Change, Outcome, Plan, PlannedRow, select
+from reconciler.planning.changes import Change, Outcome, Plan, PlannedRow, planned_rows, select
 from reconciler.planning.context import PlanOptions, RunContext
 from reconciler.planning.observation import observe
 from reconciler.planning.ours import first_sighting, sight
 from reconciler.planning.snapshot import Snapshot
 from reconciler.safety.check import check
 from reconciler.state.base import RunInfo, RunState, RunVerdict
+from reconciler.writing.recovery import recovered
 from reconciler.writing.session import Applied, WriteSession
 from reconciler.writing.verdict import cancelled, failed, verdict_of
 
@@ -91,8 +94,20 @@ def make_plan(mappings: Mappings, observation: Observation, recorded: Recorded, 
         diff(mappings, observation, recorded), mappings.limits, options.allowances, mappings.approvals, today=today
     )
     plan = select(plan, only=options.only, exclude=options.exclude)
-    told = (*recorded.damage, _overdue(recorded, observation.taken_at), takes_long(plan, mappings.settings))
+    told = (
+        *recorded.damage,
+        *map(_open_run, recorded.open_runs),
+        _overdue(recorded, observation.taken_at),
+        takes_long(plan, mappings.settings),
+    )
     return replace(plan, warnings=(*filter(None, told), *plan.warnings))
+
+
+def _open_run(run: OpenRun) -> str:
+    return (
+        f"run {run.run} of {run.since:%Y-%m-%d %H:%M} UTC began to write and has not ended: it is under way or was cut "
+        "off, and how far it came is not known. The next apply looks and takes what it wrote into the history"
+    )
 
 
 def _overdue(recorded: Recorded, now: datetime) -> str:
@@ -107,23 +122,100 @@ def _overdue(recorded: Recorded, now: datetime) -> str:
 
 
 def run_apply(job: ApplyRun) -> Finished:
-    """Carry out one apply from lock to verdict.
+    """Carry out one apply from question to verdict.
 
-    Raises `StateError` when the state cannot be had, `ApiError` when the reads fail; both are recorded as the run's
-    verdict where there is a state to record them in.
+    Raises `StateError` when the state cannot be had or takes no record before the first write, `ApiError` when the
+    reads fail; both are recorded as the run's verdict where there is a state to record them in. No lock is held while
+    a person thinks, and the run's time begins when they have answered.
     """
-    seen = _Seen(mappings=job.context.mappings)
-    with job.context.store.open_run(job.info) as state:
-        with _failure_on_record(job, state, seen, "Failed before the first write"):
-            plan, session = _plan_afresh(job, state, seen)
-            asked = job.confirm is not None and bool(plan.writes)
-            if asked and job.confirm is not None and not job.confirm(plan):
-                return _record_cancellation(job, state, plan, seen)
-        during = "Ended during the writing, the journal says after what"
-        with _failure_on_record(job, state, seen, during), job.context.writing():
-            applied = apply(plan, session, partial(recount, job.context), agreed=job.agreed, confirmed_by_person=asked)
+    context, shown = job.context, None
+    seen = _Seen(mappings=context.mappings)
+    if job.confirm is not None:
+        with _failure_recorded_alone(job, seen):
+            shown = _plan_afresh(job, context.store.read(), seen)
+            confirmed = not shown.plan.writes or job.confirm(shown.plan)
+        if not confirmed:
+            return _record_cancellation(job, shown.plan, seen)
+        context.systems.restart_time()
+    with context.store.open_run(job.info) as state:
+        with _failure_on_record(job, state, seen, _BEFORE):
+            fresh, agreed = _plan_to_perform(job, state, seen, shown)
+            _take_up_cut_off_runs(job, state, fresh)
+            _note_plan(state, fresh.plan)
+            session = WriteSession.open(context, state, job.info.id, fresh.subscriptions, fresh.listed_at)
+        plan, asked = fresh.plan, shown is not None
+        during = "Ended without its outcomes, the journal has its requests"
+        with _failure_on_record(job, state, seen, during), context.writing():
+            applied = apply(plan, session, partial(recount, context), agreed=agreed, confirmed_by_person=asked)
             seen.look_after(applied, state.recorded)
             return _record_verdict(job, state, plan, applied, seen)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Planned:
+    """A plan and what it was made from. `at` and `listed_at` are moments of the monotonic clock."""
+
+    plan: Plan
+    subscriptions: Sequence[Subscription]
+    listed_at: float
+    recorded: Recorded
+    at: float
+
+
+PLAN_IS_OLD_SECONDS = 60.0
+"""A plan that a person looked at for longer is made again before anything is written."""
+
+
+@contextmanager
+def _failure_recorded_alone(job: ApplyRun, seen: _Seen) -> Iterator[None]:
+    """What ends a run before its lock is taken leaves its cause in the history, as that of any run."""
+    try:
+        yield
+    except (ReconcilerError, KeyboardInterrupt) as error:
+        verdict = failed(job.info.id, error, when=_BEFORE, finished_at=job.context.clock.now())
+        _record_alone(job, seen.on_record(verdict))
+        raise
+
+
+_BEFORE = "Failed before the first write"
+
+
+def _plan_to_perform(
+    job: ApplyRun, state: RunState, seen: _Seen, shown: _Planned | None
+) -> tuple[_Planned, Mapping[MappingKey, PlannedRow] | None]:
+    """The plan under the lock, and the rows that somebody agreed to: what a person saw, a saved plan, or both.
+
+    What a person saw is used as it is while it is young and the state is the same; else both systems are read again,
+    and what moved is not written.
+    """
+    recorded = state.recorded
+    if shown is None:
+        return _plan_afresh(job, recorded, seen), job.agreed
+    age = job.context.clock.monotonic() - shown.at
+    if age <= PLAN_IS_OLD_SECONDS and _same_ground(recorded, shown.recorded):
+        return shown, job.agreed
+    why = f"is {age / 60:.0f} minutes old" if age > PLAN_IS_OLD_SECONDS else "was made before another run ended"
+    message = f"the plan {why}: it is made again, and only what stands in both is performed"
+    job.context.observe(Noticed(message=message))
+    rows = planned_rows(shown.plan)
+    if job.agreed is not None:
+        rows = {key: row for key, row in rows.items() if key in job.agreed}
+    return _plan_afresh(job, recorded, seen), rows
+
+
+def _same_ground(one: Recorded, other: Recorded) -> bool:
+    """Whether two readings of the state would make the same plan."""
+    return (one.tenant, one.bindings, one.attempts, one.given_up, one.undecided, one.falls) == (
+        other.tenant, other.bindings, other.attempts, other.given_up, other.undecided, other.falls,
+    )  # fmt: skip
+
+
+def _take_up_cut_off_runs(job: ApplyRun, state: RunState, fresh: _Planned) -> None:
+    """Put into the history what earlier runs wrote that were cut off, by what their journal and HaloPSA show."""
+    for cut in state.cut_off:
+        verdict = recovered(cut, fresh.subscriptions, state.recorded, by=job.info.id)
+        state.record_cut_off(cut, verdict)
+        job.context.observe(Noticed(message=f"taken into the history: run {cut.info.id}. {verdict.sentence}"))
 
 
 @dataclass(slots=True, kw_only=True)
@@ -171,24 +263,38 @@ def _failure_on_record(job: ApplyRun, state: RunState, seen: _Seen, when: str) -
         raise
 
 
-def _plan_afresh(job: ApplyRun, state: RunState, seen: _Seen) -> tuple[Plan, WriteSession]:
+def _plan_afresh(job: ApplyRun, recorded: Recorded, seen: _Seen) -> _Planned:
     """Read, compare, judge, and show what comes of it."""
     context = job.context
     listed_at = context.clock.monotonic()  # the listing is among the first reads; counting users takes long
-    observation = observe(context, state.recorded)
-    seen.look_first(observation, state.recorded)
-    plan = make_plan(context.mappings, observation, state.recorded, job.options)
+    observation = observe(context, recorded)
+    seen.look_first(observation, recorded)
+    plan = make_plan(context.mappings, observation, recorded, job.options)
     if job.check_fresh is not None:
         job.check_fresh(plan)
-    _note_plan(state, plan)
     job.show(plan)
-    return plan, WriteSession.open(context, state, job.info.id, observation.subscriptions, listed_at)
+    return _Planned(
+        plan=plan,
+        subscriptions=observation.subscriptions,
+        listed_at=listed_at,
+        recorded=recorded,
+        at=context.clock.monotonic(),
+    )
 
 
-def _record_cancellation(job: ApplyRun, state: RunState, plan: Plan, seen: _Seen) -> Finished:
+def _record_cancellation(job: ApplyRun, plan: Plan, seen: _Seen) -> Finished:
     verdict = seen.on_record(cancelled(job.info.id, plan, finished_at=job.context.clock.now()))
-    state.finish(verdict)
+    _record_alone(job, verdict)
     return Finished(plan=plan, applied=Applied(outcomes={}), verdict=verdict, confirmed=False)
+
+
+def _record_alone(job: ApplyRun, verdict: RunVerdict) -> None:
+    """Record a run that wrote nothing and held no lock; that it cannot be recorded hurts nobody, and is told."""
+    try:
+        with job.context.store.open_run(job.info) as state:
+            state.finish(verdict)
+    except StateError as error:
+        job.context.observe(Noticed(message=f"this run is not in the history: {error.message}"))
 
 
 def _record_verdict(job: ApplyRun, state: RunState, plan: Plan, applied: Applied, seen: _Seen) -> Finished:

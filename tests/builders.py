@@ -90,6 +90,7 @@ class FakeSystems:
     source: Any = None
     target: Any = None
     halo_url: str = TENANT.halo_url
+    restart_time: Any = bool
 
 
 def build_context(source: Any = None, target: Any = None, **members: Any) -> RunContext:

@@ -37,7 +37,7 @@ from reconciler.providers.base import (
     WriteRequest,
 )
 from reconciler.simulator.clock import VirtualClock
-from reconciler.state.base import Intent, IntentResult, RunVerdict
+from reconciler.state.base import CutOffRun, HistoryChange, Intent, IntentResult, RunVerdict
 from reconciler.state.document import (
     StateDocument,
     add_bindings,
@@ -212,7 +212,17 @@ class FakeState:
     def recorded(self) -> Recorded:
         return self.document.recorded(durable=self.durable)
 
-    def record_ground(self, tenant: Tenant, bindings: Sequence[Binding]) -> None:
+    cut_off: tuple[CutOffRun, ...] = ()
+
+    def record_cut_off(self, cut: CutOffRun, verdict: RunVerdict) -> None:
+        self._called("record_cut_off", (cut, verdict))
+
+    def record_ground(
+        self,
+        tenant: Tenant,
+        bindings: Sequence[Binding],
+        planned: Sequence[HistoryChange] = (),
+    ) -> None:
         self._called("record_ground", tenant)
         self.document = replace(self.document, tenant=tenant)
         self.record_bindings(bindings)

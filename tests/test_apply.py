@@ -372,13 +372,21 @@ def test_the_tenant_is_recorded_before_the_first_write() -> None:
 # --- what goes wrong around the writes -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("call", [("record_ground", 1), ("record_bindings", 1), ("intend", 1)])
-def test_a_record_that_cannot_be_written_stops_the_run_before_the_request(call: tuple[str, int]) -> None:
+@pytest.mark.parametrize("call", [("record_ground", 1), ("record_bindings", 1)])
+def test_a_state_that_takes_no_record_before_the_first_request_is_an_error(call: tuple[str, int]) -> None:
     stage = scene(1)
     stage.state.failing = {call}
+    with pytest.raises(StateError, match=f"the disk is full at {call[0]}"):
+        stage.apply(build_plan(update()))
+    assert stage.target.sent == []
+
+
+def test_an_intent_that_cannot_be_written_stops_the_run_before_the_request() -> None:
+    stage = scene(1)
+    stage.state.failing = {("intend", 1)}
     applied = stage.apply(build_plan(update()))
     assert (stage.target.sent, outcomes(applied)) == ([], {"a": "failed"})
-    assert message_of(applied, "a") == f"not attempted: the disk is full at {call[0]}"
+    assert message_of(applied, "a") == "not attempted: the disk is full at intend"
     assert applied.outcomes[A].subscription_id == 1
     assert isinstance(applied.error, StateError)
 

@@ -255,13 +255,13 @@ def test_the_second_run_writes_nothing() -> None:
     assert len(night.target.sent) == 1
 
 
-def test_the_plan_is_noted_before_it_is_shown() -> None:
+def test_the_plan_is_noted_once_it_is_shown() -> None:
     night = Night()
     night.apply(
         PlanOptions(allowances=(Allowance(rule=Rule.DECREASE, reason="ticket", key="infima-101"),)),
         show=lambda _plan: night.order.append(f"shown after {night.state.calls['note']}"),
     )
-    assert night.order[0] == "shown after 1"
+    assert night.order[0] == "shown after 0"
     [(kind, facts)] = night.state.steps("note")
     assert (kind, facts) == (
         "plan",
@@ -450,7 +450,7 @@ def test_a_break_in_the_middle_of_the_writing_does_not_say_that_nothing_was_writ
     with pytest.raises(KeyboardInterrupt):
         night.apply()
     [verdict] = night.state.verdicts
-    assert verdict.sentence == "Ended during the writing, the journal says after what: interrupted"
+    assert verdict.sentence == "Ended without its outcomes, the journal has its requests: interrupted"
 
 
 def test_a_failure_that_cannot_be_recorded_hides_nothing() -> None:

@@ -198,7 +198,7 @@ def check_state(recorded: Recorded, location: str, tenant: Tenant | None, *, unf
     if unfinished:
         fix = "If none is running now, the next apply heals what they left."
         return look(name, f"{location}: {unfinished} runs without an end, crashed or under way", fix)
-    return ok(name, f"{location}: {len(recorded.bindings)} bindings")
+    return ok(name, f"{location}: {len(recorded.bindings)} bindings; a write was tried")
 
 
 def check_last_run(recorded: Recorded, now: datetime) -> Check:

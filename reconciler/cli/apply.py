@@ -28,6 +28,7 @@ from reconciler.planning.changes import Plan
 from reconciler.planning.context import PlanOptions
 from reconciler.render.terminal import render_outcome
 from reconciler.run import ApplyRun, Finished, run_apply
+from reconciler.state.spelling import to_line
 
 MAX_PLAN_AGE_HOURS = 24
 CLOCK_SKEW_HOURS = 1
@@ -172,7 +173,11 @@ def _report(finished: Finished, shown: PlanJson, options: CommonOptions, output:
         say("\n" + render_outcome(document, **terminal_style(options)))
     error = finished.applied.error
     if error is not None:
-        tell(f"Error: {error.message}")
+        if output == "json" or error.message not in {finished.applied.halted, finished.record_missing}:
+            tell(f"Error: {error.message}")  # as text it stands above, once
         if error.hint:
             tell(f"  {error.hint}")
+    if finished.record_missing:
+        tell("The record of this run, which the state did not take:")
+        tell(to_line(finished.verdict))
     return finished.verdict.exit_code

@@ -256,6 +256,7 @@ class _Visit:
     def _read_state(self) -> tuple[Recorded, str, int]:
         store = open_store(self.options)
         recorded = store.read()
+        store.prove_writable()
         return recorded, store.location, len(store.history.unfinished())
 
 

@@ -342,6 +342,21 @@ def summarise(changes: Iterable[Change]) -> Summary:
     )
 
 
+def planned_rows(plan: Plan) -> dict[MappingKey, PlannedRow]:
+    """The writes of a plan as somebody saw and agreed to them."""
+    return {
+        change.key: PlannedRow(
+            key=change.key,
+            action=change.action,
+            subscription_id=change.before.id if change.before else None,
+            before=change.before.count if change.before else None,
+            after=change.after.count,
+            customer_id=change.after.customer_id,
+        )
+        for change in plan.writes
+    }
+
+
 def select(plan: Plan, *, only: Iterable[MappingKey] = (), exclude: Iterable[MappingKey] = ()) -> Plan:
     """Keep the changes that --only and --exclude name. Rules were checked on the whole plan before."""
     wanted, unwanted = set(only), set(exclude)

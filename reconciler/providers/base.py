@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Protocol
@@ -173,4 +173,9 @@ class Systems(Protocol):
     @property
     def halo_url(self) -> str:
         """Where HaloPSA is."""
+        ...
+
+    @property
+    def restart_time(self) -> Callable[[], None]:
+        """Lets the run's total time begin anew: after a person took theirs to answer."""
         ...

@@ -25,13 +25,17 @@ from reconciler.providers.pool import ReadPool
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConnectedSystems:
-    """The two systems of one run. `hide` takes every secret that this run knows out of a text."""
+    """The two systems of one run. `hide` takes every secret that this run knows out of a text.
+
+    `restart_time` lets the run's total time begin anew: after a person took theirs to answer.
+    """
 
     source: InfimaSource
     target: HaloTarget
     halo_url: str
     hide: Callable[[str], str] = field(repr=False)
     close: Callable[[], None] = field(repr=False)
+    restart_time: Callable[[], None] = field(repr=False)
 
     def __enter__(self) -> Self:
         return self
@@ -58,8 +62,9 @@ def connect(
     `run_timeout_minutes` from now. `transport_factory` gives the transport for an origin ("https://host[:port]") and
     is how tests put the simulator in the place of the network.
     """
+    whole = settings.run_timeout_minutes * 60
     if deadline is None:
-        deadline = clock.monotonic() + settings.run_timeout_minutes * 60
+        deadline = clock.monotonic() + whole
     patience = Deadline(clock=clock, observer=observer, deadline=deadline)
     redactor = Redactor()
     halo, infima = credentials.halo, credentials.infima
@@ -79,6 +84,9 @@ def connect(
     )  # fmt: skip
     token = HaloToken(credentials=halo, transport=to_halo, clock=clock, redactor=redactor)
 
+    def restart_time() -> None:
+        patience.deadline = clock.monotonic() + whole
+
     def close() -> None:
         patience.stop()
         pool.close()
@@ -96,4 +104,5 @@ def connect(
         halo_url=str(halo.url),
         hide=redactor.hide,
         close=close,
+        restart_time=restart_time,
     )  # fmt: skip

@@ -108,7 +108,8 @@ class RunVerdict:
     quantity; `snapshot` every mapping's (key -> live quantity) for the month's full record, empty where the run was
     about some of them only, and `prices` HaloPSA's unit prices for the same record. `decision` marks a person's word
     about one binding (adopt, resolve): it read no counts, so its sums of users are 0 and it never counts as a good
-    run. `whole` is false for a run that was refused, or that --only or --exclude kept to a part.
+    run. `whole` is false for a run that was refused, or that --only or --exclude kept to a part. `recovered_by` is the
+    run that wrote this record for one which was cut off before it could.
     `sightings` are the run's complete listings of what is ours, the one that it planned from and the last one after its
     writes, as far as it came, also of what it was not about; None in the history of versions that kept none.
     """
@@ -123,6 +124,7 @@ class RunVerdict:
     snapshot: Mapping[MappingKey, int]
     decision: bool = False
     whole: bool = True
+    recovered_by: str = ""
     prices: Mapping[MappingKey, UnitPrice] = field(default_factory=dict)
     sightings: tuple[Sighting, ...] | None = None
 
@@ -133,6 +135,23 @@ class RunVerdict:
         A hold waits for a person and says so every night; it does not make the night a bad one.
         """
         return self.exit_code in {ExitCode.DONE, ExitCode.HELD} and self.whole and not self.decision
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CutOffRun:
+    """An earlier run that began to write and whose record is not in the history, as its journal tells of it.
+
+    `changes` are those it was about to write, `sent` the keys of its journaled requests: a journal of which only the
+    beginning was kept may lack some. `last_at` is the time of its last record. `verdict` is how it said that it ended,
+    where only the record of it is missing.
+    """
+
+    info: RunInfo
+    journal: str
+    changes: tuple[HistoryChange, ...]
+    sent: frozenset[MappingKey]
+    last_at: datetime
+    verdict: str = ""
 
 
 class RunState(Protocol):
@@ -147,8 +166,21 @@ class RunState(Protocol):
         """What the state says now, own records included."""
         ...
 
-    def record_ground(self, tenant: Tenant, bindings: Sequence[Binding]) -> None:
-        """Write down which two systems this state belongs to, and bindings as `record_bindings` does, in one step."""
+    @property
+    def cut_off(self) -> tuple[CutOffRun, ...]:
+        """Earlier runs that wrote and did not come to their record, oldest first."""
+        ...
+
+    def record_cut_off(self, cut: CutOffRun, verdict: RunVerdict) -> None:
+        """Put into the history what an earlier run did that could not record it."""
+        ...
+
+    def record_ground(self, tenant: Tenant, bindings: Sequence[Binding], planned: Sequence[HistoryChange] = ()) -> None:
+        """Write down which two systems this state belongs to, and bindings as `record_bindings` does, in one step.
+
+        `planned` are the changes that this run is about to write. With any, the state is really written, so that it
+        is known to take records before the first request leaves, and so that a later run learns of this one.
+        """
         ...
 
     def record_loss(self, undecided: Sequence[MappingKey], decided: Sequence[MappingKey]) -> None:
@@ -232,6 +264,10 @@ class StateStore(Protocol):
 
     def read(self) -> Recorded:
         """What is recorded, without taking any lock; an empty `Recorded` where nothing was recorded yet."""
+        ...
+
+    def prove_writable(self) -> None:
+        """Really write something and leave nothing of it that means anything. Raises `StateError`."""
         ...
 
     def open_run(self, info: RunInfo) -> AbstractContextManager[RunState]:

@@ -32,6 +32,7 @@ from reconciler.state.spelling import format_time
 RUN_LOCK = "run.lock"
 HOLDER_FILE = "run.holder"
 CHANGE_LOCK = "change.lock"
+PROBE_FILE = "doctor.probe"
 CHANGE_LOCK_SECONDS = 30.0
 """How long a change waits for another process's change, which takes milliseconds unless the disk hangs."""
 
@@ -62,6 +63,11 @@ class DirectoryState:
 
     def read(self) -> Recorded:
         return recorded_in(_read_document(self._directory), self._directory, durable=self._durable)
+
+    def prove_writable(self) -> None:
+        self._directory.prepare()
+        self._directory.replace(PROBE_FILE, b"reconciler doctor tried whether this directory can be written\n")
+        self._directory.remove(PROBE_FILE)
 
     def open_run(self, info: RunInfo) -> AbstractContextManager[RunState]:
         return self._open_run(info)
@@ -123,9 +129,6 @@ class _DirectoryKeeper:
             self._directory.replace(STATE_FILE, written)
         self._document, self._written, self._expected = edit.document, written, True
         return edit.answer
-
-    def check_writable(self) -> None:
-        """The intent's own fsync tells: it goes to the same disk."""
 
     @contextmanager
     def _change_lock(self) -> Iterator[None]:

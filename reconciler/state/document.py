@@ -21,6 +21,7 @@ from reconciler.model import (
     Binding,
     Falls,
     MappingKey,
+    OpenRun,
     Recorded,
     SubscriptionId,
     Tenant,
@@ -53,6 +54,7 @@ class StateDocument:
     undecided: tuple[MappingKey, ...] = ()
     last_good_run: datetime | None = None
     falls: Falls = field(default_factory=dict)
+    open_runs: tuple[OpenRun, ...] = ()
     journal: ChainHead | None = None
     history: ChainHead | None = None
 

@@ -34,7 +34,7 @@ from reconciler.state.gitcommand import NETWORK_SECONDS, Git, GitAnswer, choose_
 from reconciler.state.gitfiles import CommitFiles, Overlay, write_commit
 from reconciler.state.history import HISTORY_FOLDER, History
 from reconciler.state.journal import JOURNAL_FOLDER, Journal
-from reconciler.state.recording import Step, record_run, recorded_in
+from reconciler.state.recording import Edit, Step, record_run, recorded_in
 from reconciler.state.spelling import format_time
 
 DEFAULT_BRANCH = "reconciler-state"
@@ -97,6 +97,14 @@ class GitState:
         branch = self._state_branch()
         branch.fetch_to_read()
         return recorded_in(branch.document, Overlay(branch.files, self._local()), durable=True)
+
+    def prove_writable(self) -> None:
+        """Push a commit that changes nothing: what a ruleset says to a dry run is not what it says to a push."""
+        branch, local = self._state_branch(), self._local()
+        branch.fetch()
+        local.prepare()
+        keeper = _GitKeeper(branch, local, self._clock)
+        keeper.update(lambda document, _: Edit(document=document, answer=None), message="Doctor: a write was tried")
 
     def open_run(self, info: RunInfo) -> AbstractContextManager[RunState]:
         return self._open_run(info)
@@ -223,15 +231,13 @@ class StateBranch:
                 ),
             )
 
-    def push(self, commit: str, *, dry_run: bool = False) -> str:
+    def push(self, commit: str) -> str:
         """Push without force; return what went wrong, or nothing at all when the remote took it."""
-        options = ["--dry-run"] if dry_run else []
         try:
             answer = self.git.run(
                 "push",
                 "--porcelain",
                 "--no-verify",
-                *options,
                 self._remote,
                 f"{commit}:{self._head}",
                 seconds=NETWORK_SECONDS,
@@ -239,9 +245,8 @@ class StateBranch:
         except StateError as exc:  # it took too long: it may have arrived all the same
             return exc.message
         if answer.ok:
-            if not dry_run:
-                self.tip = commit
-                self.git.run("update-ref", self._kept, commit)  # only a memory: the next fetch sets it, too
+            self.tip = commit
+            self.git.run("update-ref", self._kept, commit)  # only a memory: the next fetch sets it, too
             return ""
         refused = b"\n".join(line for line in answer.output.splitlines() if line.startswith(b"!"))
         return " / ".join(filter(None, [clean(refused), answer.complaint])) or f"exit code {answer.code}"
@@ -254,12 +259,11 @@ class StateBranch:
 class _GitKeeper:
     """`Keeper` for one run on a branch."""
 
-    _journal: Journal  # from `started` on
-
     def __init__(self, branch: StateBranch, local: PrivateDirectory, clock: Clock) -> None:
         self._branch = branch
         self._local = local
         self._clock = clock
+        self._journal: Journal | None = None  # from `started` on
         self._document = branch.document
         self._identity = branch.git.identity()
 
@@ -303,19 +307,6 @@ class _GitKeeper:
             hint="May the job push there (in CI: `contents: write`)? Is the branch protected?",
         )
 
-    def check_writable(self) -> None:
-        """Ask the remote for the right to push before the first write, not after the last."""
-        commit = self._branch.tip or self._commit({}, "Check")
-        if refused := self._branch.push(commit, dry_run=True):
-            # Somebody else's push since our fetch refuses an old tip, which says nothing of our right to push.
-            self._fetch_after(refused)
-            if self._branch.tip in (None, commit):
-                raise StateError(
-                    f"The state branch {self._branch.name} cannot be pushed to: {refused}",
-                    hint="In CI the job needs `contents: write`; on a laptop see that `git push` works.",
-                )
-            self._document = self._branch.document
-
     def forget_pushed_journals(self) -> None:
         """Remove the local journals that the branch holds as they are."""
         pushed = self._branch.files
@@ -331,7 +322,7 @@ class _GitKeeper:
             content = self._local.read(name) or b""
             if content.startswith(pushed.read(name) or b""):
                 found[name] = content
-        return {**found, self._journal.name: self._journal.content}
+        return found if self._journal is None else {**found, self._journal.name: self._journal.content}
 
     def _commit(self, files: Mapping[str, bytes], message: str) -> str:
         with tempfile.TemporaryDirectory(dir=self._local.root, prefix=".index-") as folder:

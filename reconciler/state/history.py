@@ -62,7 +62,7 @@ class MonthRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnfinishedRun:
-    """A run whose journal holds no verdict: it crashed, or it is under way."""
+    """A run of which the history has no record: it was cut off, or it is under way."""
 
     run: RunId
     file: str
@@ -112,11 +112,11 @@ class History:
         return tuple(_snapshot(record) for record in self._records() if record.kind == "snapshot")
 
     def unfinished(self) -> tuple[UnfinishedRun, ...]:
-        """Runs without a verdict, oldest first, each with the requests whose outcome is unknown."""
-        found = []
+        """Runs that the history does not have, oldest first, each with the requests whose outcome is unknown."""
+        found, recorded = [], {record.run for record in self._records()}
         for name in self._files.names(JOURNAL_FOLDER):
             reading = read_records(self._files.read(name) or b"")
-            if reading.records and not any(record.kind == "verdict" for record in reading.records):
+            if reading.records and reading.records[0].run not in recorded:
                 first = reading.records[0]
                 found.append(
                     UnfinishedRun(
@@ -154,7 +154,7 @@ def append_history(
     seq, prev = (newest.seq, newest.hash) if newest else (0, GENESIS)
     if head is not None and head.seq > seq:
         seq, prev = head.seq, head.hash
-    if any(record.kind == "run" and record.run == verdict.run for record in here):
+    if any(record.kind == "run" and record.run == verdict.run and _same_word(record, verdict) for record in here):
         return name, content, ChainHead(file=name, seq=seq, hash=prev)
     news = None if verdict.sightings is None else news_in(verdict.sightings, told_by(_since_full_record(files)))
     additions = [("run", _run_facts(info, replace(verdict, sightings=news)))]
@@ -181,6 +181,11 @@ def _since_full_record(files: StateFiles) -> list[Record]:
     found.sort(key=lambda record: record.seq)
     full = max((i for i, record in enumerate(found) if record.facts.get("rows")), default=0)
     return found[full:]
+
+
+def _same_word(record: Record, verdict: RunVerdict) -> bool:
+    """False for a run that another one took for cut off, and that comes to its end after all: both are kept."""
+    return bool(verdict.recovered_by) or not record.facts.get("recovered_by")
 
 
 def verify_history(files: StateFiles, head: ChainHead | None) -> tuple[Finding, ...]:

@@ -13,13 +13,15 @@ from typing import Generic, Protocol, TypeVar
 
 from reconciler.clock import Clock
 from reconciler.errors import StateConflict, StateError
-from reconciler.model import Attempt, Binding, Falls, Json, MappingKey, Recorded, SubscriptionId, Tenant
+from reconciler.model import Attempt, Binding, Falls, Json, MappingKey, OpenRun, Recorded, SubscriptionId, Tenant
 from reconciler.state import document as changes
-from reconciler.state.base import Intent, IntentResult, RunInfo, RunVerdict
+from reconciler.state.base import CutOffRun, HistoryChange, Intent, IntentResult, RunInfo, RunVerdict
+from reconciler.state.cut_off import read_cut_off
 from reconciler.state.document import ChainHead, StateDocument
 from reconciler.state.files import PrivateDirectory, StateFiles
 from reconciler.state.history import append_history, info_facts, verdict_facts
 from reconciler.state.journal import GENESIS, JOURNAL_FOLDER, Journal, intent_facts, journal_name, read_records
+from reconciler.state.spelling import plain
 
 T = TypeVar("T")
 
@@ -63,10 +65,6 @@ class Keeper(Protocol):
         """Apply a step to the newest state, durably, as one compare-and-set; return its answer."""
         ...
 
-    def check_writable(self) -> None:
-        """Raise `StateError` when an update would surely fail."""
-        ...
-
 
 class RecordedRun:
     """`RunState` over a keeper. Records are journaled on the local disk first; then the state changes."""
@@ -79,8 +77,9 @@ class RecordedRun:
         self._info = info
         self._durable = durable
         self._damage = damage
-        self._updated = False
+        self._updates = 0
         self._wrote = False
+        self._open: tuple[OpenRun, ...] = ()
         self._one_at_a_time = threading.Lock()
         self.ended = False
         self.finished = False
@@ -92,9 +91,35 @@ class RecordedRun:
     @property
     def worth_keeping(self) -> bool:
         """True once the run did something that a later reader must learn of."""
-        return self._updated or self._wrote
+        return bool(self._updates) or self._wrote
 
-    def record_ground(self, tenant: Tenant, bindings: Sequence[Binding]) -> None:
+    @property
+    def cut_off(self) -> tuple[CutOffRun, ...]:
+        open_runs = self._keeper.document.open_runs
+        return tuple(read_cut_off(one, self._keeper.files) for one in open_runs if one.run != self._info.id)
+
+    def record_cut_off(self, cut: CutOffRun, verdict: RunVerdict) -> None:
+        self._journal.append("cut-off-run", {"of": cut.info.id, "sentence": verdict.sentence})
+
+        def step(document: StateDocument, files: StateFiles) -> Edit[None]:
+            name, content, head = append_history(files, document.history, cut.info, verdict)
+            left = tuple(one for one in document.open_runs if one.run != cut.info.id)
+            told = replace(self._stamped(document), history=head, open_runs=left)
+            return Edit(document=told, answer=None, files={name: content})
+
+        self._update(step, f"Run {cut.info.id} was cut off: {verdict.sentence}")
+
+    def record_ground(self, tenant: Tenant, bindings: Sequence[Binding], planned: Sequence[HistoryChange] = ()) -> None:
+        updates = self._updates
+        if planned:
+            self._journal.append("writing", {"changes": plain(planned)})
+            head = self._journal.head
+            self._open = (OpenRun(run=self._info.id, journal=head.file, since=self._info.started_at),)
+        self._record_ground(tenant, bindings)
+        if planned and self._updates == updates:
+            self._touch(f"About to write: {_some([change.key for change in planned])}")
+
+    def _record_ground(self, tenant: Tenant, bindings: Sequence[Binding]) -> None:
         if self._keeper.document.tenant == tenant:
             self.record_bindings(bindings)
             return
@@ -202,8 +227,8 @@ class RecordedRun:
         )
 
     def intend(self, intent: Intent) -> None:
-        if not self.worth_keeping:
-            self._keeper.check_writable()
+        if not self._updates:  # a real write: a remote or a disk that refuses it has to be known before the request
+            self._touch("About to write")
         self._journal.append("intent", intent_facts(intent))
         self._wrote = True
 
@@ -221,7 +246,9 @@ class RecordedRun:
         def step(document: StateDocument, files: StateFiles) -> Edit[None]:
             name, content, head = append_history(files, document.history, self._info, verdict)
             good = verdict.finished_at if verdict.good else document.last_good_run
-            ended = replace(self._stamped(document), history=head, last_good_run=good)
+            left = tuple(one for one in document.open_runs if one.run != self._info.id)
+            stamped = replace(document, journal=self._journal.head)
+            ended = replace(stamped, history=head, last_good_run=good, open_runs=left)
             ended = changes.remember_falls(ended, falls or {})
             return Edit(document=ended, answer=None, files={name: content})
 
@@ -232,10 +259,7 @@ class RecordedRun:
         """Say in the journal that the run ends without a verdict, and keep what it did."""
         self._journal.append("ended-without-verdict", {"reason": reason})
         if self.worth_keeping:
-            self._update(
-                lambda document, _: Edit(document=self._stamped(document), answer=None),
-                f"Run {self._info.id} ended without a verdict",
-            )
+            self._touch(f"Run {self._info.id} ended without a verdict")
 
     def _change(
         self, kind: str, facts: Mapping[str, Json], change: Callable[[StateDocument], StateDocument], message: str
@@ -250,8 +274,12 @@ class RecordedRun:
     def _update(self, step: Step[T], message: str) -> T:
         with self._one_at_a_time:
             answer = self._keeper.update(step, message=message)
-            self._updated = True
+            self._updates += 1
         return answer
+
+    def _touch(self, message: str) -> None:
+        """Write the state as it is, with this journal's end in it."""
+        self._update(lambda document, _: Edit(document=self._stamped(document), answer=None), message)
 
     def _ours(self, attempts: Sequence[Attempt]) -> frozenset[MappingKey]:
         """The keys whose attempt stands under our nonce: the last word where a backend's answer was ambiguous."""
@@ -259,7 +287,8 @@ class RecordedRun:
         return frozenset(row.key for row in attempts if row.key in standing and standing[row.key].nonce == row.nonce)
 
     def _stamped(self, document: StateDocument) -> StateDocument:
-        return replace(document, journal=self._journal.head)
+        others = tuple(one for one in document.open_runs if one not in self._open)
+        return replace(document, journal=self._journal.head, open_runs=(*others, *self._open))
 
 
 @contextmanager

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from reconciler.errors import ExitCode, Interrupted, ReconcilerError, StateError
@@ -140,6 +141,16 @@ def _withheld_by(plan: Plan, change: Change, settled: Settled) -> str:
         return ""
     rules = [change.hold] if change.hold is not None else plan.refusals
     return next((str(one.rule) for one in rules), "")
+
+
+def planned_lines(writes: Iterable[Change]) -> tuple[HistoryChange, ...]:
+    """The history's lines of what a run is about to write, before anything is known of it."""
+    unknown = Settled(outcome=Outcome.UNKNOWN)
+    return tuple(replace(_history_line(change, _at(change, unknown), ""), after=None) for change in writes)
+
+
+def _at(change: Change, settled: Settled) -> Settled:
+    return replace(settled, subscription_id=change.before.id if change.before else None)
 
 
 def _history_line(change: Change, settled: Settled, held_by: str) -> HistoryChange:

@@ -255,8 +255,9 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="looks up open files in /proc")
 def test_intent_is_on_disk_before_the_call_returns(store: DirectoryState, calls: list[str]) -> None:
     with store.open_run(run_info()) as run:
-        calls.clear()
         run.intend(intent(1))
+        calls.clear()
+        run.intend(intent(2))
         assert calls == ["write 20261122T051703Z-r1.jsonl", "fsync 20261122T051703Z-r1.jsonl"]
 
 
@@ -272,6 +273,8 @@ def test_state_is_on_disk_before_it_takes_the_old_ones_place_and_the_name_after(
 
 def test_nothing_is_appended_behind_a_failed_write(store: DirectoryState, disk: FailingDisk) -> None:
     with store.open_run(run_info()) as run:
+        run.note("first", {})
+        run.record_bindings([binding("acme", 9001)])
         disk.left = 0
         with pytest.raises(StateError, match="No space left"):
             run.intend(intent(1))

@@ -252,7 +252,7 @@ def test_missing_right_to_push_stops_the_first_write(state: GitState, work: Path
         with state.open_run(run_info()) as run:
             run.intend(intent(1))
 
-    with pytest.raises(StateError, match="cannot be pushed to"):
+    with pytest.raises(StateError, match="did not take our commit"):
         write()
 
 
@@ -268,8 +268,10 @@ def test_right_to_push_is_asked_anew_when_the_branch_moved(state: GitState, else
 
 def test_first_write_to_a_branch_that_is_not_there_yet_is_permitted(state: GitState, elsewhere: GitState) -> None:
     with state.open_run(run_info()) as run:
-        run.intend(intent(1))
         assert elsewhere.read() == Recorded()
+        run.intend(intent(1))
+        assert elsewhere.read().bindings == {}  # and the branch is there: it took a real push before the request
+        assert "reconciler-state" in state.location
 
 
 def test_branch_that_keeps_moving_is_followed_only_so_long(
@@ -671,3 +673,14 @@ def test_git_is_asked_no_questions(work: Path, git_environ: dict[str, str]) -> N
     answer = gitcommand.Git(work, git_environ).run("-c", "alias.look=!env", "look")
 
     assert "GIT_TERMINAL_PROMPT=0" in answer.text.splitlines()
+
+
+def test_a_real_push_is_tried_not_a_dry_run(state: GitState, elsewhere: GitState, remote: Path) -> None:
+    """A ruleset on the branch says yes to a dry run and no to the push."""
+    state.prove_writable()
+    assert elsewhere.read().bindings == {}
+    hook = remote / "hooks" / "pre-receive"
+    hook.write_text("#!/bin/sh\necho 'the ruleset says no' >&2\nexit 1\n")
+    hook.chmod(0o755)
+    with pytest.raises(StateError, match="did not take our commit"):
+        state.prove_writable()

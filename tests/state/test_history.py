@@ -223,8 +223,10 @@ def test_damaged_state_is_said_instead_of_verified(root: Path, store: DirectoryS
 
 
 def test_crashed_run_is_listed_with_its_unknown_requests(root: Path, store: DirectoryState) -> None:
-    night(store, "r4", 16 * DAY)
-    name = journal_name(run_info("r4", started_at=START + 16 * DAY))
+    begun = run_info("r4", started_at=START + 16 * DAY)
+    name = journal_name(begun)
+    with store.open_run(begun) as run:
+        run.intend(intent(1))
     lines = (root / name).read_bytes().splitlines(keepends=True)
     (root / name).write_bytes(b"".join(lines[:2]) + lines[2][:20])
 

@@ -6,6 +6,7 @@ import errno
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -18,7 +19,7 @@ from reconciler.simulator.records import Actor, Endpoint, Mutation, RequestRecor
 from reconciler.simulator.world import World
 from reconciler.state.directory import DirectoryState
 from reconciler.state.history import PastRun
-from tests.stage import TEMPLATE
+from tests.stage import TEMPLATE, remember_markers
 from tests.truth.scene import Answer, Fate, Scene
 
 SHOWS_OTHERWISE = {
@@ -44,17 +45,20 @@ class Own:
 class Night:
     """One run with everything it said, and what the world says of it.
 
-    `before` and `after` are the quantities by key, None where there is no Subscription. `posts` are the mutating
-    requests that HaloPSA received of this run, `mutations` what came of them. `texts` has each drawing by name.
+    `before` and `after` are the quantities by key, None where there is no Subscription, `ids` the keys by id. `posts`
+    are the mutating requests that HaloPSA received of this run, `mutations` what came of them. `texts` has each drawing
+    by name.
     """
 
     number: int
+    started_at: datetime
     story: str
     answer: Answer
     partial: bool
     before: dict[str, int | None]
     after: dict[str, int | None]
     counts: dict[str, int]
+    ids: dict[int, str]
     posts: list[RequestRecord]
     mutations: list[Mutation]
     touched: frozenset[str]
@@ -115,6 +119,7 @@ def furnish(folder: Path, seed: int) -> History:
             lines.append(f"    subscription_id: {adopted}")
         own.append(Own(key=key, client=client, customer=customer, adopted=adopted))
     (folder / "mappings.yaml").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    remember_markers(world, folder / ".reconciler")
     return History(seed=seed, scene=Scene(world, folder, rng), own=own)
 
 
@@ -169,27 +174,30 @@ def play(history: History, nights: int, judge: Callable[[History, Night], None])
     for number in range(1, nights + 1):
         a_day_passes(history)
         story, fate = draw_fate(history.scene.rng)
-        judge(history, one_night(history, number, story, fate))
+        history.nights.append(one_night(history, number, story, fate))
+        judge(history, history.nights[-1])
     history.scene.clock.sleep(90_000.0)
-    judge(history, one_night(history, nights + 1, "nothing", Fate()))
+    history.nights.append(one_night(history, nights + 1, "nothing", Fate(), partial=False))
+    judge(history, history.nights[-1])
     history.recorded = DirectoryState(history.scene.state_folder(), clock=history.scene.clock).history.runs()
 
 
-def one_night(history: History, number: int, story: str, fate: Fate) -> Night:
+def one_night(history: History, number: int, story: str, fate: Fate, *, partial: bool = True) -> Night:
     """One run, and everything that is said of it afterwards."""
     scene, rng = history.scene, history.scene.rng
-    arguments, partial = ["apply", "--auto-approve", "-o", "json"], False
+    arguments, may_be_partial, partial = ["apply", "--auto-approve", "-o", "json"], partial, False
     if rng.random() < 0.2:
         saved = scene.folder / "saved.plan.json"
         if scene.cli("plan", "--out", str(saved)).code == 0 and saved.exists():
             _something_moves(history)
             arguments.append(str(saved))
-    elif rng.random() < 0.15:
+    elif may_be_partial and rng.random() < 0.15:
         partial = True
         arguments += ["--only", rng.choice(history.own).key]
     world = scene.world
     requests, mutations = len(world.requests), len(world.mutations)
     before = {own.key: history.quantity(own) for own in history.own}
+    started_at = scene.clock.now()
     answer = scene.cli(*arguments, fate=fate)
     if number > 1 and rng.random() < 0.5 and not answer.killed:
         scene.clock.sleep(30.0)
@@ -197,12 +205,14 @@ def one_night(history: History, number: int, story: str, fate: Fate) -> Night:
     arrived = [r for r in posts if r.fault != FaultKind.CONNECT_ERROR]
     night = Night(
         number=number,
+        started_at=started_at,
         story=story,
         answer=answer,
         partial=partial,
         before=before,
         after={own.key: history.quantity(own) for own in history.own},
         counts={own.key: world.infima_clients[own.client].active for own in history.own},
+        ids={number: own.key for own in history.own for number in history.licence_ids(own)},
         posts=arrived,
         mutations=[m for m in world.mutations[mutations:] if m.actor is Actor.API],
         touched=frozenset(own.key for own in history.own if any(_is_about(history, own, r) for r in arrived)),
@@ -231,7 +241,8 @@ def _tell(history: History, night: Night) -> None:
     result = folder / "result.json"
     result.write_text(night.answer.out, encoding="utf-8")
     night.texts["stdout"] = night.answer.out
-    night.texts["stderr"] = night.answer.err
+    told = night.answer.err.splitlines()  # what is said there of an earlier run, the history is asked about
+    night.texts["stderr"] = "\n".join(line for line in told if "taken into the history" not in line)
     for name, command in {
         "summary": ("ci", "summary", "--as", "night"),
         "applied": ("ci", "summary", "--as", "applied"),

@@ -91,17 +91,11 @@ def not_written_is_true(_: History, night: Night) -> Iterator[str]:
     """ "not written" of a row whose quantity stayed; "nothing was sent" of one without a request."""
     for name in OUTCOME_DRAWINGS:
         for key, _before, _after, line in rows_of(night, name):
-            moved = any(_is_of(night, key, m.object_id) for m in night.mutations)
+            moved = any(night.ids.get(m.object_id) == key for m in night.mutations)
             if re.search(r"not written|not carried out|no change", line) and moved:
                 yield f"{name}: said to be not written: {line.strip()}"
             if re.search(r"nothing was sent|not attempted|not tried", line) and key in night.touched:
                 yield f"{name}: said to be not sent: {line.strip()}"
-
-
-def _is_of(night: Night, key: str, number: int) -> bool:
-    row = night.rows.get(key)
-    sides = (row["change"]["before"], row["change"]["after"]) if row else ()
-    return any(side and side.get("id") == number for side in sides)
 
 
 # ---- sentences about the whole run ----------------------------------------------------------------------------------
@@ -221,7 +215,36 @@ ORACLES: list[Oracle] = [
 
 # ---- when the history is over ---------------------------------------------------------------------------------------
 
-AT_THE_END: list[AfterAll] = []
+
+def every_written_quantity_is_in_the_history(history: History) -> Iterator[str]:
+    """What a run wrote stands in its record, with what stood before and after; of a run that was cut off, too."""
+    runs = {run.info.started_at: run for run in history.recorded}
+    for night in history.nights:
+        written = {night.ids[m.object_id] for m in night.mutations if "count" in m.changes or m.action == "create"}
+        run = runs.get(night.started_at)
+        if written and run is None:
+            yield f"history: night {night.number} ({night.story}) wrote {sorted(written)} and is not recorded"
+        lines = {line.key: line for line in run.verdict.changes} if run else {}
+        for key in sorted(written) if run else ():
+            line = lines.get(key)
+            if line is None or not line.sent:
+                yield f"history: night {night.number} ({night.story}) wrote {key}, not so its record: {line}"
+            elif line.after is not None and line.after != night.after[key]:
+                yield f"history: night {night.number}, {key}: after {line.after}, HaloPSA had {night.after[key]}"
+
+
+def history_says_after_is_what_stood(history: History) -> Iterator[str]:
+    """No line of the history names another quantity than HaloPSA had after that run."""
+    nights = {night.started_at: night for night in history.nights}
+    for run in history.recorded:
+        night = nights.get(run.info.started_at)
+        for line in run.verdict.changes if night else ():
+            live = night.after[line.key] if night else None
+            if line.after is not None and line.after != (live or 0):
+                yield f"history: {run.info.id} ({night and night.story}): {line.key} after {line.after}, was {live}"
+
+
+AT_THE_END: list[AfterAll] = [every_written_quantity_is_in_the_history, history_says_after_is_what_stood]
 """Asked once, after a last night without faults."""
 
 

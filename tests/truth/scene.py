@@ -7,7 +7,7 @@ import io
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -21,7 +21,7 @@ from reconciler.cli import main as cli_main
 from reconciler.cli import reporting, wiring
 from reconciler.cli.signals import Stopper
 from reconciler.errors import Interrupted
-from reconciler.providers.connect import Systems, connect
+from reconciler.providers.connect import ConnectedSystems, connect
 from reconciler.simulator.app import HALO_URL, INFIMA_URL, App, halo_app, infima_app
 from reconciler.simulator.clock import VirtualClock
 from reconciler.simulator.faults import Fault, Faults
@@ -173,17 +173,19 @@ def staged(scene: Scene) -> Iterator[Scene]:
         "HOME": str(scene.folder),
     }
 
-    def connected(credentials: Any, settings: Any, **around: Any) -> Systems:
+    def connected(credentials: Any, settings: Any, **around: Any) -> ConnectedSystems:
         around |= {"transport_factory": lambda origin: Wire(scene, apps[origin]), "rng": Random(1)}  # noqa: S311
         return connect(credentials, settings, **around)
 
-    def stopper() -> Stopper:
-        scene.fate.stopper = Stopper()
-        return scene.fate.stopper
+    real = Stopper.listen
+
+    def listen(stopper: Stopper) -> AbstractContextManager[None]:
+        scene.fate.stopper = stopper
+        return real(stopper)
 
     here = Path.cwd()
     with ExitStack() as stack:
-        for target, name, new in _exchanged(scene, connected, stopper):
+        for target, name, new in _exchanged(scene, connected, listen):
             stack.enter_context(patch.object(target, name, new))
         stack.enter_context(patch.dict(os.environ, environment, clear=True))
         stack.enter_context(mounted(Disk()))
@@ -194,12 +196,10 @@ def staged(scene: Scene) -> Iterator[Scene]:
             os.chdir(here)
 
 
-def _exchanged(
-    scene: Scene, connected: Callable[..., Systems], stopper: Callable[[], Stopper]
-) -> list[tuple[Any, str, Any]]:
+def _exchanged(scene: Scene, connected: Callable[..., Any], listen: Callable[..., Any]) -> list[tuple[Any, str, Any]]:
     return [
         (wiring, "connect", connected),
-        (wiring, "Stopper", stopper),
+        (Stopper, "listen", listen),
         (wiring, "SystemClock", lambda stop=None: ProcessClock(scene.clock, stop)),
         (reporting, "SystemClock", lambda stop=None: ProcessClock(scene.clock, stop)),
         (cli_main, "_leave_at_once", lambda code: code),
