@@ -82,13 +82,6 @@ EQUIVALENT: tuple[Equivalent, ...] = (
         why="what a listing showed has an id",
     ),
     Equivalent(
-        module="run",
-        function="run_apply",
-        what="without the operand job.confirm is not None",
-        why="`asked` says already that there is somebody to confirm",
-        nth=2,
-    ),
-    Equivalent(
         module="planning.observation",
         function="observe",
         what="4  ->  5",
