@@ -22,6 +22,7 @@ from reconciler.model import Mappings
 from reconciler.planning.changes import Plan, Violation
 from reconciler.planning.context import PlanOptions
 from reconciler.planning.rules import Rule
+from reconciler.render.document import plural
 from reconciler.run import make_plan, read_live
 from reconciler.safety.approvals import extent_in_words, proposed_bounds
 
@@ -78,19 +79,9 @@ def approve(
         require_key(key, [str(m.key) for m in mappings.mappings], "KEY")
     old = options.mappings.read_bytes()
     if remove:
-        new = remove_approvals(old.decode("utf-8"), key, file=str(options.mappings))
-        if new.encode("utf-8") == old:
-            raise DecisionRefused(f"mappings.yaml approves nothing of {key}.", hint="Nothing was written.")
-        return _write(options.mappings, old, new, f"Took the approvals of {key} out of {options.mappings}.")
-    last = _last_day(mappings, until)
-    if not (reason or "").strip():
-        raise UsageError("approve needs a reason.", hint="Add --reason '...'; reviewers see it in the file.")
-    if snapshot is not None:
-        seen = load_snapshot(snapshot)
-    else:
-        with run_context(options, mappings) as context:
-            seen = read_live(context)
-    plan = make_plan(mappings, seen.observation, seen.recorded, PlanOptions())
+        return _remove(options.mappings, old, key)
+    last = _last_day(mappings, until, reason)
+    plan = _plan(options, mappings, snapshot)
     text = old.decode("utf-8")
     held = _held(plan, key)
     for violation in held:
@@ -98,22 +89,35 @@ def approve(
         say(safe(f"{violation.rule}: {violation.message}"))
         say(safe(f"  approved: {extent_in_words(entry)} until {last}"))
         text = add_approval(text, entry, file=str(options.mappings))
-    _write(
-        options.mappings,
-        old,
-        text,
-        f"Wrote {len(held)} approval{'s' if len(held) > 1 else ''} into {options.mappings}.",
-    )
+    _write(options.mappings, old, text, f"Wrote {plural(len(held), 'approval')} into {options.mappings}.")
     _tell_what_stays(plan, key, held)
     return 0
 
 
-def _last_day(mappings: Mappings, until: str | None) -> date:
+def _plan(options: CommonOptions, mappings: Mappings, snapshot: Path | None) -> Plan:
+    if snapshot is not None:
+        seen = load_snapshot(snapshot)
+    else:
+        with run_context(options, mappings) as context:
+            seen = read_live(context)
+    return make_plan(mappings, seen.observation, seen.recorded, PlanOptions())
+
+
+def _remove(file: Path, old: bytes, key: str) -> int:
+    new = remove_approvals(old.decode("utf-8"), key, file=str(file))
+    if new.encode("utf-8") == old:
+        raise DecisionRefused(f"mappings.yaml approves nothing of {key}.", hint="Nothing was written.")
+    return _write(file, old, new, f"Took the approvals of {key} out of {file}.")
+
+
+def _last_day(mappings: Mappings, until: str | None, reason: str | None) -> date:
     if until is None:
         raise UsageError("approve needs a last day.", hint="Add --until DATE, for example --until 2026-12-15.")
     day = parse_date(until, "--until").date()
     if day < mappings.settings.day(now()):
         raise UsageError(f"--until {until}: that day is over.", hint="Name a day to come, at most 92 days ahead.")
+    if not (reason or "").strip():
+        raise UsageError("approve needs a reason.", hint="Add --reason '...'; reviewers see it in the file.")
     return day
 
 

@@ -96,11 +96,7 @@ def plan(
     mappings = load(options)
     chosen = plan_options(mappings, only, exclude, allow, reason)
     base = load_base(options, against) if against is not None else None
-    if snapshot is not None:
-        seen = load_snapshot(snapshot)
-    else:
-        with run_context(options, mappings) as context:
-            seen = _more_counts(context, read_live(context), base, every_client=save_snapshot is not None)
+    seen = _read(options, mappings, base, snapshot, every_client=save_snapshot is not None)
     made = make_plan(mappings, seen.observation, seen.recorded, chosen)
     if against is not None:
         made = attribute(made, make_plan(base, seen.observation, seen.recorded, chosen) if base else None)
@@ -112,6 +108,16 @@ def plan(
         tell(f"Saved the plan to {out}. To perform exactly this and nothing more: reconciler apply {out}")
     say(draw_plan(document, options))
     return exit_code(made, detailed=detailed_exitcode)
+
+
+def _read(
+    options: CommonOptions, mappings: Mappings, base: Mappings | None, snapshot: Path | None, *, every_client: bool
+) -> Snapshot:
+    """What the plan is made from: both systems and the state as they are now, or a file that was kept of them."""
+    if snapshot is not None:
+        return load_snapshot(snapshot)
+    with run_context(options, mappings) as context:
+        return _more_counts(context, read_live(context), base, every_client=every_client)
 
 
 def _more_counts(context: RunContext, seen: Snapshot, base: Mappings | None, *, every_client: bool) -> Snapshot:

@@ -19,10 +19,11 @@ from reconciler.plan_document.layout import (
     PlanJson,
     StateJson,
     SumJson,
+    SummaryJson,
     UnknownJson,
     ViolationJson,
 )
-from reconciler.planning.changes import Action, Change, Plan, Settled, SubscriptionState, Violation
+from reconciler.planning.changes import Action, Change, Plan, Settled, SubscriptionState, Summary, Violation
 from reconciler.planning.money import Amount
 from reconciler.state.base import RunVerdict
 
@@ -36,7 +37,6 @@ def plan_document(
 
     `applyable` is true when there is something to write and no refusal.
     """
-    summary = plan.summary
     return {
         "format_version": FORMAT_VERSION,
         "reconciler_version": version,
@@ -68,16 +68,20 @@ def plan_document(
             {"rule": allowance.rule.value, "key": allowance.key, "reason": allowance.reason}
             for allowance in plan.allowances
         ],
-        "summary": {
-            "create": summary.create,
-            "update": summary.update,
-            "no_op": summary.no_op,
-            "held": summary.held,
-            "users_before": summary.users_before,
-            "users_after": summary.users_after,
-            "monthly_amounts": [sum_json(one) for one in summary.amounts],
-            "without_amount": summary.unpriced,
-        },
+        "summary": _summary(plan.summary),
+    }
+
+
+def _summary(summary: Summary) -> SummaryJson:
+    return {
+        "create": summary.create,
+        "update": summary.update,
+        "no_op": summary.no_op,
+        "held": summary.held,
+        "users_before": summary.users_before,
+        "users_after": summary.users_after,
+        "monthly_amounts": [sum_json(one) for one in summary.amounts],
+        "without_amount": summary.unpriced,
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 from types import TracebackType
 from typing import Self
@@ -74,14 +75,9 @@ def connect(
     limiter = RateLimiter(settings.halo_budget, patience)
     factory = transport_factory or kept_connections(settings.concurrency + 1)
     timeout = float(settings.request_timeout_seconds)
-    to_infima = Transport(
-        system="INFIMA", routes=infima_routes(infima), factory=factory, patience=patience, rng=rng, timeout=timeout,
-        redactor=redactor, hint=infima_hint,
-    )  # fmt: skip
-    to_halo = Transport(
-        system="HaloPSA", routes=halo_routes(halo), factory=factory, patience=patience, rng=rng, timeout=timeout,
-        redactor=redactor, limiter=limiter, hint=halo_hint,
-    )  # fmt: skip
+    transport = partial(Transport, factory=factory, patience=patience, rng=rng, timeout=timeout, redactor=redactor)
+    to_infima = transport(system="INFIMA", routes=infima_routes(infima), hint=infima_hint)
+    to_halo = transport(system="HaloPSA", routes=halo_routes(halo), limiter=limiter, hint=halo_hint)
     token = HaloToken(credentials=halo, transport=to_halo, clock=clock, redactor=redactor)
 
     def restart_time() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from reconciler.planning.changes import Violation
 from reconciler.planning.quantity import implied_count
@@ -44,7 +45,57 @@ def source_dropped(given: RuleInput) -> Iterator[Violation]:
     Small clients may each lose a third below their own guard. Several at once speak of the source too; those that a
     rule of their own holds already are left to it.
     """
-    expected = counted = compared = sharp_drops = 0
+    seen = _falls(given)
+    percent = given.limits.max_total_decrease_percent
+    if seen.fall > TOTAL_DECREASE_USERS and seen.fall * 100 > percent * seen.expected:
+        share = -(-seen.fall * 100 // seen.expected)  # rounded up: what is over the limit must not look like the limit
+        yield Violation(
+            rule=Rule.SOURCE_DROPPED,
+            name="",
+            message=(
+                f"INFIMA counts {seen.counted} active users where {seen.expected} were expected, new mappings left "
+                f"out: {share} % fewer"
+            ),
+            remedy=(
+                "this looks like a source that answers badly; look into INFIMA. If it is right, run: "
+                f"{allow_command('', Rule.SOURCE_DROPPED)}"
+            ),
+            measured=share,
+            limit=percent,
+        )
+    elif seen.sharp >= SHARP_DROP_MAPPINGS and seen.sharp * 100 > SHARP_DROP_PERCENT * seen.compared:
+        yield Violation(
+            rule=Rule.SOURCE_DROPPED,
+            name="",
+            message=(
+                f"{seen.sharp} of {seen.compared} mappings lost a third of their users or more at once, "
+                "each below its guard"
+            ),
+            remedy=(
+                "people do not leave several clients in one night: look into INFIMA. If it is right, run: "
+                f"{allow_command('', Rule.SOURCE_DROPPED)}"
+            ),
+            measured=seen.sharp * 100 // seen.compared,
+            limit=SHARP_DROP_PERCENT,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Falls:
+    """Counts of the mappings that have an earlier one: sums, how many they are, and how many fell sharply."""
+
+    expected: int
+    counted: int
+    compared: int
+    sharp: int
+
+    @property
+    def fall(self) -> int:
+        return self.expected - self.counted
+
+
+def _falls(given: RuleInput) -> _Falls:
+    expected = counted = compared = sharp = 0
     for change in given.plan.changes:
         now, before = change.quantity.counted, change.before
         if not change.mapping.counts_users or now is None or before is None or before.count is None:
@@ -56,39 +107,7 @@ def source_dropped(given: RuleInput) -> Iterator[Violation]:
         expected += earlier
         counted += now
         compared += 1
-        sharp_drops += (
+        sharp += (
             change.key not in given.stopped and earlier - now >= SHARP_DROP_USERS and (earlier - now) * 3 >= earlier
         )
-    fall = expected - counted
-    percent = given.limits.max_total_decrease_percent
-    if fall > TOTAL_DECREASE_USERS and fall * 100 > percent * expected:
-        share = -(-fall * 100 // expected)  # rounded up: what is over the limit must not look like the limit
-        yield Violation(
-            rule=Rule.SOURCE_DROPPED,
-            name="",
-            message=(
-                f"INFIMA counts {counted} active users where {expected} were expected, new mappings left out: "
-                f"{share} % fewer"
-            ),
-            remedy=(
-                "this looks like a source that answers badly; look into INFIMA. If it is right, run: "
-                f"{allow_command('', Rule.SOURCE_DROPPED)}"
-            ),
-            measured=share,
-            limit=percent,
-        )
-    elif sharp_drops >= SHARP_DROP_MAPPINGS and sharp_drops * 100 > SHARP_DROP_PERCENT * compared:
-        yield Violation(
-            rule=Rule.SOURCE_DROPPED,
-            name="",
-            message=(
-                f"{sharp_drops} of {compared} mappings lost a third of their users or more at once, "
-                "each below its guard"
-            ),
-            remedy=(
-                "people do not leave several clients in one night: look into INFIMA. If it is right, run: "
-                f"{allow_command('', Rule.SOURCE_DROPPED)}"
-            ),
-            measured=sharp_drops * 100 // compared,
-            limit=SHARP_DROP_PERCENT,
-        )
+    return _Falls(expected=expected, counted=counted, compared=compared, sharp=sharp)
