@@ -11,10 +11,11 @@ from typing import Any
 from reconciler import __version__
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.output import clear_terminal, say, tell
-from reconciler.config import Diagnostic, draw_diagnostics
+from reconciler.config import Diagnostic
 from reconciler.errors import ConfigError, ReconcilerError
 from reconciler.plan_document import dump_document, error_document
 from reconciler.plan_document.layout import PlanJson
+from reconciler.render.diagnostics import draw_diagnostics
 from reconciler.render.github import render_annotations
 from reconciler.render.markdown import render_markdown
 from reconciler.render.terminal import render_plan

@@ -9,9 +9,10 @@ import click
 from reconciler.cli.options import CommonOptions, common_options, output_option
 from reconciler.cli.output import say, tell
 from reconciler.clock import SystemClock
-from reconciler.config import Diagnostic, annotation_lines, diagnostics_document, draw_diagnostics, examine_mappings
+from reconciler.config import Diagnostic, examine_mappings
 from reconciler.config.source import read_bytes
 from reconciler.errors import ConfigError, ExitCode
+from reconciler.render.diagnostics import annotation_lines, diagnostics_document, draw_diagnostics
 
 
 @click.command()

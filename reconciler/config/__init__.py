@@ -15,13 +15,7 @@ from reconciler.config.approvals import approval_entries, build_approvals, check
 from reconciler.config.building import MappingEntry, build_entries, build_ignored, build_limits, build_settings
 from reconciler.config.checking import check_schema
 from reconciler.config.consistency import Ignored, check_amount_limits, check_consistency, time_zone
-from reconciler.config.diagnostics import (
-    Diagnostic,
-    annotation_lines,
-    diagnostics_document,
-    draw_diagnostics,
-    printable,
-)
+from reconciler.config.diagnostics import Diagnostic, printable
 from reconciler.config.reading import ItemList, Table, collector_paused, read_document
 from reconciler.config.source import BYTE_ORDER_MARK, Problems, Source, check_characters, decode, read_bytes
 from reconciler.errors import ConfigError
@@ -30,9 +24,6 @@ from reconciler.model import Approval, Mappings
 __all__ = [
     "Diagnostic",
     "Examination",
-    "annotation_lines",
-    "diagnostics_document",
-    "draw_diagnostics",
     "examine_mappings",
     "list_keys",
     "load_mappings",

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from rich.cells import cell_len
+
 WIDTH = 80
 """Columns (terminal) or characters (elsewhere) after which a name is cut."""
 
@@ -47,15 +49,7 @@ def cut(text: str, width: int) -> str:
 
 def display_width(text: str) -> int:
     """Return the columns that the text takes on a terminal: East Asian wide is two, combining is none."""
-    if text.isascii():
-        return len(text)
-    return sum(_columns(char) for char in text)
-
-
-def _columns(char: str) -> int:
-    if unicodedata.category(char) in {"Mn", "Me"}:
-        return 0
-    return 2 if unicodedata.east_asian_width(char) in {"W", "F"} else 1
+    return len(text) if text.isascii() else cell_len(text)
 
 
 def pad(text: str, width: int, *, right: bool = False) -> str:

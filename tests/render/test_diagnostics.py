@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.config import Diagnostic, annotation_lines, diagnostics_document, draw_diagnostics
+from reconciler.config import Diagnostic
 from reconciler.config.diagnostics import Severity, in_order, quoted
 from reconciler.model import Place
+from reconciler.render.diagnostics import annotation_lines, diagnostics_document, draw_diagnostics
 from tests.config.generated_files import thorough
 
 
@@ -96,8 +97,8 @@ def test_warnings_alone_leave_the_document_valid() -> None:
 
 def test_annotation_is_escaped() -> None:
     hostile = diagnostic("50%\r\n::error::x, y:z", hint="", file="a,b:c.yaml", column=7)
-    title = "50%25%0D%0A%3A%3Aerror%3A%3Ax%2C y%3Az"
-    expected = f"::error file=a%2Cb%3Ac.yaml,line=3,col=7,title={title}::50%25%0D%0A::error::x, y:z"
+    title = "50%25\\u{d}\\u{a}%3A%3Aerror%3A%3Ax%2C y%3Az"
+    expected = f"::error file=a%2Cb%3Ac.yaml,line=3,col=7,title={title}::50%25\\u{{d}}\\u{{a}}::error::x, y:z"
     assert annotation_lines([hostile]) == (expected,)
 
 
