@@ -94,7 +94,7 @@ def _draw(output: str, rows: list[tuple[Change, Attachment]]) -> None:
     columns = (
         Column(title="Verdict"),
         Column(title="Mapping"),
-        Column(title="HaloPSA customer"),
+        Column(title="HaloPSA customer", name=True),
         Column(title="Subscription"),
         Column(title="Quantity", number=True),
         Column(title="Where", wrap=True),

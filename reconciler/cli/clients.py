@@ -44,10 +44,10 @@ def clients(options: CommonOptions, *, unmapped: bool, output: str) -> int:
     columns = (
         Column(title="State"),
         Column(title="Id", number=True),
-        Column(title="INFIMA client"),
+        Column(title="INFIMA client", name=True),
         Column(title="Users", number=True),
         Column(title="Inactive", number=True),
-        Column(title="Mapping, or why ignored"),
+        Column(title="Mapping, or why ignored", name=True),
     )
     if rows:
         show_table(output, columns, [_cells(row) for row in rows])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 
 import click
 from click.shell_completion import (
@@ -88,5 +89,6 @@ def completion(options: CommonOptions, *, shell: str) -> int:  # noqa: ARG001 - 
         raise click.UsageError(f"No completion for {shell}.")
     made = kind(click.get_current_context().find_root().command, {}, "reconciler", VARIABLE)
     say(made.source_template % made.source_vars())
-    tell(_INSTALL[shell])
+    if sys.stdout.isatty():  # a shell that reads the script, each time that it starts, needs no advice
+        tell(_INSTALL[shell])
     return 0

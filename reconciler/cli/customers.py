@@ -65,7 +65,7 @@ def customers(options: CommonOptions, *, search: tuple[str, ...], inactive: bool
         return 0
     columns = (
         Column(title="Id", number=True),
-        Column(title="HaloPSA customer"),
+        Column(title="HaloPSA customer", name=True),
         Column(title="State"),
         Column(title="Mapping"),
     )

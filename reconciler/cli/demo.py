@@ -14,7 +14,7 @@ import click
 
 from reconciler.cli.drawing import wants_colour
 from reconciler.cli.options import CommonOptions, common_options
-from reconciler.cli.output import say, tell
+from reconciler.cli.output import flush, say, tell
 from reconciler.clock import SystemClock
 from reconciler.errors import ExitCode
 from reconciler.simulator.demo import demo_world, night_passes
@@ -102,6 +102,8 @@ def _tell_story(options: CommonOptions, folder: Path) -> int:
             if scene.night_before:
                 night_passes(server.world)
             code = _play(scene, server, folder, colour=wants_colour(options))
+            if code is None:
+                return ExitCode.DONE
             if code != scene.ends_with:
                 tell(f"The demo ended early: `reconciler {' '.join(scene.typed)}` exited with {code}.")
                 return ExitCode.ERROR
@@ -119,9 +121,11 @@ def _say_heading(server: Server) -> None:
     )
 
 
-def _play(scene: Scene, server: Server, folder: Path, *, colour: bool) -> int:
+def _play(scene: Scene, server: Server, folder: Path, *, colour: bool) -> int | None:
+    """The command's exit code; None where nobody reads the story any more."""
     say(f"\n{scene.told}\n\n$ reconciler {' '.join(scene.typed)}")
-    sys.stdout.flush()
+    if not flush():
+        return None
     words = ["--mappings", "mappings.yaml", "--state", "directory:.reconciler", "--quiet"]
     words += ["--color", "always" if colour else "never", *scene.typed]
     done = subprocess.run(  # noqa: S603 - our own program, fixed words, no shell

@@ -74,7 +74,7 @@ def _show_runs(runs: list[PastRun], output: str, *, everything: bool) -> None:
         Column(title="Ended"),
         Column(title="Users before", number=True),
         Column(title="Users after", number=True),
-        Column(title="Who"),
+        Column(title="Who", name=True),
         Column(title="Commit"),
         Column(title="Verdict", wrap=True),
     )

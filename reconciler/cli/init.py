@@ -54,7 +54,7 @@ def init(options: CommonOptions, *, directory: Path, no_workflows: bool) -> int:
             for line in template.text.splitlines():
                 tell(f"    {line}")
     if directory != Path():
-        tell(safe(f"\nNext: cd {directory}"))
+        tell("\n" + safe(f"Next: cd {directory}"))
     tell(NEXT.strip("\n"))
     if not no_workflows:
         tell("For the workflows: put reconciler's wheel into vendor/ and commit it; docs/gitops.md has the rest.")

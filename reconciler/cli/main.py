@@ -14,7 +14,7 @@ from click.shell_completion import CompletionItem
 
 from reconciler import __version__
 from reconciler.cli.options import CommonOptions, common_options
-from reconciler.cli.output import clear_terminal, close_streams, closest, prepare_streams, tell
+from reconciler.cli.output import clear_terminal, close_streams, closest, prepare_streams, say, tell
 from reconciler.errors import ExitCode, Interrupted, ReconcilerError, UsageError
 
 OBJECTS_BETWEEN_COLLECTIONS = 200_000
@@ -138,6 +138,9 @@ def main(arguments: Sequence[str] | None = None) -> int:  # noqa: PLR0911 - one 
             result = cli.main(args=arguments, prog_name="reconciler", standalone_mode=False, obj=options)
     except click.exceptions.Exit as done:
         return done.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        say(error.format_message())  # the whole help, and nothing called an error; no command was run all the same
+        return ExitCode.USAGE
     except click.UsageError as error:
         return _usage(error, list(sys.argv[1:] if arguments is None else arguments))
     except click.ClickException as error:
@@ -155,6 +158,8 @@ def main(arguments: Sequence[str] | None = None) -> int:  # noqa: PLR0911 - one 
         stopped = Interrupted("Interrupted before the first write: nothing was changed.", hint="Run it again.")
         _report(stopped, options)
         return _leave_at_once(stopped.exit_code)
+    except SystemExit:  # click's own answer to a reader who has gone
+        return ExitCode.DONE
     except OSError as error:  # stdout is full or its reader has gone; what was written to HaloPSA is in the journal
         tell(f"Error: {error.strerror or error}. What was already done is recorded in the state.")
         return ExitCode.ERROR

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -36,6 +37,9 @@ def prepare_streams() -> bool:
 _unheard: list[str] = []
 """Why something could not be written to stdout, in this process."""
 
+_gone: set[str] = set()
+"""Streams whose reader has gone ("stdout"), in this process."""
+
 
 _standing: list[Callable[[], None]] = []
 
@@ -53,13 +57,10 @@ def clear_terminal() -> None:
 
 
 def close_streams(code: int) -> int:
-    """Flush both streams; a result that did not reach stdout turns a good exit code into 1."""
+    """Flush both streams; a result that could not be written turns a good exit code into 1."""
     clear_terminal()
-    try:
-        sys.stdout.flush()
-    except (OSError, ValueError) as error:
-        _unheard.append(str(error))
-        _silence(sys.stdout)
+    flush()
+    _gone.clear()
     if _unheard:
         tell(f"Error: the result could not be written to stdout: {_unheard[0]}")
         _unheard.clear()
@@ -85,8 +86,32 @@ def say(text: str) -> None:
     try:
         click.echo(text, nl=not text.endswith("\n"), color=True)
     except (OSError, ValueError) as error:
+        _lose_stdout(error)
+
+
+def flush() -> bool:
+    """Let what was said be seen now; false where its reader has gone."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError) as error:
+        _lose_stdout(error)
+    return "stdout" not in _gone
+
+
+def _lose_stdout(error: OSError | ValueError) -> None:
+    """Whoever closed a pipe has seen enough (`| head`): that is no failure, and nothing is said of it."""
+    if is_broken_pipe(error):
+        _gone.add("stdout")
+    else:
         _unheard.append(str(error))
-        _silence(sys.stdout)
+    _silence(sys.stdout)
+
+
+def is_broken_pipe(error: BaseException) -> bool:
+    """True where the reader of a pipe has gone; Windows calls it an invalid argument."""
+    return isinstance(error, BrokenPipeError) or (
+        os.name == "nt" and isinstance(error, OSError) and error.errno == errno.EINVAL
+    )
 
 
 def tell(text: str) -> None:

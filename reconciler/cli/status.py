@@ -92,8 +92,8 @@ def _draw(output: str, rows: tuple[StatusRow, ...]) -> None:
         return
     columns = (
         Column(title="Mapping"),
-        Column(title="INFIMA client"),
-        Column(title="HaloPSA customer"),
+        Column(title="INFIMA client", name=True),
+        Column(title="HaloPSA customer", name=True),
         Column(title="Subscription"),
         Column(title="INFIMA", number=True),
         Column(title="HaloPSA", number=True),
@@ -108,7 +108,7 @@ def _draw_narrow(rows: tuple[StatusRow, ...]) -> None:
     """The same for a terminal: names share a column, and a Subscription's name shows where people changed it."""
     columns = (
         Column(title="Mapping"),
-        Column(title="INFIMA client -> HaloPSA customer"),
+        Column(title="INFIMA client -> HaloPSA customer", name=True),
         Column(title="Subscription"),
         Column(title="INFIMA", number=True),
         Column(title="HaloPSA", number=True),

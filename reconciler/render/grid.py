@@ -22,14 +22,16 @@ LONGEST = 400
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """A column: its title, and whether it holds numbers (aligned to the right, never cut).
+    """A column: its title, and whether it holds numbers (aligned to the right).
 
-    `wrap` lets the last column go on in the lines below instead of being cut: what it says is what people came for.
+    A `name` is cut where the terminal is narrow; nothing else is, as half an id or half a date is none. `wrap` lets the
+    last column go on in the lines below instead: what it says is what people came for.
     """
 
     title: str
     number: bool = False
     wrap: bool = False
+    name: bool = False
 
 
 def draw_columns(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], *, width: int, encoding: str) -> str:
@@ -89,11 +91,11 @@ def _text(cell: Cell) -> str:
 
 
 def _shrunk(columns: Sequence[Column], widths: Sequence[int], width: int) -> list[int]:
-    """The widths, the widest text columns made narrower until the line fits or nothing is left to give."""
+    """The widths, the widest names made narrower until the line fits or nothing is left to give."""
     room = width - len(GAP) * (len(widths) - 1)
     shrunk = list(widths)
     while sum(shrunk) > room:
-        able = [i for i, column in enumerate(columns) if not column.number and shrunk[i] > _least(column)]
+        able = [i for i, c in enumerate(columns) if (c.name or c.wrap) and shrunk[i] > _least(c)]
         if not able:
             break
         widest = max(able, key=lambda i: shrunk[i])
@@ -106,7 +108,7 @@ def _least(column: Column) -> int:
 
 
 def _wrapped(text: str, width: int) -> list[str]:
-    return wrap(text, width, break_on_hyphens=False) or [""]
+    return wrap(text, width, break_on_hyphens=False, break_long_words=False) or [""]
 
 
 def _line(columns: Sequence[Column], cells: Sequence[str], widths: Sequence[int]) -> str:

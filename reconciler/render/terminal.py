@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 LISTED = 20
 """Unmapped clients and unmanaged Subscriptions that are listed without `verbose`."""
 
+KEY = 64
+"""Characters of the longest key: half a key is none."""
+
 _MARKS = {
     Kind.HELD: ("!", "held", Ink.RED),
     Kind.CREATE: ("+", "create", Ink.GREEN),
@@ -215,7 +218,7 @@ def _table(pen: Pen, rows: Sequence[Row], mark_of: Callable[[Row], tuple[str, st
     cells = [
         (
             mark_of(row)[1],
-            pen.clean(row.key, 48),
+            pen.clean(row.key, KEY),
             f"{pen.clean(row.customer, names)} (customer {row.customer_id})",
             "new" if row.subscription_id is None else f"#{row.subscription_id}",
             row.before_in_words,
@@ -262,7 +265,7 @@ def _unmanaged(pen: Pen, document: PlanJson, *, verbose: bool) -> list[str]:
         return []
     title = f"Subscriptions no longer in mappings.yaml ({len(subscriptions)}). They stay as they are:"
     lines = [
-        f"  #{row['id']}  {pen.clean(row['name'], 48)}, was {pen.clean(row['key'], 48)}, for "
+        f"  #{row['id']}  {pen.clean(row['name'], 48)}, was {pen.clean(row['key'], KEY)}, for "
         f"{pen.clean(row['customer_name'], 48) or 'a customer that is not listed'}: still bills "
         + ("an unknown number of users" if row["count"] is None else plural(row["count"], "user"))
         for row in subscriptions
@@ -290,7 +293,7 @@ def _outcomes(pen: Pen, rows: Sequence[Row], *, verbose: bool) -> list[str]:
         if row.outcome_message and not row.problems and row not in waiting:
             lines += pen.prose(sentence(row.outcome_message), indent="      ")
     if folded:
-        names = ", ".join(pen.clean(row.key, 48) for row in folded[:3])
+        names = ", ".join(pen.clean(row.key, KEY) for row in folded[:3])
         told = f"not attempted, nothing was sent for them: {names} and {len(folded) - 3} more; all with -v"
         lines.append(f"  {pen.ink('!', Ink.RED)} {len(folded)} {told}")
     return lines

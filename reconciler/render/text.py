@@ -9,8 +9,6 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from rich.cells import cell_len
-
 WIDTH = 80
 """Columns (terminal) or characters (elsewhere) after which a name is cut."""
 
@@ -49,7 +47,11 @@ def cut(text: str, width: int) -> str:
 
 def display_width(text: str) -> int:
     """Return the columns that the text takes on a terminal: East Asian wide is two, combining is none."""
-    return len(text) if text.isascii() else cell_len(text)
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len  # noqa: PLC0415 - --help must not wait for it
+
+    return cell_len(text)
 
 
 def pad(text: str, width: int, *, right: bool = False) -> str:

@@ -28,6 +28,14 @@ def test_a_fresh_repository_is_valid_and_canonical(folder: Path) -> None:
     assert main(["fmt", "--check"]) == 0
 
 
+@pytest.mark.parametrize("words", [[], ["elsewhere"], ["--no-workflows", "else where"]])
+def test_no_escape_is_ever_printed(folder: Path, capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
+    for _ in range(2):  # the second time everything is there already
+        assert main(["init", *words]) == 0
+        said = capsys.readouterr()
+        assert "\\" not in said.out + said.err
+
+
 def test_every_file_is_what_its_name_says(folder: Path) -> None:
     main(["init"])
     for path in folder.rglob("*"):

@@ -23,6 +23,13 @@ def test_help_lists_every_command(bench: Bench) -> None:
     assert all(name in answer.out for name in COMMANDS)
 
 
+@pytest.mark.parametrize("words", [[], ["ci"]])
+def test_a_command_that_is_left_out_gets_the_help(bench: Bench, words: list[str]) -> None:
+    answer = bench.run(*words)
+    assert (answer.code, answer.err) == (64, "")
+    assert answer.out == bench.run(*words, "--help").out
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_a_help_with_an_example(bench: Bench, command: str) -> None:
     answer = bench.run(command, "--help")

@@ -56,3 +56,17 @@ def test_markdown_rows_keep_their_cells() -> None:
     text = draw_markdown(COLUMNS, [("a|b", 1, HOSTILE)])
     assert [line.count("|") for line in text.splitlines()] == [4, 4, 4]
     assert "<b>" not in text
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 80, 115, 160])
+def test_no_terminal_is_too_narrow_for_an_id(width: int) -> None:
+    columns = (
+        Column(title="Mapping"),
+        Column(title="HaloPSA customer", name=True),
+        Column(title="Subscription"),
+        Column(title="Why", wrap=True),
+    )
+    key, why = "k" * 64, "held by rule-" + "x" * 50
+    text = draw_columns(columns, [(key, "A name " * 20, "#2147483647", why)], width=width, encoding="utf-8")
+    for whole in (key, "#2147483647", why.rsplit(maxsplit=1)[-1]):
+        assert whole in text
