@@ -124,7 +124,7 @@ class _Part:
 
     @property
     def column(self) -> Column:
-        return Column(title=self.title, number=self.number, wrap=self.wrap)
+        return Column(title=self.title, number=self.number, wrap=self.wrap, name=self.title == "Customer")
 
 
 def _draw(output: str, made: Statement) -> None:
