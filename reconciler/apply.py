@@ -125,7 +125,7 @@ def _perform(
 ) -> ReconcilerError | None:
     error: ReconcilerError | None = None
     _record_loss(plan, session)
-    session.state.record_ground(plan.tenant, _found_bindings(plan, session), planned_lines(writes))
+    session.state.record_ground(plan.tenant, _found_bindings(plan, session), planned_lines(plan, writes))
     try:
         if writes and confirmed_by_person:
             session.relist()

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import click
 
+from reconciler.cli.explain import find_mapping
 from reconciler.cli.options import CommonOptions, common_options, complete_keys, output_option
-from reconciler.cli.output import safe, say, show_json, show_table, tell
-from reconciler.cli.past import parse_date, require_recorded
-from reconciler.cli.wiring import open_store
-from reconciler.errors import ExitCode, UsageError
+from reconciler.cli.output import closest, safe, say, show_json, show_table, tell
+from reconciler.cli.past import find_run, parse_date
+from reconciler.cli.wiring import load, open_store
+from reconciler.errors import ExitCode, ReconcilerError, UsageError
+from reconciler.history.account import Line, lines_of, users_of
 from reconciler.history.endings import ending_of
-from reconciler.model import Json
+from reconciler.model import Json, MappingKey
 from reconciler.render.grid import Cell, Column
-from reconciler.state.history import History, PastChange, PastRun
+from reconciler.state.history import History, PastRun
 
 SHOWN = 30
+RUN_PREFIX = 4
+"""So many characters of a run's id are taken for one, where no mapping is called so."""
 
 T = TypeVar("T")
 
 
 @click.command()
-@click.argument("key", required=False, shell_complete=complete_keys)
+@click.argument("what", nargs=-1, shell_complete=complete_keys)
 @click.option("--since", metavar="DATE", help="Nothing from before this day (UTC), for example 2026-11-01.")
 @click.option("--all", "everything", is_flag=True, help=f"All lines as text too, not only the newest {SHOWN}.")
 @click.option("--verify", is_flag=True, help="Find any edited or lost line in history and journal; exit 1 if so.")
@@ -30,35 +35,74 @@ T = TypeVar("T")
 @common_options
 @click.pass_obj
 def history(
-    options: CommonOptions, *, key: str | None, since: str | None, everything: bool, verify: bool, output: str
+    options: CommonOptions, *, what: tuple[str, ...], since: str | None, everything: bool, verify: bool, output: str
 ) -> int:
-    """List the runs, or what happened to one mapping, newest first. No network but the state's own (git).
+    """List the runs, what happened to one mapping, or one run. Newest first, in the order in which they were recorded.
+
+    WHAT is a run's id, or a mapping's key, the name or id of its INFIMA client or HaloPSA customer, or a Subscription's
+    id. After is the quantity that HaloPSA showed, Wanted what the run meant to write; a line called "seen" is a change
+    that a listing showed and no run made. No network but the state's own (git).
 
     \b
     Examples:
       reconciler history
       reconciler history infima-101
+      reconciler history acme dental
+      reconciler history 3f2a9c1e
       reconciler history --since 2026-11-01 -o csv > runs.csv
       reconciler history --verify
     """
-    if verify and (key or since or everything):
-        raise UsageError("--verify looks at everything.", hint="Leave KEY, --since and --all out.")
+    wanted = " ".join(what).strip()
+    if verify and (wanted or since or everything):
+        raise UsageError("--verify looks at everything.", hint="Leave WHAT, --since and --all out.")
     records = open_store(options).history
     if verify:
         return _verify(records, output)
     start = parse_date(since, "--since") if since else None
-    runs = [run for run in reversed(records.runs()) if start is None or run.verdict.finished_at >= start]
-    if key is None:
-        _show_runs(runs, output, everything=everything)
+
+    def kept(run: PastRun) -> bool:
+        return start is None or run.verdict.finished_at >= start
+
+    runs = records.runs()
+    if not wanted:
+        _show_runs([run for run in reversed(runs) if kept(run)], output, everything=everything)
         return 0
-    known = {change.key for run in records.runs() for change in run.verdict.changes}
-    known |= {name for snapshot in records.snapshots() for name in snapshot.quantities}
-    wanted = require_recorded(key, known)
-    changes = [
-        past for past in reversed(records.changes_of(wanted)) if start is None or past.run.verdict.finished_at >= start
-    ]
-    _show_changes(key, changes, output, everything=everything)
+    lines = list(lines_of(runs))
+    found = _find(options, wanted, runs, lines)
+    if isinstance(found, PastRun):
+        _show_run(found, [line for line in lines if line.run is found], output)
+    else:
+        mine = [line for line in reversed(lines) if line.key == found and kept(line.run)]
+        _show_changes(found, mine, output, everything=everything)
     return 0
+
+
+def _find(options: CommonOptions, wanted: str, runs: Sequence[PastRun], lines: Sequence[Line]) -> PastRun | MappingKey:
+    """The run or the mapping that is meant. Raises `UsageError`."""
+    keys = {line.key for line in lines}
+    if MappingKey(wanted) in keys:
+        return MappingKey(wanted)
+    ids = [run for run in runs if run.info.id == wanted]
+    if ids:
+        return ids[-1]
+    numbers = {line.key for line in lines if str(line.subscription_id) == wanted}
+    if len(numbers) == 1:
+        return numbers.pop()
+    begun = [run for run in runs if run.info.id.startswith(wanted)]
+    ambiguous = ""
+    try:
+        return find_mapping(load(options), wanted).key
+    except UsageError as error:
+        ambiguous = error.message if "may mean" in error.message else ""
+    except ReconcilerError:
+        pass  # without mappings.yaml, keys and runs are still known
+    if begun and len(wanted) >= RUN_PREFIX:
+        return find_run(tuple(runs), wanted)
+    if ambiguous:
+        raise UsageError(ambiguous, hint="Give the key.")
+    near = closest(wanted, [*sorted(keys), *(str(run.info.id) for run in runs)])
+    hint = f"Did you mean {near}?" if near else "`reconciler status` lists mappings, `reconciler history` runs."
+    raise UsageError(f"The history has nothing about {wanted!r}.", hint=hint)
 
 
 def _show_runs(runs: list[PastRun], output: str, *, everything: bool) -> None:
@@ -83,27 +127,63 @@ def _show_runs(runs: list[PastRun], output: str, *, everything: bool) -> None:
     _tell_rest(len(runs) - len(shown))
 
 
-def _show_changes(key: str, changes: list[PastChange], output: str, *, everything: bool) -> None:
+_LINE: tuple[tuple[Column, Callable[[Line], Cell]], ...] = (
+    (Column(title="Subscription", number=True), lambda line: line.subscription_id),
+    (Column(title="Action"), lambda line: line.action),
+    (Column(title="Outcome"), lambda line: line.outcome),
+    (Column(title="Before", number=True), lambda line: line.before),
+    (Column(title="After", number=True), lambda line: line.after),
+    (Column(title="Wanted", number=True), lambda line: line.wanted),
+    (Column(title="Counted", number=True), lambda line: line.counted),
+    (Column(title="Rule"), lambda line: line.rule),
+    (Column(title="Why", wrap=True), lambda line: line.why),
+)
+"""What is drawn of a line, behind whose or which run's it is."""
+
+
+def _show_changes(key: str, lines: list[Line], output: str, *, everything: bool) -> None:
     if output == "json":
-        show_json({"key": key, "changes": [_change_json(past) for past in changes]})
+        show_json({"key": key, "changes": [_line_json(line) for line in lines]})
         return
-    if not changes and output == "text":
+    if not lines and output == "text":
         say(safe(f"Nothing was changed or withheld for {key}."))
         return
-    columns = (
-        Column(title="Finished (UTC)"),
-        Column(title="Run"),
-        Column(title="Action"),
-        Column(title="Outcome"),
-        Column(title="Before", number=True),
-        Column(title="After", number=True),
-        Column(title="Counted", number=True),
-        Column(title="Rule"),
-        Column(title="Why", wrap=True),
-    )
-    shown = _newest(changes, output, everything=everything)
-    show_table(output, columns, [_change_cells(past) for past in shown])
-    _tell_rest(len(changes) - len(shown))
+    shown = _newest(lines, output, everything=everything)
+    columns = [Column(title="Finished (UTC)"), Column(title="Run"), *(column for column, _ in _LINE)]
+    rows = [(_when(line.run), line.run.info.id, *(cell(line) for _, cell in _LINE)) for line in shown]
+    show_table(output, columns, rows)
+    _tell_rest(len(lines) - len(shown))
+
+
+def _show_run(run: PastRun, lines: list[Line], output: str) -> None:
+    """One run: who, when, from which commit, how it ended, and its lines."""
+    if output == "json":
+        show_json({"run": _run_json(run), "changes": [_line_json(line) for line in lines]})
+        return
+    if output == "text":
+        for sentence in _about(run):
+            say(safe(sentence))
+    if lines:
+        columns = [Column(title="Mapping"), *(column for column, _ in _LINE)]
+        show_table(output, columns, [(line.key, *(cell(line) for _, cell in _LINE)) for line in lines])
+    elif output == "text":
+        say("It changed nothing and withheld nothing.")
+
+
+def _about(run: PastRun) -> list[str]:
+    info, verdict = run.info, run.verdict
+    users = users_of(run)
+    told = [
+        f"Run {info.id}: {verdict.sentence}",
+        f"Command: {info.command}, by {info.actor or 'nobody known'}, exit code {verdict.exit_code}",
+        f"From {info.started_at:%Y-%m-%d %H:%M} to {verdict.finished_at:%Y-%m-%d %H:%M} UTC, by its machine's clock",
+    ]
+    if info.commit:
+        told.append(f"Commit: {info.commit}")
+    if users is not None:
+        told.append(f"Users: {users[0]} -> {users[1]}")
+    told += [f"Lifted for the whole run with {one.by}: {one.rule}, {one.reason}" for one in verdict.lifted]
+    return told
 
 
 def _newest(lines: list[T], output: str, *, everything: bool) -> list[T]:
@@ -115,21 +195,21 @@ def _tell_rest(left: int) -> None:
         tell(f"{left} older {'line is' if left == 1 else 'lines are'} not shown: add --all.")
 
 
+def _when(run: PastRun) -> str:
+    return f"{run.verdict.finished_at:%Y-%m-%d %H:%M}"
+
+
 def _run_cells(run: PastRun) -> tuple[Cell, ...]:
     info, verdict = run.info, run.verdict
-    figures: tuple[Cell, Cell] = (None, None) if verdict.decision else (verdict.users_before, verdict.users_after)
-    when = f"{verdict.finished_at:%Y-%m-%d %H:%M}"
-    return (when, info.id, ending_of(verdict).value, *figures, info.actor, info.commit[:10], verdict.sentence)
-
-
-def _change_cells(past: PastChange) -> tuple[Cell, ...]:
-    change, when = past.change, f"{past.run.verdict.finished_at:%Y-%m-%d %H:%M}"
-    figures = (change.before, change.after, change.counted)
-    return (when, past.run.info.id, change.action, change.outcome, *figures, change.rule, change.message)
+    before, after = users_of(run) or (None, None)
+    lifted = "".join(f" Lifted with {one.by}: {one.rule}, {one.reason}." for one in verdict.lifted)
+    ended = ending_of(verdict).value
+    return (_when(run), info.id, ended, before, after, info.actor, info.short_commit, f"{verdict.sentence}{lifted}")
 
 
 def _run_json(run: PastRun) -> Json:
     info, verdict = run.info, run.verdict
+    before, after = users_of(run) or (None, None)
     return {
         "run": info.id,
         "command": info.command,
@@ -138,31 +218,37 @@ def _run_json(run: PastRun) -> Json:
         "ended": ending_of(verdict).value,
         "exit_code": verdict.exit_code,
         "verdict": verdict.sentence,
-        "users_before": None if verdict.decision else verdict.users_before,
-        "users_after": None if verdict.decision else verdict.users_after,
+        "users_before": before,
+        "users_after": after,
         "actor": info.actor,
         "commit": info.commit,
         "mappings_sha256": info.mappings_sha256,
         "reconciler_version": info.version,
+        "lifted": [{"rule": one.rule, "reason": one.reason, "by": one.by} for one in verdict.lifted],
         "changes": len(verdict.changes),
     }
 
 
-def _change_json(past: PastChange) -> Json:
-    change = past.change
+def _line_json(line: Line) -> Json:
+    info = line.run.info
     return {
-        "run": past.run.info.id,
-        "finished_at": past.run.verdict.finished_at.isoformat(),
-        "actor": past.run.info.actor,
-        "commit": past.run.info.commit,
-        "subscription_id": change.subscription_id,
-        "action": change.action,
-        "before": change.before,
-        "after": change.after,
-        "counted": change.counted,
-        "rule": change.rule,
-        "outcome": change.outcome,
-        "message": change.message,
+        "run": info.id,
+        "finished_at": line.run.verdict.finished_at.isoformat(),
+        "actor": info.actor,
+        "commit": info.commit,
+        "key": line.key,
+        "subscription_id": line.subscription_id,
+        "action": line.action,
+        "before": line.before,
+        "after": line.after,
+        "wanted": line.wanted,
+        "sent": line.sent,
+        "counted": line.counted,
+        "rule": line.rule,
+        "outcome": line.outcome,
+        "held_by": line.held_by,
+        "lifted": [{"rule": one.rule, "reason": one.reason, "by": one.by} for one in line.lifted],
+        "message": line.why,
     }
 
 

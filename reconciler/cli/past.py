@@ -37,8 +37,7 @@ def load_past(options: CommonOptions) -> PastRecords:
 
 def zone_of(mappings: Mappings | None) -> tzinfo:
     """The time zone in which days and months are meant; UTC where mappings.yaml cannot be used."""
-    del mappings
-    return UTC
+    return mappings.settings.timezone if mappings is not None else UTC
 
 
 def parse_date(text: str, option: str) -> datetime:

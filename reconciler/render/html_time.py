@@ -79,7 +79,7 @@ def merges(runs: Iterable[PastRun]) -> tuple[Event, ...]:
     for run in runs:
         now = run.info.mappings_sha256
         if before and now and now != before:
-            commit = f" ({run.info.commit[:10]})" if run.info.commit else ""
+            commit = f" ({run.info.short_commit})" if run.info.commit else ""
             found.append(
                 Event(
                     at=run.verdict.finished_at,

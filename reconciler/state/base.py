@@ -41,6 +41,12 @@ class RunInfo:
     mappings_sha256: str = ""
     version: str = ""
 
+    @property
+    def short_commit(self) -> str:
+        """The commit for people; "-dirty" behind it says that mappings.yaml was not what the commit has."""
+        number, dirty, _ = self.commit.partition("-dirty")
+        return number[:10] + dirty
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntentEntry:
@@ -74,6 +80,19 @@ class IntentResult(StrEnum):
     NOT_SENT = "not-sent"
 
 
+ALLOW = "--allow"
+APPROVAL = "an approval in mappings.yaml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lifted:
+    """A safety rule that a person lifted, and why. `by` says how: `ALLOW`, for the one run, or `APPROVAL`."""
+
+    rule: str
+    reason: str
+    by: str = ALLOW
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryChange:
     """One mapping's line in the history of a run. `outcome` is a word of DESIGN 9; counts are whole users.
@@ -81,7 +100,8 @@ class HistoryChange:
     `after` is the quantity that HaloPSA showed last in that run, None where it was not known, and `wanted` the one that
     the plan asked for; `sent` says that a request for it left.
     `unit_price` and `currency` are HaloPSA's price a user and month, as text; empty where none was known or where
-    mappings.yaml has its own. `held_by` is the safety rule that withheld the change, empty where none did.
+    mappings.yaml has its own. `held_by` is the safety rule that withheld the change, empty where none did,
+    `lifted` are those that a person lifted for it.
     """
 
     key: MappingKey
@@ -98,6 +118,7 @@ class HistoryChange:
     held_by: str = ""
     wanted: int | None = None
     sent: bool = False
+    lifted: tuple[Lifted, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +133,7 @@ class RunVerdict:
     run that wrote this record for one which was cut off before it could.
     `sightings` are the run's complete listings of what is ours, the one that it planned from and the last one after its
     writes, as far as it came, also of what it was not about; None in the history of versions that kept none.
+    `lifted` are rules about the whole run that a person lifted.
     """
 
     run: RunId
@@ -127,6 +149,7 @@ class RunVerdict:
     recovered_by: str = ""
     prices: Mapping[MappingKey, UnitPrice] = field(default_factory=dict)
     sightings: tuple[Sighting, ...] | None = None
+    lifted: tuple[Lifted, ...] = ()
 
     @property
     def good(self) -> bool:

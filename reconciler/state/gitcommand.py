@@ -175,17 +175,23 @@ def hint_for(complaint: str) -> str:
     return ""
 
 
+DIRTY = "-dirty"
+
+
 def commit_of(file: Path, environ: Mapping[str, str]) -> str:
     """The commit that `file` is checked out from; in CI without a repository the event's; else empty.
 
-    git is asked first: a CI job may check out something newer than the event that started it.
+    Where the file is not what the commit has, "-dirty" stands behind it, as `git describe` writes it. git is asked
+    first: a CI job may check out something newer than the event that started it.
     """
     try:
-        answer = Git(file.absolute().parent, environ).run("rev-parse", "--verify", "HEAD", seconds=5)
+        git = Git(file.absolute().parent, environ)
+        head = git.run("rev-parse", "--verify", "HEAD", seconds=5)
+        if head.ok:
+            changes = git.run("status", "--porcelain", "--ignored", "--", file.name, seconds=5)
+            return head.text + (DIRTY if changes.ok and changes.output.strip() else "")
     except StateError:
-        answer = None
-    if answer is not None and answer.ok:
-        return answer.text
+        pass  # the run does not hang on it
     names = ("GITHUB_SHA", "CI_COMMIT_SHA", "BUILD_SOURCEVERSION")
     return next((environ[name] for name in names if environ.get(name)), "")
 

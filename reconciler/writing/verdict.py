@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -10,7 +10,7 @@ from reconciler.errors import ExitCode, Interrupted, ReconcilerError, StateError
 from reconciler.model import MappingKey, PriceSource, RunId, UnitPrice
 from reconciler.planning.changes import Action, Change, Outcome, Plan, Settled
 from reconciler.planning.outcomes import Ending, verdict_sentence
-from reconciler.state.base import HistoryChange, RunVerdict
+from reconciler.state.base import ALLOW, APPROVAL, HistoryChange, Lifted, RunVerdict
 from reconciler.writing.session import Applied
 
 
@@ -95,7 +95,7 @@ def _verdict(
     finished_at: datetime,
 ) -> RunVerdict:
     lines = tuple(
-        _history_line(change, settled, _withheld_by(plan, change, settled))
+        _history_line(change, settled, _withheld_by(plan, change, settled), _lifted(plan, change.key))
         for change in plan.changes
         if (settled := outcomes.get(change.key)) is not None
         and (settled.outcome is not Outcome.UNCHANGED or _count_moved(change))
@@ -112,6 +112,7 @@ def _verdict(
         changes=lines,
         snapshot=known if plan.complete else {},  # a month's full record is never made of a part
         whole=plan.complete and not plan.refused,
+        lifted=_lifted(plan, ""),
         prices={c.key: price for c in plan.changes if (price := _live_price(c)) is not None} if plan.complete else {},
     )
 
@@ -143,17 +144,34 @@ def _withheld_by(plan: Plan, change: Change, settled: Settled) -> str:
     return next((str(one.rule) for one in rules), "")
 
 
-def planned_lines(writes: Iterable[Change]) -> tuple[HistoryChange, ...]:
+def planned_lines(plan: Plan, writes: Iterable[Change]) -> tuple[HistoryChange, ...]:
     """The history's lines of what a run is about to write, before anything is known of it."""
     unknown = Settled(outcome=Outcome.UNKNOWN)
-    return tuple(replace(_history_line(change, _at(change, unknown), ""), after=None) for change in writes)
+    return tuple(
+        replace(_history_line(change, _at(change, unknown), "", _lifted(plan, change.key)), after=None)
+        for change in writes
+    )
 
 
 def _at(change: Change, settled: Settled) -> Settled:
     return replace(settled, subscription_id=change.before.id if change.before else None)
 
 
-def _history_line(change: Change, settled: Settled, held_by: str) -> HistoryChange:
+def _lifted(plan: Plan, name: str) -> tuple[Lifted, ...]:
+    """The rules that a person lifted for this mapping, or with an empty name for the whole run."""
+    return tuple(
+        Lifted(rule=str(violation.rule), reason=violation.allowed, by=APPROVAL if violation.approval else ALLOW)
+        for violation in plan.violations
+        if violation.name == name and violation.allowed is not None
+    )
+
+
+def lifted_in_words(lifted: Sequence[Lifted]) -> str:
+    """ "decrease lifted with --allow: closed two branches"."""
+    return "; ".join(f"{one.rule} lifted with {one.by}: {one.reason}" for one in lifted)
+
+
+def _history_line(change: Change, settled: Settled, held_by: str, lifted: tuple[Lifted, ...]) -> HistoryChange:
     price = _live_price(change)
     return HistoryChange(
         key=change.key,
@@ -166,8 +184,9 @@ def _history_line(change: Change, settled: Settled, held_by: str) -> HistoryChan
         counted=change.quantity.counted,
         rule=change.quantity.rule,
         outcome=str(settled.outcome),
-        message=settled.message,
+        message="; ".join(filter(None, (settled.message, lifted_in_words(lifted)))),
         unit_price=f"{price.amount:f}" if price else "",
         currency=price.currency if price else "",
         held_by=held_by,
+        lifted=lifted,
     )

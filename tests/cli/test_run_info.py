@@ -34,6 +34,20 @@ def test_the_commit_is_the_one_that_is_checked_out(repository: Path, tmp_path: P
     )
 
 
+def test_a_file_that_is_not_what_the_commit_has_makes_it_dirty(repository: Path, tmp_path: Path) -> None:
+    environ = isolated_git(tmp_path) | {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@example.com"}
+    environ |= {"GIT_COMMITTER_NAME": "a", "GIT_COMMITTER_EMAIL": "a@example.com"}
+    file = repository / "mappings.yaml"
+    file.write_text("version: 1\n", encoding="utf-8")
+    (repository / "notes.txt").write_text("somebody's", encoding="utf-8")
+    assert commit_of(file, EVENT).endswith("-dirty"), "no commit has it yet"
+    git(repository, environ, "add", "mappings.yaml")
+    git(repository, environ, "commit", "-q", "-m", "Mappings")
+    assert "-dirty" not in commit_of(file, EVENT)
+    file.write_text("version: 1\n\n", encoding="utf-8")
+    assert commit_of(file, EVENT) == git(repository, environ, "rev-parse", "HEAD") + "-dirty"
+
+
 def test_without_a_repository_it_is_the_events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     assert commit_of(tmp_path / "mappings.yaml", EVENT) == "e" * 40
