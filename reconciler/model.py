@@ -464,6 +464,16 @@ class OpenRun:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HaloFacts:
+    """What this HaloPSA has shown of habits that no documentation tells, so that a later run need not find out again.
+
+    `update_members` are the members that an update must hold besides id and count (FAULTS W18).
+    """
+
+    update_members: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
     """What the state says at the start of a run. An empty one is legal: bindings are found again by their markers.
 
@@ -481,6 +491,7 @@ class Recorded:
     last_good_run: datetime | None = None
     falls: Falls = field(default_factory=dict)
     open_runs: tuple[OpenRun, ...] = ()
+    halo: HaloFacts = HaloFacts()
     durable: bool = True
     damage: tuple[str, ...] = ()
     undecided: tuple[MappingKey, ...] = ()

@@ -16,6 +16,7 @@ from reconciler.model import (
     Binding,
     Falls,
     HaloCustomer,
+    HaloFacts,
     Json,
     MappingKey,
     Recorded,
@@ -120,6 +121,8 @@ class FakeTarget:
         self.keeps_marker = True
         self.creates_at = 0
         self.budgets: list[int] = []
+        self.waits: list[float] = []
+        self.before_wait: Callable[[], None] = lambda: None
         self._hidden: dict[SubscriptionId, int] = {}
         self._next = 9100
 
@@ -138,8 +141,17 @@ class FakeTarget:
     def prepare_create(self, new: NewSubscription) -> WriteRequest:
         return _encoded([{"client_id": new.customer_id, "name": new.name, "key": new.key, "count": 0}])
 
-    def prepare_counts(self, writes: Sequence[CountWrite]) -> WriteRequest:
-        return _encoded([{"id": w.subscription_id, "count": w.count} for w in writes])
+    def prepare_counts(self, writes: Sequence[CountWrite], *, along: Sequence[str] = ()) -> WriteRequest:
+        return _encoded(
+            [
+                {
+                    "id": w.subscription_id,
+                    "count": w.count,
+                    **{m: v for m in along if (v := self.rows[w.subscription_id].raw.get(m)) is not None},
+                }
+                for w in writes
+            ]
+        )
 
     def send(self, request: WriteRequest) -> WriteAnswer:
         rows: Rows = json.loads(request.body)
@@ -147,6 +159,11 @@ class FakeTarget:
         result = answer(self, rows)
         self.sent.append(rows)
         return result
+
+    def wait(self, seconds: float, reason: str) -> None:
+        self.waits.append(seconds)
+        self.before_wait()
+        self.clock.sleep(seconds)
 
     def await_budget(self, requests: int) -> None:
         self.budgets.append(requests)
@@ -198,6 +215,7 @@ class FakeState:
             attempts=recorded.attempts,
             given_up=recorded.given_up,
             last_good_run=recorded.last_good_run,
+            halo=recorded.halo,
         )
         self.durable = recorded.durable
         self.failing: set[tuple[str, int]] = set()
@@ -247,6 +265,10 @@ class FakeState:
         if bindings:
             self._called("record_bindings", tuple(bindings))
             self.document = add_bindings(self.document, bindings)
+
+    def record_facts(self, facts: HaloFacts) -> None:
+        self._called("record_facts", facts)
+        self.document = replace(self.document, halo=facts)
 
     def release_binding(self, key: MappingKey, *, give_up: bool) -> None:
         self.document = release_binding(self.document, key, give_up=give_up)

@@ -10,6 +10,7 @@ from enum import StrEnum
 from reconciler.errors import ReconcilerError
 from reconciler.model import (
     BindingOrigin,
+    HaloFacts,
     InfimaClient,
     Mappings,
     MarkerField,
@@ -199,6 +200,14 @@ def check_state(recorded: Recorded, location: str, tenant: Tenant | None, *, unf
         fix = "If none is running now, the next apply heals what they left."
         return look(name, f"{location}: {unfinished} runs without an end, crashed or under way", fix)
     return ok(name, f"{location}: {len(recorded.bindings)} bindings; a write was tried")
+
+
+def check_habits(facts: HaloFacts) -> Check:
+    """What earlier runs have found out about this HaloPSA, and this program therefore does."""
+    name = "HaloPSA's habits"
+    if not facts.update_members:
+        return ok(name, "nothing unusual was seen yet: an update is an id and a count")
+    return ok(name, f"an update must also hold {', '.join(facts.update_members)}, unchanged; every update does")
 
 
 def check_last_run(recorded: Recorded, now: datetime) -> Check:

@@ -18,6 +18,7 @@ from reconciler.answers.doctor import (
     check_clients,
     check_clock,
     check_counters,
+    check_habits,
     check_last_run,
     check_marker,
     check_scopes,
@@ -251,6 +252,7 @@ class _Visit:
         if self.listing is not None:
             self.tell(check_marker(self.mappings, recorded, self.listing))
         self.tell(check_state(recorded, location, tenant, unfinished=unfinished))
+        self.tell(check_habits(recorded.halo))
         self.tell(check_last_run(recorded, now()))
 
     def _read_state(self) -> tuple[Recorded, str, int]:

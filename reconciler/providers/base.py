@@ -94,17 +94,24 @@ class Refused:
 class Unclear:
     """Whether the write took effect is unknown: 401, 408, 429, 5xx, no answer, an unreadable answer or a warning.
 
-    `warned` holds what HaloPSA says in `_warning` about single rows, by the id that the answer gives them.
+    `warned` holds what HaloPSA says in `_warning` about single rows, by the id that the answer gives them;
+    `retry_after` is how many seconds it asks to wait.
     """
 
     status: int | None
     message: str
+    retry_after: float | None = None
     warned: Mapping[SubscriptionId, str] = field(default_factory=dict)
 
     @property
     def server_failed(self) -> bool:
         """False for a 2xx that could not be made out: that speaks of an odd answer, not of a server in trouble."""
         return self.status is None or not 200 <= self.status < 300  # noqa: PLR2004 - HTTP's own class
+
+    @property
+    def throttled(self) -> bool:
+        """True for 429: HaloPSA's request limit. Whether it comes before any effect is not known (FAULTS, Q9)."""
+        return self.status == 429  # noqa: PLR2004 - the HTTP status itself
 
 
 WriteAnswer = Accepted | Refused | Unclear
@@ -141,15 +148,20 @@ class SubscriptionTarget(Protocol):
         """The one POST that creates a Subscription: array of one, count 0, marker inside."""
         ...
 
-    def prepare_counts(self, writes: Sequence[CountWrite]) -> WriteRequest:
+    def prepare_counts(self, writes: Sequence[CountWrite], *, along: Sequence[str] = ()) -> WriteRequest:
         """The POST that sets the counts, and nothing else, of Subscriptions that a listing of this run returned.
 
+        The members in `along` go with them exactly as the last read showed them, where it showed any (FAULTS W18).
         An id which no listing returned raises `RequestForbidden`: Halo might create a row for it (FAULTS W9).
         """
         ...
 
     def send(self, request: WriteRequest) -> WriteAnswer:
         """Send a prepared write exactly once, whatever the answer; never raises an `ApiError`."""
+        ...
+
+    def wait(self, seconds: float, reason: str) -> None:
+        """Wait, saying why. Raises `DeadlineExceeded` when the run has not that much time, `Interrupted` on a stop."""
         ...
 
     def await_budget(self, requests: int) -> None:

@@ -94,7 +94,8 @@ def connect(
             credentials=infima, transport=to_infima, pool=pool, patience=patience, observer=observer
         ),
         target=HaloTarget(
-            credentials=halo, transport=to_halo, token=token, pool=pool, limiter=limiter, redactor=redactor,
+            credentials=halo, transport=to_halo, token=token, pool=pool, patience=patience, limiter=limiter,
+            redactor=redactor,
             settings=settings,
         ),
         halo_url=str(halo.url),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from typing import Any
 
 from reconciler.errors import RequestForbidden
@@ -14,6 +14,9 @@ from reconciler.providers.base import Accepted, CountWrite, NewSubscription, Ref
 
 REFUSALS = frozenset({400, 403, 404, 409, 415, 422})
 """Statuses that say a definite no without effect (DESIGN 7); every other failure leaves the outcome unknown."""
+
+MAY_GO_ALONG = frozenset({"client_id", "name", "type"})
+"""Members that an update may hold besides id and count, unchanged, where HaloPSA demands them (FAULTS W18)."""
 
 
 def create_body(new: NewSubscription, marker: MarkerField) -> WriteRequest:
@@ -27,19 +30,35 @@ def create_body(new: NewSubscription, marker: MarkerField) -> WriteRequest:
     return _request([row])
 
 
-def counts_body(writes: Sequence[CountWrite], known: Collection[int]) -> WriteRequest:
-    """The array that sets counts by id, and nothing else, of rows which a listing of this run returned."""
+def counts_body(
+    writes: Sequence[CountWrite], known: Mapping[int, Mapping[str, Json]], along: Sequence[str] = ()
+) -> WriteRequest:
+    """The array that sets counts by id, and nothing else, of rows which a listing of this run returned.
+
+    `known` holds these rows as the last read showed them; the members in `along` are taken from there.
+    """
     ids = [write.subscription_id for write in writes]
     if not ids or len(set(ids)) != len(ids):
         raise RequestForbidden("A write of counts names no Subscription, or one twice. Nothing was sent.")
+    rows: list[dict[str, Json]] = []
     for write in writes:
         if type(write.count) is not int or not 0 <= write.count <= MAX_COUNT:
             raise RequestForbidden(f"Subscription {write.subscription_id}: the count is not a whole number from 0.")
         _check_known(write.subscription_id, known)
-    return _request([{"id": int(write.subscription_id), "count": write.count} for write in writes])
+        shown = _shown(known[write.subscription_id], along)
+        rows.append({"id": int(write.subscription_id), "count": write.count, **shown})
+    return _request(rows)
 
 
-def sent_rows(request: WriteRequest, known: Collection[int]) -> list[dict[str, Any]]:
+def _shown(row: Mapping[str, Json], members: Iterable[str]) -> dict[str, Json]:
+    """These members as the row has them; whole numbers are written as such, and what it has not is left out."""
+    found = {name: row[name] for name in members if row.get(name) is not None}
+    return {
+        name: int(value) if isinstance(value, float) and value.is_integer() else value for name, value in found.items()
+    }
+
+
+def sent_rows(request: WriteRequest, known: Mapping[int, Mapping[str, Json]]) -> list[dict[str, Any]]:
     """The rows of a prepared write, looked at once more before they leave: the last guard before money moves."""
     rows = json.loads(request.body)
     if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
@@ -50,12 +69,21 @@ def sent_rows(request: WriteRequest, known: Collection[int]) -> list[dict[str, A
     for row in rows:
         if "id" in row:
             _check_known(row["id"], known)
-            if set(row) != {"id", "count"}:
-                raise RequestForbidden("An update may hold an id and a count, nothing else. Nothing was sent.")
+            _check_only_count_changes(row, known[row["id"]])
     return rows
 
 
-def _check_known(subscription_id: object, known: Collection[int]) -> None:
+def _check_only_count_changes(row: Mapping[str, Json], shown: Mapping[str, Json]) -> None:
+    besides = {name: value for name, value in row.items() if name not in {"id", "count"}}
+    if "count" not in row or not set(besides) <= MAY_GO_ALONG:
+        raise RequestForbidden("An update may hold an id and a count, nothing else. Nothing was sent.")
+    if besides != _shown(shown, besides):
+        raise RequestForbidden(
+            f"An update of Subscription {row['id']} would change more than its count. Nothing was sent."
+        )
+
+
+def _check_known(subscription_id: object, known: Container[int]) -> None:
     if type(subscription_id) is not int or subscription_id <= 0 or subscription_id not in known:
         raise RequestForbidden(
             f"Subscription {subscription_id} was in no listing of this run: HaloPSA might create it. Nothing was sent."
@@ -66,16 +94,19 @@ def _request(rows: list[dict[str, Json]]) -> WriteRequest:
     return WriteRequest(body=json.dumps(rows, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode())
 
 
-def judge(reply: Reply, sent: Sequence[dict[str, Any]], hide: Callable[[str], str]) -> WriteAnswer:
+def judge(
+    reply: Reply, sent: Sequence[dict[str, Any]], hide: Callable[[str], str], retry_after: float | None = None
+) -> WriteAnswer:
     """Say what an answer to a write means. In doubt it is `Unclear`: then a listing decides, never this answer.
 
-    `hide` takes secrets out of whatever the server says.
+    `hide` takes secrets out of whatever the server says; `retry_after` is how long it asks to wait.
     """
     words = hide(error_words(reply.body))
     if reply.status in REFUSALS:
         return Refused(status=reply.status, message=_why_refused(reply.status, words))
     if not 200 <= reply.status < 300:  # noqa: PLR2004 - HTTP's own classes
-        return Unclear(status=reply.status, message=words or f"HaloPSA answered {reply.status}")
+        message = words or f"HaloPSA answered {reply.status}"
+        return Unclear(status=reply.status, message=message, retry_after=retry_after)
     rows, doubt = _returned(reply)
     warned = _warnings(rows, hide)
     doubt = doubt or "; ".join(f"warns: {text}" for text in warned.values()) or _contradiction(rows, sent)
@@ -127,7 +158,9 @@ def _contradiction(rows: Sequence[dict[str, Json]], sent: Sequence[dict[str, Any
         if "id" in row and number is None:
             return "with an object whose id is not a number."
         if "id" in sent[0]:
-            asked = wanted.get(number) if number is not None else None
+            if number is None:
+                continue  # whose row it is does not show; the listing that follows shows all of them (FAULTS W19)
+            asked = wanted.get(number)
             if asked is None:
                 return "with a Subscription that was not written to."
         else:

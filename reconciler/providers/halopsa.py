@@ -9,9 +9,11 @@ from functools import partial
 from threading import Lock
 
 from reconciler.errors import ApiError, ConnectFailed, Forbidden, NotAuthorised, UnreadableAnswer
+from reconciler.http.deadline import Deadline
 from reconciler.http.decoding import text_of, whole_number
 from reconciler.http.limiter import RateLimiter
 from reconciler.http.redaction import Redactor
+from reconciler.http.retry import retry_after_seconds
 from reconciler.http.routes import Call, Route
 from reconciler.http.transport import Transport
 from reconciler.model import (
@@ -106,6 +108,7 @@ class HaloTarget:
         transport: Transport,
         token: HaloToken,
         pool: ReadPool,
+        patience: Deadline,
         limiter: RateLimiter,
         redactor: Redactor,
         settings: Settings,
@@ -114,6 +117,7 @@ class HaloTarget:
         self._transport = transport
         self._token = token
         self._pool = pool
+        self._patience = patience
         self._limiter = limiter
         self._redactor = redactor
         self._marker = settings.marker_field
@@ -170,12 +174,13 @@ class HaloTarget:
         """The one POST that creates a Subscription: array of one, count 0, marker inside."""
         return create_body(new, self._marker)
 
-    def prepare_counts(self, writes: Sequence[CountWrite]) -> WriteRequest:
+    def prepare_counts(self, writes: Sequence[CountWrite], *, along: Sequence[str] = ()) -> WriteRequest:
         """The POST that sets the counts, and nothing else, of Subscriptions that a listing of this run returned.
 
+        The members in `along` go with them exactly as the last read showed them, where it showed any (FAULTS W18).
         An id which no listing returned raises `RequestForbidden`: Halo might create a row for it (FAULTS W9).
         """
-        return counts_body(writes, self._known)
+        return counts_body(writes, self._known, along)
 
     def send(self, request: WriteRequest) -> WriteAnswer:
         """Send a prepared write exactly once, whatever the answer; never raises an `ApiError`.
@@ -196,7 +201,12 @@ class HaloTarget:
             return Unclear(status=None, message=exc.message)
         if reply.status == 401:  # noqa: PLR2004 - the HTTP status itself
             self._token.reject(token)
-        return judge(reply, sent, self._redactor.hide)
+        asked_to_wait = retry_after_seconds(reply.headers.get("retry-after"), self._patience.clock.now())
+        return judge(reply, sent, self._redactor.hide, asked_to_wait)
+
+    def wait(self, seconds: float, reason: str) -> None:
+        """Wait, saying why. Raises `DeadlineExceeded` when the run has not that much time, `Interrupted` on a stop."""
+        self._patience.wait(seconds, reason)
 
     def await_budget(self, requests: int) -> None:
         """Wait until that many requests may go out without waiting, and the token outlives them."""

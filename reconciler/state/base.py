@@ -18,6 +18,7 @@ from reconciler.model import (
     Attempt,
     Binding,
     Falls,
+    HaloFacts,
     Json,
     MappingKey,
     Recorded,
@@ -233,6 +234,10 @@ class RunState(Protocol):
 
         Raises `StateConflict` when a key is bound to another Subscription, or a Subscription to another key.
         """
+        ...
+
+    def record_facts(self, facts: HaloFacts) -> None:
+        """Remember what this HaloPSA has shown of its habits."""
         ...
 
     def release_binding(self, key: MappingKey, *, give_up: bool) -> None:

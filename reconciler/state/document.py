@@ -20,6 +20,7 @@ from reconciler.model import (
     Attempt,
     Binding,
     Falls,
+    HaloFacts,
     MappingKey,
     OpenRun,
     Recorded,
@@ -55,6 +56,7 @@ class StateDocument:
     last_good_run: datetime | None = None
     falls: Falls = field(default_factory=dict)
     open_runs: tuple[OpenRun, ...] = ()
+    halo: HaloFacts = field(default_factory=HaloFacts)
     journal: ChainHead | None = None
     history: ChainHead | None = None
 

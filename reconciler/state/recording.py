@@ -13,7 +13,18 @@ from typing import Generic, Protocol, TypeVar
 
 from reconciler.clock import Clock
 from reconciler.errors import StateConflict, StateError
-from reconciler.model import Attempt, Binding, Falls, Json, MappingKey, OpenRun, Recorded, SubscriptionId, Tenant
+from reconciler.model import (
+    Attempt,
+    Binding,
+    Falls,
+    HaloFacts,
+    Json,
+    MappingKey,
+    OpenRun,
+    Recorded,
+    SubscriptionId,
+    Tenant,
+)
 from reconciler.state import document as changes
 from reconciler.state.base import CutOffRun, HistoryChange, Intent, IntentResult, RunInfo, RunVerdict
 from reconciler.state.cut_off import read_cut_off
@@ -191,6 +202,11 @@ class RecordedRun:
             {"bindings": rows},
             lambda document: changes.add_bindings(replace(document, tenant=tenant or document.tenant), bindings),
             f"Bound: {_some([row.key for row in bindings])}",
+        )
+
+    def record_facts(self, facts: HaloFacts) -> None:
+        self._change(
+            "halo-facts", plain(facts), lambda document: replace(document, halo=facts), "HaloPSA's habits recorded"
         )
 
     def release_binding(self, key: MappingKey, *, give_up: bool) -> None:

@@ -28,7 +28,7 @@ from reconciler.planning.changes import Change, Outcome
 from reconciler.planning.markers import Details
 from reconciler.providers.base import Accepted, NewSubscription, Refused, Unclear, WriteAnswer
 from reconciler.state.base import IntentEntry
-from reconciler.writing.session import FRESH_SECONDS, CountTarget, WriteSession, bare, not_attempted
+from reconciler.writing.session import FAILURES_IN_A_ROW, FRESH_SECONDS, CountTarget, WriteSession, bare, not_attempted
 from reconciler.writing.update import set_counts
 
 PHASE = "Creating Subscriptions"
@@ -136,28 +136,40 @@ class Creator:
         known = frozenset(self.session.listing)
         answers: dict[MappingKey, WriteAnswer] = {}
         unsent: list[Change] = []
+        throttled: Unclear | None = None
         for change in group:
             if change.key not in attempts:
                 continue
-            if not self.session.may_write() or self.session.clock.monotonic() - recorded_at > FRESH_SECONDS:
+            late = self.session.clock.monotonic() - recorded_at > FRESH_SECONDS
+            if throttled is not None or late or not self.session.may_write():
                 unsent.append(change)
                 continue
             try:
                 answers[change.key] = answer = self._post(change)
-                if isinstance(answer, Unclear) and answer.warned:
-                    self.session.warnings[change.key] = "; ".join(answer.warned.values())
+                if isinstance(answer, Unclear):
+                    throttled = answer if answer.throttled else None
+                    if answer.warned:
+                        self.session.warnings[change.key] = "; ".join(answer.warned.values())
             except Interrupted:  # it still waited for its turn, so it was not sent
                 unsent.append(change)
                 continue
             self.done += 1
             self.session.observe(PhaseAdvanced(phase=PHASE, done=self.done, total=self.total))
         self.session.state.settle_attempts({c.key: attempts[c.key].nonce for c in unsent})
+        if throttled is not None:
+            self._wait_out(throttled)
         sent = [c for c in group if c.key in answers]
         self._follow_up(sent, answers, attempts, known)
         if self.session.halted:
             self._not_attempted(unsent)
             return []
         return unsent
+
+    def _wait_out(self, answer: Unclear) -> None:
+        """After a 429 the others of the group are left for later: each that met one would be unknown for hours."""
+        if self.session.throttled >= FAILURES_IN_A_ROW:
+            self.session.halted = f"{self.session.throttled} creates in a row met HaloPSA's request limit"
+        self.session.wait_out(answer)
 
     def _record(self, group: Sequence[Change]) -> tuple[float, dict[MappingKey, Attempt]]:
         """Record all attempts of the group in one durable step; a key that somebody else holds is held."""

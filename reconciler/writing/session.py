@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import assert_never
 
 from reconciler.clock import Clock
-from reconciler.errors import Interrupted, ReconcilerError, StateError
+from reconciler.errors import ApiError, Interrupted, ReconcilerError, StateError
 from reconciler.events import Observer, WriteSettled
 from reconciler.model import MappingKey, RunId, Settings, Subscription, SubscriptionId
 from reconciler.planning.changes import Change, Outcome, Settled
@@ -24,6 +24,12 @@ FRESH_SECONDS = 60.0
 FAILURES_IN_A_ROW = 3
 FAILURES_IN_ALL = 5
 """So many writes without a clear answer, and no further write is started (FAULTS W17)."""
+
+LONGEST_WAIT = 60.0
+"""Seconds: no Retry-After makes one wait longer; a listing comes behind it, which waits as long as reads do."""
+
+THROTTLED_IN_A_ROW = 8
+"""So many writes in a row that met a 429, and no further write is started."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -61,6 +67,7 @@ class WriteSession:
     unrecorded: StateError | None = None
     failures_in_a_row: int = 0
     failures: int = 0
+    throttled: int = 0
 
     @classmethod
     def open(
@@ -133,6 +140,20 @@ class WriteSession:
             return False
         return not self.context.stop()
 
+    def wait_out(self, answer: Unclear) -> bool:
+        """After a 429 wait as long as HaloPSA asks, or longer each time; false when no further write may start."""
+        if self.throttled >= THROTTLED_IN_A_ROW:
+            self.halted = f"HaloPSA answered {self.throttled} writes in a row with 429: {answer.message}"
+        if not self.may_write():
+            return False
+        pause = min(LONGEST_WAIT, answer.retry_after or 5.0 * 2 ** (self.throttled - 1))
+        try:
+            self.target.wait(pause, f"HaloPSA's request limit is reached ({bare(answer.message)}); waiting for it.")
+        except (ApiError, Interrupted) as error:
+            self.halted = error.message
+            return False
+        return self.may_write()
+
     def relist(self) -> None:
         """Read one complete listing. Raises `ApiError`. Its age counts from its first page: a listing may take long."""
         moment, begun, requests = self.clock.now(), self.clock.monotonic(), self.requests
@@ -195,6 +216,7 @@ class WriteSession:
                 self.sent[key] = number
 
     def _count_failure(self, answer: WriteAnswer) -> None:
+        self.throttled = self.throttled + 1 if isinstance(answer, Unclear) and answer.throttled else 0
         match answer:
             case Accepted():
                 self.failures_in_a_row = 0
@@ -204,6 +226,8 @@ class WriteSession:
                 self.failures_in_a_row = 0
             case Unclear(server_failed=False):
                 pass  # the listing that follows tells what became of it
+            case Unclear(throttled=True):
+                pass  # it is waited for
             case Unclear():
                 self.failures_in_a_row += 1
                 self.failures += 1

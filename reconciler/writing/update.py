@@ -6,7 +6,15 @@ from collections.abc import Iterable, Sequence
 
 from reconciler.model import Subscription
 from reconciler.planning.changes import Outcome
-from reconciler.providers.base import Accepted, CountWrite, Refused, Unclear, WriteAnswer
+from reconciler.providers.base import Refused, Unclear
+from reconciler.writing.sending import (
+    live_count,
+    moved,
+    send_alone,
+    send_patiently,
+    settle_refused,
+    still_as_planned,
+)
 from reconciler.writing.session import CountTarget, WriteSession, bare, not_attempted, what_moved
 
 
@@ -23,87 +31,38 @@ def set_counts(session: WriteSession, targets: Sequence[CountTarget]) -> None:
             _not_attempted(session, batch)
             continue
         session.freshen()
-        ready = [t for t in batch if _still_as_planned(session, t)]
+        ready = [t for t in batch if still_as_planned(session, t)]
         if not ready or not session.may_write():
             _not_attempted(session, ready)
             continue
-        match _send(session, ready):
-            case Accepted():
-                continue
-            case Refused(lacks_right=True) as answer:
-                for target in ready:
-                    _refused(session, target, answer)
-            case answer:
-                _one_by_one(session, ready, answer)
+        rows, answer = send_patiently(session, ready, session.state.recorded.halo.update_members)
+        match answer:
+            case Refused(lacks_right=True):
+                for target in rows:
+                    settle_refused(session, target, answer)
+            case Refused() | Unclear() if rows:
+                _one_by_one(session, rows, answer)
 
 
 def _one_by_one(session: WriteSession, batch: Sequence[CountTarget], answer: Refused | Unclear) -> None:
     """After a batch that failed as a whole: list, then send again what is not there yet, each alone.
 
-    A lone row that was plainly refused is not sent again: the answer would be the same. What an unclear answer leaves
-    open when this returns, `verify` decides.
+    A lone row that was plainly refused is not sent again as it was: the answer would be the same. What an unclear
+    answer leaves open when this returns, `verify` decides.
     """
     session.relist()
     alone = len(batch) == 1
     for target in batch:
         session.freshen()
-        if _live_count(session, target) == target.after:
+        if live_count(session, target) == target.after:
             continue
         match answer:
-            case Refused() if alone or not session.may_write():
-                _refused(session, target, answer)
-            case Refused() if _still_as_planned(session, target):
-                _send_alone(session, target)
-            case Unclear() if session.may_write() and not _moved(session, target):
-                _send_alone(session, target)
-
-
-def _send_alone(session: WriteSession, target: CountTarget) -> None:
-    answer = _send(session, [target])
-    if isinstance(answer, Refused):  # `verify` looks at all else
-        _refused(session, target, answer)
-
-
-def _send(session: WriteSession, batch: Sequence[CountTarget]) -> WriteAnswer:
-    """Send counts, and remember what went out. A request that never left raises, and leaves no trace here."""
-    request = session.target.prepare_counts(
-        [CountWrite(subscription_id=t.subscription_id, count=t.after) for t in batch]
-    )
-    answer = session.write("set-counts", tuple(t.entry for t in batch), request)
-    for target in batch:
-        session.written[target.key] = target
-        session.frames.setdefault(target.subscription_id, session.listing[target.subscription_id])
-        if isinstance(answer, Unclear):
-            session.unclear[target.key] = answer
-            if warning := answer.warned.get(target.subscription_id):
-                session.warnings[target.key] = warning
-        else:
-            session.unclear.pop(target.key, None)
-    return answer
-
-
-def _still_as_planned(session: WriteSession, target: CountTarget) -> bool:
-    """True when the last listing shows the row as the plan did; a row that moved is settled as stale."""
-    moved = _moved(session, target)
-    if not moved:
-        return True
-    written = f"{target.after} was sent before" if target.key in session.sent else "nothing was written"
-    message = f"changed since the plan: {moved}; {written}, the next run decides anew"
-    session.settle(target.key, Outcome.STALE, message, at=target.subscription_id)
-    return False
-
-
-def _moved(session: WriteSession, target: CountTarget) -> str:
-    """What the last listing shows otherwise than the plan did, in words; empty when nothing."""
-    twins = [n for n in session.appeared.get(target.key, ()) if n != target.subscription_id]
-    if twins:
-        return f"Subscription {twins[0]} with the same marker has appeared"
-    live = session.listing.get(target.subscription_id)
-    if live is None:
-        return "HaloPSA does not list it any more"
-    if live.last_day is not None and live.last_day < session.clock.now().date() and not target.change.mapping.retired:
-        return f"somebody ended it on {live.last_day.isoformat()}"
-    return what_moved(_as_planned(target), _as_listed(live))
+            case Refused() if not session.may_write():
+                settle_refused(session, target, answer)
+            case Refused() if still_as_planned(session, target):
+                send_alone(session, target, answer if alone else None)
+            case Unclear() if session.may_write() and not moved(session, target):
+                send_alone(session, target)
 
 
 def settle_moved(session: WriteSession, targets: Iterable[CountTarget]) -> None:
@@ -112,29 +71,9 @@ def settle_moved(session: WriteSession, targets: Iterable[CountTarget]) -> None:
     Without this a run could say that all is well about a row which it has itself seen changed (FAULTS P5).
     """
     for target in targets:
-        if moved := _moved(session, target):
-            message = f"changed during the run: {moved}; the next run decides anew"
+        if difference := moved(session, target):
+            message = f"changed during the run: {difference}; the next run decides anew"
             session.settle(target.key, Outcome.STALE, message, at=target.subscription_id)
-
-
-def _as_planned(target: CountTarget) -> dict[str, object]:
-    mapping = target.change.mapping
-    return {"count": target.before, "customer_id": mapping.halo_customer.id, "active": True}
-
-
-def _as_listed(live: Subscription) -> dict[str, object]:
-    return {"count": live.count, "customer_id": live.customer_id, "active": live.live}
-
-
-def _live_count(session: WriteSession, target: CountTarget) -> int | None:
-    live = session.listing.get(target.subscription_id)
-    return live.count if live else None
-
-
-def _refused(session: WriteSession, target: CountTarget, answer: Refused) -> None:
-    why = "for want of a right" if answer.lacks_right else f": {answer.message}"  # said once for the run
-    message = f"HaloPSA refused the quantity {target.after}{' ' if answer.lacks_right else ''}{why}"
-    session.settle(target.key, Outcome.FAILED, message, at=target.subscription_id)
 
 
 def _unknown(session: WriteSession, target: CountTarget, answer: Unclear) -> None:
@@ -158,7 +97,7 @@ def verify(session: WriteSession) -> None:
     waiting = {key: t for key, t in session.written.items() if key not in session.outcomes}
     for pause in (*_READ_BACK_PAUSES, 0.0):
         session.relist()
-        late = any(_live_count(session, t) == t.before != t.after for t in waiting.values())
+        late = any(live_count(session, t) == t.before != t.after for t in waiting.values())
         if not late or not session.pause(pause):
             break
     for target in waiting.values():

@@ -13,6 +13,7 @@ from reconciler.model import (
     Binding,
     BindingOrigin,
     HaloCustomerId,
+    HaloFacts,
     InfimaClient,
     InfimaClientId,
     MappingKey,
@@ -155,3 +156,12 @@ def test_the_verdict_counts_failures_before_notes() -> None:
     assert checkup.verdict([bad, note]) == "Not connected: 1 check failed."
     assert not checkup.connected([good, bad])
     assert checkup.connected([Check(name="a", status=CheckStatus.SKIPPED, message="b")])
+
+
+def test_what_updates_must_hold_is_told() -> None:
+    assert checkup.check_habits(HaloFacts()).message.startswith("nothing unusual was seen yet")
+    told = checkup.check_habits(HaloFacts(update_members=("client_id", "name", "type")))
+    assert (told.status, told.message) == (
+        CheckStatus.OK,
+        "an update must also hold client_id, name, type, unchanged; every update does",
+    )

@@ -207,7 +207,9 @@ def test_a_signal_while_reading_ends_at_once_with_130(bench: Bench, number: sign
 
 
 def test_a_create_that_a_later_run_finishes_still_names_its_next_step(bench: Bench) -> None:
-    refuse = Faults([Fault(kind=FaultKind.BAD_REQUEST, at="halo.write", nth=3, times=2)])
+    refuse = Faults(
+        [Fault(kind=FaultKind.BAD_REQUEST, at="halo.write", nth=3, times=7)]
+    )  # the batch, then both rows in each form
     with Server(bench.world, faults=refuse) as server:
         environment = {**os.environ, **server.environment()}
         words = [sys.executable, "-m", "reconciler", "apply", "--auto-approve", "-q", *READY]

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from reconciler.errors import RequestForbidden
+from reconciler.errors import DeadlineExceeded, RequestForbidden
 from reconciler.model import MarkerField, RequestBudget, Settings
 from reconciler.providers.base import Accepted, CountWrite, NewSubscription, Refused, Unclear, WriteRequest
 from tests.providers.wiring import SECRET, TOKEN, Wiring, halo_list, licence, token_answer
@@ -145,7 +145,6 @@ def test_an_update_is_accepted_when_nothing_contradicts_it(listed: Wiring, body:
     "body",
     [
         {"id": 11, "count": 7},
-        {"count": 7},
         {"id": 9, "count": 8},
         {"id": 9, "count": None},
         {"id": 9, "count": "7"},
@@ -299,3 +298,63 @@ def test_awaiting_the_budget_leaves_room_for_all_of_them(make_wiring: Callable[.
         wiring.target.subscriptions()
     assert waited > 0
     assert len(wiring.waits) == waited
+
+
+# -- what an instance demands besides id and count ----------------------------------------------------------------
+
+
+def listed_as(wiring: Wiring, **members: Any) -> Wiring:
+    wiring.halo.answer(LICENCES, halo_list([{**licence(9), **members}]))
+    wiring.target.subscriptions()
+    return wiring
+
+
+def test_what_goes_along_is_exactly_what_the_last_listing_showed(wiring: Wiring) -> None:
+    listed_as(wiring, client_id=12, name='A "B" \u2013 ü', type=1)
+    listed_as(wiring, client_id=13.0, name="Renamed", type=1.0)
+    request = wiring.target.prepare_counts(counts((9, 7)), along=("client_id", "name", "type"))
+    assert request.body == b'[{"id":9,"count":7,"client_id":13,"name":"Renamed","type":1}]'
+
+
+def test_what_the_listing_does_not_show_is_left_out(wiring: Wiring) -> None:
+    listed_as(wiring, client_id=None, name="A", type=None)
+    request = wiring.target.prepare_counts(counts((9, 7)), along=("client_id", "name", "type"))
+    assert json.loads(request.body) == [{"id": 9, "count": 7, "name": "A"}]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"id": 9, "count": 7, "client_id": 13},
+        {"id": 9, "count": 7, "name": "Another"},
+        {"id": 9, "count": 7, "client_id": 12, "type": 0},
+        {"id": 9, "count": 7, "client_id": None},
+        {"id": 9, "count": 7, "price": 2.5},
+        {"id": 9, "client_id": 12},
+    ],
+    ids=str,
+)
+def test_a_row_that_would_change_more_than_the_count_never_leaves(wiring: Wiring, row: dict[str, Any]) -> None:
+    listed_as(wiring, client_id=12, name="A", type=1, price=2.5)
+    wiring.halo.requests.clear()
+    with pytest.raises(RequestForbidden, match="Nothing was sent"):
+        wiring.target.send(WriteRequest(body=json.dumps([row]).encode()))
+    assert not wiring.halo.requests
+
+
+def test_a_row_without_its_id_is_held_against_nothing(listed: Wiring) -> None:
+    """The listing that follows decides (FAULTS W19)."""
+    assert update(listed, httpx.Response(200, json={"count": 3})) == Accepted()
+
+
+@pytest.mark.parametrize(("header", "seconds"), [("30", 30.0), (None, None), ("soon", None)])
+def test_a_429_says_how_long_to_wait(listed: Wiring, header: str | None, seconds: float | None) -> None:
+    answer = update(listed, httpx.Response(429, headers={"Retry-After": header} if header else {}))
+    assert (answer.throttled, answer.retry_after) == (True, seconds)
+
+
+def test_a_wait_that_was_asked_for_is_told_and_has_its_end(wiring: Wiring) -> None:
+    wiring.target.wait(30, "HaloPSA's request limit is reached.")
+    assert wiring.waits == [30]
+    with pytest.raises(DeadlineExceeded):
+        wiring.target.wait(1e6, "HaloPSA's request limit is reached.")

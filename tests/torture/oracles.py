@@ -73,10 +73,20 @@ def m2_single(e: Evidence) -> Iterator[str]:
 
 
 def m3_frame(e: Evidence) -> Iterator[str]:
-    """An update sends an id and a count; a create sends the template; nothing else of a row is changed by a request."""
+    """An update sends an id and a count; a create sends the template; nothing else of a row is changed by a request.
+
+    After a refusal an update may hold what some servers demand, as the last listing of the run showed it.
+    """
     template = {"type", "client_id", "name", "count", e.marker}
+    refused = False
     for w in e.writes():
         allowed = template if w.creates else {"id", "count"}
+        if not w.creates and refused:
+            shown = next(
+                (r for one in reversed(e.listings(w.run, w.record.number)) if (r := one.row(w.element["id"]))), {}
+            )
+            allowed |= {m for m in ("client_id", "name", "type") if m in shown and w.element.get(m) == shown[m]}
+        refused = refused or w.record.status in {400, 422}
         if extra := set(w.element) - allowed:
             yield f"request {w.record.number} sends {sorted(extra)}"
     for m in e.api_mutations():

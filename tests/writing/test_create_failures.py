@@ -7,10 +7,12 @@ from reconciler.model import (
     MappingKey,
 )
 from reconciler.planning.changes import Facts
+from reconciler.providers.base import Unclear
 from reconciler.safety.check import check
 from tests.builders import build_plan
 from tests.fakes import (
     UNREACHABLE,
+    Answer,
     Scene,
     accepted,
     creates,
@@ -136,10 +138,34 @@ def test_a_person_who_counts_first_wins() -> None:
     stage.target.answers = [accepted, refused()]
     stage.target.before_listing[3] = lambda: stage.target.edit(9101, count=55)
     applied = stage.apply(creates("a"))
-    assert (outcomes(applied), stage.counts()) == ({"a": "failed"}, {9101: 55})
+    assert (outcomes(applied), stage.counts()) == ({"a": "stale"}, {9101: 55})
 
 
 def test_a_held_create_is_not_sent() -> None:
     stage = Scene()
     plan = check(build_plan(*creates("a").changes, facts=Facts(durable=False)), Limits())
     assert (outcomes(stage.apply(plan)), stage.target.sent) == ({"a": "held"}, [])
+
+
+def throttled(after: float | None = None) -> Answer:
+    """HaloPSA's request limit; whether it comes before any effect is not known."""
+    return lambda _target, _rows: Unclear(status=429, message="Rate Limit Reached", retry_after=after)
+
+
+def test_a_create_that_met_a_429_stays_unknown_and_the_others_go_on_after_the_wait() -> None:
+    stage = Scene(marker_wait_seconds=0)
+    stage.target.answers = [accepted, throttled(42)]
+    applied = stage.apply(creates("a", "b", "c", "d"))
+    assert outcomes(applied) == {"a": "applied", "b": "unknown", "c": "applied", "d": "applied"}
+    assert posts(stage.target) == ["a", "b", "c", "d"]
+    assert stage.target.waits == [42]
+    assert set(stage.state.recorded.attempts) == {"b"}, "those that were not sent are free again"
+
+
+def test_three_creates_in_a_row_that_met_a_429_end_the_creating() -> None:
+    stage = Scene(marker_wait_seconds=0)
+    stage.target.answers = [throttled(1)] * 9
+    applied = stage.apply(creates("a", "b", "c", "d"))
+    assert outcomes(applied) == {"a": "unknown", "b": "unknown", "c": "unknown", "d": "failed"}
+    assert applied.halted == "3 creates in a row met HaloPSA's request limit"
+    assert set(stage.state.recorded.attempts) == {"a", "b", "c"}

@@ -112,7 +112,7 @@ def test_after_a_refused_batch_each_goes_alone() -> None:
     assert stage.target.listings == 2
 
 
-def test_a_lone_row_that_was_refused_is_not_sent_again() -> None:
+def test_a_lone_row_that_was_refused_is_not_sent_again_as_it_was() -> None:
     stage = scene(1)
     stage.target.answers = [refused(message="must be above 20")]
     applied = stage.apply(raises(1))
