@@ -33,7 +33,10 @@ class Topic:
 
 _RULES: Mapping[Rule, tuple[str, str, str]] = {
     Rule.SOURCE_EMPTY: (
-        "INFIMA lists no client at all, or fewer than half of the clients that mappings.yaml names.",
+        (
+            "INFIMA lists no client at all, or fewer than half of the clients that mappings.yaml names, or gives the "
+            "users of none of them."
+        ),
         "That is how an outage or a key with fewer rights looks. Missing is not zero: nothing at all is written.",
         (
             "Run `reconciler doctor`: is it the right INFIMA_API_KEY, a partner-level one? Most clients left for good: "

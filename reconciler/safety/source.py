@@ -19,7 +19,11 @@ from three mappings and a tenth of all on, that is a source which answers for so
 
 
 def source_empty(given: RuleInput) -> Iterator[Violation]:
-    """INFIMA lists no client at all, or fewer than half of those whose count some mapping needs."""
+    """INFIMA lists no client at all, or fewer than half of those whose count some mapping needs, or counts nobody's.
+
+    One client whose users cannot be read holds its own mapping. When that is so of every one, it is INFIMA that does
+    not answer, and a night that could do nothing must not pass for one that had nothing to do (FAULTS I8).
+    """
     facts = given.plan.facts
     if facts.clients_wanted and facts.clients_found * 2 < facts.clients_wanted:
         yield Violation(
@@ -32,6 +36,35 @@ def source_empty(given: RuleInput) -> Iterator[Violation]:
             ),
             measured=facts.clients_found,
             limit=(facts.clients_wanted + 1) // 2,
+        )
+    yield from _gives_no_count(given)
+
+
+def _gives_no_count(given: RuleInput) -> Iterator[Violation]:
+    """No mapping's users could be read, or nobody is counted anywhere where several clients had users."""
+    counting = [change for change in given.plan.changes if change.mapping.counts_users]
+    unreadable = [d for change in counting for d in change.doubts if d.rule is Rule.CLIENT_UNREADABLE]
+    if unreadable and all(change.quantity.counted is None for change in counting):
+        yield Violation(
+            rule=Rule.SOURCE_EMPTY,
+            name="",
+            message=f"INFIMA gives no complete count for any mapping; the first: {unreadable[0].message}",
+            remedy="INFIMA does not answer as it should: look into it with `reconciler doctor`, then run again",
+            measured=0,
+            limit=1,
+        )
+    emptied = [c for c in counting if c.quantity.counted == 0 and c.billed and not c.mapping.quantity.allow_zero]
+    if len(emptied) > 1 and not any(change.quantity.counted for change in counting):
+        yield Violation(
+            rule=Rule.SOURCE_EMPTY,
+            name="",
+            message=f"INFIMA counts nobody at all, where {len(emptied)} mappings had users",
+            remedy=(
+                "several clients do not become empty in one night: look into INFIMA. If it is right, run: "
+                f"{allow_command('', Rule.SOURCE_EMPTY)}"
+            ),
+            measured=0,
+            limit=1,
         )
 
 

@@ -369,9 +369,29 @@ def test_what_was_not_counted_is_on_neither_side(absent: list[Change]) -> None:
 
 def test_held_changes_speak_of_the_source_too() -> None:
     """A client that dropped to nobody is held, and still a sign that INFIMA answers badly."""
-    plan = judge(*many(10, 10, 0))
+    plan = judge(*many(10, 10, 0), update(9, 9, key="z"))
     assert [str(v.rule) for v in plan.refusals] == ["source-dropped"]
     assert len(plan.held) == 10
+
+
+def unread(key: str) -> Change:
+    return replace(
+        doubtful(Rule.CLIENT_UNREADABLE, key), quantity=Quantity(counted=None, result=None, rule="active_users")
+    )
+
+
+def test_a_source_that_gives_no_count_at_all_is_refused_and_no_night_like_others() -> None:
+    plan = judge(unread("a"), unread("b"))
+    assert [(str(v.rule), v.measured) for v in plan.refusals] == [("source-empty", 0)]
+    assert "reconciler doctor" in plan.refusals[0].remedy
+    assert judge(unread("a"), update(1, 1, key="b")).refusals == ()
+
+
+def test_nobody_anywhere_is_an_answer_of_the_source_and_not_of_its_clients() -> None:
+    assert [str(v.rule) for v in judge(update(3, 0), update(2, 0, key="b")).refusals] == ["source-empty"]
+    assert judge(update(3, 0)).refusals == ()
+    assert judge(update(3, 0), update(2, 0, key="b"), update(1, 1, key="c")).refusals == ()
+    assert judge(update(3, 0, allow_zero=True), update(2, 0, key="b")).refusals == ()
 
 
 # --- many-creates ----------------------------------------------------------------------------------------------------
