@@ -193,7 +193,8 @@ class Approval:
 
     `rule` is a safety rule's id. A rule about one mapping has its `key`, and where it is about a number the bounds
     `at_least` and `at_most` of the new quantity, both inclusive. A rule about the whole run has `up_to`: creates for
-    `many-creates`, percent for `source-dropped`. `place` is where the entry stands in the file.
+    `many-creates`, percent for `source-dropped`. `place` is where the entry stands in the file, `approved_by` who
+    brought it in and when, where git tells.
     """
 
     rule: str
@@ -204,6 +205,7 @@ class Approval:
     at_least: int | None = None
     at_most: int | None = None
     up_to: int | None = None
+    approved_by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,9 @@ import os
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from random import SystemRandom
 
 from reconciler import __version__
@@ -26,7 +28,7 @@ from reconciler.providers.credentials import read_credentials
 from reconciler.state.base import RunInfo
 from reconciler.state.directory import DirectoryState
 from reconciler.state.git import GitState
-from reconciler.state.gitcommand import commit_of
+from reconciler.state.gitcommand import authors_of_lines, commit_of
 from reconciler.state.open import open_state
 
 
@@ -37,7 +39,7 @@ def now() -> datetime:
 
 def load(options: CommonOptions) -> Mappings:
     """Read mappings.yaml. Raises `ConfigError` with every problem."""
-    return load_mappings(options.mappings, now=now())
+    return with_authors(load_mappings(options.mappings, now=now()), options.mappings)
 
 
 def open_store(options: CommonOptions) -> DirectoryState | GitState:
@@ -72,6 +74,15 @@ def run_context(options: CommonOptions, mappings: Mappings) -> Iterator[RunConte
             nonce=lambda: secrets.token_hex(8),
             writing=options.stopper.writing,
         )
+
+
+def with_authors(mappings: Mappings, path: Path) -> Mappings:
+    """The same mappings, each approval with who brought it in, as far as git tells."""
+    if not mappings.approvals:
+        return mappings
+    authors = authors_of_lines(path, [each.place.line for each in mappings.approvals], os.environ)
+    named = (replace(each, approved_by=authors.get(each.place.line, "")) for each in mappings.approvals)
+    return replace(mappings, approvals=tuple(named))
 
 
 def run_info(options: CommonOptions, mappings: Mappings, command: str) -> RunInfo:

@@ -148,6 +148,20 @@ class SumJson(TypedDict):
     change: Annotated[Decimals, says("The difference.")]
 
 
+class ApprovalJson(TypedDict):
+    """An entry of `approvals` in mappings.yaml that let something through."""
+
+    rule: Annotated[RuleName, says("The safety rule that it lifted.")]
+    key: Annotated[str | None, says("The mapping's key; null where it is about the whole run.")]
+    quantity_from: NotRequired[Annotated[Count, says("Smallest quantity that was approved.")]]
+    quantity_to: NotRequired[Annotated[Count, says("Largest quantity that was approved.")]]
+    up_to: NotRequired[Annotated[Count, says("For a rule about the whole run: how much of it was approved.")]]
+    until: Annotated[str, Meta(pattern=r"^\d{4}-\d{2}-\d{2}$"), says("Last day on which it holds.")]
+    reason: Annotated[str, says("The reason that stands in the file.")]
+    line: Annotated[Count, says("Line of mappings.yaml, from 1.")]
+    approved_by: NotRequired[Annotated[str, says("Who brought it in, in which commit and when, where git tells.")]]
+
+
 class HoldJson(TypedDict):
     """Why a change is withheld, and what to do about it."""
 
@@ -185,6 +199,9 @@ class ChangeJson(TypedDict):
     ]
     hold: Annotated[HoldJson | None, says("Why a safety rule withholds the change; null where none does.")]
     place: Annotated[PlaceJson, says("Where the mapping stands.")]
+    approval: NotRequired[
+        Annotated[ApprovalJson, says("The approval that let the change through; the first where there are several.")]
+    ]
     caused_by: NotRequired[
         Annotated[
             str,
@@ -250,7 +267,11 @@ class ViolationJson(TypedDict):
     limit_amount: NotRequired[Annotated[MoneyJson, says("The amount that it is held against.")]]
     message: Annotated[str, says("What was found.")]
     remedy: Annotated[str, says("What a person can do about it.")]
-    allowed: Annotated[str | None, says("The reason that was given with --allow; null where nobody lifted the rule.")]
+    allowed: Annotated[
+        str | None,
+        says("The reason that was given with --allow or in an approval; null where nobody lifted the rule."),
+    ]
+    approval: NotRequired[Annotated[ApprovalJson, says("The approval that lifted it.")]]
 
 
 class UnmappedJson(TypedDict):
@@ -273,11 +294,12 @@ class UnmanagedJson(TypedDict):
 
 
 class AllowanceJson(TypedDict):
-    """`--allow RULE[:KEY] --reason TEXT`; `key` is null where the rule is lifted for all."""
+    """What lifted a rule: `--allow RULE[:KEY] --reason TEXT`, or an approval of mappings.yaml."""
 
     rule: Annotated[RuleName, says("The safety rule.")]
     key: Annotated[str | None, says("The mapping's key; null where the rule was lifted for all.")]
     reason: Annotated[str, says("The reason that was given.")]
+    approval: NotRequired[Annotated[ApprovalJson, says("The entry of mappings.yaml; absent for --allow.")]]
 
 
 class SummaryJson(TypedDict):
@@ -353,6 +375,6 @@ class PlanJson(TypedDict):
         says("Subscriptions that were ours and that no mapping claims any more. Nothing is written to them."),
     ]
     warnings: Annotated[list[str], says("Sentences for a person; they stop nothing.")]
-    allowances: Annotated[list[AllowanceJson], says("What --allow lifted for this run.")]
+    allowances: Annotated[list[AllowanceJson], says("What --allow lifted, and approvals that let something through.")]
     summary: Annotated[SummaryJson, says("The plan in numbers. Held changes are in none of create, update and no_op.")]
     run: NotRequired[Annotated[RunJson, says("Only after apply: the run that performed the plan.")]]

@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import cast
 
-from reconciler.model import Json, MappingKey, Money, Place, SubscriptionId
+from reconciler.model import Approval, Json, MappingKey, Money, Place, SubscriptionId
 from reconciler.plan_document.failure import FailureJson
 from reconciler.plan_document.layout import (
     FORMAT_VERSION,
     ActionsJson,
+    AllowanceJson,
     AmountJson,
+    ApprovalJson,
     ChangeJson,
     MoneyJson,
     PlaceJson,
@@ -37,6 +39,7 @@ def plan_document(
 
     `applyable` is true when there is something to write and no refusal.
     """
+    approved = {a.key: a for a in reversed(plan.approvals) if a.key is not None}
     return {
         "format_version": FORMAT_VERSION,
         "reconciler_version": version,
@@ -47,7 +50,7 @@ def plan_document(
         "mappings_sha256": plan.mappings_sha256,
         "halo_url": plan.tenant.halo_url,
         "infima_partner": plan.tenant.infima_partner,
-        "resource_changes": [_change(change) for change in plan.changes],
+        "resource_changes": [_change(change, approved.get(change.key)) for change in plan.changes],
         "violations": [_violation(violation) for violation in plan.violations],
         "unmapped_clients": [
             {"id": client.id, "name": client.name, "user_count": client.user_count} for client in plan.unmapped
@@ -64,10 +67,7 @@ def plan_document(
             for subscription in plan.unmanaged
         ],
         "warnings": list(plan.warnings),
-        "allowances": [
-            {"rule": allowance.rule.value, "key": allowance.key, "reason": allowance.reason}
-            for allowance in plan.allowances
-        ],
+        "allowances": _allowances(plan),
         "summary": _summary(plan.summary),
     }
 
@@ -129,7 +129,36 @@ def _settled(row: ChangeJson, change: Change, settled: Settled | None) -> Change
     return told
 
 
-def _change(change: Change) -> ChangeJson:
+def _allowances(plan: Plan) -> list[AllowanceJson]:
+    by_option: list[AllowanceJson] = [
+        {"rule": each.rule.value, "key": each.key, "reason": each.reason} for each in plan.allowances
+    ]
+    by_file: list[AllowanceJson] = [
+        {"rule": each.rule, "key": each.key, "reason": each.reason, "approval": approval_json(each)}
+        for each in plan.approvals
+    ]
+    return by_option + by_file
+
+
+def approval_json(approval: Approval) -> ApprovalJson:
+    """An approval as the document shows it."""
+    row: ApprovalJson = {
+        "rule": approval.rule,
+        "key": approval.key,
+        "until": approval.until.isoformat(),
+        "reason": approval.reason,
+        "line": approval.place.line,
+    }
+    if approval.at_least is not None and approval.at_most is not None:
+        row["quantity_from"], row["quantity_to"] = approval.at_least, approval.at_most
+    if approval.up_to is not None:
+        row["up_to"] = approval.up_to
+    if approval.approved_by:
+        row["approved_by"] = approval.approved_by
+    return row
+
+
+def _change(change: Change, approval: Approval | None) -> ChangeJson:
     row: ChangeJson = {
         "address": change.address,
         "type": "halo_subscription",
@@ -161,6 +190,8 @@ def _change(change: Change) -> ChangeJson:
     }
     if change.caused_by is not None:
         row["caused_by"] = change.caused_by
+    if approval is not None:
+        row["approval"] = approval_json(approval)
     return row
 
 
@@ -224,6 +255,8 @@ def _violation(violation: Violation) -> ViolationJson:
         "remedy": violation.remedy,
         "allowed": violation.allowed,
     }
+    if violation.approval is not None:
+        row["approval"] = approval_json(violation.approval)
     if violation.measured_amount is not None:
         row["measured_amount"] = _money(violation.measured_amount)
     if violation.limit_amount is not None:

@@ -19,7 +19,7 @@ from reconciler.planning.outcomes import Ending, users
 from reconciler.planning.rules import Level, Rule
 
 if TYPE_CHECKING:
-    from reconciler.plan_document.layout import AmountJson, ChangeJson, PlaceJson, PlanJson, ViolationJson
+    from reconciler.plan_document.layout import AmountJson, ApprovalJson, ChangeJson, PlaceJson, PlanJson, ViolationJson
 
 
 class Kind(IntEnum):
@@ -60,6 +60,13 @@ class Problem:
     remedy: str
     measure: str
     allowed: str | None
+    approval: ApprovalJson | None = None
+
+    @property
+    def lifted_by(self) -> str:
+        """What lifted it, in a sentence: a person for this run, or an entry of the reviewed file."""
+        reason = sentence(self.allowed or "")
+        return f"Reason given: {reason}" if self.approval is None else f"{approved(self.approval)}: {reason}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +98,7 @@ class Row:
     @property
     def reason(self) -> str:
         """Why, in words, with the arithmetic where users were counted; only rows that are drawn have it made."""
-        return _reason(self.change)
+        return _reason(self.change) + _in_proportion(self.change)
 
     @property
     def shown_after(self) -> int | None:
@@ -186,6 +193,17 @@ def _rank(row: Row) -> int:
     return _FIRST.index(row.outcome)
 
 
+def approved(approval: ApprovalJson) -> str:
+    """An approval in words: "Approved 12 to 20 until 2026-12-15 (mappings.yaml line 40, Ada Example, 3f2a9c1e)"."""
+    extent = ""
+    if "quantity_from" in approval and "quantity_to" in approval:
+        extent = f" {approval['quantity_from']} to {approval['quantity_to']}"
+    elif "up_to" in approval:
+        extent = f" up to {approval['up_to']}"
+    by = f", {approval['approved_by']}" if "approved_by" in approval else ""
+    return f"Approved{extent} until {approval['until']} (mappings.yaml line {approval['line']}{by})"
+
+
 def _problem(violation: ViolationJson) -> Problem:
     rule, key = Rule(violation["rule"]), violation["name"]
     figures = [f"{word} {violation[word]}" for word in ("measured", "limit") if violation[word] is not None]
@@ -202,6 +220,7 @@ def _problem(violation: ViolationJson) -> Problem:
         remedy=sentence(violation["remedy"]),
         measure=sentence(capital(", ".join(figures))),
         allowed=violation["allowed"],
+        approval=violation.get("approval"),
     )
 
 
@@ -282,6 +301,20 @@ def _reason(change: ChangeJson) -> str:
     if counted == quantity["result"]:
         return f"{words}: {plural(counted, 'user')} counted"
     return f"{words}: {plural(counted, 'user')} counted; rule: {quantity['rule']}"
+
+
+LARGE_TIMES, LARGE_USERS = 3, 3
+"""A rise to so many times the quantity, and by so many users at least, is worth a word though no rule holds it."""
+
+
+def _in_proportion(change: ChangeJson) -> str:
+    """A word about a change that no limit holds and that is large beside the quantity it changes."""
+    before, after = change["change"]["before"], change["change"]["after"]
+    was, becomes = (side["count"] if side is not None else None for side in (before, after))
+    if change["hold"] is not None or not was or not becomes or becomes - was < LARGE_USERS:
+        return ""
+    times = becomes // was
+    return f"; {times} times as many" if times >= LARGE_TIMES else ""
 
 
 def sentence(text: str) -> str:

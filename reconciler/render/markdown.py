@@ -261,11 +261,10 @@ def _notes(shown: View) -> Iterator[Block]:
     if shown.lifted:
         yield Block(
             what="lifted rules",
-            opening="**Let through on a person's word:**\n",
+            opening="**Rules lifted with `--allow` or approved in mappings.yaml:**\n",
             items=[
                 f"- `{problem.rule}`{f' for {markdown_code(problem.key)}' if problem.key else ''}: "
-                f"{markdown_safe(problem.message, _PROSE)} Reason given: "
-                f"{markdown_safe(sentence(problem.allowed or 'none'), _PROSE)}"
+                f"{markdown_safe(problem.message, _PROSE)} {markdown_safe(problem.lifted_by, _PROSE)}"
                 for problem in shown.lifted
             ],
         )

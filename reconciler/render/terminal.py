@@ -163,11 +163,11 @@ def _held(pen: Pen, shown: View) -> list[str]:
 
 
 def _lifted(pen: Pen, lifted: Sequence[Problem]) -> list[str]:
-    lines = [pen.ink("Let through on a person's word:", Ink.BOLD)] if lifted else []
+    lines = [pen.ink("Rules lifted with --allow or approved in mappings.yaml:", Ink.BOLD)] if lifted else []
     for problem in lifted:
         whose = f" for {problem.key}" if problem.key else ""
         lines += pen.prose(
-            f"{whose}: {problem.message} Reason given: {sentence(problem.allowed or '')}",
+            f"{whose}: {problem.message} {problem.lifted_by}",
             indent="  ",
             first=problem.rule,
         )

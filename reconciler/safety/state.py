@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reconciler.planning.changes import Action, Violation
+from reconciler.planning.changes import Action, Plan, Violation
 from reconciler.planning.rules import Rule, allow_command
 from reconciler.safety.rule_input import RuleInput
 
@@ -46,7 +46,7 @@ def many_creates(given: RuleInput) -> Iterator[Violation]:
         yield Violation(
             rule=Rule.MANY_CREATES,
             name="",
-            message=f"{creates} Subscriptions would be created, the limit is {limit}",
+            message=f"{creates} Subscriptions would be created, the limit is {limit}{_first_run(given.plan)}",
             remedy=(
                 f"if this is the first run, run: {allow_command('', Rule.MANY_CREATES)}; else check the state and "
                 "the marker field; or raise limits.max_creates"
@@ -54,6 +54,12 @@ def many_creates(given: RuleInput) -> Iterator[Violation]:
             measured=creates,
             limit=limit,
         )
+
+
+def _first_run(plan: Plan) -> str:
+    """A word about it where nothing of ours exists yet: then that many creates are to be expected."""
+    ours = plan.facts.bindings or any(change.before is not None for change in plan.changes)
+    return "" if ours else "; nothing of this file is in HaloPSA yet, so this looks like a first run"
 
 
 def non_durable_state(given: RuleInput) -> Iterator[Violation]:

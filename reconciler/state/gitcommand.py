@@ -12,9 +12,10 @@ import re
 import shutil
 import signal
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from reconciler.errors import StateError
@@ -194,6 +195,23 @@ def commit_of(file: Path, environ: Mapping[str, str]) -> str:
         pass  # the run does not hang on it
     names = ("GITHUB_SHA", "CI_COMMIT_SHA", "BUILD_SOURCEVERSION")
     return next((environ[name] for name in names if environ.get(name)), "")
+
+
+def authors_of_lines(file: Path, lines: Sequence[int], environ: Mapping[str, str]) -> dict[int, str]:
+    """Who brought these lines of `file` in, in which commit and when; lines that git knows nothing of are left out."""
+    known: dict[int, str] = {}
+    try:
+        git = Git(file.absolute().parent, environ)
+        for line in lines:
+            answer = git.run("blame", "--porcelain", "-L", f"{line},{line}", "--", file.name, seconds=LOCAL_SECONDS)
+            said = dict(row.split(" ", 1) for row in answer.text.splitlines()[1:] if " " in row) if answer.ok else {}
+            commit = answer.text.split(" ", 1)[0]
+            if said.get("author-time") and commit.strip("0"):
+                day = datetime.fromtimestamp(int(said["author-time"]), UTC).date()
+                known[line] = f"{said.get('author', 'unknown')}, commit {commit[:12]} of {day}"
+    except (StateError, ValueError):
+        return known
+    return known
 
 
 def clean(complaint: bytes) -> str:

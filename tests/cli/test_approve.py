@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -104,3 +105,36 @@ def test_what_nothing_holds_and_what_cannot_be_approved_is_said(bench: Bench) ->
     assert (code, "held by same-name, and that cannot be approved" in text) == (1, True)
     code, text = approve(bench, key="infima-1")
     assert (code, "no mapping with that key" in text) == (64, True)
+
+
+def test_what_an_approval_let_through_is_told_in_every_drawing(emptied: Bench) -> None:
+    approve(emptied)
+    document = json.loads(emptied.run("plan", "-o", "json").out)
+    [row] = [row for row in document["resource_changes"] if row["name"] == KEY]
+    assert row["approval"]["reason"] == "ticket 4711"
+    assert (row["approval"]["quantity_from"], row["approval"]["quantity_to"], row["approval"]["until"]) == (0, 0, LAST)
+    assert {(a["rule"], a["key"]) for a in document["allowances"]} == {("zero", KEY), ("decrease", KEY)}
+    for output in ("text", "markdown"):
+        text = emptied.run("plan", "-o", output).out.replace("\n", " ").replace("  ", " ")
+        assert f"Approved 0 to 0 until {LAST}" in text.replace("\\", ""), text
+        assert "ticket 4711" in text
+
+
+def test_who_brought_an_approval_in_is_told_from_git(emptied: Bench) -> None:
+    def git(*arguments: str) -> None:
+        named = ("-c", "user.name=Ada Example", "-c", "user.email=ada@acme.example")
+        subprocess.run(["git", *named, *arguments], cwd=emptied.folder, check=True, capture_output=True)
+
+    git("init", "-q")
+    git("add", "mappings.yaml")
+    git("commit", "-qm", "Mappings")
+    approve(emptied)
+    assert "approved_by" not in approval_of(emptied), "not yet committed"
+    git("commit", "-qam", "An approval")
+    assert approval_of(emptied)["approved_by"].startswith("Ada Example, commit ")
+
+
+def approval_of(bench: Bench) -> dict[str, str]:
+    rows = json.loads(bench.run("plan", "-o", "json").out)["resource_changes"]
+    [approval] = [row["approval"] for row in rows if row["name"] == KEY]
+    return dict(approval)

@@ -137,3 +137,12 @@ def test_a_failed_row_bills_what_was_seen_last() -> None:
     document = with_outcomes(plan_document(plan, version="0.1.0"), plan, {change.key: seen})
     assert document["resource_changes"][0]["outcome_count"] == 15
     assert users(endings(view(document))) == (12, 15, 0)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "word"),
+    [(1, 17, "17 times as many"), (2, 6, "3 times as many"), (1, 3, ""), (4, 11, ""), (0, 9, ""), (9, 3, "")],
+)
+def test_a_rise_that_is_large_in_proportion_is_told(before: int, after: int, word: str) -> None:
+    (row,) = view(stories.document(build_plan(build_change(before=before, after=after, counted=after)))).rows
+    assert row.reason.partition("; ")[2] == word
