@@ -32,7 +32,7 @@ from reconciler.render.terminal import render_plan
 from reconciler.run import Finished
 from reconciler.simulator.clock import VirtualClock
 from reconciler.simulator.demo import demo_world, night_passes
-from reconciler.simulator.faults import Fault, FaultKind, Faults
+from tests.faults.kinds import Fault, FaultKind, Faults
 from tests.stage import Stage
 
 ROOT = Path(__file__).parent.parent

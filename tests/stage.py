@@ -28,14 +28,15 @@ from reconciler.planning.rules import Allowance, Rule
 from reconciler.providers.connect import ConnectedSystems, connect
 from reconciler.providers.credentials import read_credentials
 from reconciler.run import ApplyRun, Finished, make_plan, read_live, run_apply
-from reconciler.simulator.app import HALO_URL, INFIMA_URL, halo_app, infima_app
+from reconciler.simulator.app import HALO_URL, INFIMA_URL
 from reconciler.simulator.clock import VirtualClock
-from reconciler.simulator.faults import Faults
 from reconciler.simulator.world import World
 from reconciler.state.base import RunInfo, StateStore
 from reconciler.state.directory import DirectoryState
 from reconciler.state.document import STATE_FILE, StateDocument, encode
 from reconciler.state.files import PrivateDirectory
+from tests.faults.app import halo_app, infima_app
+from tests.faults.kinds import Faults
 
 
 class Stage:

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from reconciler.model import HaloFacts
-from reconciler.simulator.faults import Fault, FaultKind
 from reconciler.simulator.records import Actor
 from reconciler.simulator.switches import Switches
 from reconciler.state.directory import DirectoryState
+from tests.faults.kinds import Fault, FaultKind
 from tests.stage import Stage, small_mappings, small_world
 
 REFUSALS = ("exception", "database", "binding", "parsing", "string", "empty")

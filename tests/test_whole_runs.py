@@ -17,8 +17,8 @@ from reconciler.planning.changes import Plan
 from reconciler.planning.context import PlanOptions
 from reconciler.planning.rules import Allowance, Rule
 from reconciler.run import Finished
-from reconciler.simulator.faults import Fault, FaultKind
 from reconciler.simulator.switches import Switches
+from tests.faults.kinds import Fault, FaultKind
 from tests.stage import Stage, allow, small_mappings, small_world
 
 HOUR = 3600

@@ -1,4 +1,4 @@
-"""Both APIs as callables from request to response, which count, log and, where asked, go wrong.
+"""Both APIs as callables from request to response, which count and log.
 
 Mount one in `httpx.MockTransport`; `server` serves the same ones over real HTTP.
 """
@@ -12,51 +12,43 @@ from urllib.parse import urlencode
 import httpx
 
 from reconciler.simulator import halopsa, infima
-from reconciler.simulator.faults import Exchange, Faults
-from reconciler.simulator.inject import Injection, as_httpx
 from reconciler.simulator.records import Endpoint, RequestRecord, System
 from reconciler.simulator.world import World
 
 INFIMA_URL = "https://app.infimasecapis.com"
 HALO_URL = "https://halo.example.com"
 
+Answer = Callable[[World, httpx.Request], httpx.Response]
+
 
 class App:
     """One system's API over a world."""
 
     def __init__(
-        self,
-        world: World,
-        system: System,
-        answer: Callable[[World, httpx.Request], httpx.Response],
-        endpoint_of: Callable[[str, str], Endpoint],
-        faults: Faults | None = None,
+        self, world: World, system: System, answer: Answer, endpoint_of: Callable[[str, str], Endpoint]
     ) -> None:
-        self.faults = faults if faults is not None else Faults()
         self.world = world
+        self.answer = answer
         self._system = system
-        self._answer = answer
         self._endpoint_of = endpoint_of
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         """Answer one request."""
-        return as_httpx(self.world, request, self.exchange(request))
-
-    def exchange(self, request: httpx.Request) -> Exchange:
-        """Handle one request, its faults included; what a broken wire makes of it is left to the caller."""
         request.read()
         with self.world.lock:
             self.world.run_due()
-            record = self._receive(request)
-            met = self.faults.take(record)
+            record = self.receive(request)
             with self.world.acting_for(record.number):
-                exchange = Injection(self.world, record, request, self._answer).run(met)
-            status = None if exchange.response is None else exchange.response.status_code
-            fault = ", ".join(f"{each.kind}{' after' if each.after else ''}" for each in met) or None
-            self.world.requests[record.number - 1] = replace(record, status=status, fault=fault)
-            return exchange
+                response = self.answer(self.world, request)
+            self.settle(record, status=response.status_code)
+            return response
 
-    def _receive(self, request: httpx.Request) -> RequestRecord:
+    def settle(self, record: RequestRecord, **members: object) -> None:
+        """Add to the log what became of a request."""
+        self.world.requests[record.number - 1] = replace(record, **members)  # type: ignore[arg-type]
+
+    def receive(self, request: httpx.Request) -> RequestRecord:
+        """Write a request down in the log."""
         endpoint = self._endpoint_of(request.method, request.url.path)
         record = RequestRecord(
             number=len(self.world.requests) + 1,
@@ -75,14 +67,14 @@ class App:
         return record
 
 
-def infima_app(world: World, *, faults: Faults | None = None) -> App:
+def infima_app(world: World) -> App:
     """INFIMA's API over the world."""
-    return App(world, System.INFIMA, infima.answer, infima.endpoint_of, faults)
+    return App(world, System.INFIMA, infima.answer, infima.endpoint_of)
 
 
-def halo_app(world: World, *, faults: Faults | None = None) -> App:
+def halo_app(world: World) -> App:
     """HaloPSA's API over the world."""
-    return App(world, System.HALO, halopsa.answer, halopsa.endpoint_of, faults)
+    return App(world, System.HALO, halopsa.answer, halopsa.endpoint_of)
 
 
 def _loggable(endpoint: Endpoint, body: bytes) -> str:

@@ -1,4 +1,4 @@
-"""A side door for tests of other processes: the log, the world, and what may happen to it between two runs."""
+"""A side door of the served simulator: its log, its world, and what may happen there between two runs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any
 import httpx
 
 from reconciler.simulator.answers import reply
-from reconciler.simulator.faults import Faults
 from reconciler.simulator.saved import world_document
 from reconciler.simulator.switches import Switches
 from reconciler.simulator.world import World
@@ -23,7 +22,7 @@ EDITS = ("person_", "users_")
 """Beginnings of the world's methods that may be called from outside."""
 
 
-def control(world: World, faults: Faults, request: httpx.Request, night: Night | None) -> httpx.Response:
+def control(world: World, request: httpx.Request, night: Night | None) -> httpx.Response:
     """Answer a request under `/_simulator/`; it is not part of the world's log."""
     if CONTROL_HEADER not in request.headers:
         return reply(403, {"message": f"the header {CONTROL_HEADER} is missing"})
@@ -31,12 +30,12 @@ def control(world: World, faults: Faults, request: httpx.Request, night: Night |
     with world.lock:
         world.run_due()
         try:
-            return reply(200, _perform(world, faults, command, request, night))
+            return reply(200, _perform(world, command, request, night))
         except (KeyError, ValueError, TypeError, AttributeError) as problem:
             return reply(400, {"message": str(problem)})
 
 
-def _perform(world: World, faults: Faults, command: str, request: httpx.Request, night: Night | None) -> Any:
+def _perform(world: World, command: str, request: httpx.Request, night: Night | None) -> Any:
     match command:
         case "GET log":
             return {
@@ -60,8 +59,5 @@ def _perform(world: World, faults: Faults, command: str, request: httpx.Request,
             world.switches = Switches.from_json(world.switches.to_json() | json.loads(request.content))
             world.encoded.clear()
             return world.switches.to_json()
-        case "POST faults":
-            faults.replace(Faults.from_json(json.loads(request.content)))
-            return {"faults": len(faults.script)}
         case _:
             raise ValueError(f"no such command: {command}")

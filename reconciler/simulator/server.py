@@ -1,65 +1,151 @@
-"""Serves a world over real HTTP on 127.0.0.1: one port for each system, because a client is given hosts without a path.
-
-The server is written on plain sockets, so that it is quick and can misbehave byte by byte.
-"""
+"""Serves a world over real HTTP on 127.0.0.1: a port for each system, since a client is given hosts without a path."""
 
 from __future__ import annotations
 
 import socket
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from types import TracebackType
-from typing import Self
+from typing import Any, ClassVar, Self
 
 import httpx
 
-from reconciler.simulator import wire
-from reconciler.simulator.app import App, halo_app, infima_app
+from reconciler.simulator.app import halo_app, infima_app
 from reconciler.simulator.control import CONTROL_PREFIX, Night, control
-from reconciler.simulator.faults import Exchange, Faults
 from reconciler.simulator.world import World
 
 LOOPBACK = "127.0.0.1"
-IDLE_SECONDS = 120
-"""How long a kept-alive connection may be silent."""
+MAX_LINE = 65_536
+MAX_BODY = 16_000_000
+
+Respond = Callable[[httpx.Request], Any]
+
+
+class Port(ThreadingHTTPServer):
+    """One system's port; a thread for each connection."""
+
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 128
+
+    def __init__(self, port: int, respond: Respond, numbers: Callable[[], int], handler: type[Connection]) -> None:
+        self.respond = respond
+        self.numbers = numbers
+        self._open: set[socket.socket] = set()
+        super().__init__((LOOPBACK, port), handler)
+        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        """Base URL of the system's API."""
+        return f"http://{LOOPBACK}:{self.server_port}"
+
+    def process_request(self, request: socket.socket, client_address: tuple[str, int]) -> None:  # type: ignore[override]
+        self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: socket.socket) -> None:  # type: ignore[override]
+        self._open.discard(request)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that went away is no news."""
+
+    def close(self) -> None:
+        """Stop listening, and hang up on everybody."""
+        self.shutdown()
+        self.server_close()
+        for connection in tuple(self._open):
+            with suppress(OSError):  # the other side was quicker
+                connection.shutdown(socket.SHUT_RDWR)
+
+
+class Connection(BaseHTTPRequestHandler):
+    """Reads the requests of one connection, and sends what the simulator answers."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1  # head and body leave together
+    timeout = 120  # seconds that a kept-alive connection may be silent
+    server: Port
+
+    def setup(self) -> None:
+        super().setup()
+        self.number = self.server.numbers()
+
+    def handle_one_request(self) -> None:
+        """Read a request of any method: what it may be is the simulator's to say."""
+        self.raw_requestline = self.rfile.readline(MAX_LINE)
+        body = None
+        if self.raw_requestline.strip() and self.parse_request() and self.path.startswith("/"):
+            body = self._body()
+        if body is None:
+            self.close_connection = True
+            return
+        url, headers = f"{self.server.url}{self.path}", self.headers.items()
+        self.answer(
+            httpx.Request(self.command, url, headers=headers, content=body, extensions={"connection": self.number})
+        )
+
+    def _body(self) -> bytes | None:
+        """The request's body; None where it cannot be read to its end."""
+        length = self.headers.get("Content-Length", "0")
+        if not length.isdigit() or int(length) > MAX_BODY or "Transfer-Encoding" in self.headers:
+            return None
+        body = self.rfile.read(int(length))
+        return body if len(body) == int(length) else None
+
+    def answer(self, request: httpx.Request) -> None:
+        """Answer one request."""
+        response = self.server.respond(request)
+        self.send_response_only(response.status_code)
+        for name, value in response.headers.items():
+            if name.lower() != "content-length":
+                self.send_header(name, value)
+        self.send_header("Content-Length", str(len(response.content)))
+        self.end_headers()
+        self.wfile.write(response.content)
+        self.wfile.flush()
+
+    def log_message(self, *_args: object) -> None:
+        """The world keeps its own log."""
 
 
 class Server:
     """A world that answers on two loopback ports until its context ends, or its process."""
 
-    def __init__(
-        self,
-        world: World,
-        *,
-        faults: Faults | None = None,
-        latency_ms: float = 0,
-        port: int = 0,
-        night: Night | None = None,
-    ) -> None:
+    handler: ClassVar[type[Connection]] = Connection
+
+    def __init__(self, world: World, *, latency_ms: float = 0, port: int = 0, night: Night | None = None) -> None:
         self.world = world
-        self.faults = faults if faults is not None else Faults()
         self.latency_ms = latency_ms
         self.night = night
-        self._connections = count(1)
-        self._open: set[socket.socket] = set()
-        self._closed = threading.Event()
-        self._halo = socket.create_server((LOOPBACK, port), backlog=128)
-        self._infima = socket.create_server((LOOPBACK, 0 if port == 0 else port + 1), backlog=128)
-        self._serve(self._halo, halo_app(world, faults=self.faults))
-        self._serve(self._infima, infima_app(world, faults=self.faults))
+        halo, infima = self.apps()
+        numbers = count(1)
+        self._halo = Port(port, self._answers(halo), numbers.__next__, self.handler)
+        try:
+            self._infima = Port(port + 1 if port else 0, self._answers(infima), numbers.__next__, self.handler)
+        except OSError:
+            self._halo.close()
+            raise
+
+    def apps(self) -> tuple[Respond, Respond]:
+        """HaloPSA's and INFIMA's API over the world."""
+        return halo_app(self.world), infima_app(self.world)
 
     @property
     def halo_url(self) -> str:
         """Base URL of HaloPSA's API."""
-        return f"http://{LOOPBACK}:{self._halo.getsockname()[1]}"
+        return self._halo.url
 
     @property
     def infima_url(self) -> str:
         """Base URL of INFIMA's API."""
-        return f"http://{LOOPBACK}:{self._infima.getsockname()[1]}"
+        return self._infima.url
 
     def environment(self) -> Mapping[str, str]:
         """The variables that a run against this server needs."""
@@ -74,13 +160,8 @@ class Server:
 
     def close(self) -> None:
         """Stop listening and drop every open connection."""
-        self._closed.set()
-        for listener in (self._halo, self._infima):
-            # Closing alone does not wake a thread that waits in accept.
-            _hang_up(listener)
-            listener.close()
-        for connection in tuple(self._open):
-            _hang_up(connection)
+        for port in (self._halo, self._infima):
+            port.close()
 
     def __enter__(self) -> Self:
         return self
@@ -90,62 +171,21 @@ class Server:
     ) -> None:
         self.close()
 
-    # ---- inside -----------------------------------------------------------------------------------------------------
+    def _answers(self, app: Respond) -> Respond:
+        def respond(request: httpx.Request) -> Any:
+            if request.url.path.startswith(CONTROL_PREFIX):
+                return control(self.world, request, self.night)
+            if self.latency_ms:
+                time.sleep(self.latency_ms / 1000)
+            return app(request)
 
-    def _serve(self, listener: socket.socket, app: App) -> None:
-        threading.Thread(target=self._accept, args=(listener, app), daemon=True).start()
-
-    def _accept(self, listener: socket.socket, app: App) -> None:
-        while not self._closed.is_set():
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            number = next(self._connections)
-            threading.Thread(target=self._talk, args=(connection, app, number), daemon=True).start()
-
-    def _talk(self, connection: socket.socket, app: App, number: int) -> None:
-        self._open.add(connection)
-        try:
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            connection.settimeout(IDLE_SECONDS)
-            reader = connection.makefile("rb")
-            with reader:
-                while (request := wire.read_request(reader, number)) is not None:
-                    if not wire.send(connection, self._exchange(app, request)):
-                        break
-                    if request.headers.get("Connection", "").lower() == "close":
-                        break
-        except (OSError, wire.NotHttp):
-            pass  # the client went away, or does not speak HTTP
-        finally:
-            self._open.discard(connection)
-            connection.close()
-
-    def _exchange(self, app: App, request: httpx.Request) -> Exchange:
-        if request.url.path.startswith(CONTROL_PREFIX):
-            return Exchange(response=control(self.world, self.faults, request, self.night))
-        if self.latency_ms:
-            time.sleep(self.latency_ms / 1000)
-        return app.exchange(request)
+        return respond
 
 
-def serve(
-    world: World,
-    *,
-    faults: Faults | None = None,
-    latency_ms: float = 0,
-    port: int = 0,
-    night: Night | None = None,
-) -> Server:
+def serve(world: World, *, latency_ms: float = 0, port: int = 0, night: Night | None = None) -> Server:
     """Serve the world at once; use the result as a context manager, or close it.
 
     `port` is HaloPSA's, INFIMA's is the next one; 0 finds two free ones. `latency_ms` is added to every request.
     `night` is what `POST /_simulator/night` lets happen; raises `OSError` when a port is taken.
     """
-    return Server(world, faults=faults, latency_ms=latency_ms, port=port, night=night)
-
-
-def _hang_up(end: socket.socket) -> None:
-    with suppress(OSError):  # the other side was quicker
-        end.shutdown(socket.SHUT_RDWR)
+    return Server(world, latency_ms=latency_ms, port=port, night=night)

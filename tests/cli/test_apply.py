@@ -15,11 +15,11 @@ import pytest
 
 from reconciler.clock import SystemClock
 from reconciler.model import RunId
-from reconciler.simulator.faults import Fault, FaultKind, Faults
-from reconciler.simulator.server import Server
 from reconciler.state.base import RunInfo
 from reconciler.state.open import open_state
 from tests.cli.bench import Bench
+from tests.faults.kinds import Fault, FaultKind, Faults
+from tests.faults.server import FaultyServer
 
 READY = ("--exclude", "infima-104")
 
@@ -184,7 +184,7 @@ def test_a_second_run_at_once_is_told_who_holds_the_lock(bench: Bench) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_while_reading_ends_at_once_with_130(bench: Bench, number: signal.Signals) -> None:
     slow = Faults([Fault(kind=FaultKind.SLOW_BODY, at="halo.customers", times=9)])
-    with Server(bench.world, faults=slow) as server:
+    with FaultyServer(bench.world, faults=slow) as server:
         process = subprocess.Popen(
             [sys.executable, "-m", "reconciler", "apply", "--auto-approve", "-o", "json"],
             env={**os.environ, **server.environment()},
@@ -210,7 +210,7 @@ def test_a_create_that_a_later_run_finishes_still_names_its_next_step(bench: Ben
     refuse = Faults(
         [Fault(kind=FaultKind.BAD_REQUEST, at="halo.write", nth=3, times=7)]
     )  # the batch, then both rows in each form
-    with Server(bench.world, faults=refuse) as server:
+    with FaultyServer(bench.world, faults=refuse) as server:
         environment = {**os.environ, **server.environment()}
         words = [sys.executable, "-m", "reconciler", "apply", "--auto-approve", "-q", *READY]
         first, second = (
@@ -240,7 +240,7 @@ def test_an_answer_without_a_body_stops_nothing(bench: Bench) -> None:
 def test_a_warning_of_halo_is_shown_and_is_no_success(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     bench.world.users_join(101, 2)
     warn = Faults([Fault(kind=FaultKind.WARNING, at="halo.write", times=1)])
-    with Server(bench.world, faults=warn) as server:
+    with FaultyServer(bench.world, faults=warn) as server:
         for name, value in server.environment().items():
             monkeypatch.setenv(name, value)
         answer = bench.run("apply", "--auto-approve", "--only", "infima-101")

@@ -11,11 +11,12 @@ from typing import Any
 import httpx
 import jsonschema
 
-from reconciler.simulator.app import HALO_URL, INFIMA_URL, halo_app, infima_app
-from reconciler.simulator.faults import Faults
+from reconciler.simulator.app import HALO_URL, INFIMA_URL
 from reconciler.simulator.records import RequestRecord
 from reconciler.simulator.switches import LEAST_SCOPES
 from reconciler.simulator.world import World
+from tests.faults.app import halo_app, infima_app
+from tests.faults.kinds import Faults
 
 SUBSET = Path(__file__).parents[1] / "contracts" / "halo_openapi_subset.json"
 

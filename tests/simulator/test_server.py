@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
 from reconciler.clock import SystemClock
 from reconciler.simulator.demo import demo_world, night_passes, scaled_world
-from reconciler.simulator.faults import Fault, FaultKind, Faults
 from reconciler.simulator.server import Server, serve
 from reconciler.simulator.world import World
 from tests.simulator.contract import token_form
@@ -138,11 +139,9 @@ def test_a_night_can_pass() -> None:
     assert world.infima_clients[112].active == 0
 
 
-def test_switches_and_faults_can_be_set(world: World, server: Server, halo: httpx.Client) -> None:
+def test_switches_can_be_set(world: World, server: Server, halo: httpx.Client) -> None:
     assert ask(server, "POST", "switches", {"page_ceiling": 1, "count_shape": "float"}).status_code == 200
     assert b'"count":10.0' in halo.get("/api/SoftwareLicence").content
-    assert ask(server, "POST", "faults", [{"kind": "503", "at": "halo.customers"}]).json() == {"faults": 1}
-    assert [halo.get("/api/Client").status_code for _ in range(2)] == [503, 200]
 
 
 def test_the_world_can_be_taken_along(world: World, server: Server) -> None:
@@ -157,7 +156,6 @@ def test_the_world_can_be_taken_along(world: World, server: Server) -> None:
         ("edit", {"method": "change_licence", "arguments": []}),
         ("edit", {"method": "person_nobody"}),
         ("switches", {"no_such": 1}),
-        ("faults", [{"kind": "no-such"}]),
     ],
 )
 def test_what_the_side_door_does_not_know_is_refused(world: World, server: Server, path: str, body: Any) -> None:
@@ -172,44 +170,68 @@ def test_a_server_without_a_night_says_so(world: World) -> None:
         assert "no night" in ask(server, "POST", "night").json()["message"]
 
 
-# ---- faults, as httpx meets them over a real connection -------------------------------------------------------------
+# ---- what stands on the wire, read with plain sockets ---------------------------------------------------------------
+
+
+@contextmanager
+def dial(server: Server) -> Iterator[socket.socket]:
+    where = urlsplit(server.infima_url)
+    with socket.create_connection((where.hostname, where.port), timeout=5) as connection:
+        yield connection
+
+
+def request(world: World, path: str = "/v1/partner") -> bytes:
+    key = world.credentials.infima_api_key
+    return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nx-api-key: {key}\r\n\r\n".encode()
+
+
+def read_all(connection: socket.socket) -> bytes:
+    parts = []
+    while part := connection.recv(1_000_000):
+        parts.append(part)
+    return b"".join(parts)
+
+
+def announced(head: bytes) -> int:
+    (line,) = [line for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")]
+    return int(line.partition(b":")[2])
+
+
+def test_a_plain_answer_announces_its_length(world: World) -> None:
+    with serve(world) as server, dial(server) as connection:
+        connection.sendall(request(world).replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        head, _, body = read_all(connection).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert announced(head) == len(body)
+
+
+def test_two_requests_sent_at_once_get_two_answers(world: World) -> None:
+    with serve(world) as server, dial(server) as connection:
+        connection.sendall(request(world) * 2)
+        connection.shutdown(socket.SHUT_WR)
+        assert read_all(connection).count(b"HTTP/1.1 200 OK") == 2
 
 
 @pytest.mark.parametrize(
-    ("kind", "errors"),
+    "sent",
     [
-        (FaultKind.RESET, (httpx.ReadError, httpx.RemoteProtocolError)),
-        (FaultKind.DISCONNECT, (httpx.RemoteProtocolError, httpx.ReadError)),
-        (FaultKind.TRUNCATED_BODY, (httpx.RemoteProtocolError,)),
-        (FaultKind.LENGTH_TOO_LONG, (httpx.RemoteProtocolError,)),
-        (FaultKind.BAD_CHUNKING, (httpx.RemoteProtocolError,)),
-        (FaultKind.EOF_IN_HEADER, (httpx.RemoteProtocolError,)),
-        (FaultKind.MANY_HEADERS, (httpx.RemoteProtocolError,)),
+        b"hello\r\n\r\n",
+        b"GET http://elsewhere/ HTTP/1.1\r\n\r\n",
+        b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
+        b"\xff\xfe\r\n\r\n",
     ],
 )
-@pytest.mark.parametrize("after", [False, True])
-def test_a_broken_answer_before_or_after_the_effect(
-    world: World, kind: FaultKind, errors: tuple[type[Exception], ...], *, after: bool
-) -> None:
-    faults = Faults([Fault(kind=kind, at="halo.write", after=after)])
-    with serve(world, faults=faults) as server, connect(server) as halo:
-        with pytest.raises(errors):
-            halo.post("/api/SoftwareLicence", json=[{"id": 9001, "count": 12}])
-        assert world.licences[9001]["count"] == (12 if after else 10)
-        assert halo.get("/api/SoftwareLicence/9001").json()["count"] == (12 if after else 10)
+def test_what_is_no_request_ends_the_connection(world: World, sent: bytes) -> None:
+    with serve(world) as server, dial(server) as connection:
+        connection.sendall(sent)
+        assert b" 200 " not in read_all(connection)
+    assert world.requests == []
 
 
-def test_a_client_that_waits_no_longer(world: World) -> None:
-    faults = Faults([Fault(kind=FaultKind.READ_TIMEOUT, at="halo.customers", seconds=30)])
-    with serve(world, faults=faults) as server, connect(server) as halo:
-        with pytest.raises(httpx.ReadTimeout):
-            halo.get("/api/Client", timeout=0.1)
-        assert halo.get("/api/Client").status_code == 200
-
-
-def test_a_compressed_body_goes_out_compressed(world: World) -> None:
-    faults = Faults([Fault(kind=FaultKind.GZIP, at="halo.customers")])
-    with serve(world, faults=faults) as server, connect(server) as halo:
-        answer = halo.get("/api/Client")
-    assert answer.headers["Content-Encoding"] == "gzip"
-    assert answer.json()["record_count"] == 3
+def test_a_request_that_is_cut_off_is_not_handled(world: World) -> None:
+    with serve(world) as server, dial(server) as connection:
+        connection.sendall(b"POST /v1/clients HTTP/1.1\r\nContent-Length: 100\r\n\r\nhalf")
+        connection.shutdown(socket.SHUT_WR)
+        assert read_all(connection) == b""
+    assert world.requests == []

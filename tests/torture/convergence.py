@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reconciler.simulator.faults import Faults
 from reconciler.simulator.records import Actor, Row
+from tests.faults.kinds import Faults
 from tests.torture.contracts import Contract
 from tests.torture.evidence import Evidence
 from tests.torture.theatre import Theatre

@@ -10,7 +10,9 @@ from functools import partial
 from random import Random
 
 from reconciler.errors import ApiError
-from reconciler.simulator.faults import (
+from reconciler.simulator.records import Endpoint
+from reconciler.simulator.switches import Switches
+from tests.faults.kinds import (
     EVENTS,
     LIST_FAULTS,
     STATUSES,
@@ -21,8 +23,6 @@ from reconciler.simulator.faults import (
     endpoints_of,
     moments_of,
 )
-from reconciler.simulator.records import Endpoint
-from reconciler.simulator.switches import Switches
 from tests.torture.contracts import TEMPLATE, Tuning, random_scene
 from tests.torture.convergence import heal
 from tests.torture.evidence import DEFINITE

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
-from reconciler.simulator.faults import EVENTS, STATUSES, Fault, FaultKind, Faults, enumerate_single_faults
 from reconciler.simulator.records import Endpoint, RequestRecord
+from tests.faults.kinds import EVENTS, STATUSES, Fault, FaultKind, Faults, enumerate_single_faults
 from tests.torture.contracts import six_mappings
 from tests.torture.convergence import heal
 from tests.torture.oracles import judge

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from reconciler.simulator.faults import Fault, FaultKind
 from reconciler.simulator.records import Endpoint
+from tests.faults.kinds import Fault, FaultKind
 from tests.torture.sweep import play, sampled_pairs, single_faults
 
 LISTING = "GET /api/SoftwareLicence"

@@ -31,11 +31,12 @@ from reconciler.planning.context import PlanOptions, RunContext
 from reconciler.providers.connect import ConnectedSystems, connect
 from reconciler.providers.credentials import read_credentials
 from reconciler.run import ApplyRun, make_plan, read_live, run_apply
-from reconciler.simulator.app import HALO_URL, INFIMA_URL, App, halo_app, infima_app
-from reconciler.simulator.faults import Fault, FaultKind, Faults
-from reconciler.simulator.inject import as_httpx
+from reconciler.simulator.app import HALO_URL, INFIMA_URL
 from reconciler.state.base import RunInfo
 from reconciler.state.directory import DirectoryState
+from tests.faults.app import FaultyApp, halo_app, infima_app
+from tests.faults.inject import as_httpx
+from tests.faults.kinds import Fault, FaultKind, Faults
 from tests.stage import remember_markers
 from tests.torture.contracts import Scene, mappings_text
 from tests.torture.disk import HALF_WRITES, HERE, Disk, PowerCut, mounted
@@ -269,7 +270,7 @@ class Theatre:
 class Wire(httpx.BaseTransport):
     """The network between one run and one system: it notes who sent what, and what came back."""
 
-    def __init__(self, theatre: Theatre, control: Control, origin: str, app: App) -> None:
+    def __init__(self, theatre: Theatre, control: Control, origin: str, app: FaultyApp) -> None:
         self._theatre = theatre
         self._control = control
         self._origin = origin

@@ -14,9 +14,9 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from reconciler.simulator.faults import Fault, FaultKind
 from reconciler.simulator.records import Actor, Endpoint
 from reconciler.simulator.switches import Switches
+from tests.faults.kinds import Fault, FaultKind
 from tests.torture.contracts import Tuning
 from tests.torture.theatre import Theatre
 

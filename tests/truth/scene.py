@@ -22,11 +22,12 @@ from reconciler.cli import reporting, wiring
 from reconciler.cli.signals import Stopper
 from reconciler.errors import Interrupted
 from reconciler.providers.connect import ConnectedSystems, connect
-from reconciler.simulator.app import HALO_URL, INFIMA_URL, App, halo_app, infima_app
+from reconciler.simulator.app import HALO_URL, INFIMA_URL
 from reconciler.simulator.clock import VirtualClock
-from reconciler.simulator.faults import Fault, Faults
-from reconciler.simulator.inject import as_httpx
 from reconciler.simulator.world import World
+from tests.faults.app import FaultyApp, halo_app, infima_app
+from tests.faults.inject import as_httpx
+from tests.faults.kinds import Fault, Faults
 from tests.torture.disk import HERE, Disk, PowerCut, mounted
 
 
@@ -120,7 +121,7 @@ class Scene:
 class Wire(httpx.BaseTransport):
     """The network between the program and one system."""
 
-    def __init__(self, scene: Scene, app: App) -> None:
+    def __init__(self, scene: Scene, app: FaultyApp) -> None:
         self._scene = scene
         self._app = app
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import reconciler
 from reconciler.config.fmt import format_mappings
-from reconciler.simulator.server import Server
 from reconciler.simulator.world import World
+from tests.faults.server import FaultyServer
 from tests.forge.fake_github import FakeGitHub, served_github
 from tests.stage import small_mappings
 from tests.workflows.runner import Event, Job, JobRunner, load_workflow
@@ -31,7 +31,7 @@ HALO_SECRETS = ("HALO_CLIENT_ID", "HALO_CLIENT_SECRET", "INFIMA_API_KEY")
 class Scene:
     """One repository, one HaloPSA, one INFIMA, one GitHub."""
 
-    def __init__(self, folder: Path, server: Server, github: FakeGitHub) -> None:
+    def __init__(self, folder: Path, server: FaultyServer, github: FakeGitHub) -> None:
         self.folder = folder
         self.server = server
         self.world: World = server.world
@@ -240,5 +240,5 @@ def _copy(source: Path, to: Path) -> None:
 @contextmanager
 def staged(folder: Path, world: World) -> Iterator[Scene]:
     """Everything running on 127.0.0.1, and the repository with its first commit."""
-    with Server(world) as server, served_github(FakeGitHub()) as github:
+    with FaultyServer(world) as server, served_github(FakeGitHub()) as github:
         yield Scene(folder, server, github)

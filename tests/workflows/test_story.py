@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from reconciler.cli.main import main
-from reconciler.simulator.faults import Fault, FaultKind, Faults
 from tests.cli.bench import six_clients
+from tests.faults.kinds import Fault, FaultKind, Faults
 from tests.workflows.scene import Scene, six_mappings, staged
 
 pytestmark = pytest.mark.timeout(300)

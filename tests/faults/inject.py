@@ -11,11 +11,15 @@ from email.utils import format_datetime
 
 import httpx
 
-from reconciler.simulator import distort
 from reconciler.simulator.answers import empty, encode, raw, reply
 from reconciler.simulator.clock import VirtualClock
-from reconciler.simulator.events import happen
-from reconciler.simulator.faults import (
+from reconciler.simulator.halopsa import too_many
+from reconciler.simulator.licences import write_licences
+from reconciler.simulator.records import Actor, RequestRecord, System
+from reconciler.simulator.world import World
+from tests.faults import distort
+from tests.faults.events import happen
+from tests.faults.kinds import (
     DISTORTIONS,
     EVENTS,
     LIST_FAULTS,
@@ -29,10 +33,6 @@ from reconciler.simulator.faults import (
     Fault,
     FaultKind,
 )
-from reconciler.simulator.halopsa import too_many
-from reconciler.simulator.licences import write_licences
-from reconciler.simulator.records import Actor, RequestRecord, System
-from reconciler.simulator.world import World
 
 Answer = Callable[[World, httpx.Request], httpx.Response]
 OK = 200

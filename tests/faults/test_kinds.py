@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from reconciler.simulator.faults import (
+from reconciler.simulator.records import Endpoint, RequestRecord, System
+from tests.faults.kinds import (
     EVENTS,
     Fault,
     FaultKind,
@@ -17,7 +18,6 @@ from reconciler.simulator.faults import (
     moments_of,
     random_faults,
 )
-from reconciler.simulator.records import Endpoint, RequestRecord, System
 
 
 def record(number: int, endpoint: Endpoint, path: str, method: str = "GET") -> RequestRecord:

@@ -5,34 +5,13 @@ from __future__ import annotations
 import errno
 import socket
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from urllib.parse import urlsplit
 
 import pytest
 
-from reconciler.simulator.faults import Fault, FaultKind, Faults
-from reconciler.simulator.server import Server, serve
 from reconciler.simulator.world import World
-
-
-@contextmanager
-def dial(server: Server) -> Iterator[socket.socket]:
-    where = urlsplit(server.infima_url)
-    with socket.create_connection((where.hostname, where.port), timeout=5) as connection:
-        yield connection
-
-
-def request(world: World, path: str = "/v1/partner") -> bytes:
-    key = world.credentials.infima_api_key
-    return f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nx-api-key: {key}\r\n\r\n".encode()
-
-
-def read_all(connection: socket.socket) -> bytes:
-    parts = []
-    while part := connection.recv(1_000_000):
-        parts.append(part)
-    return b"".join(parts)
+from tests.faults.kinds import Fault, FaultKind, Faults
+from tests.faults.server import serve
+from tests.simulator.test_server import announced, dial, read_all, request
 
 
 def answer(world: World, kind: FaultKind, seconds: float = 0.2) -> bytes:
@@ -43,53 +22,6 @@ def answer(world: World, kind: FaultKind, seconds: float = 0.2) -> bytes:
         if kind is FaultKind.SLOW_BODY:
             connection.shutdown(socket.SHUT_WR)
         return read_all(connection)
-
-
-def announced(head: bytes) -> int:
-    (line,) = [line for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")]
-    return int(line.partition(b":")[2])
-
-
-def test_a_plain_answer_announces_its_length(world: World) -> None:
-    with serve(world) as server, dial(server) as connection:
-        connection.sendall(request(world).replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
-        head, _, body = read_all(connection).partition(b"\r\n\r\n")
-    assert head.startswith(b"HTTP/1.1 200 OK\r\n")
-    assert announced(head) == len(body)
-
-
-def test_two_requests_sent_at_once_get_two_answers(world: World) -> None:
-    with serve(world) as server, dial(server) as connection:
-        connection.sendall(request(world) * 2)
-        connection.shutdown(socket.SHUT_WR)
-        assert read_all(connection).count(b"HTTP/1.1 200 OK") == 2
-
-
-@pytest.mark.parametrize(
-    "sent",
-    [
-        b"hello\r\n\r\n",
-        b"GET http://elsewhere/ HTTP/1.1\r\n\r\n",
-        b"GET / HTTP/1.1\r\nno colon\r\n\r\n",
-        b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n",
-        b"POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
-        b"GET /%00 HTTP/1.1\r\n\r\n",
-        b"\xff\xfe\r\n\r\n",
-    ],
-)
-def test_what_is_no_request_ends_the_connection(world: World, sent: bytes) -> None:
-    with serve(world) as server, dial(server) as connection:
-        connection.sendall(sent)
-        assert read_all(connection) == b""
-    assert world.requests == []
-
-
-def test_a_request_that_is_cut_off_is_not_handled(world: World) -> None:
-    with serve(world) as server, dial(server) as connection:
-        connection.sendall(b"POST /v1/clients HTTP/1.1\r\nContent-Length: 100\r\n\r\nhalf")
-        connection.shutdown(socket.SHUT_WR)
-        assert read_all(connection) == b""
-    assert world.requests == []
 
 
 def test_a_truncated_body_stops_before_its_announced_end(world: World) -> None:

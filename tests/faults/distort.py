@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from reconciler.simulator.answers import JSON_TYPE, encode
-from reconciler.simulator.faults import LIST_FAULTS, Fault, FaultKind
 from reconciler.simulator.records import Endpoint, Row
+from tests.faults.kinds import LIST_FAULTS, Fault, FaultKind
 
 HTML = b"<!DOCTYPE html><html><head><title>Back soon</title></head><body><h1>We are updating</h1></body></html>"
 HUGE = 12_000_000

@@ -113,13 +113,13 @@ class FaultKind(StrEnum):
     WRONG_ECHO = "wrong-echo"
 
     # Token and key
-    TOKEN_EXPIRED = "token-expired"  # noqa: S105 - the name of a fault
-    TOKEN_NO_EXPIRY = "token-no-expiry"  # noqa: S105
-    TOKEN_EXPIRY_ZERO = "token-expiry-zero"  # noqa: S105
-    TOKEN_EXPIRY_HUGE = "token-expiry-huge"  # noqa: S105
-    TOKEN_EXPIRY_TEXT = "token-expiry-text"  # noqa: S105
-    TOKEN_NOT_TEXT = "token-not-text"  # noqa: S105
-    TOKEN_MISSING = "token-missing"  # noqa: S105
+    TOKEN_EXPIRED = "token-expired"
+    TOKEN_NO_EXPIRY = "token-no-expiry"
+    TOKEN_EXPIRY_ZERO = "token-expiry-zero"
+    TOKEN_EXPIRY_HUGE = "token-expiry-huge"
+    TOKEN_EXPIRY_TEXT = "token-expiry-text"
+    TOKEN_NOT_TEXT = "token-not-text"
+    TOKEN_MISSING = "token-missing"
     KEY_REVOKED = "key-revoked"
 
     # People and the world, just before a request

@@ -1,4 +1,4 @@
-"""HTTP/1.1 over a plain socket: reading a request, sending an answer well, and sending it badly on purpose."""
+"""HTTP/1.1 over a plain socket: sending an answer well, and sending it badly on purpose."""
 
 from __future__ import annotations
 
@@ -6,16 +6,11 @@ import socket
 import struct
 import time
 from contextlib import suppress
-from io import BufferedReader
-from urllib.parse import unquote_to_bytes
 
 import httpx
 
-from reconciler.simulator.faults import Exchange, FaultKind
+from tests.faults.kinds import Exchange, FaultKind
 
-MAX_LINE = 65_536
-MAX_BODY = 16_000_000
-MAX_HEADERS = 200
 MANY_HEADERS = 100_000
 REASONS = {200: "OK", 201: "Created", 302: "Found", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden"} | {
     404: "Not Found",
@@ -24,40 +19,6 @@ REASONS = {200: "OK", 201: "Created", 302: "Found", 400: "Bad Request", 401: "Un
     503: "Service Unavailable",
 }
 CHUNK = 1_000_000
-
-
-class NotHttp(Exception):
-    """What came in is not a request that this server can read."""
-
-
-def read_request(reader: BufferedReader, connection: int) -> httpx.Request | None:
-    """The next request of a connection; None when the client has closed it."""
-    line = reader.readline(MAX_LINE)
-    if not line.strip():
-        return None
-    try:
-        method, target, _ = line.decode("ascii").split()
-    except ValueError as exc:
-        raise NotHttp from exc
-    headers: list[tuple[bytes, bytes]] = []
-    while (line := reader.readline(MAX_LINE)) not in {b"\r\n", b"\n", b""}:
-        name, separator, value = line.partition(b":")
-        if not separator or len(headers) >= MAX_HEADERS:
-            raise NotHttp
-        headers.append((name, value.strip()))
-    known = {name.lower(): value for name, value in headers}
-    length = known.get(b"content-length", b"0")
-    if not length.isdigit() or int(length) > MAX_BODY or b"transfer-encoding" in known:
-        raise NotHttp
-    body = reader.read(int(length))
-    if len(body) < int(length):
-        return None
-    host = known.get(b"host", b"localhost").decode("ascii", "replace")
-    if not target.startswith("/") or unquote_to_bytes(target).find(b"\x00") >= 0:
-        raise NotHttp
-    return httpx.Request(
-        method, f"http://{host}{target}", headers=headers, content=body, extensions={"connection": connection}
-    )
 
 
 def send(connection: socket.socket, exchange: Exchange) -> bool:

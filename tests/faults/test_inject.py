@@ -11,10 +11,14 @@ from typing import Any
 import httpx
 import pytest
 
-from reconciler.simulator.app import HALO_URL, halo_app, infima_app
+from reconciler.simulator.app import HALO_URL
 from reconciler.simulator.clock import START
-from reconciler.simulator.distort import DEPTH, DIGITS, HUGE
-from reconciler.simulator.faults import (
+from reconciler.simulator.records import Actor, Endpoint
+from reconciler.simulator.switches import LEAST_SCOPES
+from reconciler.simulator.world import World
+from tests.faults.app import halo_app, infima_app
+from tests.faults.distort import DEPTH, DIGITS, HUGE
+from tests.faults.kinds import (
     NO_ANSWER,
     STATUSES,
     Fault,
@@ -24,9 +28,6 @@ from reconciler.simulator.faults import (
     enumerate_single_faults,
     moments_of,
 )
-from reconciler.simulator.records import Actor, Endpoint
-from reconciler.simulator.switches import LEAST_SCOPES
-from reconciler.simulator.world import World
 from tests.simulator.contract import all_licences, halo_client, infima_client, token_form
 
 UPDATE = [{"id": 9001, "count": 12}, {"id": 9002, "count": 61}]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from reconciler.simulator.faults import Fault, FaultKind
 from reconciler.simulator.records import Endpoint, RequestRecord
 from reconciler.simulator.world import World
+from tests.faults.kinds import Fault, FaultKind
 
 
 def happen(world: World, fault: Fault, record: RequestRecord) -> None:
