@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.simulator.faults import Fault, FaultKind
 from reconciler.simulator.records import Endpoint
 from reconciler.state.directory import DirectoryState
+from tests.faults.kinds import Fault, FaultKind
 from tests.truth.campaign import judged
 from tests.truth.nights import furnish
 from tests.truth.scene import Fate, staged
