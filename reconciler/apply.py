@@ -257,7 +257,7 @@ _IDENTITY_RULES = frozenset(
 
 
 def _record_loss(plan: Plan, session: WriteSession) -> None:
-    """What a lost state leaves open stays open, run after run; what was let through is decided for good."""
+    """What a lost state leaves open stays open, run after run; what a person lifted is decided for good."""
     here = {c.key for c in plan.changes}
     decided = [key for key, rule in _lifted(plan) if rule is Rule.STATE_LOST and key in here]
     undecided = set(plan.facts.undecided) - set(decided)

@@ -21,7 +21,7 @@ from reconciler.cli.reporting import (
     headline,
     on_github,
     read,
-    with_patience,
+    with_deadline,
 )
 from reconciler.clock import SystemClock
 from reconciler.errors import ExitCode, UsageError
@@ -232,7 +232,7 @@ def ping(options: CommonOptions, *, result_file: Path) -> int:
     elif not result.verdict.came_to_its_end:
         tell(f"The run is {result.verdict}: the dead man's switch is not called and will raise its alarm.")
     else:
-        with_patience(options, lambda tools: call(url, **tools))
+        with_deadline(options, lambda tools: call(url, **tools))
         tell("The dead man's switch was called.")
     return 0
 

@@ -64,14 +64,14 @@ def on_github(options: CommonOptions, act: Callable[[GitHub], None]) -> None:
         finally:
             github.close()
 
-    with_patience(options, run)
+    with_deadline(options, run)
 
 
-def with_patience(options: CommonOptions, act: Callable[[dict[str, Any]], None]) -> None:
+def with_deadline(options: CommonOptions, act: Callable[[dict[str, Any]], None]) -> None:
     """Run it with a clock, a way to reach the network and at most FORGE_SECONDS."""
     clock = SystemClock(options.stopper.event)
-    patience = Deadline(clock=clock, observer=progress(options), deadline=clock.monotonic() + FORGE_SECONDS)
-    act({"patience": patience, "factory": kept_connections(1), "rng": SystemRandom()})
+    deadline = Deadline(clock=clock, observer=progress(options), ends_at=clock.monotonic() + FORGE_SECONDS)
+    act({"deadline": deadline, "factory": kept_connections(1), "rng": SystemRandom()})
 
 
 def annotate(level: str, title: str, message: str) -> None:

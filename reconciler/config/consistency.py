@@ -107,7 +107,7 @@ def _check_clients(entries: tuple[MappingEntry, ...], source: Source, problems: 
         for ref, table in zip(entry.mapping.infima_clients, entry.clients, strict=True):
             at = table.spans["id"][1]
             if ref.id in own:
-                message = f"INFIMA client {ref.id} stands twice in this mapping, first on {_line(source, own[ref.id])}"
+                message = f"INFIMA client {ref.id} is in this mapping twice, first on {_line(source, own[ref.id])}"
                 problems.error(at, message, "delete one of the two: its users would be billed twice")
             elif ref.id in first and not entry.mapping.retired:
                 problems.error(

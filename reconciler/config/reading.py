@@ -211,9 +211,7 @@ class _EventReader:
             self._problems.error(start, f"{quoted(text) if text else 'nothing'} as a key", _KEYS_ARE_WORDS)
         if name in spans:
             first = self._source.line_number(spans[name][0])
-            self._problems.error(
-                start, f"key {quoted(name)} stands twice, first on line {first}", "delete one of the two"
-            )
+            self._problems.error(start, f"duplicate key {quoted(name)}, first on line {first}", "delete one of the two")
             name = f"{name}\0{start}"  # kept apart, so that the first one's value stays what it is
         spans[name] = (start, start, start)
         self._keys[-1] = (name, start)

@@ -26,7 +26,7 @@ _CURLY = "\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f\u2039\u203a\u00ab\u00
 _STRAIGHT = "\"'"
 
 _SYNTAX_HINTS: tuple[tuple[str, str, str], ...] = (
-    ("mapping values are not allowed", "a `:` where none can stand", "quote the text when it contains `: `"),
+    ("mapping values are not allowed", "a `:` that is not allowed here", "quote the text when it contains `: `"),
     ("could not find expected ':'", "a key without its `:`", "write `key: value`, or quote the text before"),
     ("did not find expected key", "this line does not fit the lines above", "align it with the keys beside it"),
     ("did not find expected '-'", "this line does not fit the list above", "align it with the other `-`"),
@@ -56,7 +56,7 @@ def tell_merge_markers(source: Source, problems: Problems) -> bool:
 
 
 def _tell_markers(source: Source, problems: Problems) -> bool:
-    hint = "two versions stand here: keep the lines that are right, delete the others and all these markers"
+    hint = "here are two versions: keep the lines that are right, delete the others and all these markers"
     found = list(_MOVED_MARKER.finditer(source.text))
     for marker in found:
         problems.error(marker.start(1), f"a merge-conflict marker ({marker[1][:7]})", hint)

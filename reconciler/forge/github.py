@@ -56,8 +56,8 @@ class Text:
 class GitHub:
     """One repository. Every method looks before it writes and may be called again after any failure."""
 
-    def __init__(self, place: GitHubPlace, *, factory: TransportFactory, patience: Deadline, rng: Random) -> None:
-        self._api = GitHubApi(place, factory=factory, patience=patience, rng=rng)
+    def __init__(self, place: GitHubPlace, *, factory: TransportFactory, deadline: Deadline, rng: Random) -> None:
+        self._api = GitHubApi(place, factory=factory, deadline=deadline, rng=rng)
 
     def close(self) -> None:
         """Close all connections."""

@@ -94,19 +94,19 @@ def _graphql_path(api: Address, environ: Mapping[str, str]) -> str:
 class GitHubApi:
     """One repository's part of the API, with one token. Paths are those below /repos/OWNER/NAME."""
 
-    def __init__(self, place: GitHubPlace, *, factory: TransportFactory, patience: Deadline, rng: Random) -> None:
+    def __init__(self, place: GitHubPlace, *, factory: TransportFactory, deadline: Deadline, rng: Random) -> None:
         redactor = Redactor()
         redactor.learn(place.token.reveal())
         self._place = place
         self._base = f"{place.api.path}/repos/{place.repository}"
         self._login: str | None = None
-        self._patience = patience
-        self._retries = Retries(patience=patience, rng=rng, seconds=LONGEST_WAIT, longest=inf)
+        self._deadline = deadline
+        self._retries = Retries(deadline=deadline, rng=rng, seconds=LONGEST_WAIT, longest=inf)
         self._transport = Transport(
             system="GitHub",
             routes=self._routes(),
             factory=factory,
-            patience=patience,
+            deadline=deadline,
             rng=rng,
             timeout=_SECONDS,
             redactor=redactor,
@@ -175,7 +175,7 @@ class GitHubApi:
         reply = self._transport.write(call)
         error = self._transport.complaint(call, reply)
         if error is not None:
-            raise _limited(error, reply, self._patience) or error
+            raise _limited(error, reply, self._deadline) or error
         try:
             return decode_json(reply.body)
         except Undecodable as exc:
@@ -196,7 +196,7 @@ class GitHubApi:
         return [*routes, Route(method="POST", origin=origin, path=re.compile(re.escape(self._place.graphql)))]
 
 
-def _limited(error: ApiError, reply: Reply, patience: Deadline) -> RateLimited | None:
+def _limited(error: ApiError, reply: Reply, deadline: Deadline) -> RateLimited | None:
     """The error as what it is, where a 403 or 429 is one of GitHub's rate limits."""
     headers = reply.headers
     words = error_words(reply.body).lower()
@@ -206,7 +206,7 @@ def _limited(error: ApiError, reply: Reply, patience: Deadline) -> RateLimited |
     limited = RateLimited(
         error.message, system=error.system, request=error.request, hint="GitHub's rate limit is spent."
     )
-    now = patience.clock.now()
+    now = deadline.clock.now()
     reset = headers.get("x-ratelimit-reset", "")
     dated = re.fullmatch(r"[0-9]{1,12}", reset) and headers.get("x-ratelimit-remaining") == "0"
     until = int(reset) - now.timestamp() if dated else 0.0

@@ -17,7 +17,7 @@ VARIABLE = "DEAD_MANS_SWITCH_URL"
 _SECONDS = 20.0
 
 
-def ping(url: str, *, patience: Deadline, factory: TransportFactory, rng: Random) -> None:
+def ping(url: str, *, deadline: Deadline, factory: TransportFactory, rng: Random) -> None:
     """Call the address. Raises `UsageError` for one that cannot be used, `ApiError` when it does not answer.
 
     The address is a secret (whoever knows it can keep the alarm silent), so no message holds it.
@@ -31,14 +31,14 @@ def ping(url: str, *, patience: Deadline, factory: TransportFactory, rng: Random
         system="The dead man's switch",
         routes=[Route(method="GET", origin=address.origin, path=re.compile(re.escape(path)))],
         factory=factory,
-        patience=patience,
+        deadline=deadline,
         rng=rng,
         timeout=_SECONDS,
         redactor=Redactor(),
     )
     try:
         call = Call(method="GET", origin=address.origin, path=path)
-        Retries(patience=patience, rng=rng).run(
+        Retries(deadline=deadline, rng=rng).run(
             lambda: _call(transport, call), reason="The dead man's switch did not answer. Trying again."
         )
     except ApiError as exc:  # its own message would show the address: only its kind is told

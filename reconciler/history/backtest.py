@@ -42,7 +42,7 @@ _FIRST_ID = 1_000_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Night:
-    """One night of the replay. `recorded` and `replayed` are the users billed after it, over the same mappings."""
+    """One night of the replay. `recorded` and `replayed` are sums of quantities, over the same mappings."""
 
     run: PastRun
     recorded: int
@@ -81,7 +81,7 @@ class _Replay:
     confirmed: dict[MappingKey, int]
 
     def night(self, run: PastRun) -> tuple[Plan, list[Mapping]]:
-        """Plan one night, and perform what its rules let through."""
+        """Plan one night, and perform what its rules permit."""
         counts = {m.key: self._count(m, run.verdict.finished_at) for m in self.mappings.mappings}
         known = [m for m in self.mappings.mappings if counts[m.key] is not None]
         tonight = replace(self.mappings, mappings=tuple(known))

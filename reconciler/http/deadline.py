@@ -14,19 +14,19 @@ _SLICE_SECONDS = 1.0
 class Deadline:
     """The run's total time: every wait goes through it, ends with it, and ends early when the run is stopped.
 
-    `deadline` is a moment of `clock.monotonic()`. Safe to use from several threads.
+    `ends_at` is a moment of `clock.monotonic()`. Safe to use from several threads.
     """
 
-    def __init__(self, *, clock: Clock, observer: Observer, deadline: float) -> None:
+    def __init__(self, *, clock: Clock, observer: Observer, ends_at: float) -> None:
         self.clock = clock
-        self.deadline = deadline
+        self.ends_at = ends_at
         self._observer = observer
         self._stopped = Flag()
 
     @property
     def remaining(self) -> float:
         """Seconds that are left, not below 0."""
-        return max(0.0, self.deadline - self.clock.monotonic())
+        return max(0.0, self.ends_at - self.clock.monotonic())
 
     @property
     def stopped(self) -> bool:

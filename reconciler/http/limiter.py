@@ -20,9 +20,9 @@ class RateLimiter:
     way, the server cannot have counted it later than that. Safe to use from several threads.
     """
 
-    def __init__(self, budget: RequestBudget, patience: Deadline) -> None:
+    def __init__(self, budget: RequestBudget, deadline: Deadline) -> None:
         self._budget = budget
-        self._patience = patience
+        self._deadline = deadline
         self._turn = Lock()  # held while waiting, so that one thread sleeps and the others queue behind it
         self._changed = Condition()
         self._in_flight = 0
@@ -37,7 +37,7 @@ class RateLimiter:
         finally:
             with self._changed:
                 self._in_flight -= 1
-                self._finished.append(self._patience.clock.monotonic())
+                self._finished.append(self._deadline.clock.monotonic())
                 self._changed.notify_all()
 
     def await_room(self, requests: int) -> None:
@@ -55,14 +55,14 @@ class RateLimiter:
                         self._in_flight += taken
                         return
                 if wait is None:
-                    self._patience.check()
+                    self._deadline.check()
                 else:
                     self._wait(wait)
 
     def _seconds_until_free(self, wanted: int) -> float | None:
         """Seconds until `wanted` slots are free; None while only answers that are still on their way can free them."""
         window = self._budget.seconds + _GUARD_SECONDS
-        now = self._patience.clock.monotonic()
+        now = self._deadline.clock.monotonic()
         while self._finished and self._finished[0] + window <= now:
             self._finished.popleft()
         missing = self._in_flight + len(self._finished) + wanted - self._budget.requests
@@ -75,4 +75,4 @@ class RateLimiter:
     def _wait(self, seconds: float) -> None:
         budget = self._budget
         reason = f"Waiting for the HaloPSA request budget ({budget.requests} per {budget.seconds} s)."
-        self._patience.wait(seconds, reason)
+        self._deadline.wait(seconds, reason)

@@ -51,7 +51,7 @@ class Backoff:
 
 
 _PASSING = Backoff(tries=5, base=0.5)
-# Halo's window is five minutes and nobody has seen it send Retry-After (halopsa.md 7): more patience is needed there.
+# Halo's window is five minutes and nobody has seen it send Retry-After (halopsa.md 7): longer waits are needed there.
 _THROTTLED = Backoff(tries=8, base=5.0)
 _ODD = Backoff(tries=3, base=0.5)
 _FINAL = Backoff(tries=1, base=0.0)
@@ -81,7 +81,7 @@ class Retries:
     A Retry-After is honoured up to `longest` seconds, and cut to that where it asks for more.
     """
 
-    patience: Deadline
+    deadline: Deadline
     rng: Random
     seconds: float = READ_SECONDS
     longest: float = LONGEST_WAIT
@@ -91,7 +91,7 @@ class Retries:
 
         `reason` is what people are told while it waits; by default the error's own message.
         """
-        give_up = self.patience.clock.monotonic() + self.seconds
+        give_up = self.deadline.clock.monotonic() + self.seconds
         told = reason
 
         def tell(state: RetryCallState) -> None:
@@ -103,7 +103,7 @@ class Retries:
             wait=self._pause,
             stop=lambda state: self._is_over(state, give_up),
             before_sleep=tell,
-            sleep=lambda seconds: self.patience.wait(seconds, told),
+            sleep=lambda seconds: self.deadline.wait(seconds, told),
             reraise=True,
         )(act)
 
@@ -115,9 +115,9 @@ class Retries:
         return min(self.longest, error.retry_after + pause / 10)  # a little jitter on top: never earlier than asked
 
     def _is_over(self, state: RetryCallState, give_up: float) -> bool:
-        self.patience.check()
+        self.deadline.check()
         tries = backoff_for(_error_of(state)).tries
-        left = min(self.patience.remaining, give_up - self.patience.clock.monotonic())
+        left = min(self.deadline.remaining, give_up - self.deadline.clock.monotonic())
         return state.attempt_number >= tries or state.upcoming_sleep >= left
 
 

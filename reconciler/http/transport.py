@@ -75,7 +75,7 @@ class Transport:
         system: str,
         routes: Iterable[Route],
         factory: TransportFactory,
-        patience: Deadline,
+        deadline: Deadline,
         rng: Random,
         timeout: float,
         redactor: Redactor,
@@ -85,8 +85,8 @@ class Transport:
         self.system = system
         self._routes = tuple(routes)
         self._carriers = {origin: factory(origin) for origin in sorted({route.origin for route in self._routes})}
-        self._patience = patience
-        self._retries = Retries(patience=patience, rng=rng)
+        self._deadline = deadline
+        self._retries = Retries(deadline=deadline, rng=rng)
         self._timeout = timeout
         self._redactor = redactor
         self._limiter = limiter
@@ -115,7 +115,7 @@ class Transport:
         request = self._request(call)
         with ExitStack() as stack:
             try:
-                self._patience.check()
+                self._deadline.check()
                 stack.enter_context(self._slot())
             except DeadlineExceeded as exc:
                 message = f"{call} was not sent to {self.system}: {exc.message}"
@@ -137,7 +137,7 @@ class Transport:
         """The error that a status other than 2xx stands for; None for a 2xx."""
         error = self._complaint(call, reply)
         if error is not None:
-            error.retry_after = retry_after_seconds(reply.headers.get("retry-after"), self._patience.clock.now())
+            error.retry_after = retry_after_seconds(reply.headers.get("retry-after"), self._deadline.clock.now())
         return error
 
     def _complaint(self, call: Call, reply: Reply) -> ApiError | None:
@@ -162,7 +162,7 @@ class Transport:
 
     def _exchange(self, call: Call, *, stoppable: bool) -> Reply:
         request = self._request(call)
-        self._patience.check()
+        self._deadline.check()
         with self._slot():
             return self._send(call, request, stoppable=stoppable)
 
@@ -189,12 +189,12 @@ class Transport:
         )
 
     def _send(self, call: Call, request: httpx.Request, *, stoppable: bool) -> Reply:
-        clock = self._patience.clock
-        seconds = min(self._timeout, self._patience.remaining)
+        clock = self._deadline.clock
+        seconds = min(self._timeout, self._deadline.remaining)
         request.extensions["timeout"] = {
             "connect": min(CONNECT_SECONDS, seconds), "read": seconds, "write": seconds, "pool": seconds,
         }  # fmt: skip
-        stopped = (lambda: self._patience.stopped) if stoppable else (lambda: False)
+        stopped = (lambda: self._deadline.stopped) if stoppable else (lambda: False)
         REQUEST_DEADLINE.set(
             RequestDeadline(deadline=clock.monotonic() + seconds, clock=clock.monotonic, stopped=stopped)
         )

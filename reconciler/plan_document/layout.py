@@ -58,7 +58,7 @@ class StateJson(TypedDict):
     ]
     count: Annotated[
         Count | None,
-        says("The Subscription's quantity: the number of users that HaloPSA bills. Null where it is not known."),
+        says("The Subscription's quantity; a recurring invoice bills it. Null where it is not known."),
     ]
     customer_id: Annotated[
         Id | None,
@@ -283,14 +283,14 @@ class UnmappedJson(TypedDict):
 
 
 class UnmanagedJson(TypedDict):
-    """A Subscription that no mapping claims any more, with what it still bills."""
+    """A Subscription that no mapping claims any more, with the quantity it still has."""
 
     id: Annotated[Id, says("Id of the Subscription in HaloPSA.")]
     key: Annotated[str, says("The key of the mapping that it belonged to.")]
     name: Annotated[str, says("Name of the Subscription.")]
-    customer_id: Annotated[Id | None, says("Id of the customer that it bills.")]
+    customer_id: Annotated[Id | None, says("Id of the customer that it belongs to.")]
     customer_name: Annotated[str, says("Name of that customer; empty where it is not listed.")]
-    count: Annotated[Count | None, says("What it still bills.")]
+    count: Annotated[Count | None, says("Its quantity, which nothing changes any more.")]
 
 
 class AllowanceJson(TypedDict):
@@ -309,8 +309,8 @@ class SummaryJson(TypedDict):
     update: Annotated[Total, says("Quantities to set.")]
     no_op: Annotated[Total, says("Mappings in step.")]
     held: Annotated[Total, says("Mappings that a safety rule holds.")]
-    users_before: Annotated[Total, says("Users billed now, over all mapped Subscriptions.")]
-    users_after: Annotated[Total, says("Users billed after apply; held Subscriptions with what they bill now.")]
+    users_before: Annotated[Total, says("The quantities now, added up over all mapped Subscriptions.")]
+    users_after: Annotated[Total, says("The quantities after apply, added up; a held one with what it is now.")]
     monthly_amounts: Annotated[
         list[SumJson],
         says(

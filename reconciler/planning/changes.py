@@ -138,7 +138,7 @@ class Change:
 
     @property
     def billed(self) -> int | None:
-        """Users billed today, None without a Subscription."""
+        """The quantity today, None without a Subscription."""
         return None if self.before is None else self.before.count
 
     @property
@@ -217,7 +217,7 @@ class UnmappedClient:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnmanagedSubscription:
-    """A Subscription that was ours and that no mapping claims any more; it still bills `count`."""
+    """A Subscription that was ours and that no mapping claims any more; its quantity is still `count`."""
 
     id: SubscriptionId
     key: str
@@ -312,7 +312,7 @@ class Plan:
 
 
 def summarise(changes: Iterable[Change]) -> Summary:
-    """Count the changes; users billed run over all of them, held ones with their live count on both sides."""
+    """Count the changes; the sums of quantities take in all of them, held ones with their live count on both sides."""
     tally = dict.fromkeys(Action, 0)
     held = before = after = unpriced = 0
     amounts = []

@@ -75,7 +75,7 @@ def identify(mapping: Mapping, index: Index, recorded: Recorded, *, now: datetim
         origin = binding.origin
     found = index.by_id.get(number)
     if mapping.retired and (found is None or not found.live):
-        return Identity(subscription=None)  # what bills nobody any more needs no bringing to 0
+        return Identity(subscription=None)  # what is deleted or inactive needs no bringing to 0
     doubt = _doubt_about(mapping, number, found, recorded, today=now.date())
     if doubt is None and named == set():
         doubt = given_up_perhaps(mapping, hits, index, recorded)
@@ -167,7 +167,7 @@ def _over(mapping: Mapping, found: Subscription, *, today: date) -> Doubt | None
 def _moved(mapping: Mapping, found: Subscription, recorded: Recorded) -> Doubt:
     binding = recorded.bindings.get(mapping.key)
     where = "no customer" if found.customer_id is None else f"customer {found.customer_id}"
-    bills = "an unknown quantity" if found.count is None else f"{found.count} users"
+    quantity = "is not known" if found.count is None else f"is {found.count}"
     in_halo = binding is not None and binding.customer_id == mapping.halo_customer.id
     if in_halo:
         remedy = (
@@ -181,7 +181,7 @@ def _moved(mapping: Mapping, found: Subscription, recorded: Recorded) -> Doubt:
     return Doubt(
         rule=Rule.MOVED,
         message=(
-            f"Subscription {found.id} ({found.name}) belongs to {where} in HaloPSA and still bills {bills} there; "
+            f"Subscription {found.id} ({found.name}) belongs to {where} in HaloPSA, and its quantity {quantity}; "
             f"the mapping says customer {mapping.halo_customer.id} ({mapping.halo_customer.name})"
         ),
         remedy=remedy,

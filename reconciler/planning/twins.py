@@ -26,7 +26,7 @@ def unowned(mapping: Mapping, index: Index) -> tuple[Subscription, ...]:
 def candidates(mapping: Mapping, index: Index, recorded: Recorded) -> tuple[Subscription, ...]:
     """Those of them that may be meant: of the same name, live or not, or live and like the template (DESIGN 7).
 
-    What this mapping has given up on a person's word is not among them.
+    What a person gave up for this mapping is not among them.
     """
     given_up = recorded.given_up.get(mapping.key, ())
     return tuple(

@@ -54,47 +54,47 @@ def connect(
     clock: Clock,
     observer: Observer,
     rng: Random,
-    deadline: float | None = None,
+    ends_at: float | None = None,
     transport_factory: TransportFactory | None = None,
 ) -> ConnectedSystems:
     """Make the two systems ready; nothing is sent until the first read.
 
-    `deadline` is the moment of `clock.monotonic()` at which the run must be over; by default the settings'
+    `ends_at` is the moment of `clock.monotonic()` at which the run must be over; by default the settings'
     `run_timeout_minutes` from now. `transport_factory` gives the transport for an origin ("https://host[:port]") and
     is how tests put the simulator in the place of the network.
     """
     whole = settings.run_timeout_minutes * 60
-    if deadline is None:
-        deadline = clock.monotonic() + whole
-    patience = Deadline(clock=clock, observer=observer, deadline=deadline)
+    if ends_at is None:
+        ends_at = clock.monotonic() + whole
+    deadline = Deadline(clock=clock, observer=observer, ends_at=ends_at)
     redactor = Redactor()
     halo, infima = credentials.halo, credentials.infima
     for secret in (halo.client_id, halo.client_secret, infima.api_key):
         redactor.learn(secret.reveal())
-    pool = ReadPool(settings.concurrency, patience)
-    limiter = RateLimiter(settings.halo_budget, patience)
+    pool = ReadPool(settings.concurrency, deadline)
+    limiter = RateLimiter(settings.halo_budget, deadline)
     factory = transport_factory or kept_connections(settings.concurrency + 1)
     timeout = float(settings.request_timeout_seconds)
-    transport = partial(Transport, factory=factory, patience=patience, rng=rng, timeout=timeout, redactor=redactor)
+    transport = partial(Transport, factory=factory, deadline=deadline, rng=rng, timeout=timeout, redactor=redactor)
     to_infima = transport(system="INFIMA", routes=infima_routes(infima), hint=infima_hint)
     to_halo = transport(system="HaloPSA", routes=halo_routes(halo), limiter=limiter, hint=halo_hint)
     token = HaloToken(credentials=halo, transport=to_halo, clock=clock, redactor=redactor)
 
     def restart_time() -> None:
-        patience.deadline = clock.monotonic() + whole
+        deadline.ends_at = clock.monotonic() + whole
 
     def close() -> None:
-        patience.stop()
+        deadline.stop()
         pool.close()
         to_infima.close()
         to_halo.close()
 
     return ConnectedSystems(
         source=InfimaSource(
-            credentials=infima, transport=to_infima, pool=pool, patience=patience, observer=observer
+            credentials=infima, transport=to_infima, pool=pool, deadline=deadline, observer=observer
         ),
         target=HaloTarget(
-            credentials=halo, transport=to_halo, token=token, pool=pool, patience=patience, limiter=limiter,
+            credentials=halo, transport=to_halo, token=token, pool=pool, deadline=deadline, limiter=limiter,
             redactor=redactor,
             settings=settings,
         ),

@@ -108,7 +108,7 @@ class HaloTarget:
         transport: Transport,
         token: HaloToken,
         pool: ReadPool,
-        patience: Deadline,
+        deadline: Deadline,
         limiter: RateLimiter,
         redactor: Redactor,
         settings: Settings,
@@ -117,7 +117,7 @@ class HaloTarget:
         self._transport = transport
         self._token = token
         self._pool = pool
-        self._patience = patience
+        self._deadline = deadline
         self._limiter = limiter
         self._redactor = redactor
         self._marker = settings.marker_field
@@ -201,18 +201,18 @@ class HaloTarget:
             return Unclear(status=None, message=exc.message)
         if reply.status == 401:  # noqa: PLR2004 - the HTTP status itself
             self._token.reject(token)
-        asked_to_wait = retry_after_seconds(reply.headers.get("retry-after"), self._patience.clock.now())
+        asked_to_wait = retry_after_seconds(reply.headers.get("retry-after"), self._deadline.clock.now())
         return judge(reply, sent, self._redactor.hide, asked_to_wait)
 
     def wait(self, seconds: float, reason: str) -> None:
         """Wait, saying why. Raises `DeadlineExceeded` when the run has not that much time, `Interrupted` on a stop."""
-        self._patience.wait(seconds, reason)
+        self._deadline.wait(seconds, reason)
 
     def await_budget(self, requests: int) -> None:
         """Wait until that many requests may go out without waiting, and the token outlives them."""
         self._token.bearer(for_write=True)
         self._limiter.await_room(requests)
-        self._token.bearer(for_write=True)  # the wait may have worn it; a renewal then takes one of the slots
+        self._token.bearer(for_write=True)  # the wait may have aged the token; a renewal then takes one of the slots
         self._limiter.await_room(requests)
 
     # -- pieces -------------------------------------------------------------------------------------------------------

@@ -70,14 +70,14 @@ class InfimaSource:
         credentials: InfimaCredentials,
         transport: Transport,
         pool: ReadPool,
-        patience: Deadline,
+        deadline: Deadline,
         observer: Observer,
     ) -> None:
         self._origin = credentials.url.origin
         self._key = credentials.api_key
         self._transport = transport
         self._pool = pool
-        self._patience = patience
+        self._deadline = deadline
         self._observer = observer
         self._asks_status = True
 
@@ -125,7 +125,7 @@ class InfimaSource:
         except NotAuthorised:
             raise
         except _OUTAGES as exc:
-            self._patience.check()
+            self._deadline.check()
             if tally.advance(outage=True) >= OUTAGE:
                 raise
             return UnreadableUsers(client_id=client_id, reason=exc.message)

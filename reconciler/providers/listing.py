@@ -58,7 +58,7 @@ class PagedList:
     on_sure: Callable[[], None] = lambda: None
 
     def read(self) -> list[Row]:
-        """Return all rows. Raises `IncompleteRead` when they cannot be had all, each once and from a still list."""
+        """Return all rows. Raises `IncompleteRead` when the list is not complete, repeats rows or changes meanwhile."""
         what, earlier, ask, tries = "", None, self.ask, 0
         while tries <= REREADS:
             try:

@@ -15,9 +15,9 @@ B = TypeVar("B")
 class ReadPool:
     """A small thread pool for reads. A read on it must not ask it for more: the pool would wait for itself."""
 
-    def __init__(self, workers: int, patience: Deadline) -> None:
+    def __init__(self, workers: int, deadline: Deadline) -> None:
         self._executor = ThreadPoolExecutor(max_workers=max(1, workers), thread_name_prefix="read")
-        self._patience = patience
+        self._deadline = deadline
 
     def map(self, read: Callable[[A], B], items: Iterable[A]) -> list[B]:
         """Read all items, at most `workers` at a time, and return the results in the order asked.
@@ -29,7 +29,7 @@ class ReadPool:
             wait(futures, return_when=FIRST_EXCEPTION)
         except BaseException:
             # Ctrl-C: reads in flight look at `stopped` and end within a second.
-            self._patience.stop()
+            self._deadline.stop()
             self._cancel(futures)
             raise
         failed = [f for f in futures if f.done() and not f.cancelled() and f.exception() is not None]

@@ -154,7 +154,7 @@ def _beyond_total(given: RuleInput, direction: _Direction) -> Iterator[Violation
     if total <= limit.amount:
         return
     unknown = sizes.count(None)
-    beside = f"; {unknown} more without a known price, let through by a person, not counted" if unknown else ""
+    beside = f"; {unknown} more without a known price, lifted with --allow, not counted" if unknown else ""
     yield Violation(
         rule=direction.run_rule,
         name="",

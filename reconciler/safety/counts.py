@@ -22,7 +22,7 @@ def to_zero(given: RuleInput) -> Iterator[Violation]:
         yield Violation(
             rule=Rule.ZERO,
             name=change.key,
-            message=f"{nobody_counted}{becomes}; HaloPSA bills {live}",
+            message=f"{nobody_counted}{becomes}; the quantity in HaloPSA is {live}",
             remedy=(
                 "ask the client; if it is right, write quantity: {allow_zero: true} (may drop to nobody) or "
                 f"retired: true (has left) into the mapping, or run: {allow_command(change.key, Rule.ZERO)}"

@@ -78,7 +78,7 @@ def test_a_duplicate_key_is_found_at_any_depth(depth: int, width: int, *, flow: 
     lines = [f"{indent}{{{', '.join(members)}}}"] if flow else [indent + member for member in members]
     _, problems, _ = read_text(opening + "\n".join(lines), file="m")
     (found,) = problems.all()
-    assert found.message == f'key "same" stands twice, first on line {depth + 1}'
+    assert found.message == f'duplicate key "same", first on line {depth + 1}'
     assert found.place.line == depth + (1 if flow else width + 2)
 
 

@@ -23,8 +23,8 @@ def clock() -> VirtualClock:
 @pytest.fixture
 def tools(clock: VirtualClock) -> dict[str, Any]:
     """Real HTTP on loopback, waits on the virtual clock."""
-    patience = Deadline(clock=clock, observer=ignore_events, deadline=clock.monotonic() + 300)
-    return {"patience": patience, "factory": kept_connections(1), "rng": Random(1)}  # noqa: S311 - has to repeat
+    deadline = Deadline(clock=clock, observer=ignore_events, ends_at=clock.monotonic() + 300)
+    return {"deadline": deadline, "factory": kept_connections(1), "rng": Random(1)}  # noqa: S311 - has to repeat
 
 
 @pytest.fixture

@@ -46,7 +46,7 @@ def test_one_mapping_shows_its_changes(autumn: Stage, command: Command) -> None:
 def test_why_a_change_was_held_is_told(autumn: Stage, command: Command) -> None:
     out = command("history", "infima-103").out
     assert "held" in out
-    assert "INFIMA counts nobody; HaloPSA bills 12" in out
+    assert "INFIMA counts nobody; the quantity in HaloPSA is 12" in out
 
 
 def test_a_count_that_moves_no_quantity_is_recorded_once(stage: Stage, command: Command) -> None:

@@ -24,14 +24,14 @@ def test_from_history_alone_it_tells_who_needs_a_call_and_why(autumn: Stage, com
     command("report")
     html = (autumn.folder / "report.html").read_text(encoding="utf-8")
     assert "The last run was fine, but 1 thing needs a person." in html
-    assert "INFIMA counts nobody; HaloPSA bills 12." in html
+    assert "INFIMA counts nobody; the quantity in HaloPSA is 12." in html
     assert "Corvid Labs" in html
 
 
 def test_from_history_alone_each_hold_has_its_rule_and_next_step(autumn: Stage, command: Command) -> None:
     command("report")
     html = (autumn.folder / "report.html").read_text(encoding="utf-8")
-    assert "INFIMA counts nobody; HaloPSA bills 12. (Rule: zero.)" in html
+    assert "INFIMA counts nobody; the quantity in HaloPSA is 12. (Rule: zero.)" in html
     assert "</b> Ask the client. If it is true: quantity: {allow_zero: true} in mappings.yaml" in html
     assert "--allow zero:infima-103 --reason &#39;...&#39;" in html
 

@@ -73,10 +73,10 @@ def start() -> Iterator[Start]:
         server.close()
 
 
-def ask(server: Server, kept: PooledTransport, *, patience: float = 5.0) -> bytes:
+def ask(server: Server, kept: PooledTransport, *, deadline: float = 5.0) -> bytes:
     """One request to its end, as `Transport` makes it."""
     REQUEST_DEADLINE.set(RequestDeadline(deadline=time.monotonic() + 5, clock=time.monotonic, stopped=lambda: False))
-    request = httpx.Request("GET", f"{server.origin}/x", extensions={"timeout": {"pool": patience, "connect": 5.0}})
+    request = httpx.Request("GET", f"{server.origin}/x", extensions={"timeout": {"pool": deadline, "connect": 5.0}})
     response = kept.handle_request(request)
     try:
         assert isinstance(response.stream, httpx.SyncByteStream)
@@ -107,7 +107,7 @@ def test_who_waits_too_long_for_one_sends_nothing(start: Start) -> None:
         while not server.busy:
             time.sleep(0.005)
         with pytest.raises(httpx.PoolTimeout):
-            ask(server, kept, patience=0.01)
+            ask(server, kept, deadline=0.01)
         assert first.result() == b"ok"
     assert ask(server, kept) == b"ok", "and the one connection is free again"
     assert server.connections == 1
@@ -147,7 +147,7 @@ def test_an_answer_that_nobody_reads_to_its_end_frees_its_place(start: Start) ->
     unread = kept.handle_request(request)
     unread.close()
     unread.close()
-    assert ask(server, kept, patience=0.5) == b"ok"
+    assert ask(server, kept, deadline=0.5) == b"ok"
     assert server.connections == 2, "what is left of the first answer must not be taken for the second"
 
 
@@ -252,7 +252,7 @@ def test_a_connection_that_cannot_be_made_frees_its_place(start: Start) -> None:
     server.close()
     for _ in range(3):
         with pytest.raises(httpx.ConnectError):
-            ask(server, kept, patience=0.5)
+            ask(server, kept, deadline=0.5)
 
 
 def test_closing_ends_every_connection(start: Start) -> None:

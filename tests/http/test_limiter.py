@@ -19,8 +19,8 @@ class Bench:
     def __init__(self, requests: int = 5, seconds: int = 100, deadline: float = 1e9) -> None:
         self.clock = VirtualClock()
         self.events: list[events.Event] = []
-        patience = Deadline(clock=self.clock, observer=self.events.append, deadline=deadline)
-        self.limiter = RateLimiter(RequestBudget(requests=requests, seconds=seconds), patience)
+        deadline = Deadline(clock=self.clock, observer=self.events.append, ends_at=deadline)
+        self.limiter = RateLimiter(RequestBudget(requests=requests, seconds=seconds), deadline)
         self.arrivals: list[float] = []
 
     def send(self, *, way: float = 0.0, back: float = 0.0) -> None:

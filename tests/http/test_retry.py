@@ -38,8 +38,8 @@ class Bench:
         self.clock = VirtualClock()
         self.told: list[str] = []
         deadline = self.clock.monotonic() + run_seconds
-        self.patience = Deadline(clock=self.clock, observer=self._hear, deadline=deadline)
-        self.retries = Retries(patience=self.patience, rng=Random(1), **policy)  # noqa: S311 - has to repeat
+        self.deadline = Deadline(clock=self.clock, observer=self._hear, ends_at=deadline)
+        self.retries = Retries(deadline=self.deadline, rng=Random(1), **policy)  # noqa: S311 - has to repeat
         self._start = self.clock.monotonic()
 
     def _hear(self, event: Event) -> None:
@@ -96,7 +96,7 @@ def test_a_long_wait_is_cut_or_ends_it(asked: float, policy: dict[str, float], t
 
 def test_a_stop_ends_it_before_the_next_wait() -> None:
     bench = Bench()
-    bench.patience.stop()
+    bench.deadline.stop()
     with pytest.raises(Interrupted):
         bench.retries.run(Act(ServerFailed("Down.")))
     assert bench.told == []

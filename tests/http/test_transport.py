@@ -50,7 +50,7 @@ class Bench:
         self.server = Server().answer("/things", *(answers or (OK,)))
         self.clock = VirtualClock()
         self.events: list[Event] = []
-        self.patience = Deadline(clock=self.clock, observer=self.events.append, deadline=deadline)
+        self.deadline = Deadline(clock=self.clock, observer=self.events.append, ends_at=deadline)
         redactor = Redactor()
         redactor.learn(SECRET)
         rng = Random(3)  # noqa: S311 - jitter, not a secret
@@ -60,7 +60,7 @@ class Bench:
             system="HaloPSA",
             routes=ROUTES,
             factory=lambda _origin: httpx.MockTransport(self.server),
-            patience=self.patience,
+            deadline=self.deadline,
             rng=rng,
             timeout=60.0,
             redactor=redactor,
@@ -271,7 +271,7 @@ def test_a_request_gets_no_more_time_than_the_run_has_left() -> None:
 
 def test_after_a_stop_nothing_is_sent() -> None:
     bench = Bench()
-    bench.patience.stop()
+    bench.deadline.stop()
     for send in (bench.read, bench.write):
         with pytest.raises(Interrupted):
             send()

@@ -50,13 +50,13 @@ class ImpatientClock(SystemClock):
 
 class Bench:
     def __init__(self, origin: str, timeout: float) -> None:
-        self.patience = Deadline(clock=ImpatientClock(), observer=ignore_events, deadline=time.monotonic() + 60)
+        self.deadline = Deadline(clock=ImpatientClock(), observer=ignore_events, ends_at=time.monotonic() + 60)
         path = re.compile("/x")
         self.transport = Transport(
             system="HaloPSA",
             routes=[Route(method=method, origin=origin, path=path) for method in ("GET", "POST")],
             factory=kept_connections(4),
-            patience=self.patience,
+            deadline=self.deadline,
             rng=Random(1),  # noqa: S311 - jitter, not a secret
             timeout=timeout,
             redactor=Redactor(),
@@ -235,7 +235,7 @@ def test_proxies_and_netrc_of_the_environment_are_ignored(
 def test_a_stop_ends_a_read_in_flight(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wire, "_SLICE_SECONDS", 0.02)
     _, bench = serve(answering(OK, pause=20), timeout=10)
-    threading.Timer(0.1, bench.patience.stop).start()
+    threading.Timer(0.1, bench.deadline.stop).start()
     started = time.monotonic()
     with pytest.raises(Interrupted):
         bench.read()
@@ -245,7 +245,7 @@ def test_a_stop_ends_a_read_in_flight(serve: Serve, monkeypatch: pytest.MonkeyPa
 def test_a_stop_lets_a_write_in_flight_finish(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wire, "_SLICE_SECONDS", 0.02)
     _, bench = serve(answering(OK, pause=0.3))
-    threading.Timer(0.1, bench.patience.stop).start()
+    threading.Timer(0.1, bench.deadline.stop).start()
     assert bench.write().status == 200
 
 

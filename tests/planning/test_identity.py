@@ -255,7 +255,7 @@ def test_moved_in_halo() -> None:
     there = build_subscription(9002, customer=19, count=7)
     doubt = doubt_of(there, recorded=build_recorded(build_binding(9002)))
     assert doubt.rule is Rule.MOVED
-    assert "belongs to customer 19 in HaloPSA and still bills 7 users there" in doubt.message
+    assert "belongs to customer 19 in HaloPSA, and its quantity is 7" in doubt.message
     assert "the mapping says customer 12 (Acme Dental)" in doubt.message
     assert doubt.remedy.startswith("move it back to customer 12 in HaloPSA")
 
@@ -275,7 +275,7 @@ def test_a_marker_under_another_customer() -> None:
 def test_a_subscription_without_customer_has_moved() -> None:
     doubt = doubt_of(build_subscription(9001, customer=None, count=None, marker=KEY))
     assert doubt.rule is Rule.MOVED
-    assert "belongs to no customer in HaloPSA and still bills an unknown quantity there" in doubt.message
+    assert "belongs to no customer in HaloPSA, and its quantity is not known" in doubt.message
 
 
 def test_a_quantity_that_is_no_whole_number() -> None:

@@ -139,7 +139,7 @@ def test_the_run_ends_when_it_is_told() -> None:
         clock=clock,
         observer=ignore_events,
         rng=Random(1),  # noqa: S311
-        deadline=5.0,
+        ends_at=5.0,
         transport_factory=lambda _origin: httpx.MockTransport(lambda _request: httpx.Response(200, json=None)),
     )
     clock.sleep(5)

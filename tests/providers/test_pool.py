@@ -15,13 +15,13 @@ from reconciler.simulator.clock import VirtualClock
 
 
 @pytest.fixture
-def patience() -> Deadline:
-    return Deadline(clock=VirtualClock(), observer=ignore_events, deadline=100.0)
+def deadline() -> Deadline:
+    return Deadline(clock=VirtualClock(), observer=ignore_events, ends_at=100.0)
 
 
 @pytest.fixture
-def pool(patience: Deadline) -> Iterator[ReadPool]:
-    pool = ReadPool(3, patience)
+def pool(deadline: Deadline) -> Iterator[ReadPool]:
+    pool = ReadPool(3, deadline)
     yield pool
     pool.close()
 
@@ -69,11 +69,11 @@ def test_the_first_failure_is_raised_and_the_rest_is_not_started(pool: ReadPool)
     assert len(started) < 100
 
 
-def test_ctrl_c_stops_what_is_in_flight(pool: ReadPool, patience: Deadline, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_stops_what_is_in_flight(pool: ReadPool, deadline: Deadline, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt(*_args: Any, **_kwargs: Any) -> Any:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("reconciler.providers.pool.wait", interrupt)
     with pytest.raises(KeyboardInterrupt):
         pool.map(lambda number: number, range(3))
-    assert patience.stopped
+    assert deadline.stopped

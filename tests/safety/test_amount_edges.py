@@ -37,5 +37,5 @@ def test_the_sum_says_how_many_it_holds_and_how_many_it_could_not() -> None:
     [violation] = judge(*changes, allow=lifted, limits=limits(falls="20.00")).refusals
     assert violation.message == (
         "the run would move 2 mappings down by about EUR 25.00 a month together; the limit is EUR 20.00; 1 more "
-        "without a known price, let through by a person, not counted"
+        "without a known price, lifted with --allow, not counted"
     )

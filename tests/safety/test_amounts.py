@@ -179,7 +179,7 @@ def test_the_sum_names_what_a_person_let_through_without_a_price() -> None:
     allowed = (Allowance(rule=Rule.AMOUNT_DECREASE, reason="ticket 1", key="a"),)
     plan = judge(update(20, 1, None, key="a"), update(20, 10, key="b"), allow=allowed, limits=limits(falls="10"))
     [refusal] = plan.refusals
-    assert "1 more without a known price, let through by a person, not counted" in refusal.message
+    assert "1 more without a known price, lifted with --allow, not counted" in refusal.message
 
 
 def test_the_sum_is_lifted_by_its_own_rule() -> None:

@@ -85,7 +85,10 @@ def test_zero(change: Change, *, found: bool) -> None:
 def test_zero_says_what_was_seen_and_what_helps() -> None:
     violation = only_violation(update(10, 0, counted=4, included=5))
     assert (violation.name, violation.measured, violation.limit, violation.level) == ("a", 0, 1, Level.MAPPING)
-    assert violation.message == "INFIMA counts 4 active users, which comes to 0 (active_users); HaloPSA bills 10"
+    assert (
+        violation.message
+        == "INFIMA counts 4 active users, which comes to 0 (active_users); the quantity in HaloPSA is 10"
+    )
     assert "quantity: {allow_zero: true}" in violation.remedy
     assert "retired: true" in violation.remedy
     assert "--allow zero:a --reason '...'" in violation.remedy
