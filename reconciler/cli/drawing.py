@@ -30,7 +30,7 @@ def wants_colour(options: CommonOptions, environ: Mapping[str, str] = os.environ
         return False
     if environ.get("FORCE_COLOR"):
         return True
-    return sys.stdout.isatty() and environ.get("TERM") != "dumb"
+    return sys.stdout.isatty() and (os.name == "nt" or environ.get("TERM", "dumb") not in {"", "dumb"})
 
 
 def terminal_style(options: CommonOptions) -> dict[str, Any]:

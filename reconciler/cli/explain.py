@@ -11,7 +11,7 @@ import click
 from reconciler.answers.explain import PastLine, Story, answer, chapters, next_step
 from reconciler.answers.invoices import Attachment, read_attachments
 from reconciler.answers.topics import Topic, find_topic, topics
-from reconciler.cli.options import CommonOptions, common_options, complete_keys, output_option
+from reconciler.cli.options import CommonOptions, common_options, complete_keys_and_names, output_option
 from reconciler.cli.output import closest, safe, say, show_json, show_table
 from reconciler.cli.wiring import load, open_store, run_context
 from reconciler.config import list_keys
@@ -28,7 +28,7 @@ from reconciler.safety.check import check
 
 
 @click.command()
-@click.argument("name", nargs=-1, shell_complete=complete_keys)
+@click.argument("name", nargs=-1, shell_complete=complete_keys_and_names)
 @click.option("--no-invoices", is_flag=True, help="Do not look whether the Subscription is on a recurring invoice.")
 @output_option("text", "json")
 @common_options

@@ -8,7 +8,7 @@ from typing import TypeVar
 import click
 
 from reconciler.cli.explain import find_mapping
-from reconciler.cli.options import CommonOptions, common_options, complete_keys, output_option
+from reconciler.cli.options import CommonOptions, common_options, complete_keys_and_names, output_option
 from reconciler.cli.output import closest, safe, say, show_json, show_table, tell
 from reconciler.cli.past import find_run, parse_date
 from reconciler.cli.wiring import load, open_store
@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 
 @click.command()
-@click.argument("what", nargs=-1, shell_complete=complete_keys)
+@click.argument("what", nargs=-1, shell_complete=complete_keys_and_names)
 @click.option("--since", metavar="DATE", help="Nothing from before this day (UTC), for example 2026-11-01.")
 @click.option("--all", "everything", is_flag=True, help=f"All lines as text too, not only the newest {SHOWN}.")
 @click.option("--verify", is_flag=True, help="Find any edited or lost line in history and journal; exit 1 if so.")

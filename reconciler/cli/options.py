@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
+from reconciler.cli.envfile import environment_with, read_env_file
 from reconciler.cli.signals import Stopper
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -53,8 +55,40 @@ def _remember(context: click.Context, parameter: click.Parameter, value: object)
     setattr(options, parameter.name or "", value)
 
 
+def _load_env_file(context: click.Context, _parameter: click.Parameter, value: Path | None) -> None:
+    """Make the file's variables this process's until the command is over."""
+    if value is None or context.resilient_parsing:
+        return
+    before = dict(os.environ)
+    after = environment_with(read_env_file(value))
+
+    def restore() -> None:
+        os.environ.clear()
+        os.environ.update(before)
+
+    context.call_on_close(restore)
+    os.environ.clear()
+    os.environ.update(after)
+
+
+_ENV_FILE = click.option(
+    "--env-file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    is_eager=True,
+    expose_value=False,
+    callback=_load_env_file,
+    help="Take the variables from FILE: NAME=value on each line. None is loaded by itself.",
+)
+
+
 def common_options(command: F) -> F:
     """Add the common options. They may stand before the command's name as well as after it."""
+    return _ENV_FILE(options_without_env_file(command))
+
+
+def options_without_env_file(command: F) -> F:
+    """The common options, for the one command that writes such a file."""
     decorators = [
         click.option(
             "--mappings",
@@ -70,6 +104,7 @@ def common_options(command: F) -> F:
             envvar="RECONCILER_STATE",
             metavar="directory:PATH|git:BRANCH",
             expose_value=False,
+            shell_complete=complete_states,
             callback=_remember,
             help="Where bindings, journal and history are kept.  [env: RECONCILER_STATE; default: .reconciler]",
         ),
@@ -100,11 +135,40 @@ def complete_keys(context: click.Context, _parameter: click.Parameter, incomplet
     return [key for key in list_keys(path) if key.startswith(incomplete)]
 
 
+def complete_keys_and_names(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Keys, and the names of clients and customers in mappings.yaml."""
+    from reconciler.config import list_keys, list_names  # noqa: PLC0415 - only a shell asks
+
+    path = context.ensure_object(CommonOptions).mappings
+    known = dict.fromkeys([*list_keys(path), *list_names(path)])
+    return [name for name in known if name.casefold().startswith(incomplete.casefold())]
+
+
+def complete_allowances(context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Safety rules that can be lifted; behind the colon the keys in mappings.yaml."""
+    from reconciler.config import list_keys  # noqa: PLC0415 - only a shell asks
+    from reconciler.planning.rules import Rule  # noqa: PLC0415 - as above
+
+    rules = [str(rule) for rule in Rule if rule.liftable]
+    rule, colon, _ = incomplete.partition(":")
+    if colon and rule in rules:
+        rules = [f"{rule}:{key}" for key in list_keys(context.ensure_object(CommonOptions).mappings)]
+    return [name for name in rules if name.startswith(incomplete)]
+
+
+def complete_states(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> list[str]:
+    """The two kinds of state, with their usual places."""
+    usual = ("directory:.reconciler", "git:reconciler-state")
+    return [name for name in usual if name.startswith(incomplete)]
+
+
 def output_option(*formats: str) -> Callable[[F], F]:
     """Add `-o`; what was chosen is also remembered for the drawing of errors."""
 
     def remember(context: click.Context, _parameter: click.Parameter, value: str) -> str:
         context.ensure_object(CommonOptions).output = value
+        if value == "html" and hasattr(sys.stdout, "reconfigure"):
+            sys.stdout.reconfigure(encoding="utf-8")  # as the page says of itself, whatever the console speaks
         return value
 
     return click.option(
@@ -146,5 +210,6 @@ def allowance_options(command: F) -> F:
         "--allow",
         multiple=True,
         metavar="RULE[:KEY]",
+        shell_complete=complete_allowances,
         help="Lift exactly this safety rule for this run, for one mapping where KEY is given; needs --reason.",
     )(command)

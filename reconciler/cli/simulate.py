@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import click
+import httpx
 
 from reconciler.cli.files import write_file
-from reconciler.cli.options import CommonOptions, OutputFile, common_options
-from reconciler.cli.output import say, tell
+from reconciler.cli.options import CommonOptions, OutputFile, options_without_env_file
+from reconciler.cli.output import flush, safe, say, tell
 from reconciler.clock import SystemClock
-from reconciler.errors import UsageError
+from reconciler.config.checking import schema_problems
+from reconciler.errors import ExitCode, UsageError
+from reconciler.simulator.control import ask
 from reconciler.simulator.demo import demo_world, night_passes, scaled_world
-from reconciler.simulator.saved import world_from
+from reconciler.simulator.saved import world_document, world_from
 from reconciler.simulator.server import serve
 from reconciler.simulator.world import World
 
 CHECK_SECONDS = 0.2
+LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+MOST_CHANGES = 40
 
 
 @click.command()
@@ -26,40 +34,66 @@ CHECK_SECONDS = 0.2
 @click.option("--latency", type=click.FloatRange(0, 60_000), default=0, metavar="MS", help="Delay of every answer.")
 @click.option(
     "--world", "world_file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
-    help="A world saved as JSON.  [default: the demo's]",
+    help="A world of your own (docs/practice.md).  [default: the demo's]",
 )  # fmt: skip
 @click.option("--clients", type=click.IntRange(1, 20_000), metavar="N", help="A made-up world of N clients instead.")
 @click.option(
-    "--env-file", type=OutputFile(), metavar="FILE",
-    help="Write the variables that a run needs to FILE.",
+    "--night", "nights", type=click.IntRange(1, 366), is_flag=False, flag_value=1, default=None, metavar="[N]",
+    help="Let a night pass, or N: in the simulator that runs at HALO_URL; else before this one starts.",
 )  # fmt: skip
+@click.option("--write-world", type=OutputFile(), metavar="FILE", help="Write the world to FILE and end.")
+@click.option("--env-file", type=OutputFile(), metavar="FILE", help="Write the variables that a run needs to FILE.")
 @click.option("--for", "seconds", type=click.FloatRange(0.1), metavar="SECONDS", help="End by itself after SECONDS.")
-@common_options
-@click.pass_obj
+@options_without_env_file
+@click.pass_context
 def simulate(
-    options: CommonOptions,
+    context: click.Context,
     *,
     port: int,
     latency: float,
     world_file: Path | None,
     clients: int | None,
+    nights: int | None,
+    write_world: Path | None,
     env_file: Path | None,
     seconds: float | None,
 ) -> int:
     """Serve INFIMA's and HaloPSA's API over one made-up world, on 127.0.0.1 only, until Ctrl-C.
 
-    It prints the environment variables that a run against it needs. Under /_simulator/ (with the header
-    X-Simulator-Control) it gives its log and lets a night pass.
+    It prints the environment variables that a run against it needs. docs/practice.md is a tour: clients that appear,
+    leave, are renamed or fall to nobody, and what to do.
+
+    \b
+    Environment: HALO_URL, where --night stands alone: the simulator that is running.
 
     \b
     Examples:
       reconciler simulate --env-file simulator.env &
-      set -a; . ./simulator.env; set +a; reconciler plan
-      reconciler simulate --clients 1000 --latency 50 --for 600
+      reconciler plan --env-file simulator.env
+      reconciler simulate --night
+      reconciler simulate --clients 40 --write-world world.json
+      reconciler simulate --world world.json --port 8001
     """
+    options = context.ensure_object(CommonOptions)
+    alone = not (port or latency or world_file or clients or write_world or env_file or seconds)
+    running = os.environ.get("HALO_URL", "")
+    if nights is not None and alone and urlsplit(running).hostname in LOOPBACK:
+        return _let_pass(running, nights)
     if world_file is not None and clients is not None:
         raise UsageError("--world and --clients are two worlds.", hint="Give one of them.")
     world = _world(world_file, clients)
+    for _ in range(nights or 0):
+        night_passes(world)
+    if write_world is not None:
+        write_file(write_world, json.dumps(world_document(world), indent=2) + "\n", what="world", private=False)
+        tell(f"Wrote the world to {write_world}. To serve it: reconciler simulate --world {write_world}")
+        return ExitCode.DONE
+    return _serve(world, options, port=port, latency=latency, env_file=env_file, seconds=seconds)
+
+
+def _serve(
+    world: World, options: CommonOptions, *, port: int, latency: float, env_file: Path | None, seconds: float | None
+) -> int:
     stopper = options.stopper
     try:
         server = serve(world, latency_ms=latency, port=port, night=night_passes)
@@ -70,12 +104,38 @@ def simulate(
     with server, stopper.patiently("The simulator has ended."):
         lines = "".join(f"{name}={value}\n" for name, value in server.environment().items())
         say(lines)
+        flush()
         if env_file is not None:
             write_file(env_file, lines, what="list of variables")
         if not options.quiet:
             tell("The simulator is running. Ctrl-C ends it.")
         _wait(stopper.event, seconds)
-    return 0
+    return ExitCode.DONE
+
+
+def _let_pass(url: str, nights: int) -> int:
+    """Let nights pass in the simulator that runs at `url`, and tell what happened to its world."""
+    try:
+        before, passed = len(ask(url, "GET", "log")["mutations"]), 0
+        for _ in range(nights):
+            passed = ask(url, "POST", "night")["nights"]
+        happened = ask(url, "GET", "log")["mutations"][before:]
+    except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(
+            f"No simulator answers at {url}.",
+            hint="Start one with `reconciler simulate --env-file simulator.env`; HALO_URL has to be as that file says.",
+        ) from error
+    say(f"Night {passed} has passed. {len(happened)} changes in INFIMA and HaloPSA:")
+    for change in happened[:MOST_CHANGES]:
+        say(safe(f"  {change['kind']} {change['object_id']}: {_told(change['changes'])}"))
+    if len(happened) > MOST_CHANGES:
+        say(f"  and {len(happened) - MOST_CHANGES} more")
+    tell("Next: reconciler plan")
+    return ExitCode.DONE
+
+
+def _told(changes: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {old} -> {new}" for name, (old, new) in changes.items())
 
 
 def _world(world_file: Path | None, clients: int | None) -> World:
@@ -85,11 +145,19 @@ def _world(world_file: Path | None, clients: int | None) -> World:
     if world_file is None:
         return demo_world(clock=clock)
     try:
-        return world_from(json.loads(world_file.read_text(encoding="utf-8")), clock=clock)
+        document = json.loads(world_file.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise UsageError(f"{world_file} cannot be read: {error.strerror}.") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UsageError(f"{world_file} is not a saved world: {error}.") from error
+    except ValueError as error:
+        raise UsageError(f"{world_file} is not JSON: {error}.", hint="docs/practice.md shows the format.") from error
+    problems = schema_problems(document, "world.schema.json")
+    if problems:
+        listed = "; ".join(problems[:5]) + (f"; and {len(problems) - 5} more" if len(problems) > 5 else "")  # noqa: PLR2004
+        raise UsageError(f"{world_file} is not a world: {listed}.", hint="docs/practice.md shows the format.")
+    try:
+        return world_from(document, clock=clock)
+    except ValueError as error:
+        raise UsageError(f"{world_file}: {error}.", hint="docs/practice.md shows the format.") from error
 
 
 def _wait(stop: threading.Event, seconds: float | None) -> None:

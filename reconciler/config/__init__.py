@@ -26,6 +26,7 @@ __all__ = [
     "Examination",
     "examine_mappings",
     "list_keys",
+    "list_names",
     "load_mappings",
     "parse_mappings",
 ]
@@ -124,6 +125,25 @@ def list_keys(path: Path) -> tuple[str, ...]:
         return ()
     rows = root.get("mappings") if root is not None else None
     return tuple(_key_of(row) for row in rows if isinstance(row, Table)) if isinstance(rows, ItemList) else ()
+
+
+def list_names(path: Path) -> dict[str, str]:
+    """Each name of a client or customer in the file with the first key that it belongs to, as `list_keys`."""
+    try:
+        root = read_text(read_bytes(path), file=str(path))[2]
+    except ConfigError:
+        return {}
+    rows = root.get("mappings") if root is not None else None
+    found: dict[str, str] = {}
+    for entry in rows if isinstance(rows, ItemList) else ():
+        if not isinstance(entry, Table):
+            continue
+        clients = entry.get("infima_clients")
+        several = list(clients) if isinstance(clients, ItemList) else []
+        for named in (entry.get("infima_client"), *several, entry.get("halo_customer")):
+            if isinstance(named, Table) and isinstance(named.get("name"), str):
+                found.setdefault(str(named["name"]), _key_of(entry))
+    return found
 
 
 def _key_of(row: Table) -> str:

@@ -65,6 +65,15 @@ def mappings_schema() -> dict[str, Any]:
     return schema
 
 
+def schema_problems(document: Any, name: str) -> list[str]:
+    """What a schema that ships with the program says of a document of another kind, one sentence for each problem."""
+    validator = Draft202012Validator(json.loads(schema_text(name)))
+    return [
+        f"{error.json_path.removeprefix('$.').removeprefix('$') or 'the file'}: {error.message[:200]}"
+        for error in sorted(validator.iter_errors(document), key=lambda error: error.json_path)
+    ]
+
+
 def check_schema(root: Table, problems: Problems) -> frozenset[int]:
     """Record what the schema refuses in `root`, in words; returns the indices of the mappings that it refuses."""
     schema = mappings_schema()

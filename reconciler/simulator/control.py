@@ -17,6 +17,8 @@ CONTROL_PREFIX = "/_simulator/"
 CONTROL_HEADER = "X-Simulator-Control"
 """Has to be sent, with any value: a page in a browser cannot send it to another origin."""
 
+ASK_SECONDS = 10.0
+
 Night = Callable[[World], object]
 EDITS = ("person_", "users_")
 """Beginnings of the world's methods that may be called from outside."""
@@ -61,3 +63,12 @@ def _perform(world: World, command: str, request: httpx.Request, night: Night | 
             return world.switches.to_json()
         case _:
             raise ValueError(f"no such command: {command}")
+
+
+def ask(url: str, verb: str, command: str, /, **body: Any) -> Any:
+    """Ask a running simulator, from another process. Raises `httpx.HTTPError` and `ValueError`."""
+    with httpx.Client(trust_env=False, timeout=ASK_SECONDS) as client:
+        address = f"{url.rstrip('/')}{CONTROL_PREFIX}{command}"
+        answer = client.request(verb, address, headers={CONTROL_HEADER: "1"}, json=body or None)
+    answer.raise_for_status()
+    return answer.json()

@@ -29,6 +29,14 @@ class People:
         """Change attributes of an INFIMA client; the world does it."""
         raise NotImplementedError
 
+    def add_client(self, client_id: int, name: str, active: int = 0, inactive: int = 0) -> Any:
+        """Put an INFIMA client in place; the world does it."""
+        raise NotImplementedError
+
+    def add_customer(self, customer_id: int, name: str) -> Any:
+        """Put a Halo customer in place; the world does it."""
+        raise NotImplementedError
+
     def remove_client(self, client_id: int) -> None:
         """Delete an INFIMA client; the world does it."""
         raise NotImplementedError
@@ -101,6 +109,18 @@ class People:
         """Set the number of active users, and of inactive ones where given."""
         members: Row = {"active": active} | ({} if inactive is None else {"inactive": inactive})
         self.change_client(client_id, members, actor=Actor.DIRECTORY)
+
+    def person_adds_client(self, name: str, active: int = 0, inactive: int = 0) -> int:
+        """Someone signs up an INFIMA client; returns its id."""
+        client_id = max(self.infima_clients, default=100) + 1
+        self.add_client(client_id, name, active, inactive)
+        return client_id
+
+    def person_adds_customer(self, name: str) -> int:
+        """Someone makes a Halo customer; returns its id."""
+        customer_id = max(self.customers, default=10) + 1
+        self.add_customer(customer_id, name)
+        return customer_id
 
     def person_renames_client(self, client_id: int, name: str) -> None:
         """Someone renames an INFIMA client."""

@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from reconciler.cli.drawing import wants_colour
+from reconciler.cli.options import CommonOptions
 from reconciler.cli.output import prepare_streams
 from tests.cli.bench import Bench
 
@@ -61,3 +63,31 @@ def test_any_width_will_do(bench: Bench, monkeypatch: pytest.MonkeyPatch, argume
 def test_no_colour_codes_without_being_asked(bench: Bench) -> None:
     for arguments in (["status"], ["clients"], ["explain", "infima-101"], ["doctor"]):
         assert "\x1b" not in bench.run(*arguments).text
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii"])
+def test_a_page_is_utf_8_whatever_the_console_speaks(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, encoding: str
+) -> None:
+    bench.world.person_renames_customer(11, "\u4e2d\u6587 Dental")
+    raw = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(raw, encoding=encoding, newline=""))
+    prepare_streams()
+    bench.run("plan", "-o", "html")
+    sys.stdout.flush()
+    page = raw.getvalue().decode("utf-8")
+    assert '<meta charset="utf-8">' in page
+    assert "\u4e2d\u6587 Dental" in page
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a console there needs no TERM")
+@pytest.mark.parametrize(
+    ("environ", "colour"),
+    [({}, False), ({"TERM": ""}, False), ({"TERM": "dumb"}, False), ({"TERM": "xterm"}, True),
+     ({"TERM": "xterm", "NO_COLOR": "1"}, False), ({"FORCE_COLOR": "1"}, True)],
+)  # fmt: skip
+def test_a_terminal_that_says_nothing_of_itself_gets_no_colour(
+    monkeypatch: pytest.MonkeyPatch, environ: dict[str, str], *, colour: bool
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    assert wants_colour(CommonOptions(), environ) is colour

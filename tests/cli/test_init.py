@@ -142,6 +142,25 @@ def test_keys_come_from_the_file(folder: Path) -> None:
     assert complete(folder, "reconciler adopt inf", "powershell") == ["infima-101\tinfima-101"]
 
 
+def test_rules_states_and_names_are_completed(folder: Path) -> None:
+    (folder / "mappings.yaml").write_text(
+        'version: 1\nmappings:\n  - infima_client: {id: 101, name: "Acme"}\n'
+        '    halo_customer: {id: 1, name: "Acme plc"}\n',
+        encoding="utf-8",
+    )
+    assert complete(folder, "reconciler apply --allow zer") == ["plain,zero"]
+    assert complete(folder, "reconciler apply --allow zero:inf", "powershell")[0].startswith("zero:infima-101")
+    assert complete(folder, "reconciler --state git") == ["plain,git:reconciler-state"]
+    for command in ("explain", "history"):
+        assert complete(folder, f"reconciler {command} acm") == ["plain,Acme", "plain,Acme plc"]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_a_shell_that_reads_the_script_gets_no_advice(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["completion", shell]) == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_commands_come_without_a_file(folder: Path) -> None:
     assert complete(folder, "reconciler ada") == []
     assert complete(folder, "reconciler ado") == ["plain,adopt"]
