@@ -14,6 +14,8 @@ from random import Random
 from reconciler.model import (
     Binding,
     BindingOrigin,
+    ChangeLimit,
+    CountedNight,
     HaloCustomer,
     HaloCustomerId,
     InfimaClient,
@@ -36,6 +38,9 @@ from tests.builders import NOW, build_mapping, build_mappings, build_observation
 
 SOURCE_RULES = frozenset({Rule.SOURCE_EMPTY, Rule.SOURCE_DROPPED})
 RUNS_A_MONTH = 4
+NIGHTS_A_MONTH = 30
+GUARDS = frozenset({Rule.ZERO, Rule.DECREASE, Rule.INCREASE, Rule.FALLING})
+"""The rules that hold one mapping for its number."""
 
 
 @dataclass(slots=True)
@@ -46,6 +51,9 @@ class Book:
     counts: dict[int, int]
     billed: dict[int, int]
     remembered: dict[int, int]
+    limits: Limits = field(default_factory=Limits)
+    falls: dict[MappingKey, tuple[CountedNight, ...]] = field(default_factory=dict)
+    night: int = 0
 
     def plan(self, seen: dict[int, int | None], *, unreadable: frozenset[int] = frozenset()) -> Plan:
         """What a run makes of what INFIMA shows; None in `seen` means that the client is not listed."""
@@ -61,6 +69,7 @@ class Book:
             counts=users,
             customers=[HaloCustomer(id=HaloCustomerId(n), name=f"Client {n}") for n in self.mappings],
             subscriptions=[self._row(n) for n in self.mappings],
+            taken_at=NOW + timedelta(days=self.night),
         )
         bindings = {
             m.key: Binding(
@@ -74,7 +83,8 @@ class Book:
             for n, m in self.mappings.items()
         }
         mappings = build_mappings(*self.mappings.values())
-        return check(diff(mappings, observation, Recorded(bindings=bindings)), Limits())
+        mappings = replace(mappings, limits=self.limits)
+        return check(diff(mappings, observation, Recorded(bindings=bindings, falls=self.falls)), self.limits)
 
     def _row(self, n: int) -> Subscription:
         return build_subscription(9000 + n, n, self.billed[n], marker=str(MappingKey(f"infima-{n}")))
@@ -82,6 +92,9 @@ class Book:
     def settle(self, plan: Plan) -> None:
         """Perform a plan's writes, as the nights do."""
         written = {c.key for c in plan.writes}
+        self.night += 1
+        if not plan.refused:
+            self.falls = {c.key: c.nights for c in plan.changes if c.nights and c.key not in written}
         for c in plan.changes:
             n = int(c.mapping.infima_clients[0].id)
             if c.key in written and c.after.count is not None:
@@ -128,11 +141,15 @@ OUTAGES = (
 )
 
 
-def outages(number: int, seed: int) -> Figures:
-    """That many partial outages, each on a book that was in step the night before."""
+def outages(number: int, seed: int, *, nights: int = 1) -> Figures:
+    """That many partial outages of one night, each on a book that was in step the night before.
+
+    `nights` is limits.decrease_nights. The night after the outage INFIMA answers rightly again.
+    """
     rng, figures = Random(seed), Figures()  # noqa: S311 - has to repeat
     for night in range(number):
         book, kind = open_book(rng), rng.choice(OUTAGES)
+        book.limits = Limits(decrease_nights=nights)
         share = rng.uniform(0.05, 1)
         hit = {n for n in book.counts if rng.random() < share} or {min(book.counts)}
         seen: dict[int, int | None] = dict(book.counts)
@@ -154,13 +171,74 @@ def outages(number: int, seed: int) -> Figures:
         plan = book.plan(seen, unreadable=unreadable)
         figures.played[kind] += 1
         figures.stopped[kind] += plan.refused
-        lost = sum(c.before.count - (c.after.count or 0) for c in plan.writes if c.before and c.before.count)
+        lost = _lowered(plan)
+        book.settle(plan)
+        lost += _lowered(book.plan(dict(book.counts)))
         if lost:
             figures.bad[kind] += 1
             figures.worst_users = max(figures.worst_users, lost)
             figures.worst_percent = max(figures.worst_percent, lost * 100 // sum(book.billed.values()))
             figures.examples.append(f"night {night}: {kind}, {lost} users of {sum(book.billed.values())}")
     return figures
+
+
+LIMITS = {
+    "limits of DESIGN 5": Limits(),
+    "limits of before": Limits(
+        max_decrease=ChangeLimit(users=10, percent=30), max_increase=ChangeLimit(users=50, percent=100)
+    ),
+    "half of them": Limits(
+        max_decrease=ChangeLimit(users=2, percent=12), max_increase=ChangeLimit(users=10, percent=25)
+    ),
+}
+"""Limits that ordinary nights are played with, to see what each would hold."""
+
+
+def _lowered(plan: Plan) -> int:
+    """By how many users the plan's writes lower quantities."""
+    falls = (c.before.count - (c.after.count or 0) for c in plan.writes if c.before and c.before.count)
+    return sum(fall for fall in falls if fall > 0)
+
+
+def ordinary_nights(months: int, seed: int, *, limits: Limits) -> Figures:
+    """That many months, night by night: how many changes of ordinary clients do these limits hold?
+
+    Each night one client in seven gains or loses a few people (up to 3 %, one at least), one in three hundred a whole
+    team at once (up to 30 %), one in two thousand opens or closes a branch (up to 60 %). Nobody edits a rule and no
+    client leaves: whatever is held is an ordinary change.
+    """
+    rng, figures = Random(seed), Figures()  # noqa: S311 - has to repeat
+    for month in range(months):
+        book = open_book(rng)
+        book.limits = limits
+        for _ in range(NIGHTS_A_MONTH):
+            for n, count in book.counts.items():
+                book.counts[n] = max(1, count + _moves(count, rng))
+            plan = book.plan(dict(book.counts))
+            figures.played["client-night"] += len(plan.changes)
+            figures.stopped["run"] += plan.refused
+            for change in plan.held:
+                figures.bad["held"] += 1
+                figures.examples.append(f"month {month}: {change.hold.message}" if change.hold else "")
+            for change in plan.held:  # a person lets it through the next morning
+                n = int(change.mapping.infima_clients[0].id)
+                book.billed[n] = _billed(change.mapping.quantity, book.counts[n])
+                book.remembered[n] = book.counts[n]
+            book.settle(plan)
+    return figures
+
+
+def _moves(count: int, rng: Random) -> int:
+    chance = rng.random()
+    if chance < 1 / 2000:
+        size = max(1, count * 6 // 10)
+    elif chance < 1 / 300:
+        size = max(1, count * 3 // 10)
+    elif chance < 1 / 7:
+        size = max(1, count * 3 // 100)
+    else:
+        return 0
+    return rng.randint(-size, size)
 
 
 def ordinary_months(number: int, seed: int) -> Figures:

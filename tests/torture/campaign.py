@@ -168,6 +168,16 @@ def source(c: Campaign) -> None:
     )  # fmt: skip
     if set(bad.bad) - {"some halved"}:
         c.wrong.append(f"partial outages: {bad.examples[:3]}")
+    two = backtest.outages(c.number(10_000), c.seed, nights=2)
+    c.report("partial outages, decrease_nights 2", played=two.played.total(), wrote_a_lower_number=two.bad.total())
+    if two.bad:
+        c.wrong.append(f"partial outages, decrease_nights 2: {two.examples[:3]}")
+    for name, limits in backtest.LIMITS.items():
+        nights = backtest.ordinary_nights(c.number(1_000), c.seed, limits=limits)
+        c.report(
+            f"ordinary nights, {name}",
+            client_nights=nights.played["client-night"], held=nights.bad["held"], refused=nights.stopped["run"],
+        )  # fmt: skip
     months = backtest.ordinary_months(c.number(10_000), c.seed)
     c.report("ordinary months", played=dict(months.played), false_stops=months.bad["month"])
     if months.bad["month"] * 100 >= months.played["month"]:

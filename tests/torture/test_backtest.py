@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from reconciler.model import Limits
 from tests.builders import build_mapping
-from tests.torture.backtest import OUTAGES, Book, ordinary_months, outages
+from tests.torture.backtest import OUTAGES, Book, ordinary_months, ordinary_nights, outages
 
 
 def test_partial_outages_write_no_made_up_number() -> None:
@@ -53,3 +54,14 @@ def test_a_third_of_tiny_clients_is_nothing() -> None:
 
 def test_three_of_many_clients_are_no_outage() -> None:
     assert not night({0: 5, 1: 5, 2: 5}, clients=30)
+
+
+def test_an_outage_of_one_night_writes_nothing_lower_where_two_nights_are_wanted() -> None:
+    assert outages(300, seed=5).bad.total() > 0
+    assert outages(300, seed=5, nights=2).bad.total() == 0
+
+
+def test_the_default_limits_hold_fewer_than_one_ordinary_change_in_a_thousand_client_nights() -> None:
+    figures = ordinary_nights(30, seed=5, limits=Limits())
+    assert figures.played["client-night"] > 20_000
+    assert 0 < figures.bad["held"] * 1_000 < figures.played["client-night"]
