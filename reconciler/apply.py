@@ -18,12 +18,12 @@ from reconciler.model import (
     SubscriptionId,
 )
 from reconciler.planning.changes import CAME_RIGHT, Action, Change, Outcome, Plan, PlannedRow
-from reconciler.planning.outcomes import NOT_ATTEMPTED
+from reconciler.planning.outcomes import NOT_ATTEMPTED, ending_of
 from reconciler.planning.rules import Rule
 from reconciler.writing.create import Creator
 from reconciler.writing.session import Applied, CountTarget, WriteSession, not_attempted, what_moved
 from reconciler.writing.update import set_counts, settle_moved, verify
-from reconciler.writing.verdict import ending_of, planned_lines
+from reconciler.writing.verdict import planned_lines
 
 Recount = Callable[[Sequence[Change]], Mapping[MappingKey, int | None]]
 """Reads the counts of these mappings once more, completely; None where that failed."""
@@ -299,10 +299,15 @@ def _confirmed_bindings(plan: Plan, session: WriteSession) -> list[Binding]:
     confirmed = []
     for change in plan.changes:
         settled, binding = session.outcomes.get(change.key), known.get(change.key)
-        if binding is None or settled is None or settled.outcome not in CAME_RIGHT:
+        if binding is None or settled is None:
+            continue
+        if settled.outcome not in CAME_RIGHT:
+            if settled.sent and binding.last_quantity is not None:  # what shows there later may be our own write
+                confirmed.append(replace(binding, last_quantity=None))
             continue
         counted = change.quantity.counted if change.mapping.counts_users else binding.last_counted
-        fresh = replace(binding, awaiting_first_count=False, last_counted=counted)
+        quantity = change.after.count if settled.outcome is Outcome.APPLIED else change.billed
+        fresh = replace(binding, awaiting_first_count=False, last_counted=counted, last_quantity=quantity)
         if fresh != binding:
             confirmed.append(fresh)
     return confirmed

@@ -28,7 +28,7 @@ ReconcilerError                     exit 1
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class ExitCode(IntEnum):
@@ -44,7 +44,10 @@ class ExitCode(IntEnum):
 
 
 class ReconcilerError(Exception):
-    """Anything this program reports. `hint` is the next step, a sentence without a line break; it may be empty."""
+    """Anything this program reports. `hint` is the next step, a sentence without a line break; it may be empty.
+
+    `needs` is what waits for a person (model.Need), where it was a run that failed.
+    """
 
     exit_code: ClassVar[ExitCode] = ExitCode.ERROR
     code: ClassVar[str] = "error"
@@ -53,6 +56,7 @@ class ReconcilerError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.needs: tuple[Any, ...] = ()
 
 
 class UsageError(ReconcilerError):

@@ -8,7 +8,7 @@ of a Halo customer id does not type-check.
 from __future__ import annotations
 
 from collections.abc import Mapping as MappingABC
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, tzinfo
 from decimal import Decimal
 from enum import StrEnum
@@ -415,7 +415,7 @@ class Binding:
 
     `awaiting_first_count` is true from a create until the first quantity was written and read back: such a
     Subscription stands at 0 because we made it so. `last_counted` is the number of users INFIMA gave when this
-    binding's quantity was last confirmed.
+    binding's quantity was last confirmed, `last_quantity` the quantity that HaloPSA showed then.
     """
 
     key: MappingKey
@@ -425,6 +425,7 @@ class Binding:
     bound_at: datetime
     awaiting_first_count: bool = False
     last_counted: int | None = None
+    last_quantity: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -454,6 +455,85 @@ class Attempt:
     customer_id: HaloCustomerId
     subscription_name: str
     recorded_at: datetime
+
+
+class Attached(StrEnum):
+    """What is known of a Subscription's place on recurring invoices, worst first."""
+
+    NO = "not attached"
+    DISABLED = "only where nothing is billed"
+    PERHAPS = "perhaps attached"
+    YES = "attached"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvoiceLook:
+    """What the newest look at recurring invoices showed of one mapping's Subscription.
+
+    `invoices` are ids as the API has them: negative. `everywhere` is false where only the invoices of its own customer
+    were looked at. `attached_at` is the last time that it was seen on a live one. `word` is the reason of a person who
+    said that it is attached where no look can show it.
+    """
+
+    subscription_id: SubscriptionId
+    looked_at: datetime
+    verdict: Attached
+    invoices: tuple[int, ...] = ()
+    everywhere: bool = True
+    attached_at: datetime | None = None
+    word: str = ""
+
+
+class NeedKind(StrEnum):
+    """What waits for a person (DESIGN 14), in the order in which equal ones are listed."""
+
+    REFUSED = "refused"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    RECORD_MISSING = "record-missing"
+    OVERDUE = "overdue"
+    HELD = "held"
+    STALE = "stale"
+    NOT_INVOICED = "not-invoiced"
+    ENDING = "ending"
+    UNMAPPED = "unmapped"
+    UNMANAGED = "unmanaged"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Need:
+    """One thing that waits for a person. All texts are plain; each drawing makes them safe at its own exit.
+
+    `id` is the same on every night. `key` is the mapping's, empty where the need is about no mapping; `who` are the
+    names. `step` is the next step: a command or a line of YAML that works when it is pasted. `next_invoice` is the day
+    of the customer's next invoice, None where it is not known; `users` are those at stake.
+    """
+
+    kind: NeedKind
+    id: str
+    key: str
+    who: str
+    what: str
+    step: str
+    since: datetime
+    rule: str = ""
+    customer_id: HaloCustomerId | None = None
+    subscription_id: SubscriptionId | None = None
+    next_invoice: date | None = None
+    users: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """What a run leaves for later drawings: looks at invoices, the customers' next invoices, and the open needs.
+
+    `unread` says why the recurring invoices could not be looked at last time, and is empty where they were.
+    """
+
+    looks: MappingABC[MappingKey, InvoiceLook] = field(default_factory=dict)
+    invoice_days: MappingABC[HaloCustomerId, date] = field(default_factory=dict)
+    unread: str = ""
+    needs: tuple[Need, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -499,3 +579,22 @@ class Recorded:
     undecided: tuple[MappingKey, ...] = ()
     location: str = ""
     is_new: bool = False
+    looks: MappingABC[MappingKey, InvoiceLook] = field(default_factory=dict)
+    invoice_days: MappingABC[HaloCustomerId, date] = field(default_factory=dict)
+    invoices_unread: str = ""
+    needs: tuple[Need, ...] = ()
+
+    @property
+    def outlook(self) -> Outlook:
+        """What the last run left for later drawings."""
+        return Outlook(looks=self.looks, invoice_days=self.invoice_days, unread=self.invoices_unread, needs=self.needs)
+
+    def with_outlook(self, outlook: Outlook) -> Recorded:
+        """The same records with another outlook."""
+        return replace(
+            self,
+            looks=outlook.looks,
+            invoice_days=outlook.invoice_days,
+            invoices_unread=outlook.unread,
+            needs=outlook.needs,
+        )

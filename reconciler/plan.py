@@ -10,9 +10,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from typing import TypedDict
 
 from reconciler.model import (
+    Binding,
     ClientRef,
     CountRule,
     CustomerRef,
@@ -49,7 +51,7 @@ from reconciler.planning.money import differing_prices, live_price, price_for
 from reconciler.planning.nights import falling_doubt, nights_of_fall, settled_quantity
 from reconciler.planning.quantity import Quantity, quantity_of
 from reconciler.planning.rules import Doubt, Rule
-from reconciler.planning.twins import is_undecided, unowned
+from reconciler.planning.twins import candidates, is_undecided, unowned
 from reconciler.planning.witness import Names
 
 __all__ = [
@@ -167,6 +169,7 @@ def _change(
     awaiting = found is not None and (
         (binding is not None and binding.awaiting_first_count) or mapping.key in recorded.attempts
     )
+    edited = _edited(before, binding, recorded)
     wanted = file.limits.decrease_nights
     nights = nights_of_fall(
         mapping,
@@ -178,6 +181,8 @@ def _change(
     )
     quantity = settled_quantity(mapping, quantity, nights, wanted)
     action, reason = _action(mapping, identity, before, quantity, awaiting=awaiting)
+    if edited and reason is ActionReason.COUNT_CHANGED and binding is not None and binding.last_counted == counted:
+        reason = ActionReason.CHANGED_IN_HALO
     customer = live.customers.get(mapping.halo_customer.id)
     return Change(
         mapping=mapping,
@@ -195,6 +200,8 @@ def _change(
         nights=nights if wanted > 1 else (),
         price=price_for(mapping, found, customer, file.settings.currency),
         unowned=_unowned(mapping, live) if action is Action.CREATE else (),
+        candidates=_candidates(mapping, identity, live, recorded),
+        **edited,
         doubts=(
             *identity.doubts,
             *contract_doubts(mapping, today),
@@ -210,6 +217,34 @@ def _unowned(mapping: Mapping, live: Live) -> tuple[UnownedSubscription, ...]:
         UnownedSubscription(id=row.id, name=row.name, count=row.count, live=row.live)
         for row in unowned(mapping, live.index)
     )
+
+
+def _candidates(mapping: Mapping, identity: Identity, live: Live, recorded: Recorded) -> tuple[SubscriptionState, ...]:
+    """The live Subscriptions that a mapping in doubt may mean: those that are named for it, else those it may be."""
+    if identity.subscription is not None or not identity.doubts:
+        return ()
+    index, binding = live.index, recorded.bindings.get(mapping.key)
+    given_up = recorded.given_up.get(mapping.key, ())
+    named = {mapping.subscription_id, binding.subscription_id if binding else None}
+    named |= {hit.id for hit in index.by_marker.get(mapping.key, ()) if hit.id not in given_up}
+    found = [index.by_id[number] for number in named if number is not None and number in index.by_id]
+    found = found or list(candidates(mapping, index, recorded))
+    return tuple(_state_of(one) for one in sorted(found, key=lambda one: one.id) if one.live and one.is_subscription)
+
+
+class _Edited(TypedDict, total=False):
+    edited_from: int
+    edited_since: datetime | None
+
+
+def _edited(before: SubscriptionState | None, binding: Binding | None, recorded: Recorded) -> _Edited:
+    """What the last run saw, where a person has changed the quantity in HaloPSA since."""
+    last = binding.last_quantity if binding is not None else None
+    if before is None or before.count is None or last is None or last == before.count:
+        return {}
+    if binding is not None and binding.subscription_id != before.id:
+        return {}
+    return {"edited_from": last, "edited_since": recorded.last_good_run}
 
 
 def _action(

@@ -11,8 +11,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 
+from reconciler.answers.invoices import night_look
+from reconciler.answers.needs import OVERDUE_AFTER, NeedInput, failed_run, find_needs, record_missing
 from reconciler.apply import apply
-from reconciler.errors import ApiError, ExitCode, ReconcilerError, StateError
+from reconciler.errors import ApiError, ExitCode, Interrupted, ReconcilerError, StateError
 from reconciler.events import Noticed
 from reconciler.model import (
     CountRule,
@@ -22,8 +24,10 @@ from reconciler.model import (
     InfimaClientId,
     MappingKey,
     Mappings,
+    Need,
     Observation,
     OpenRun,
+    Outlook,
     Recorded,
     Sighting,
     Subscription,
@@ -31,7 +35,7 @@ from reconciler.model import (
     UserCount,
 )
 from reconciler.plan import diff, takes_long
-from reconciler.planning.changes import Change, Outcome, Plan, PlannedRow, planned_rows, select
+from reconciler.planning.changes import CAME_RIGHT, Change, Outcome, Plan, PlannedRow, planned_rows, select
 from reconciler.planning.context import PlanOptions, RunContext
 from reconciler.planning.observation import observe
 from reconciler.planning.ours import first_sighting, sight
@@ -41,9 +45,6 @@ from reconciler.state.base import RunInfo, RunState, RunVerdict
 from reconciler.writing.recovery import recovered
 from reconciler.writing.session import Applied, WriteSession
 from reconciler.writing.verdict import cancelled, failed, verdict_of
-
-STALE_AFTER = timedelta(hours=36)
-"""From this age on, the last good run is old enough that every plan and apply says so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +58,7 @@ class Finished:
     applied: Applied
     verdict: RunVerdict
     confirmed: bool = True
+    needs: tuple[Need, ...] = ()
     record_missing: str = ""
 
 
@@ -69,7 +71,8 @@ class ApplyRun:
     """One apply: what it stands on, who started it with which options, and whom to show the plan and to ask.
 
     `confirm` is None when it was approved beforehand; `agreed` are a saved plan's rows. `check_fresh` sees the fresh
-    plan before anything else happens and may raise.
+    plan before anything else happens and may raise. `looks_at_invoices` says whether the run ends with a look at the
+    recurring invoices.
     """
 
     context: RunContext
@@ -79,6 +82,7 @@ class ApplyRun:
     confirm: Confirm | None = None
     agreed: Mapping[MappingKey, PlannedRow] | None = None
     check_fresh: Callable[[Plan], None] | None = None
+    looks_at_invoices: bool = False
 
 
 def read_live(context: RunContext) -> Snapshot:
@@ -93,7 +97,8 @@ def make_plan(mappings: Mappings, observation: Observation, recorded: Recorded, 
     plan = check(
         diff(mappings, observation, recorded), mappings.limits, options.allowances, mappings.approvals, today=today
     )
-    plan = select(plan, only=options.only, exclude=options.exclude)
+    given = NeedInput(plan=plan, recorded=recorded, mappings=mappings, now=observation.taken_at)
+    plan = select(replace(plan, needs=find_needs(given)), only=options.only, exclude=options.exclude)
     told = (
         *recorded.damage,
         *map(_open_run, recorded.open_runs),
@@ -112,7 +117,7 @@ def _open_run(run: OpenRun) -> str:
 
 def _overdue(recorded: Recorded, now: datetime) -> str:
     last = recorded.last_good_run
-    if last is None or now - last <= STALE_AFTER:
+    if last is None or now - last <= OVERDUE_AFTER:
         return ""
     hours = int((now - last) / timedelta(hours=1))
     return (
@@ -173,7 +178,7 @@ def _failure_recorded_alone(job: ApplyRun, seen: _Seen) -> Iterator[None]:
         yield
     except (ReconcilerError, KeyboardInterrupt) as error:
         verdict = failed(job.info.id, error, when=_BEFORE, finished_at=job.context.clock.now())
-        _record_alone(job, seen.on_record(verdict))
+        _record_alone(job, seen.on_record(verdict), error)
         raise
 
 
@@ -257,7 +262,7 @@ def _failure_on_record(job: ApplyRun, state: RunState, seen: _Seen, when: str) -
     except (ReconcilerError, KeyboardInterrupt) as error:
         try:
             verdict = failed(job.info.id, error, when=when, finished_at=job.context.clock.now())
-            state.finish(seen.on_record(verdict))
+            state.finish(seen.on_record(verdict), outlook=_after_failure(job, state, error, when))
         except StateError as second:
             job.context.observe(Noticed(message=f"the failure could not be recorded: {second.message}"))
         raise
@@ -285,32 +290,70 @@ def _plan_afresh(job: ApplyRun, recorded: Recorded, seen: _Seen) -> _Planned:
 def _record_cancellation(job: ApplyRun, plan: Plan, seen: _Seen) -> Finished:
     verdict = seen.on_record(cancelled(job.info.id, plan, finished_at=job.context.clock.now()))
     _record_alone(job, verdict)
-    return Finished(plan=plan, applied=Applied(outcomes={}), verdict=verdict, confirmed=False)
+    return Finished(plan=plan, applied=Applied(outcomes={}), verdict=verdict, confirmed=False, needs=plan.needs)
 
 
-def _record_alone(job: ApplyRun, verdict: RunVerdict) -> None:
+def _record_alone(job: ApplyRun, verdict: RunVerdict, error: BaseException | None = None) -> None:
     """Record a run that wrote nothing and held no lock; that it cannot be recorded hurts nobody, and is told."""
     try:
         with job.context.store.open_run(job.info) as state:
-            state.finish(verdict)
-    except StateError as error:
-        job.context.observe(Noticed(message=f"this run is not in the history: {error.message}"))
+            state.finish(verdict, outlook=_after_failure(job, state, error, _BEFORE) if error else None)
+    except StateError as second:
+        job.context.observe(Noticed(message=f"this run is not in the history: {second.message}"))
 
 
 def _record_verdict(job: ApplyRun, state: RunState, plan: Plan, applied: Applied, seen: _Seen) -> Finished:
     around = job.context
+    outlook = _look_at_invoices(job, state, plan)
     verdict = verdict_of(job.info.id, plan, applied, stopped=around.stop(), finished_at=around.clock.now())
     verdict = seen.on_record(verdict)
-    missing = ""
+    recorded = _recorded_after(state.recorded.with_outlook(outlook), verdict)
+    given = NeedInput(
+        plan=plan, recorded=recorded, mappings=job.context.mappings, now=verdict.finished_at, outcomes=applied.outcomes
+    )
+    needs, missing = find_needs(given, *_cut_short(applied, given)), ""
     try:
-        state.finish(verdict, falls=_falls(plan, applied))
+        state.finish(verdict, falls=_falls(plan, applied), outlook=replace(outlook, needs=needs))
     except StateError as error:
         missing = error.message
+        needs = find_needs(given, record_missing(missing, given))
         verdict = replace(verdict, exit_code=max(verdict.exit_code, ExitCode.INCOMPLETE))
         applied = replace(applied, error=applied.error or error)
         if applied.halted == missing:  # the cause is told once
             applied = replace(applied, halted="")
-    return Finished(plan=plan, applied=applied, verdict=verdict, record_missing=missing)
+    return Finished(plan=plan, applied=applied, verdict=verdict, record_missing=missing, needs=needs)
+
+
+def _look_at_invoices(job: ApplyRun, state: RunState, plan: Plan) -> Outlook:
+    """What the run sees of recurring invoices; a run that shall end looks no more."""
+    context, recorded = job.context, state.recorded
+    if not job.looks_at_invoices or context.stop():
+        return recorded.outlook
+    target, now = context.systems.target, context.clock.now()
+    return night_look(target, plan.changes, recorded, now=now, observe=context.observe)
+
+
+def _recorded_after(recorded: Recorded, verdict: RunVerdict) -> Recorded:
+    return replace(recorded, last_good_run=verdict.finished_at) if verdict.good else recorded
+
+
+def _cut_short(applied: Applied, given: NeedInput) -> tuple[Need, ...]:
+    """A run that could not go on, where no single change tells of it."""
+    error = applied.error
+    if error is None or any(one.outcome not in CAME_RIGHT for one in applied.outcomes.values()):
+        return ()
+    return (failed_run(error.message, error.hint, given),)
+
+
+def _after_failure(job: ApplyRun, state: RunState, error: BaseException, when: str) -> Outlook:
+    """What waited before waits on, and the failed run with it."""
+    recorded = state.recorded
+    given = NeedInput(recorded=recorded, mappings=job.context.mappings, now=job.context.clock.now())
+    told = error if isinstance(error, ReconcilerError) else Interrupted("interrupted")
+    needs = find_needs(given, failed_run(f"{when}: {told.message}", told.hint, given))
+    if isinstance(error, ReconcilerError):
+        error.needs = needs
+    return replace(recorded.outlook, needs=needs)
 
 
 def _falls(plan: Plan, applied: Applied) -> Falls:

@@ -19,6 +19,7 @@ from reconciler.model import (
     HaloFacts,
     Json,
     MappingKey,
+    Outlook,
     Recorded,
     RunId,
     Settings,
@@ -43,6 +44,7 @@ from reconciler.state.document import (
     StateDocument,
     add_bindings,
     grant_attempts,
+    look_ahead,
     note_loss,
     release_binding,
     settle_attempts,
@@ -284,9 +286,11 @@ class FakeState:
     def note(self, kind: str, facts: Mapping[str, Json]) -> None:
         self._called("note", (kind, dict(facts)))
 
-    def finish(self, verdict: RunVerdict, *, falls: Falls | None = None) -> None:
+    def finish(self, verdict: RunVerdict, *, falls: Falls | None = None, outlook: Outlook | None = None) -> None:
         self._called("finish", verdict)
         self.verdicts.append(verdict)
+        if outlook is not None:
+            self.document = look_ahead(self.document, outlook)
 
     def steps(self, *names: str) -> list[Any]:
         """What was recorded by these methods, in order."""

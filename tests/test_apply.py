@@ -301,7 +301,9 @@ def test_what_is_in_step_is_bound_with_its_count() -> None:
 
 
 def test_what_is_bound_already_is_not_bound_again() -> None:
-    stage = scene(1, recorded=build_recorded(build_binding(1, "a", last_counted=15), tenant=TENANT))
+    stage = scene(
+        1, recorded=build_recorded(replace(build_binding(1, "a", last_counted=15), last_quantity=15), tenant=TENANT)
+    )
     stage.apply(build_plan(update()))
     assert stage.state.steps("record_bindings") == []
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from reconciler.answers.needs import OVERDUE_AFTER
 from reconciler.errors import ApiError, NotAuthorised, PlanFileError, ReconcilerError, ServerFailed, StateError
 from reconciler.events import Event, Noticed, PhaseFinished, PhaseStarted
 from reconciler.model import (
@@ -30,7 +31,7 @@ from reconciler.planning.changes import Plan
 from reconciler.planning.context import PlanOptions, RunContext
 from reconciler.planning.observation import clients_to_count, observe
 from reconciler.planning.rules import Allowance, Rule
-from reconciler.run import STALE_AFTER, ApplyRun, Finished, make_plan, run_apply
+from reconciler.run import ApplyRun, Finished, make_plan, run_apply
 from reconciler.simulator.clock import VirtualClock
 from reconciler.state.base import RunInfo
 from tests.builders import NOW, build_context, build_mapping, build_mappings, build_observation, build_subscription
@@ -201,7 +202,7 @@ def plan_now(wishes: PlanOptions | None = None, **recorded: Any) -> Plan:
 
 
 @pytest.mark.parametrize(
-    ("age", "told"), [(None, False), (STALE_AFTER, False), (STALE_AFTER + timedelta(seconds=1), True)]
+    ("age", "told"), [(None, False), (OVERDUE_AFTER, False), (OVERDUE_AFTER + timedelta(seconds=1), True)]
 )
 def test_a_night_without_a_good_run_is_told(age: timedelta | None, *, told: bool) -> None:
     plan = plan_now(last_good_run=None if age is None else NOW - age)

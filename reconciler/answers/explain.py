@@ -6,17 +6,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from reconciler.answers.invoices import Attached, Attachment
-from reconciler.answers.status import invoice_note
+from reconciler.answers.invoices import invoice_note
+from reconciler.answers.needs import THE_RUN, day_words, due_words, edited_words
 from reconciler.model import (
+    Attached,
     Attempt,
     Binding,
     BindingOrigin,
     CountRule,
+    InvoiceLook,
     Limits,
+    Need,
     Subscription,
 )
-from reconciler.planning.changes import Action, Change, CountedClient, Violation
+from reconciler.planning.changes import Action, Change, CountedClient, Plan, Violation
 from reconciler.planning.money import in_words, written
 from reconciler.planning.rules import Rule
 from reconciler.state.base import HistoryChange
@@ -43,21 +46,31 @@ class PastLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
-    """Everything that is known about one mapping's number.
+    """Everything that is known about one mapping's number. `plan` is the whole plan: a refusal stops this change too.
 
-    `attachment` is None where invoices were not read; `unread` then says why. `now` is when both systems were read.
+    `look` is the newest look at recurring invoices, None where there is none; `unread` says why none could be made now.
     """
 
     change: Change
-    violations: tuple[Violation, ...]
+    plan: Plan
     limits: Limits
     now: datetime
     subscription: Subscription | None = None
     binding: Binding | None = None
     attempt: Attempt | None = None
     history: tuple[PastLine, ...] = ()
-    attachment: Attachment | None = None
+    look: InvoiceLook | None = None
     unread: str = ""
+
+    @property
+    def violations(self) -> tuple[Violation, ...]:
+        """The safety rules that this mapping breaks."""
+        return tuple(v for v in self.plan.violations if v.name == self.change.key)
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """What waits for a person here: the mapping's own, and what stops every run."""
+        return tuple(need for need in self.plan.needs if need.key == self.change.key or need.who == THE_RUN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +90,9 @@ def chapters(story: Story) -> tuple[Chapter, ...]:
         ("Rule", _rule(story)),
         ("Subscription in HaloPSA", _subscription(story)),
         ("Held", _holds(story)),
+        ("Refused", _refusals(story)),
         ("Recurring invoice", _invoice(story)),
+        ("Waits for a person", _waiting(story)),
         ("Last changes", _history(story.history)),
         ("Next step", iter([next_step(story)])),
     ]
@@ -86,40 +101,93 @@ def chapters(story: Story) -> tuple[Chapter, ...]:
 
 
 def answer(story: Story) -> str:
-    """Why the number is what it is, in one sentence."""
+    """Why the number is what it is, in one sentence or two. "Bills" is said only of what was seen on a live invoice."""
     change = story.change
     live = change.before.count if change.before else None
     if change.hold is not None:
-        bills = f"HaloPSA keeps billing {live}" if live else "nothing is billed"
-        if change.before is not None and live is None:
-            bills = "HaloPSA keeps billing what it bills, and gives no whole number for it"
         until = "its create is settled" if change.hold.rule is Rule.ATTEMPT_OPEN else "somebody decides"
-        return f"Held by {change.hold.rule}: {bills} until {until}."
-    if change.before is None and change.action is Action.NO_OP:
-        return "Retired, and there is no Subscription: nothing is billed."
+        return f"Held by {change.hold.rule}: {_stays(story)} until {until}."
     match change.action:
         case Action.CREATE:
-            return f"There is no Subscription yet. The next apply creates one with quantity {change.after.count}."
+            due, then = f"One with quantity {change.after.count}", f"creates one with quantity {change.after.count}"
+            return f"There is no Subscription yet. {_next(story, due, then)}"
         case Action.UPDATE:
-            return f"HaloPSA bills {live}; the next apply sets {change.after.count}."
+            edited = f" It was {_edited(change)}." if change.edited_from is not None else ""
+            return f"{_stands(story)}. {_next(story, str(change.after.count), f'sets {change.after.count}')}{edited}"
+        case _ if change.before is None:
+            return "Retired, and there is no Subscription: nothing is billed."
         case _:
-            return f"In step: HaloPSA bills {live}, and that is what the rule gives."
+            return f"In step: {_stands(story, sentence=False)}, and {live} is what the rule gives."
+
+
+def _next(story: Story, due: str, then: str) -> str:
+    """What comes next: the change, unless the whole run is refused."""
+    if not story.plan.refused:
+        return f"The next apply {then}."
+    rules = ", ".join(dict.fromkeys(str(v.rule) for v in story.plan.refusals))
+    return f"{due} is due, but the whole run is refused ({rules}): nothing is written until somebody decides."
+
+
+def _edited(change: Change) -> str:
+    live = change.before.count if change.before else None
+    return edited_words(live, change.edited_since, change.quantity.counted, change.counted_before)
+
+
+def _stands(story: Story, *, sentence: bool = True) -> str:
+    """What HaloPSA shows, and whether that is billed as far as it was looked at."""
+    live = story.change.before.count if story.change.before else None
+    seen = story.look
+    told = f"the quantity in HaloPSA is {live}"
+    if seen is not None and (seen.verdict is Attached.YES):
+        told = f"HaloPSA bills {live}"
+    elif story.change.mapping.retired or not live:
+        pass
+    elif seen is None:
+        told += " (whether it is on a recurring invoice is not checked)"
+    elif seen.word:
+        told += f" (on a recurring invoice as a person said: {seen.word})"
+    elif seen.verdict is Attached.PERHAPS:
+        told += " (perhaps billed: an invoice selects by criteria)"
+    elif seen.everywhere:
+        told += ", and it bills nothing: it is on no live recurring invoice"
+    else:
+        told += ", and it is on no live recurring invoice of its customer"
+    return told[:1].upper() + told[1:] if sentence else told
+
+
+def _stays(story: Story) -> str:
+    """What goes on while the change is held."""
+    change = story.change
+    if change.before is not None:
+        if change.before.count is None:
+            return "the quantity in HaloPSA stays what it is, and HaloPSA gives no whole number for it"
+        if change.hold is not None and change.hold.rule is Rule.SUBSCRIPTION_GONE and not change.before.count:
+            return "its Subscription bills nobody"
+        return _stands(story, sentence=False).replace("the quantity in HaloPSA is", "the quantity in HaloPSA stays", 1)
+    known = [one for one in change.candidates if one.id is not None]
+    if not known:
+        return "there is no Subscription that is surely its own, and none is created"
+    each = " and ".join(f"{one.id} ({'?' if one.count is None else one.count})" for one in known)
+    total = sum(one.count or 0 for one in known)
+    if len(known) == 1:
+        return f"Subscription {each} stays as it is in HaloPSA"
+    return f"Subscriptions {each}, {total} together, stay as they are in HaloPSA"
 
 
 def next_step(story: Story) -> str:
-    """The one thing to do now."""
+    """The one thing to do now: that of the most urgent need, else the apply, else nothing."""
     change = story.change
+    own = [need for need in story.needs if need.key == change.key]
     if change.hold is not None:
         return _sentence(change.hold.remedy)
+    if story.plan.refused:
+        return _sentence(story.plan.refusals[0].remedy)
     if change.action is not Action.NO_OP:
         return f"reconciler apply --only {change.key}"
-    attachment = story.attachment
-    if attachment is not None and attachment.verdict is not Attached.YES and not change.mapping.retired:
-        return (
-            "In HaloPSA, see that a line of the customer's recurring invoice takes its quantity from the Subscription."
-        )
-    if attachment is None and change.before is not None and not change.mapping.retired:
-        return "Nothing. If the invoice shows another number: reconciler check-invoices"
+    if own:
+        return own[0].step
+    if story.look is None and change.before is not None and not change.mapping.retired:
+        return "Nothing that is known. To see whether it is on a recurring invoice: reconciler check-invoices"
     return "Nothing to do."
 
 
@@ -134,6 +202,9 @@ def _counted(story: Story) -> Iterator[str]:
     mapping = story.change.mapping
     if not mapping.counts_users:
         yield f"Not asked: the quantity is {'retired' if mapping.retired else 'fixed'} in mappings.yaml."
+        for client in story.change.clients:
+            if client.user_count is not None:
+                yield f"{client.name} ({client.id}): INFIMA's client list says {client.user_count}"
         return
     for client in story.change.clients:
         yield f"{client.name} ({client.id}): {_numbers(client, mapping.quantity.count)}"
@@ -210,21 +281,42 @@ def _subscription(story: Story) -> Iterator[str]:
 def _holds(story: Story) -> Iterator[str]:
     for violation in story.violations:
         if violation.stops:
-            measured = (
-                "" if violation.measured is None else f" (measured {violation.measured}, limit {violation.limit})"
-            )
-            yield f"{violation.rule}: {_sentence(violation.message)}{measured}"
+            yield _broken(violation)
     if story.change.hold is not None:
         yield f"More about the rule: reconciler explain {story.change.hold.rule}"
 
 
+def _refusals(story: Story) -> Iterator[str]:
+    for refusal in story.plan.refusals:
+        yield f"The whole run: {_broken(refusal)}"
+        yield f"To do: {_sentence(refusal.remedy)}"
+
+
+def _broken(violation: Violation) -> str:
+    measured = "" if violation.measured is None else f" (measured {violation.measured}, limit {violation.limit})"
+    return f"{violation.rule}: {_sentence(violation.message)}{measured}"
+
+
 def _invoice(story: Story) -> Iterator[str]:
-    if story.attachment is not None:
-        yield invoice_note(story.attachment)
-        if story.attachment.verdict is Attached.NO:
-            yield "Looked at: the recurring invoices of this customer. `reconciler check-invoices` looks at all."
-    elif story.unread:
+    if story.unread:
         yield story.unread
+    if story.look is None:
+        if story.subscription is not None and not story.unread:
+            yield "Not checked. `reconciler check-invoices` looks at all recurring invoices."
+        return
+    on = f"Looked at on {day_words(story.look.looked_at)}"
+    yield f"{on}: {invoice_note(story.look)}"
+    if story.look.word:
+        yield f"A person said that it is attached: {story.look.word}"
+    if story.look.verdict is Attached.NO and not story.look.everywhere:
+        yield "`reconciler check-invoices` looks at the invoices of all customers."
+
+
+def _waiting(story: Story) -> Iterator[str]:
+    for need in story.needs:
+        due = due_words(need.next_invoice, story.now.date())
+        since = f"since {day_words(need.since)}"
+        yield f"{need.kind} ({', '.join(filter(None, (since, due)))}): {need.what}"
 
 
 def _history(history: Sequence[PastLine]) -> Iterator[str]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as MappingABC
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum, StrEnum
 
-from reconciler.answers.invoices import Attached, Attachment
-from reconciler.model import InfimaClient, MappingKey, Mappings, SubscriptionId
+from reconciler.answers.invoices import look_of
+from reconciler.answers.needs import day_words
+from reconciler.model import InfimaClient, InvoiceLook, MappingKey, Mappings, Need, Recorded
 from reconciler.planning.changes import Action, Change, Plan
 from reconciler.state.base import HistoryChange
 
@@ -64,10 +65,9 @@ def client_rows(mappings: Mappings, clients: Iterable[InfimaClient]) -> tuple[Cl
 class Attention(IntEnum):
     """How much a mapping needs a person, most first."""
 
-    HELD = 0
-    INVOICE = 1
-    PENDING = 2
-    NONE = 3
+    NEED = 0
+    PENDING = 1
+    NONE = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,13 +81,18 @@ class LastChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatusRow:
-    """One mapping at a glance. `note` says in words what needs attention, and is empty where nothing does."""
+    """One mapping at a glance. `note` says in words what needs attention, and is empty where nothing does.
+
+    `needs` are those of the list that are about this mapping. `look` is what is remembered of recurring invoices, None
+    where nobody has looked.
+    """
 
     change: Change
     attention: Attention
     note: str
+    needs: tuple[Need, ...] = ()
     last: LastChange | None = None
-    attachment: Attachment | None = None
+    look: InvoiceLook | None = None
 
     @property
     def renamed(self) -> bool:
@@ -95,53 +100,49 @@ class StatusRow:
         before = self.change.before
         return before is not None and before.name != self.change.mapping.subscription_name
 
-
-def status_rows(
-    plan: Plan,
-    last: MappingABC[MappingKey, LastChange],
-    attachments: MappingABC[SubscriptionId, Attachment] | None = None,
-) -> tuple[StatusRow, ...]:
-    """Every mapping of the plan, what needs attention first."""
-    rows = [_status_row(change, last.get(change.key), attachments or {}) for change in plan.changes]
-    return tuple(sorted(rows, key=lambda row: (row.attention, row.change.key)))
-
-
-def _status_row(
-    change: Change, last: LastChange | None, attachments: MappingABC[SubscriptionId, Attachment]
-) -> StatusRow:
-    number = change.before.id if change.before else None
-    attachment = attachments.get(number) if number is not None else None
-    attention, note = _attention(change, attachment)
-    return StatusRow(change=change, attention=attention, note=note, last=last, attachment=attachment)
+    @property
+    def invoice(self) -> str:
+        """Whether it is on a recurring invoice, in a word or two, with the day of the look."""
+        if self.change.before is None:
+            return ""
+        if self.look is None:
+            return "not checked"
+        word = self.look.verdict.value if not self.look.word else "attached, as a person said"
+        return f"{word} ({day_words(self.look.looked_at)})"
 
 
-def _attention(change: Change, attachment: Attachment | None) -> tuple[Attention, str]:
-    if change.hold is not None:
-        return Attention.HELD, f"held ({change.hold.rule}): {change.hold.message}"
-    if attachment is not None and attachment.verdict is not Attached.YES and not change.mapping.retired:
-        return Attention.INVOICE, invoice_note(attachment)
-    match change.action:
-        case Action.CREATE:
-            return Attention.PENDING, "the next apply creates its Subscription"
-        case Action.UPDATE:
-            return Attention.PENDING, f"the next apply sets {change.after.count}"
-        case _:
-            return Attention.NONE, ""
+def status_rows(plan: Plan, last: MappingABC[MappingKey, LastChange], recorded: Recorded) -> tuple[StatusRow, ...]:
+    """Every mapping of the plan, in the order of its needs, then what is pending."""
+    needs: dict[str, list[Need]] = {}
+    for need in plan.needs:
+        needs.setdefault(need.key, []).append(need)
+    first = {need.key: place for place, need in reversed(list(enumerate(plan.needs)))}
+    rows = []
+    for change in plan.changes:
+        attention, note = _attention(change, needs.get(change.key, []), refused=plan.refused)
+        rows.append(
+            StatusRow(
+                change=change,
+                attention=attention,
+                note=note,
+                needs=tuple(needs.get(change.key, ())),
+                last=last.get(change.key),
+                look=look_of(change.key, recorded),
+            )
+        )
+    return tuple(sorted(rows, key=lambda row: (row.attention, first.get(row.change.key, 0), row.change.key)))
 
 
-def invoice_note(attachment: Attachment) -> str:
-    """A Subscription's place on recurring invoices, in words."""
-    numbers = ", ".join(str(number) for number in attachment.numbers)
-    noun = "invoice" if len(attachment.invoices) == 1 else "invoices"
-    match attachment.verdict:
-        case Attached.YES:
-            return f"on recurring {noun} {numbers}"
-        case Attached.PERHAPS:
-            return f"perhaps on recurring {noun} {numbers}, which selects by criteria: look there"
-        case Attached.DISABLED:
-            return f"only on recurring {noun} {numbers}, where it is switched off or has ended: it bills nothing"
-        case _:
-            return "on no recurring invoice: it bills nothing"
+def _attention(change: Change, needs: Sequence[Need], *, refused: bool) -> tuple[Attention, str]:
+    if needs:
+        return Attention.NEED, " ".join(f"{need.kind}: {need.what}" for need in needs)
+    if change.action is Action.NO_OP:
+        return Attention.NONE, ""
+    if refused:
+        return Attention.PENDING, f"{change.after.count} is due; the whole run is refused"
+    if change.action is Action.CREATE:
+        return Attention.PENDING, "the next apply creates its Subscription"
+    return Attention.PENDING, f"the next apply sets {change.after.count}"
 
 
 def last_changes(history: Iterable[tuple[datetime, str, HistoryChange]]) -> dict[MappingKey, LastChange]:

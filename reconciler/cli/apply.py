@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import click
 
 from reconciler import __version__
+from reconciler.answers.needs import NeedInput, failed_run, find_needs
 from reconciler.cli.drawing import draw_plan, terminal_style
 from reconciler.cli.files import load_plan_file
 from reconciler.cli.options import (
@@ -19,8 +21,8 @@ from reconciler.cli.options import (
     selection_options,
 )
 from reconciler.cli.output import say, tell
-from reconciler.cli.wiring import load, plan_options, run_context, run_info
-from reconciler.errors import PlanFileError, UsageError
+from reconciler.cli.wiring import load, now, open_store, plan_options, run_context, run_info
+from reconciler.errors import PlanFileError, ReconcilerError, StateError, UsageError
 from reconciler.plan_document import dump_document, plan_document, with_outcomes
 from reconciler.plan_document.layout import PlanJson
 from reconciler.plan_document.read import SavedPlan
@@ -75,23 +77,38 @@ def apply(
             "apply asks before it writes, and there is no terminal to ask on.",
             hint="Add --auto-approve to perform the plan without a question; it lifts no safety rule.",
         )
-    mappings = load(options)
-    chosen = plan_options(mappings, only, exclude, allow, reason)
-    saved = load_plan_file(plan_file) if plan_file is not None else None
-    drawing = _Drawing(options)
-    with run_context(options, mappings) as context:
-        finished = run_apply(
-            ApplyRun(
-                context=context,
-                info=run_info(options, mappings, _command(chosen)),
-                options=chosen,
-                show=drawing.show,
-                confirm=None if auto_approve else drawing.confirm,
-                agreed=saved.permitted if saved is not None else None,
-                check_fresh=_check_fits(saved),
+    with _waiting_told(options):
+        mappings = load(options)
+        chosen = plan_options(mappings, only, exclude, allow, reason)
+        saved = load_plan_file(plan_file) if plan_file is not None else None
+        drawing = _Drawing(options)
+        with run_context(options, mappings) as context:
+            finished = run_apply(
+                ApplyRun(
+                    context=context,
+                    info=run_info(options, mappings, _command(chosen)),
+                    options=chosen,
+                    show=drawing.show,
+                    confirm=None if auto_approve else drawing.confirm,
+                    agreed=saved.permitted if saved is not None else None,
+                    check_fresh=_check_fits(saved),
+                    looks_at_invoices=True,
+                )
             )
-        )
     return _report(finished, drawing.document, options, output)
+
+
+@contextmanager
+def _waiting_told(options: CommonOptions) -> Iterator[None]:
+    """A run that cannot begin says what waits for a person all the same, as far as the state can be read."""
+    try:
+        yield
+    except ReconcilerError as error:
+        if options.output == "json" and not error.needs and not isinstance(error, StateError):
+            with suppress(ReconcilerError):
+                given = NeedInput(recorded=open_store(options).read(), now=now())
+                error.needs = find_needs(given, failed_run(error.message, error.hint, given))
+        raise
 
 
 class _Drawing:
@@ -161,6 +178,7 @@ def _report(finished: Finished, shown: PlanJson, options: CommonOptions, output:
         finished.verdict,
         halted=finished.applied.halted,
         record_missing=finished.record_missing,
+        needs=finished.needs,
     )
     if not finished.confirmed:
         if output == "json":

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 
 import click
 
-from reconciler.answers.invoices import Attached, Attachment
-from reconciler.answers.status import invoice_note
+from reconciler.answers.invoices import invoice_note, remember, screen_numbers
+from reconciler.answers.needs import NEW_HAS_NO_PRICE, due_words
 from reconciler.cli.options import CommonOptions, common_options, complete_keys, output_option
-from reconciler.cli.output import show_json, show_table, tell
-from reconciler.cli.status import read_invoices
-from reconciler.cli.wiring import load, plan_options, run_context
-from reconciler.model import Json, SubscriptionId
+from reconciler.cli.output import safe, show_json, show_table, tell
+from reconciler.cli.status import Looking, look_now
+from reconciler.cli.wiring import load, open_store, plan_options, run_context, run_info
+from reconciler.cli.wiring import now as this_moment
+from reconciler.errors import ExitCode, StateError
+from reconciler.model import Attached, InvoiceLook, Json, Mappings, Recorded
 from reconciler.plan import diff
-from reconciler.planning.changes import Change, Plan, select
+from reconciler.planning.changes import Change, select
 from reconciler.render.document import plural
 from reconciler.render.grid import Column
 from reconciler.run import read_live
+from reconciler.state.base import RunVerdict
+
+BILLS_NOTHING = frozenset({Attached.NO, Attached.DISABLED})
 
 
 @click.command("check-invoices")
@@ -32,10 +38,11 @@ from reconciler.run import read_live
 @common_options
 @click.pass_obj
 def check_invoices(options: CommonOptions, *, only: tuple[str, ...], output: str) -> int:
-    """Find Subscriptions that are on no recurring invoice, and so bill nothing.
+    """Find Subscriptions that are on no live recurring invoice, and so bill nothing. Exit code 3 where there is one.
 
-    It reads the recurring invoices one by one, within settings.halo_budget, and stops when every Subscription is found.
-    Lines that select by criteria are "perhaps": only HaloPSA knows what they catch. Nothing is written.
+    It looks at all recurring invoices, however many requests that takes within settings.halo_budget, and stops when
+    every Subscription is found. Lines that select by criteria are "perhaps": only HaloPSA knows what they catch.
+    HaloPSA is only read. What was seen is remembered in the state, for status, report and the nightly issue.
 
     \b
     Environment: HALO_URL, HALO_CLIENT_ID, HALO_CLIENT_SECRET, HALO_TENANT (optional), HALO_AUTH_URL (optional),
@@ -47,73 +54,124 @@ def check_invoices(options: CommonOptions, *, only: tuple[str, ...], output: str
       reconciler check-invoices
       reconciler check-invoices --only infima-113 -o json
     """
-    plan, found = look_at_invoices(options, only)
-    order = list(Attached)
-    rows = [
-        (change, found[change.before.id])
-        for change in plan.changes
-        if change.before is not None and change.before.id in found
-    ]
-    rows.sort(key=lambda row: (order.index(row[1].verdict), row[0].key))
-    without = len(plan.changes) - len(rows)
+    seen = look_at_invoices(options, only)
+    _remember(options, seen)
+    rows = seen.rows
+    without = len(seen.changes) - len(rows) - sum(change.mapping.retired for change in seen.changes)
+    nothing = [one for _, one in rows if one.verdict in BILLS_NOTHING]
+    code = ExitCode.HELD if nothing else ExitCode.DONE
     if output == "json":
-        show_json({"subscriptions": [_json(*row) for row in rows], "mappings_without_subscription": without})
-        return 0
+        told = [_json(change, one, seen.day_of(change)) for change, one in rows]
+        show_json({"subscriptions": told, "mappings_without_subscription": without, "bill_nothing": len(nothing)})
+        return code
     if rows:
-        _draw(output, rows)
+        _draw(output, seen)
     tally = {verdict: sum(one.verdict is verdict for _, one in rows) for verdict in Attached}
-    tell(
-        f"{plural(len(rows), 'Subscription')}: "
-        + ", ".join(f"{n} {verdict}" for verdict, n in tally.items() if n)
-        + "."
-    )
+    words = ", ".join(f"{n} {verdict}" for verdict, n in tally.items() if n)
+    tell(f"{plural(len(rows), 'Subscription')}: {words or 'nothing to look for'}.")
     if without:
         tell(f"Without a Subscription yet, or with one in doubt: {plural(without, 'mapping')}. See: reconciler status")
-    if tally[Attached.NO] or tally[Attached.DISABLED]:
+    if nothing:
         tell(
             "Next, in HaloPSA: open the customer's recurring invoice, add a line whose quantity comes from the "
-            "Subscription, and save it. reconciler never touches invoices."
+            f"Subscription, and save it. {NEW_HAS_NO_PRICE} reconciler never touches invoices."
         )
-    return 0
+    return code
 
 
-def look_at_invoices(
-    options: CommonOptions, only: tuple[str, ...] = ()
-) -> tuple[Plan, dict[SubscriptionId, Attachment]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvoicesSeen:
+    """What one look at the recurring invoices showed. `changes` tell whose Subscription is which, and no numbers."""
+
+    mappings: Mappings
+    changes: tuple[Change, ...]
+    recorded: Recorded
+    looking: Looking
+    at: datetime
+
+    @property
+    def rows(self) -> list[tuple[Change, InvoiceLook]]:
+        """Each mapping with what was seen, the worst first."""
+        looks, asked = self.recorded.looks, self.looking.asked
+        order = list(Attached)
+        rows = [(change, looks[change.key]) for change in self.changes if change.key in asked and change.key in looks]
+        return sorted(rows, key=lambda row: (order.index(row[1].verdict), row[0].key))
+
+    def day_of(self, change: Change) -> date | None:
+        """The day of the customer's next invoice."""
+        return self.looking.looked.invoice_days.get(change.mapping.halo_customer.id)
+
+
+def look_at_invoices(options: CommonOptions, only: tuple[str, ...] = ()) -> InvoicesSeen:
     """Read HaloPSA: whose Subscription is which, and where each stands on recurring invoices. Counts nobody's users."""
     mappings = load(options)
     chosen = plan_options(mappings, only)
     # without mappings nobody's users are counted: which Subscription is whose does not hang on numbers
     with run_context(options, replace(mappings, mappings=())) as context:
         seen = read_live(context)
-        plan = select(diff(mappings, seen.observation, seen.recorded), only=chosen.only)
-        return plan, read_invoices(context, plan)
+        changes = select(diff(mappings, seen.observation, seen.recorded), only=chosen.only).changes
+        looking = look_now(context, changes, seen.recorded)
+    now = this_moment()
+    recorded = looking.on_top_of(seen.recorded, now=now)
+    return InvoicesSeen(mappings=mappings, changes=changes, recorded=recorded, looking=looking, at=now)
 
 
-def _draw(output: str, rows: list[tuple[Change, Attachment]]) -> None:
+def _remember(options: CommonOptions, seen: InvoicesSeen) -> None:
+    """Keep what was seen. Where the state cannot take it, that is said, and the answer stands all the same."""
+    if not any(key in seen.recorded.bindings for key in seen.looking.asked):
+        return  # before the first apply there is nothing that these looks could be remembered with
+    info = run_info(options, seen.mappings, "check-invoices")
+    found = [one for _, one in seen.rows]
+    nothing = sum(one.verdict in BILLS_NOTHING for one in found)
+    try:
+        with open_store(options).open_run(info) as state:
+            outlook = remember(state.recorded.outlook, seen.looking.looked, seen.looking.asked, now=seen.at)
+            state.finish(
+                RunVerdict(
+                    run=info.id,
+                    finished_at=this_moment(),
+                    exit_code=0,
+                    sentence=f"check-invoices: looked for {plural(len(found), 'Subscription')}, {nothing} bill nothing",
+                    users_before=0,
+                    users_after=0,
+                    changes=(),
+                    snapshot={},
+                    decision=True,
+                ),
+                outlook=outlook,
+            )
+    except StateError as error:
+        tell(safe(f"What was seen could not be remembered: {error.message} {error.hint}".strip()))
+
+
+def _draw(output: str, seen: InvoicesSeen) -> None:
     columns = (
         Column(title="Verdict"),
         Column(title="Mapping"),
         Column(title="HaloPSA customer", name=True),
         Column(title="Subscription"),
         Column(title="Quantity", number=True),
+        Column(title="Next invoice"),
         Column(title="Where", wrap=True),
     )
+    today = seen.at.date()
     cells = [
         (
             str(one.verdict),
             change.key,
             f"{change.customer.name} ({change.customer.id})",
-            f"#{change.before.id} {change.before.name}" if change.before else "",
+            f"#{one.subscription_id} {change.before.name if change.before else ''}".strip(),
             change.before.count if change.before else None,
+            due_words(seen.day_of(change), today).removeprefix("before the invoice of "),
             invoice_note(one),
         )
-        for change, one in rows
+        for change, one in seen.rows
     ]
     show_table(output, columns, cells)
 
 
-def _json(change: Change, one: Attachment) -> Json:
+def _json(change: Change, one: InvoiceLook, day: date | None) -> Json:
+    numbers = zip(one.invoices, screen_numbers(one.invoices), strict=True)
     return {
         "key": change.key,
         "halo_customer": {"id": change.customer.id, "name": change.customer.name},
@@ -121,5 +179,6 @@ def _json(change: Change, one: Attachment) -> Json:
         if change.before is None
         else {"id": change.before.id, "name": change.before.name, "count": change.before.count},
         "verdict": one.verdict.value,
-        "invoices": [{"id": number, "number": shown} for number, shown in zip(one.invoices, one.numbers, strict=True)],
+        "invoices": [{"id": number, "number": shown} for number, shown in numbers],
+        "next_invoice": day.isoformat() if day else None,
     }

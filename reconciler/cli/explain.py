@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from dataclasses import replace
-from textwrap import wrap
+from typing import cast
 
 import click
 
 from reconciler.answers.explain import PastLine, Story, answer, chapters, next_step
-from reconciler.answers.invoices import Attachment, read_attachments
+from reconciler.answers.invoices import look_of
 from reconciler.answers.topics import Topic, find_topic, topics
 from reconciler.cli.options import CommonOptions, common_options, complete_keys_and_names, output_option
-from reconciler.cli.output import closest, safe, say, show_json, show_table
-from reconciler.cli.wiring import load, open_store, run_context
+from reconciler.cli.output import closest, say, show_json, show_table
+from reconciler.cli.status import look_now
+from reconciler.cli.wiring import load, now, open_store, run_context
 from reconciler.config import list_keys
 from reconciler.errors import ApiError, ConfigError, UsageError
-from reconciler.model import Json, Mapping, Mappings, Observation, Recorded, Subscription
+from reconciler.model import Json, Mapping, Mappings, Observation, Recorded
 from reconciler.names import folded as folded_name
 from reconciler.names import same_name
 from reconciler.plan import diff
-from reconciler.planning.context import RunContext
-from reconciler.planning.rules import Level
+from reconciler.plan_document.needs import needs_json
+from reconciler.planning.changes import Change
+from reconciler.planning.context import PlanOptions, RunContext
 from reconciler.render.grid import Column
-from reconciler.run import read_live
-from reconciler.safety.check import check
+from reconciler.render.pen import Pen
+from reconciler.run import make_plan, read_live
 
 
 @click.command()
@@ -156,52 +159,44 @@ def _show_plainly(answer: str, step: str, output: str) -> int:
 
 
 def _tell(options: CommonOptions, mappings: Mappings, mapping: Mapping, *, invoices: bool) -> Story:
-    """Read what this one number hangs on: all clients and Subscriptions, but the users of this mapping only."""
-    with run_context(options, replace(mappings, mappings=(mapping,))) as context:
+    """Read everything, as `status` does: whether the whole run would be refused hangs on everybody's users."""
+    with run_context(options, mappings) as context:
         seen = read_live(context)
-        story = make_story(mappings, mapping, seen.observation, seen.recorded)
-        attachment, unread = None, ""
-        if invoices and story.subscription is not None:
-            attachment, unread = _invoices(context, story.subscription)
+        observation, recorded, unread = seen.observation, seen.recorded, ""
+        if invoices:
+            change = next(c for c in diff(mappings, observation, recorded).changes if c.key == mapping.key)
+            recorded, unread = _look(context, change, recorded)
     history = tuple(
         PastLine(at=p.run.verdict.finished_at, run=p.run.info.id, actor=p.run.info.actor, change=p.change)
         for p in open_store(options).history.changes_of(mapping.key)
     )
-    return replace(story, history=history, attachment=attachment, unread=unread)
+    return replace(make_story(mappings, mapping, observation, recorded), history=history, unread=unread)
 
 
 def make_story(mappings: Mappings, mapping: Mapping, observation: Observation, recorded: Recorded) -> Story:
-    """The mapping's change with its violations. Run-level rules are left out: they judge a whole plan, and the users of
-    the other mappings were not read."""
-    whole = diff(mappings, observation, recorded)
-    alone = replace(whole, changes=tuple(c for c in whole.changes if c.key == mapping.key))
-    judged = check(alone, mappings.limits)
-    change = judged.changes[0]
+    """The mapping's change in the whole plan, with what is known of its Subscription."""
+    plan = make_plan(mappings, observation, recorded, PlanOptions())
+    change = next(c for c in plan.changes if c.key == mapping.key)
     number = change.before.id if change.before else None
     return Story(
         change=change,
-        violations=tuple(v for v in judged.violations if v.level is Level.MAPPING),
+        plan=plan,
         limits=mappings.limits,
         now=observation.taken_at,
         subscription=next((s for s in observation.subscriptions if s.id == number), None),
         binding=recorded.bindings.get(mapping.key),
         attempt=recorded.attempts.get(mapping.key),
+        look=look_of(mapping.key, recorded),
     )
 
 
-def _invoices(context: RunContext, found: Subscription) -> tuple[Attachment | None, str]:
-    """Whether it is on a recurring invoice of its customer, if that may be read."""
+def _look(context: RunContext, change: Change, recorded: Recorded) -> tuple[Recorded, str]:
+    """The records with a look at the customer's recurring invoices in them, or why there is none."""
     try:
-        told = read_attachments(
-            context.systems.target,
-            {found.id: found.customer_id},
-            today=context.clock.now().date(),
-            observe=context.observe,
-            everywhere=False,
-        )
+        looking = look_now(context, (change,), recorded, everywhere=False)
     except ApiError as error:
-        return None, f"Not checked: {error.message} {error.hint}".strip()
-    return told[found.id], ""
+        return recorded, f"Not checked now: {error.message} {error.hint}".strip()
+    return looking.on_top_of(recorded, now=now()), ""
 
 
 def _draw(story: Story) -> None:
@@ -212,9 +207,10 @@ def _draw(story: Story) -> None:
 
 
 def _say_wrapped(line: str) -> None:
+    """Wrapped, but what is there to be copied stays on one line."""
     width = max(40, shutil.get_terminal_size((100, 24)).columns)
-    for part in wrap(safe(line), width - 4, break_long_words=False, break_on_hyphens=False) or [""]:
-        say(f"  {part}")
+    pen = Pen(width=width, encoding=sys.stdout.encoding or "ascii")
+    say("\n".join(pen.prose(line, indent="  ")) or "  ")
 
 
 def _json(story: Story) -> dict[str, Json]:
@@ -230,6 +226,8 @@ def _json(story: Story) -> dict[str, Json]:
         "live": change.before.count if change.before else None,
         "subscription_id": change.before.id if change.before else None,
         "hold": None if change.hold is None else change.hold.rule.value,
+        "refused_by": [str(refusal.rule) for refusal in story.plan.refusals],
+        "needs": cast("list[Json]", needs_json(story.needs)),
         "sections": sections,
     }
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
 import click
 
-from reconciler.answers.invoices import Attachment
+from reconciler.answers.needs import InvoicesKnown, NeedInput, bound, find_needs, invoices_known
 from reconciler.cli.check_invoices import look_at_invoices
 from reconciler.cli.files import load_plan_file, write_file
 from reconciler.cli.options import CommonOptions, OutputFile, common_options
@@ -18,7 +19,9 @@ from reconciler.errors import UsageError
 from reconciler.history.months import month_of, parse_month
 from reconciler.history.points import changes_by_key, recorded_prices
 from reconciler.history.timeline import draw_timeline
-from reconciler.model import MappingKey
+from reconciler.model import MappingKey, Recorded
+from reconciler.plan_document.layout import NeedJson
+from reconciler.plan_document.needs import needs_json
 from reconciler.render.html import draw_page, make_page
 from reconciler.render.html_page import Background, Name
 
@@ -66,6 +69,10 @@ def report(options: CommonOptions, *, plan_file: Path | None, month: str | None,
         raise UsageError(f"{wanted} has not begun.", hint="Name a month of the past, or the current one.")
     document = load_plan_file(plan_file).document if plan_file is not None else None
     past = load_past(options)
+    recorded = past.recorded
+    if invoices:
+        seen = look_at_invoices(options)
+        recorded = replace(seen.recorded, bindings=bound(seen.changes, seen.recorded, moment))
     around = Background(
         now=moment,
         month=wanted,
@@ -73,7 +80,9 @@ def report(options: CommonOptions, *, plan_file: Path | None, month: str | None,
         timeline=draw_timeline(past.runs, past.snapshots),
         names=_names(past, min(wanted.end, moment)),
         by_key=changes_by_key(past.runs),
-        invoices=_invoices(options) if invoices else None,
+        needs=_waiting(past, recorded, moment),
+        invoices=invoices_known(recorded, past.mappings) if past.mappings else InvoicesKnown(),
+        looked=invoices,
     )
     text = draw_page(make_page(around, document))
     write_file(out, text, what="report")
@@ -83,13 +92,9 @@ def report(options: CommonOptions, *, plan_file: Path | None, month: str | None,
     return 0
 
 
-def _invoices(options: CommonOptions) -> dict[MappingKey, Attachment]:
-    plan, found = look_at_invoices(options)
-    return {
-        change.key: found[change.before.id]
-        for change in plan.changes
-        if change.before is not None and change.before.id in found
-    }
+def _waiting(past: PastRecords, recorded: Recorded, now: datetime) -> list[NeedJson]:
+    """What waits for a person, as the state remembers it, brought up to now."""
+    return needs_json(find_needs(NeedInput(recorded=recorded, mappings=past.mappings, now=now)))
 
 
 def _names(past: PastRecords, until: datetime) -> dict[MappingKey, Name]:

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import cast
+
 import click
 
-from reconciler.answers.invoices import Attachment, read_attachments
+from reconciler.answers.invoices import Looked, look, remember, wanted_of
 from reconciler.answers.status import Attention, LastChange, StatusRow, last_changes, status_rows
+from reconciler.cli.drawing import terminal_style
 from reconciler.cli.options import CommonOptions, common_options, complete_keys, output_option
-from reconciler.cli.output import safe, show_json, show_table, tell
-from reconciler.cli.wiring import load, open_store, plan_options, run_context
-from reconciler.model import Json, MappingKey, SubscriptionId
-from reconciler.planning.changes import Plan
+from reconciler.cli.output import say, show_json, show_table, tell
+from reconciler.cli.wiring import load, now, open_store, plan_options, run_context
+from reconciler.model import Json, MappingKey, Recorded, SubscriptionId
+from reconciler.plan_document.needs import needs_json
+from reconciler.planning.changes import Change, Plan
 from reconciler.planning.context import RunContext
 from reconciler.render.document import plural
 from reconciler.render.grid import Cell, Column
+from reconciler.render.needs import in_all, markdown_needs, render_needs
+from reconciler.render.pen import Pen
 from reconciler.run import make_plan, read_live
 
 
@@ -50,22 +59,65 @@ def status(options: CommonOptions, *, only: tuple[str, ...], invoices: bool, out
     chosen = plan_options(mappings, only)
     with run_context(options, mappings) as context:
         seen = read_live(context)
-        plan = make_plan(mappings, seen.observation, seen.recorded, chosen)
-        attachments = read_invoices(context, plan) if invoices else None
-    rows = status_rows(plan, newest_changes(options), attachments)
+        recorded = seen.recorded
+        plan = make_plan(mappings, seen.observation, recorded, chosen)
+        if invoices:
+            recorded = look_now(context, plan.changes, recorded).on_top_of(recorded, now=now())
+            plan = make_plan(mappings, seen.observation, recorded, chosen)
+    rows = status_rows(plan, newest_changes(options), recorded)
     if output == "json":
-        show_json({"taken_at": plan.taken_at.isoformat(), "mappings": [_json(row) for row in rows]})
+        show_json(_document(plan, rows))
         return 0
     if rows:
         _draw(output, rows)
-    needing = sum(row.attention is not Attention.NONE for row in rows)
-    attention = f"{needing} of them {'needs' if needing == 1 else 'need'} attention" if needing else "all in step"
-    tell(f"{plural(len(rows), 'mapping')}, {attention}.")
-    for violation in plan.refusals:
-        tell(safe(f"Refused as a whole ({violation.rule}): {violation.message}"))
-    if plan.unmapped:
-        tell(f"Neither mapped nor ignored: {plural(len(plan.unmapped), 'INFIMA client')}. Next: reconciler map")
+    _say_needs(plan, output, options)
+    pending = sum(row.attention is Attention.PENDING for row in rows)
+    due = f"; {plural(pending, 'change')} {'is' if pending == 1 else 'are'} due at the next apply" if pending else ""
+    shown = plural(len(rows), "mapping")
+    if not plan.complete:
+        shown = f"{len(rows)} of {plural(len(plan.every_change), 'mapping')} shown, all of them looked at"
+    tell(f"{shown}; {in_all(len(plan.needs))}{due}.")
     return 0
+
+
+def _say_needs(plan: Plan, output: str, options: CommonOptions) -> None:
+    """The whole list, whatever --only left out of the table."""
+    needs, today = needs_json(plan.needs), plan.taken_at.date()
+    if not needs or output == "csv":
+        return
+    if output == "markdown":
+        say("\n" + "\n".join([f"**Waits for a person ({len(needs)}):**", "", *markdown_needs(needs, today)]))
+    else:
+        style = terminal_style(options)
+        pen = Pen(colour=style["colour"], width=style["width"], encoding=style["encoding"])
+        say("\n" + render_needs(needs, today, pen))
+
+
+def _document(plan: Plan, rows: tuple[StatusRow, ...]) -> dict[str, Json]:
+    document: dict[str, object] = {
+        "taken_at": plan.taken_at.isoformat(),
+        "complete": plan.complete,
+        "refused": plan.refused,
+        "refusals": [
+            {"rule": v.rule.value, "message": v.message, "remedy": v.remedy, "measured": v.measured, "limit": v.limit}
+            for v in plan.refusals
+        ],
+        "needs": needs_json(plan.needs),
+        "mappings": [_json(row) for row in rows],
+        "unmapped_clients": [{"id": c.id, "name": c.name, "user_count": c.user_count} for c in plan.unmapped],
+        "unmanaged_subscriptions": [
+            {
+                "id": one.id,
+                "key": one.key,
+                "name": one.name,
+                "customer_id": one.customer_id,
+                "customer_name": one.customer_name,
+                "count": one.count,
+            }
+            for one in plan.unmanaged
+        ],
+    }
+    return cast("dict[str, Json]", document)
 
 
 def newest_changes(options: CommonOptions) -> dict[MappingKey, LastChange]:
@@ -76,14 +128,28 @@ def newest_changes(options: CommonOptions) -> dict[MappingKey, LastChange]:
     )
 
 
-def read_invoices(context: RunContext, plan: Plan) -> dict[SubscriptionId, Attachment]:
-    """Where the plan's live Subscriptions stand on recurring invoices."""
-    wanted = {
-        c.before.id: c.before.customer_id for c in plan.changes if c.before is not None and c.before.id is not None
-    }
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looking:
+    """A look at recurring invoices, and for which mappings' Subscriptions it was."""
+
+    looked: Looked = field(default_factory=Looked)
+    asked: Mapping[MappingKey, SubscriptionId] = field(default_factory=dict)
+
+    def on_top_of(self, recorded: Recorded, *, now: datetime) -> Recorded:
+        """The records with this look in them."""
+        return recorded.with_outlook(remember(recorded.outlook, self.looked, self.asked, now=now))
+
+
+def look_now(context: RunContext, changes: Sequence[Change], recorded: Recorded, *, everywhere: bool = True) -> Looking:
+    """Look at the recurring invoices, however many requests it takes. Raises `ApiError`."""
+    wanted = wanted_of(changes, recorded)
     if not wanted:
-        return {}
-    return read_attachments(context.systems.target, wanted, today=context.clock.now().date(), observe=context.observe)
+        return Looking()
+    today = context.clock.now().date()
+    looked = look(
+        context.systems.target, list(wanted.values()), today=today, observe=context.observe, everywhere=everywhere
+    )
+    return Looking(looked=looked, asked={key: one.subscription_id for key, one in wanted.items()})
 
 
 def _draw(output: str, rows: tuple[StatusRow, ...]) -> None:
@@ -99,6 +165,7 @@ def _draw(output: str, rows: tuple[StatusRow, ...]) -> None:
         Column(title="HaloPSA", number=True),
         Column(title="Rule"),
         Column(title="Last change"),
+        Column(title="Recurring invoice"),
         Column(title="Attention"),
     )
     show_table(output, columns, [_cells(row) for row in rows])
@@ -114,6 +181,7 @@ def _draw_narrow(rows: tuple[StatusRow, ...]) -> None:
         Column(title="HaloPSA", number=True),
         Column(title="Rule"),
         Column(title="Last change"),
+        Column(title="Invoice"),
         Column(title="Attention", wrap=True),
     )
     cells = []
@@ -140,6 +208,7 @@ def _cells(row: StatusRow) -> tuple[Cell, ...]:
         change.before.count if change.before else None,
         change.quantity.rule,
         _last(row.last),
+        row.invoice,
         row.note,
     )
 
@@ -179,7 +248,14 @@ def _json(row: StatusRow) -> Json:
             "before": last.change.before,
             "after": last.change.after,
         },
+        "needs": [need.id for need in row.needs],
         "invoice": None
-        if row.attachment is None
-        else {"verdict": row.attachment.verdict.value, "invoices": list(row.attachment.invoices)},
+        if row.look is None
+        else {
+            "verdict": row.look.verdict.value,
+            "invoices": list(row.look.invoices),
+            "looked_at": row.look.looked_at.isoformat(),
+            "attached_at": row.look.attached_at.isoformat() if row.look.attached_at else None,
+            "word": row.look.word or None,
+        },
     }

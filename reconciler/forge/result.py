@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
 
 from reconciler.errors import ExitCode, PlanFileError
+from reconciler.plan_document.layout import NeedJson, PlanJson
+from reconciler.plan_document.needs import needs_in
 from reconciler.plan_document.read import read_plan_file
-from reconciler.planning.changes import CAME_RIGHT, Outcome
-from reconciler.render.document import Kind, View, pending_writes, to_attach, view
-
-if TYPE_CHECKING:
-    from reconciler.plan_document.layout import PlanJson
+from reconciler.planning.changes import Outcome
+from reconciler.render.document import Kind, View, pending_writes, view
 
 
 class Verdict(StrEnum):
@@ -82,7 +80,9 @@ class Result:
     document: PlanJson | None = None
     error: Told | None = None
     attention: int = 0
-    """Things that wait for a person: holds, refusals, writes that did not succeed, Subscriptions to attach."""
+    """Things that wait for a person: the length of the one list of needs."""
+    needs: tuple[NeedJson, ...] = ()
+    """That list. A run that failed has the one that its state remembered."""
 
     @property
     def applied(self) -> bool:
@@ -135,7 +135,10 @@ def read_result(data: bytes | None) -> Result:
         return NO_RESULT
     shown = view(document)
     verdict, reason = _judged(document, shown)
-    return Result(verdict=verdict, reason=reason, document=document, attention=_attention(shown, verdict))
+    needs = tuple(document.get("needs", ()))
+    return Result(
+        verdict=verdict, reason=reason, document=document, needs=needs, attention=_attention(document, verdict)
+    )
 
 
 def _error_in(data: bytes) -> Result | None:
@@ -153,7 +156,8 @@ def _error_in(data: bytes) -> Result | None:
         hint=str(error.get("hint") or ""),
         problems=tuple(_problems(error.get("diagnostics"))),
     )
-    return Result(verdict=Verdict.FAILED, reason=reason, error=told, attention=1)
+    needs = needs_in(document.get("needs", []))
+    return Result(verdict=Verdict.FAILED, reason=reason, error=told, attention=max(len(needs), 1), needs=needs)
 
 
 def _problems(diagnostics: object) -> list[str]:
@@ -185,11 +189,6 @@ def _judged(document: PlanJson, shown: View) -> tuple[Verdict, Reason]:
     return next(((verdict, reason) for true, verdict, reason in cases if true), (Verdict.CLEAN, Reason.NONE))
 
 
-def _attention(shown: View, verdict: Verdict) -> int:
-    """A refused run is one matter for each rule that refused it, not one for each mapping it did not reach."""
-    waiting = len(shown.refusals) + len(shown.of_kind(Kind.HELD))
-    if verdict is not Verdict.REFUSED and shown.applied:
-        open_rows = [row for row in shown.rows if row.kind is not Kind.HELD]
-        waiting += sum(row.outcome not in CAME_RIGHT for row in open_rows)
-        waiting += len(to_attach(shown))
-    return max(waiting, 0 if verdict.came_to_its_end else 1)
+def _attention(document: PlanJson, verdict: Verdict) -> int:
+    """As many as the one list of needs holds; a run that has to be repeated is never nothing."""
+    return max(len(document.get("needs", ())), 0 if verdict.came_to_its_end else 1)

@@ -8,14 +8,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 
+from reconciler.answers.needs import due_words
 from reconciler.forge.result import LOOKS_AGAIN, Reason, Result, Told, Verdict
 from reconciler.planning.changes import Outcome
-from reconciler.planning.outcomes import Ending, users
-from reconciler.render.document import Kind, View, endings, pending_writes, plural, view
+from reconciler.planning.outcomes import Ending
+from reconciler.render.document import Kind, View, endings, pending_writes, plural, users_after_run, view
 from reconciler.render.markdown import render_markdown
+from reconciler.render.needs import in_all, markdown_needs
 from reconciler.render.text import markdown_safe
 
 COMMENT_LIMIT = 65_000
@@ -93,7 +95,7 @@ def body(result: Result, occasion: Occasion, where: Origin, *, limit: int = COMM
         lead = _NO_RESULT_LEAD.get(occasion, _FAILED_LEAD[occasion])
     else:
         lead = _FAILED_LEAD[occasion]
-    parts = [_HEADING[occasion], lead.strip()]
+    parts = [_HEADING[occasion], " ".join(filter(None, [lead.strip(), _waiting(result, where.now.date())]))]
     bottom = _bottom(where)
     release = [RELEASE] if result.document is not None and occasion in _AFTER and _is_stopped(result) else []
     room = limit - sum(len(part) + 2 for part in (*parts, *release, bottom))
@@ -101,7 +103,21 @@ def body(result: Result, occasion: Occasion, where: Origin, *, limit: int = COMM
         parts += [render_markdown(result.document, limit=room).rstrip(), *release]
     elif result.error is not None:
         parts.append(_error(result.error))
+        if result.needs:
+            items = markdown_needs(result.needs, where.now.date())
+            parts.append("\n".join(["**What waits for a person:**", "", *items]))
     return fitted("\n\n".join(parts), bottom, limit)
+
+
+def _waiting(result: Result, today: date) -> str:
+    """How many things wait for a person, and before which invoice the first of them is due."""
+    if not result.attention:
+        return "Nothing that was looked at waits for a person."
+    days = [need["next_invoice"] for need in result.needs if need["next_invoice"]]
+    due = due_words(date.fromisoformat(min(days)), today) if days else ""
+    least = "" if result.needs else "at least "
+    told = in_all(result.attention)
+    return f"{(least + told)[:1].upper()}{(least + told)[1:]}{f', the first {due}' if due else ''}."
 
 
 _AFTER = {Occasion.APPLIED, Occasion.NIGHT}
@@ -147,7 +163,7 @@ def _amiss(ends: Sequence[Ending]) -> list[str]:
         (waiting, f"{_number(waiting, 'change')} {_was(waiting)} not attempted"),
         (unknown, f"the outcome of {_number(unknown, 'change')} is not known"),
         (stale, f"{_number(stale, 'Subscription')} had moved since the plan and {_was(stale)} left alone"),
-        (held, f"{_number(held, 'Subscription')} {'waits' if held == 1 else 'wait'} for a person"),
+        (held, f"{_number(held, 'Subscription')} {'is' if held == 1 else 'are'} held"),
     )
     return [words for number, words in told if number]
 
@@ -176,7 +192,7 @@ def _all_well(shown: View, occasion: Occasion, *, changed: bool) -> str:
 
 def _come_to(shown: View) -> str:
     """What all quantities come to, as the run saw them last."""
-    before, after, unknown = users(endings(shown))
+    before, after, unknown = users_after_run(shown)
     all_of_them = "The quantities in HaloPSA come" if shown.document["complete"] else "The selected quantities come"
     moved = f"{abs(after - before)} {'more' if after > before else 'fewer'}" if after != before else "as before"
     doubt = f"; of these {_number(unknown, 'quantity')} could not be seen again" if unknown else ""
@@ -188,7 +204,7 @@ def in_plain_words(shown: View) -> str:
     if shown.refusals:
         return "A safety rule stops the whole run, and nothing is written until a person has decided."
     held = len(shown.of_kind(Kind.HELD))
-    waiting = [f"{_number(held, 'Subscription')} {'waits' if held == 1 else 'wait'} for a person"] if held else []
+    waiting = [f"{_number(held, 'Subscription')} {'is' if held == 1 else 'are'} held"] if held else []
     pending = pending_writes(shown)
     here = [row for row in pending if row.caused_by_edit]
     anyway = len(pending) - len(here)
@@ -197,13 +213,14 @@ def in_plain_words(shown: View) -> str:
     told = [f"{doing} changes {_number(len(here), 'quantity') if here else 'no quantity'}"]
     told += [f"{_number(anyway, 'quantity')} would change tonight with or without it"] if anyway else []
     summary = shown.document["summary"]
-    return f"{_listed(told + waiting)}. {_billed(summary['users_before'], summary['users_after'], 'would be')}"
+    return f"{_listed(told + waiting)}. {_would_come_to(summary['users_before'], summary['users_after'])}"
 
 
-def _billed(before: int, after: int, verb: str) -> str:
+def _would_come_to(before: int, after: int) -> str:
     if before == after:
-        return f"{_number(after, 'user')} {'is' if after == 1 else 'are'} billed, as before."
-    return f"{_number(after, 'user')} {verb} billed, {abs(after - before)} {'more' if after > before else 'fewer'}."
+        return f"The quantities would come to {_number(after, 'user')}, as before."
+    more = "more" if after > before else "fewer"
+    return f"The quantities would come to {_number(after, 'user')}, {abs(after - before)} {more}."
 
 
 def _number(count: int, noun: str) -> str:

@@ -8,7 +8,8 @@ from msgspec import Meta
 
 from reconciler.errors import ApiError, ConfigError, ReconcilerError
 from reconciler.model import Place
-from reconciler.plan_document.layout import FORMAT_VERSION, ChangeJson, LayoutVersion, says
+from reconciler.plan_document.layout import FORMAT_VERSION, NEEDS, ChangeJson, LayoutVersion, NeedJson, says
+from reconciler.plan_document.needs import needs_json
 
 Position = Annotated[int, Meta(ge=1)]
 
@@ -47,6 +48,7 @@ class FailureJson(TypedDict):
     errored: bool
     resource_changes: Annotated[list[ChangeJson], Meta(max_length=0)]
     error: Annotated[ErrorJson, says("Why there is no plan. Present on failure only.")]
+    needs: NotRequired[Annotated[list[NeedJson], says(NEEDS)]]
 
 
 @runtime_checkable
@@ -82,7 +84,7 @@ def error_document(error: ReconcilerError, *, version: str) -> FailureJson:
             for diagnostic in error.diagnostics
             if isinstance(diagnostic, _Diagnostic)
         ]
-    return {
+    document: FailureJson = {
         "format_version": FORMAT_VERSION,
         "reconciler_version": version,
         "applyable": False,
@@ -91,3 +93,6 @@ def error_document(error: ReconcilerError, *, version: str) -> FailureJson:
         "resource_changes": [],
         "error": details,
     }
+    if error.needs:
+        document["needs"] = needs_json(error.needs)
+    return document

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, NotRequired, TypedDict
 
 from msgspec import Meta
 
-from reconciler.model import MAX_COUNT
+from reconciler.model import MAX_COUNT, NeedKind
 from reconciler.planning.changes import ActionReason
 from reconciler.planning.rules import Rule
 
@@ -178,6 +178,14 @@ class PlaceJson(TypedDict):
     column: Annotated[Count, says("Column, from 1.")]
 
 
+class EditedJson(TypedDict):
+    """A quantity that a person changed in HaloPSA: what the last run saw, when, and what INFIMA counted then."""
+
+    before: Annotated[Count, says("The quantity that the last run saw.")]
+    since: Annotated[Moment | None, says("When the last run that came to its end was; null where none is known.")]
+    counted: Annotated[Count | None, says("What INFIMA counted then; null where it is not known.")]
+
+
 class ChangeJson(TypedDict):
     """One mapping of mappings.yaml and the Subscription that belongs to it: a row of Terraform's `resource_changes`."""
 
@@ -209,6 +217,18 @@ class ChangeJson(TypedDict):
             says(
                 "Only with --against. mappings: the change comes from the edit of mappings.yaml; counts: users "
                 "came or went; drift: somebody changed the quantity in HaloPSA."
+            ),
+        ]
+    ]
+    changed_in_halopsa: NotRequired[
+        Annotated[EditedJson, says("Only where a person changed the quantity in HaloPSA since the last run.")]
+    ]
+    candidates: NotRequired[
+        Annotated[
+            list[StateJson],
+            says(
+                "Only where it cannot be told which Subscription is the mapping's: those that it may be. They stay as "
+                "they are."
             ),
         ]
     ]
@@ -324,6 +344,30 @@ class SummaryJson(TypedDict):
     ]
 
 
+KindName = Annotated[str, Meta(extra_json_schema={"enum": [kind.value for kind in NeedKind]})]
+
+NEEDS = "What waits for a person, the customer's next invoice first. A need stays until a read showed it met."
+
+
+class NeedJson(TypedDict):
+    """One thing that waits for a person."""
+
+    kind: Annotated[KindName, says("What kind of thing it is.")]
+    id: Annotated[str, says("The same on every night for the same need.")]
+    key: Annotated[str, says("The mapping's key; empty where no mapping is meant.")]
+    who: Annotated[str, says("Whom it is about, in names.")]
+    what: Annotated[str, says("What it is, in sentences.")]
+    step: Annotated[str, says("The next step, with the command or the YAML to paste.")]
+    rule: Annotated[str, says("The safety rule behind it; empty where there is none.")]
+    since: Annotated[Moment, says("Since when it is known, UTC.")]
+    next_invoice: Annotated[
+        str | None, says("Day of the customer's next recurring invoice, YYYY-MM-DD; null where it is not known.")
+    ]
+    users: Annotated[Total, says("Users at stake.")]
+    customer_id: Annotated[Id | None, says("Id of the HaloPSA customer; null where none is meant.")]
+    subscription_id: Annotated[Id | None, says("Id of the Subscription in HaloPSA; null where none is meant.")]
+
+
 class RunJson(TypedDict):
     """The run that performed the plan; only `apply` writes it.
 
@@ -377,4 +421,5 @@ class PlanJson(TypedDict):
     warnings: Annotated[list[str], says("Sentences for a person; they stop nothing.")]
     allowances: Annotated[list[AllowanceJson], says("What --allow lifted, and approvals that let something through.")]
     summary: Annotated[SummaryJson, says("The plan in numbers. Held changes are in none of create, update and no_op.")]
+    needs: NotRequired[Annotated[list[NeedJson], says(NEEDS)]]
     run: NotRequired[Annotated[RunJson, says("Only after apply: the run that performed the plan.")]]

@@ -215,7 +215,9 @@ def _require_consistency(plan: PlanJson, rows: tuple[PlannedRow, ...]) -> None:
 def _summary(rows: Iterable[PlannedRow], changes: Iterable[ChangeJson]) -> SummaryJson:
     """The same sums as `changes.summarise`, from what the file shows."""
     tally = dict.fromkeys(Action, 0)
-    held = before = after = 0
+    held = 0
+    changes = tuple(changes)
+    before = after = in_doubt(changes)
     amounts, without = _amounts(changes)
     for row in rows:
         live = row.before or 0
@@ -236,6 +238,15 @@ def _summary(rows: Iterable[PlannedRow], changes: Iterable[ChangeJson]) -> Summa
         "monthly_amounts": amounts,
         "without_amount": without,
     }
+
+
+def in_doubt(changes: Iterable[ChangeJson]) -> int:
+    """Users on Subscriptions of which it cannot be told whose they are, each counted once."""
+    changes = tuple(changes)
+    sides = [change["change"]["before"] for change in changes]
+    known = {side.get("id") for side in sides if side is not None}
+    doubtful = {one.get("id"): one["count"] or 0 for change in changes for one in change.get("candidates", ())}
+    return sum(count for number, count in doubtful.items() if number not in known)
 
 
 def _amounts(changes: Iterable[ChangeJson]) -> tuple[list[SumJson], int]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import cast
 
-from reconciler.model import Approval, Json, MappingKey, Money, Place, SubscriptionId
+from reconciler.model import Approval, Json, MappingKey, Money, Need, Place, SubscriptionId
 from reconciler.plan_document.failure import FailureJson
 from reconciler.plan_document.layout import (
     FORMAT_VERSION,
@@ -25,6 +25,7 @@ from reconciler.plan_document.layout import (
     UnknownJson,
     ViolationJson,
 )
+from reconciler.plan_document.needs import needs_json
 from reconciler.planning.changes import Action, Change, Plan, Settled, SubscriptionState, Summary, Violation
 from reconciler.planning.money import Amount
 from reconciler.state.base import RunVerdict
@@ -69,6 +70,7 @@ def plan_document(
         "warnings": list(plan.warnings),
         "allowances": _allowances(plan),
         "summary": _summary(plan.summary),
+        "needs": needs_json(plan.needs),
     }
 
 
@@ -93,13 +95,19 @@ def with_outcomes(
     *,
     halted: str = "",
     record_missing: str = "",
+    needs: Iterable[Need] | None = None,
 ) -> PlanJson:
-    """Return the plan's document with what `apply` made of it; the document itself stays as it is."""
+    """Return the plan's document with what `apply` made of it; the document itself stays as it is.
+
+    `needs` is what waits for a person after the run, in the place of what waited before it.
+    """
     rows = zip(document["resource_changes"], plan.changes, strict=True)
     told: PlanJson = {
         **document,
         "resource_changes": [_settled(row, change, outcomes.get(change.key)) for row, change in rows],
     }
+    if needs is not None:
+        told["needs"] = needs_json(needs)
     if run is not None:
         told["run"] = {
             "id": run.run,
@@ -192,6 +200,15 @@ def _change(change: Change, approval: Approval | None) -> ChangeJson:
         row["caused_by"] = change.caused_by
     if approval is not None:
         row["approval"] = approval_json(approval)
+    if change.edited_from is not None:
+        since = change.edited_since
+        row["changed_in_halopsa"] = {
+            "before": change.edited_from,
+            "since": _timestamp(since) if since else None,
+            "counted": change.counted_before,
+        }
+    if change.candidates:
+        row["candidates"] = [_state(one, one.id) for one in change.candidates]
     return row
 
 

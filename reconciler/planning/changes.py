@@ -21,6 +21,7 @@ from reconciler.model import (
     Mapping,
     MappingKey,
     Money,
+    Need,
     SubscriptionId,
     Tenant,
     UnitPrice,
@@ -43,6 +44,7 @@ class ActionReason(StrEnum):
 
     NEW_MAPPING = "create_because_mapping_is_new"
     COUNT_CHANGED = "update_because_count_changed"
+    CHANGED_IN_HALO = "update_because_quantity_was_changed_in_halopsa"
     RETIRED = "update_because_mapping_is_retired"
     FIXED = "update_because_quantity_is_fixed"
     FIRST_COUNT = "update_because_first_count_is_due"
@@ -103,8 +105,10 @@ class Change:
     `counted_before` is the count of users that the current live quantity came from, where the state knows it.
     `settled_attempt` is an earlier create without a trace, old enough to be replaced after a second look. `price` is
     the unit price that estimates and limits use, None where none is known. `unowned` are the customer's Subscriptions
-    that no mapping has, looked up where the change creates one. `nights` have counted this fall in a row, tonight
-    last; none where there is no fall.
+    that no mapping has, looked up where the change creates one. `candidates` are the live Subscriptions that may be
+    this mapping's where it cannot be told which is: whatever they bill, they go on billing. `edited_from` is the
+    quantity that the last run saw where a person has changed it in HaloPSA since, `edited_since` when that run was.
+    `nights` have counted this fall in a row, tonight last; none where there is no fall.
     """
 
     mapping: Mapping
@@ -125,6 +129,9 @@ class Change:
     price: UnitPrice | None = None
     unowned: tuple[UnownedSubscription, ...] = ()
     nights: tuple[CountedNight, ...] = ()
+    candidates: tuple[SubscriptionState, ...] = ()
+    edited_from: int | None = None
+    edited_since: datetime | None = None
 
     @property
     def key(self) -> MappingKey:
@@ -269,7 +276,9 @@ class Summary:
 class Plan:
     """Everything a run would do, and everything it would not do and why. Changes are sorted by key.
 
-    `complete` is false when --only or --exclude left mappings out. `approvals` are those that let something through.
+    `complete` is false when --only or --exclude left mappings out; `whole` are then the changes before that. `needs` is
+    what waits for a person, whatever was left out. `approvals` are those that let something
+    through.
     """
 
     taken_at: datetime
@@ -284,6 +293,13 @@ class Plan:
     allowances: tuple[Allowance, ...] = ()
     approvals: tuple[Approval, ...] = ()
     complete: bool = True
+    needs: tuple[Need, ...] = ()
+    whole: tuple[Change, ...] = ()
+
+    @property
+    def every_change(self) -> tuple[Change, ...]:
+        """All changes, those that --only and --exclude left out as well."""
+        return self.changes if self.complete else self.whole
 
     @property
     def refusals(self) -> tuple[Violation, ...]:
@@ -314,7 +330,9 @@ class Plan:
 def summarise(changes: Iterable[Change]) -> Summary:
     """Count the changes; the sums of quantities take in all of them, held ones with their live count on both sides."""
     tally = dict.fromkeys(Action, 0)
-    held = before = after = unpriced = 0
+    changes = tuple(changes)
+    held = unpriced = 0
+    before = after = users_in_doubt(changes)
     amounts = []
     for change in changes:
         live = change.billed or 0
@@ -357,13 +375,20 @@ def planned_rows(plan: Plan) -> dict[MappingKey, PlannedRow]:
     }
 
 
+def users_in_doubt(changes: Iterable[Change]) -> int:
+    """Users on Subscriptions of which it cannot be told whose they are, each counted once: they stay as they are."""
+    known = {change.before.id for change in changes if change.before is not None}
+    doubtful = {one.id: one.count or 0 for change in changes for one in change.candidates if one.id not in known}
+    return sum(doubtful.values())
+
+
 def select(plan: Plan, *, only: Iterable[MappingKey] = (), exclude: Iterable[MappingKey] = ()) -> Plan:
     """Keep the changes that --only and --exclude name. Rules were checked on the whole plan before."""
     wanted, unwanted = set(only), set(exclude)
     if not wanted and not unwanted:
         return plan
     kept = tuple(c for c in plan.changes if (not wanted or c.key in wanted) and c.key not in unwanted)
-    return replace(plan, changes=kept, complete=False)
+    return replace(plan, changes=kept, complete=False, whole=plan.every_change)
 
 
 class Outcome(StrEnum):

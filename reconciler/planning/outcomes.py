@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from reconciler.planning.changes import Outcome
+from reconciler.planning.changes import Action, Change, Outcome, Settled
 
 NOT_ATTEMPTED = "not attempted"
 """The message of a change for which nothing was sent; why the run ended is said once, for the run."""
@@ -103,6 +103,20 @@ class Ending:
         if self.shown == self.before and self.outcome is Outcome.FAILED:
             return f"not written: HaloPSA still shows {self.shown}; {self.wanted} was wanted"
         return f"{self.wanted} was sent; HaloPSA shows {self.shown}"
+
+
+def ending_of(change: Change, settled: Settled) -> Ending:
+    """What is known of a change after the run."""
+    return Ending(
+        outcome=settled.outcome,
+        creates=change.action is Action.CREATE,
+        sent=settled.sent,
+        checked=settled.checked,
+        exists=settled.subscription_id is not None,
+        before=change.billed,
+        wanted=change.after.count,
+        shown=settled.live_count,
+    )
 
 
 def verdict_sentence(endings: Sequence[Ending], *, refused_by: Sequence[str] = (), halted: bool = False) -> str:

@@ -178,3 +178,8 @@ def abandon_command(key: MappingKey) -> str:
 def recreate_command(key: MappingKey) -> str:
     """The command that gives a Subscription up which is gone."""
     return f"reconciler resolve {key} --recreate --reason '...' --yes"
+
+
+def attached_command(key: str) -> str:
+    """The command that says a Subscription is on a recurring invoice, where no look can show it."""
+    return f"reconciler resolve {key} --attached --reason '...' --yes"

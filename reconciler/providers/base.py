@@ -136,8 +136,16 @@ class SubscriptionTarget(Protocol):
         """The customers that HaloPSA's own search finds. Its rules are not known: never decide by it."""
         ...
 
-    def recurring_invoices(self) -> tuple[Mapping[str, Json], ...]:
-        """The headers of all recurring invoices, as HaloPSA gives them."""
+    @property
+    def invoice_requests(self) -> int:
+        """How many requests for recurring invoices were sent so far."""
+        ...
+
+    def recurring_invoices(self, most_requests: int | None = None) -> tuple[Mapping[str, Json], ...]:
+        """All recurring invoices as HaloPSA gives them, inactive ones included, with their lines where it lists those.
+
+        Raises `ApiError`, also where the list takes more than `most_requests` requests.
+        """
         ...
 
     def recurring_invoice(self, invoice_id: int) -> Mapping[str, Json]:

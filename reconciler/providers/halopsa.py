@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from functools import partial
 from threading import Lock
 
-from reconciler.errors import ApiError, ConnectFailed, Forbidden, NotAuthorised, UnreadableAnswer
+from reconciler.errors import ApiError, ConnectFailed, Forbidden, IncompleteRead, NotAuthorised, UnreadableAnswer
 from reconciler.http.deadline import Deadline
 from reconciler.http.decoding import text_of, whole_number
 from reconciler.http.limiter import RateLimiter
@@ -125,6 +125,7 @@ class HaloTarget:
         self._known: dict[int, Row] = {}
         self._rows_to_ask: dict[str, int] = {}  # what this run has learned of the lists at these paths:
         self._counts_lists: set[str] = set()  # there `record_count` is that of the list, not of the page
+        self._invoice_requests = 0
 
     # -- reading ------------------------------------------------------------------------------------------------------
 
@@ -154,13 +155,35 @@ class HaloTarget:
         self._remember((found,))
         return found
 
-    def recurring_invoices(self) -> tuple[Mapping[str, Json], ...]:
-        """The headers of all recurring invoices as HaloPSA gives them; ids are negative (fact sheet, section 5)."""
-        rows = self._list("RecurringInvoice", "invoices", "list of recurring invoices", (), least_id=-(2**31))
-        return tuple(rows)
+    @property
+    def invoice_requests(self) -> int:
+        """How many requests for recurring invoices were sent so far; a repeated one counts once."""
+        return self._invoice_requests
+
+    def recurring_invoices(self, most_requests: int | None = None) -> tuple[Mapping[str, Json], ...]:
+        """All recurring invoices as HaloPSA gives them, inactive ones included; ids are negative (fact sheet, 5).
+
+        Lines are asked for; not every instance gives them in a list (fact sheet, 11). Raises `IncompleteRead` where the
+        list takes more than `most_requests` requests.
+        """
+        begun = self._invoice_requests
+
+        def count() -> None:
+            if most_requests is not None and self._invoice_requests - begun >= most_requests:
+                raise IncompleteRead(
+                    f"HaloPSA's list of recurring invoices takes more than {most_requests} requests.",
+                    system=SYSTEM,
+                    hint="To look at all of them: reconciler check-invoices",
+                )
+            self._count_invoice_request()
+
+        query = (("includelines", "true"), ("includeinactive", "true"))
+        name = "list of recurring invoices"
+        return tuple(self._list("RecurringInvoice", "invoices", name, query, least_id=-(2**31), before=count))
 
     def recurring_invoice(self, invoice_id: int) -> Mapping[str, Json]:
         """One recurring invoice with its lines, as HaloPSA gives it."""
+        self._count_invoice_request()
         return self._object(f"/api/RecurringInvoice/{invoice_id:d}", (("includedetails", "true"),))
 
     @property
@@ -215,6 +238,10 @@ class HaloTarget:
         self._token.bearer(for_write=True)  # the wait may have aged the token; a renewal then takes one of the slots
         self._limiter.await_room(requests)
 
+    def _count_invoice_request(self) -> None:
+        with self._lock:
+            self._invoice_requests += 1
+
     # -- pieces -------------------------------------------------------------------------------------------------------
 
     def _customers(self, query: tuple[tuple[str, str], ...]) -> tuple[HaloCustomer, ...]:
@@ -222,9 +249,18 @@ class HaloTarget:
         return tuple(sorted((_customer(row) for row in rows), key=lambda one: one.id))
 
     def _list(
-        self, resource: str, envelope: str, name: str, query: tuple[tuple[str, str], ...], *, least_id: int = 1
+        self,
+        resource: str,
+        envelope: str,
+        name: str,
+        query: tuple[tuple[str, str], ...],
+        *,
+        least_id: int = 1,
+        before: Callable[[], None] = lambda: None,
     ) -> list[Row]:
         """All rows of a list, in the order of their ids as far as HaloPSA keeps to what is asked.
+
+        `before` is called before each page is asked for, and may raise.
 
         Raises `Forbidden` before asking where the token answer itself says that the right was not granted: a plan that
         no apply could carry out is not shown as one (FAULTS H16).
@@ -239,6 +275,7 @@ class HaloTarget:
             )
 
         def fetch(start: int, size: int) -> ListPage:
+            before()
             paging = (
                 ("pageinate", "true"),
                 ("page_no", str(start // size + 1)),

@@ -9,10 +9,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
+from reconciler.answers.needs import NEW_HAS_NO_PRICE, edited_words, fixed_beside
+from reconciler.plan_document.read import in_doubt
 from reconciler.planning.changes import Action, ActionReason, Outcome
 from reconciler.planning.money import written
 from reconciler.planning.outcomes import Ending, users
@@ -36,6 +39,7 @@ _KINDS = {Action.CREATE: Kind.CREATE, Action.UPDATE: Kind.UPDATE, Action.NO_OP: 
 _REASONS = {
     ActionReason.NEW_MAPPING: "no Subscription yet",
     ActionReason.COUNT_CHANGED: "count changed",
+    ActionReason.CHANGED_IN_HALO: "changed in HaloPSA since the last run",
     ActionReason.RETIRED: "mapping is retired",
     ActionReason.FIXED: "set in mappings.yaml",
     ActionReason.FIRST_COUNT: "first count after the create",
@@ -295,7 +299,13 @@ def _reason(change: ChangeJson) -> str:
     if change.get("caused_by") == "drift":
         words = "changed in HaloPSA since the last run"
     if quantity["rule"].startswith("fixed"):
-        return words if reason is ActionReason.IN_STEP else f"{words}: {quantity['rule']}"
+        told = words if reason is ActionReason.IN_STEP else f"{words}: {quantity['rule']}"
+        return f"{told}{fixed_beside(quantity['result'], listed_users(change))}"
+    edited = change.get("changed_in_halopsa")
+    if edited is not None and reason in {ActionReason.CHANGED_IN_HALO, ActionReason.COUNT_CHANGED}:
+        before = change["change"]["before"]
+        since = datetime.fromisoformat(edited["since"]) if edited["since"] else None
+        return edited_words(before["count"] if before else None, since, counted, edited["counted"])
     if counted is None or reason in {ActionReason.RETIRED, ActionReason.NOTHING_TO_RETIRE}:
         return words
     if counted == quantity["result"]:
@@ -315,6 +325,13 @@ def _in_proportion(change: ChangeJson) -> str:
         return ""
     times = becomes // was
     return f"; {times} times as many" if times >= LARGE_TIMES else ""
+
+
+def listed_users(change: ChangeJson) -> int | None:
+    """What INFIMA's client list says of a mapping's clients together; None where it does not say it of each."""
+    numbers = [client["user_count"] for client in change["infima_clients"]]
+    known = [number for number in numbers if number is not None]
+    return sum(known) if known and len(known) == len(numbers) else None
 
 
 def sentence(text: str) -> str:
@@ -369,9 +386,19 @@ def endings(shown: View) -> tuple[Ending, ...]:
     return tuple(row.ending for row in shown.rows if row.ending is not None)
 
 
+def users_after_run(shown: View) -> tuple[int, int, int]:
+    """Return the users before and after a run, and how many changes' quantity nobody knows now.
+
+    Those on Subscriptions of which it cannot be told whose they are stand on both sides.
+    """
+    before, after, unknown = users(endings(shown))
+    doubt = in_doubt(shown.document["resource_changes"])
+    return before + doubt, after + doubt, unknown
+
+
 def users_in_words(shown: View, arrow: str = "->") -> str:
     """Return the users before and after a run, with what is not known of them."""
-    before, after, unknown = users(endings(shown))
+    before, after, unknown = users_after_run(shown)
     told = f"Users: {before} {arrow} {after}."
     if unknown:
         told += f" What HaloPSA has now is not known for {plural(unknown, 'Subscription')}: counted as before."
@@ -419,5 +446,5 @@ def to_attach(shown: View) -> tuple[Row, ...]:
 def attach(created: int) -> str:
     """Return what a person has to do after so many creates."""
     if created == 1:
-        return "attach it to a recurring invoice. Until then it bills nothing."
-    return "attach each of them to a recurring invoice. Until then they bill nothing."
+        return f"attach it to a recurring invoice. Until then it bills nothing. {NEW_HAS_NO_PRICE}"
+    return f"attach each of them to a recurring invoice. Until then they bill nothing. {NEW_HAS_NO_PRICE}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -19,14 +20,15 @@ from markupsafe import Markup
 
 from reconciler import __version__
 from reconciler.history.months import month_of
+from reconciler.plan_document.layout import NeedJson
 from reconciler.planning.money import Amount, add_up
-from reconciler.planning.outcomes import users
 from reconciler.render.amounts import monthly_amounts, moved
-from reconciler.render.document import View, endings, signed, view
-from reconciler.render.html_page import Background, Headline, Need, PageRow, ReportPage
-from reconciler.render.html_past import past_headline, past_needs, past_rows
-from reconciler.render.html_plan import plan_headline, plan_needs, plan_rows, with_invoices
+from reconciler.render.document import View, signed, users_after_run, view
+from reconciler.render.html_page import Background, Headline, NeedCard, PageRow, ReportPage
+from reconciler.render.html_past import past_headline, past_rows
+from reconciler.render.html_plan import plan_headline, plan_rows
 from reconciler.render.html_time import audit_trail, movements, over_time
+from reconciler.render.needs import need_cards
 from reconciler.render.text import cut, visible
 
 if TYPE_CHECKING:
@@ -54,20 +56,32 @@ def make_page(around: Background, document: PlanJson | None = None) -> ReportPag
     """The report about a plan, whose numbers are then the plan's, or about the newest recorded run."""
     if document is None:
         rows = past_rows(around)
-        needs = with_invoices(past_needs(around, rows), around, rows)
+        needs = _cards(around.needs, around, rows)
         figures = (*_figures(rows), *_row_amounts(rows))
         return _page(around, past_headline(around, people=len(needs)), needs, rows, figures)
     shown = view(document)
     rows = plan_rows(shown, around)
-    needs = with_invoices(plan_needs(shown, rows), around, rows)
+    needs = _cards(_with_newer_looks(document.get("needs", []), around), around, rows)
     figures = (*_plan_figures(shown), *_plan_amounts(shown))
     return _page(around, plan_headline(shown, around, people=len(needs)), needs, rows, figures)
+
+
+def _cards(needs: Sequence[NeedJson], around: Background, rows: tuple[PageRow, ...]) -> tuple[NeedCard, ...]:
+    return need_cards(needs, around.now.date(), {row.key: row.number for row in rows})
+
+
+def _with_newer_looks(needs: list[NeedJson], around: Background) -> list[NeedJson]:
+    """The document's needs; where the report looked at invoices itself, that look is newer than the document's."""
+    if not around.looked:
+        return needs
+    newer = [need for need in around.needs if need["kind"] == "not-invoiced"]
+    return [*newer, *(need for need in needs if need["kind"] != "not-invoiced")]
 
 
 def _page(
     around: Background,
     headline: Headline,
-    needs: tuple[Need, ...],
+    needs: tuple[NeedCard, ...],
     rows: tuple[PageRow, ...],
     figures: tuple[tuple[str, str], ...],
 ) -> ReportPage:
@@ -97,7 +111,7 @@ def _plan_figures(shown: View) -> tuple[tuple[str, str], ...]:
     """The plan's summary; after a run, what was read back."""
     summary = shown.document["summary"]
     if shown.applied:
-        before, after, _ = users(endings(shown))
+        before, after, _ = users_after_run(shown)
     else:
         before, after = summary["users_before"], summary["users_after"]
     return (

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from reconciler.answers.invoices import Attachment
+from reconciler.answers.needs import InvoicesKnown
 from reconciler.history.months import Month
 from reconciler.history.timeline import Timeline
 from reconciler.model import MappingKey, UnitPrice
+from reconciler.plan_document.layout import NeedJson
 from reconciler.planning.money import Amount
 from reconciler.render.html_charts import Chart, Sparkline
 from reconciler.state.history import PastChange, PastRun
@@ -56,13 +57,17 @@ class Headline:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Need:
-    """Something for a person: who it is about, what it is, and the next step. `row` is the page row's number."""
+class NeedCard:
+    """A need as the page shows it: whom it is about, what it is, its circumstances and the next step.
+
+    `row` is the page row's number.
+    """
 
     tone: Tone
     who: str
     key: str
     what: str
+    about: str
     step: str
     row: int | None = None
 
@@ -130,7 +135,8 @@ class AuditRun:
 class Background:
     """What is known beside the plan: the records, names, and the span that is drawn.
 
-    `invoices` is where each mapping's Subscription stands on recurring invoices, None where nobody has looked.
+    `needs` is the list as far as the state remembers it, and `invoices` says what is known of recurring invoices: a
+    sentence, and whether every Subscription was seen on a live one. `looked` is true where that is of this moment.
     """
 
     now: datetime
@@ -139,7 +145,9 @@ class Background:
     timeline: Timeline = field(default_factory=lambda: Timeline(points={}))
     names: Mapping[MappingKey, Name] = field(default_factory=dict)
     by_key: Mapping[MappingKey, Sequence[PastChange]] = field(default_factory=dict)
-    invoices: Mapping[MappingKey, Attachment] | None = None
+    needs: Sequence[NeedJson] = ()
+    invoices: InvoicesKnown = field(default_factory=InvoicesKnown)
+    looked: bool = False
 
     @property
     def until(self) -> datetime:
@@ -166,7 +174,7 @@ class ReportPage:
     made_at: datetime
     month: Month
     headline: Headline
-    needs: tuple[Need, ...]
+    needs: tuple[NeedCard, ...]
     figures: tuple[tuple[str, str], ...]
     charts: tuple[Chart, ...]
     monthly: tuple[tuple[str, int], ...]

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reconciler.answers.topics import find_topic
-from reconciler.history.endings import RunEnding, ending_of
+from reconciler.answers.needs import day_words
+from reconciler.history.endings import RunEnding, ending_of, is_whole
 from reconciler.model import MappingKey
 from reconciler.planning.changes import Outcome
 from reconciler.planning.money import Amount, amount_of
 from reconciler.planning.rules import RUN_RULES
-from reconciler.render.document import AFTERWARDS, capital, plural, sentence
+from reconciler.render.document import capital, plural, sentence
 from reconciler.render.html_charts import draw_sparkline
-from reconciler.render.html_page import Background, Badge, Headline, Name, Need, PageRow, Tone
-from reconciler.render.html_plan import ATTACH, OUTCOMES, SAME, ending_title, price_story
+from reconciler.render.html_page import Background, Badge, Headline, Name, PageRow, Tone
+from reconciler.render.html_plan import OUTCOMES, SAME, ending_title, price_story
 from reconciler.render.html_time import moment_in_words, overdue
 from reconciler.state.base import HistoryChange
 from reconciler.state.history import PastRun
 
 NOT_READ = Badge(sign="?", word="not looked at", tone=Tone.PLAIN, same=True)
-_NEEDS = {Outcome.HELD, Outcome.STALE, Outcome.FAILED, Outcome.UNKNOWN}
+_FIRST = {Outcome.HELD, Outcome.STALE, Outcome.FAILED, Outcome.UNKNOWN}
 
 
 def newest_run(around: Background) -> PastRun | None:
@@ -38,12 +38,33 @@ def past_headline(around: Background, *, people: int) -> Headline:
     users = f" Users billed: {verdict.users_before} \u2192 {verdict.users_after}." if verdict.users_after else ""
     return Headline(
         tone={RunEnding.GOOD: Tone.GOOD, RunEnding.HELD: Tone.CALL}.get(ending, Tone.BAD),
-        title=ending_title(verdict.exit_code, people),
+        title=ending_title(
+            verdict.exit_code,
+            people,
+            whole=is_whole(run),
+            all_seen=around.invoices.all_seen,
+            refused=any(change.held_by in RUN_RULES for change in verdict.changes),
+        ),
         sentence=f"{sentence(verdict.sentence)}{users}",
         freshness=f"Run {run.info.id}{f' by {run.info.actor}' if run.info.actor else ''} "
         f"ended {moment_in_words(verdict.finished_at, around.now)}.",
-        warnings=overdue(around.runs, around.now),
+        warnings=(*overdue(around.runs, around.now), *_partial(around, run)),
+        notes=tuple(filter(None, (around.invoices.sentence,))),
     )
+
+
+def _partial(around: Background, run: PastRun) -> Iterator[str]:
+    """What a run of some mappings says nothing of."""
+    if is_whole(run):
+        return
+    before = [one for one in around.runs if is_whole(one) and one.verdict.finished_at < run.verdict.finished_at]
+    left = (
+        "no run has looked at the others yet"
+        if not before
+        else (f"the others are as the run of {day_words(before[-1].verdict.finished_at)} left them")
+    )
+    if ending_of(run.verdict) in {RunEnding.GOOD, RunEnding.HELD, RunEnding.INCOMPLETE}:
+        yield f"This run was about selected mappings only ({run.info.command}); {left}, and what waited then waits on."
 
 
 def past_rows(around: Background) -> tuple[PageRow, ...]:
@@ -63,7 +84,7 @@ def past_rows(around: Background) -> tuple[PageRow, ...]:
 def _rank(line: HistoryChange | None) -> int:
     if line is None or line.outcome == Outcome.UNCHANGED:
         return 2
-    return 0 if line.outcome in _NEEDS else 1
+    return 0 if line.outcome in _FIRST else 1
 
 
 def _row(number: int, key: MappingKey, line: HistoryChange | None, quiet: Badge, around: Background) -> PageRow:
@@ -105,9 +126,9 @@ def _story(name: Name, line: HistoryChange | None, quantity: int | None, newest:
         counted = plural(told.counted, "active user")
         yield f"INFIMA counted {counted}; rule: {told.rule}." if told.rule else f"INFIMA counted {counted}."
     number = line.subscription_id if line else name.subscription_id
-    by = f" by Subscription {number}" if number else ""
+    by = f", on Subscription {number}," if number else ""
     if quantity is not None:
-        yield f"HaloPSA bills {quantity}{by}."
+        yield f"The quantity in HaloPSA{by} is {quantity}."
     amount = _amount(name, None, quantity)
     if name.price and amount:
         yield price_story(name.price.amount, name.price.source, amount)
@@ -115,45 +136,3 @@ def _story(name: Name, line: HistoryChange | None, quantity: int | None, newest:
         yield "The last run changed nothing here."
     elif line.message:
         yield capital(sentence(f"{line.outcome}: {line.message}"))
-
-
-def _whole_run(tone: Tone, what: str, step: str) -> Need:
-    return Need(tone=tone, who="The whole run", key="", what=capital(sentence(what)), step=step)
-
-
-def _lesson(change: HistoryChange) -> str:
-    """The next step for what a rule withheld, in the words of the rule's topic."""
-    topic = find_topic(change.held_by) if change.held_by else None
-    if topic is None:
-        return f"The next run looks again. If it stays: reconciler explain {change.key}"
-    return topic.do.replace("KEY_OR_NAME", change.key).replace("KEY", change.key)
-
-
-def past_needs(around: Background, rows: tuple[PageRow, ...]) -> tuple[Need, ...]:
-    """What the newest run left for a person."""
-    return tuple(_needs(around, {row.key: row for row in rows}))
-
-
-def _needs(around: Background, rows: dict[MappingKey, PageRow]) -> Iterator[Need]:
-    run = newest_run(around)
-    if run is None:
-        return
-    if ending_of(run.verdict) in {RunEnding.FAILED, RunEnding.INTERRUPTED}:
-        step = "The next run reads both systems afresh and does what is missing: start it with `reconciler apply`."
-        yield _whole_run(Tone.BAD, run.verdict.sentence, step)
-    refused: set[str] = set()
-    for change in run.verdict.changes:
-        row, outcome = rows.get(change.key), Outcome(change.outcome)
-        who, number = (row.customer, row.number) if row else ("", None)
-        if change.held_by in RUN_RULES:
-            if change.held_by not in refused:
-                yield _whole_run(Tone.BAD, change.message, _lesson(change))
-            refused.add(change.held_by)
-        elif outcome in _NEEDS:
-            rule = f" (Rule: {change.held_by}.)" if change.held_by else ""
-            what = f"{capital(sentence(change.message or str(outcome)))}{rule}"
-            step = AFTERWARDS.get(outcome) or _lesson(change)
-            yield Need(tone=OUTCOMES[outcome].tone, who=who, key=change.key, what=what, step=step, row=number)
-        elif outcome is Outcome.APPLIED and change.action == "create":
-            what = f"Its Subscription {change.subscription_id} is new."
-            yield Need(tone=Tone.CALL, who=who, key=change.key, what=what, step=ATTACH, row=number)

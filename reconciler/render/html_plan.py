@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from datetime import datetime
 from decimal import Decimal
 
-from reconciler.answers.invoices import Attached
-from reconciler.answers.status import invoice_note
 from reconciler.errors import ExitCode
 from reconciler.model import MappingKey
 from reconciler.plan_document.layout import ChangeJson
@@ -15,7 +13,6 @@ from reconciler.planning.changes import Outcome
 from reconciler.planning.money import Amount, written
 from reconciler.render.amounts import row_amount
 from reconciler.render.document import (
-    AFTERWARDS,
     Kind,
     Problem,
     Row,
@@ -25,17 +22,20 @@ from reconciler.render.document import (
     outcome_verdict,
     plural,
     sentence,
-    to_attach,
     users_in_words,
     verdict,
 )
 from reconciler.render.html_charts import draw_sparkline
-from reconciler.render.html_page import Background, Badge, Headline, Need, PageRow, Tone
+from reconciler.render.html_page import Background, Badge, Headline, PageRow, Tone
 from reconciler.render.html_time import moment_in_words, overdue
 
 HELD = Badge(sign="!", word="held", tone=Tone.CALL)
 SAME = Badge(sign="=", word="unchanged", tone=Tone.PLAIN, same=True)
 
+_BAD_ENDINGS: dict[int, str] = {
+    ExitCode.INCOMPLETE: "The last run is incomplete: look at what failed or is unknown.",
+    ExitCode.INTERRUPTED: "The last run was interrupted.",
+}
 _TONES: dict[int, Tone] = {ExitCode.DONE: Tone.GOOD, ExitCode.HELD: Tone.CALL}
 
 _KINDS = {
@@ -52,7 +52,6 @@ OUTCOMES = {
     Outcome.FAILED: Badge(sign="\u2715", word="failed", tone=Tone.BAD),
     Outcome.UNKNOWN: Badge(sign="?", word="unknown", tone=Tone.BAD),
 }
-ATTACH = "Attach it to a recurring invoice: until then it bills nothing."
 
 
 def plan_headline(shown: View, around: Background, *, people: int) -> Headline:
@@ -77,31 +76,35 @@ def plan_headline(shown: View, around: Background, *, people: int) -> Headline:
     by = f" by {who}" if who else ""
     return Headline(
         tone=_TONES.get(run["exit_code"], Tone.BAD),
-        title=ending_title(run["exit_code"], people),
+        title=ending_title(
+            run["exit_code"],
+            people,
+            whole=document["complete"],
+            all_seen=around.invoices.all_seen,
+            refused=bool(shown.refusals),
+        ),
         sentence=" ".join([outcome_verdict(shown), users_in_words(shown, "\u2192"), *causes(shown)]),
         freshness=f"Run {run['id']}{by} ended {moment_in_words(finished, around.now)}.",
         warnings=overdue(around.runs, around.now),
-        notes=notes,
+        notes=(*filter(None, (around.invoices.sentence,)), *notes),
     )
 
 
-def ending_title(exit_code: int, people: int) -> str:
-    """The judgement on a run, in words that need no explanation."""
-    match exit_code:
-        case ExitCode.DONE:
-            return (
-                "All is well: the last run was fine."
-                if not people
-                else f"The last run was fine. {_things(people)} a look."
-            )
-        case ExitCode.HELD:
-            return f"The last run was fine, but {_things(people)} a person."
-        case ExitCode.INCOMPLETE:
-            return "The last run is incomplete: look at what failed or is unknown."
-        case ExitCode.INTERRUPTED:
-            return "The last run was interrupted."
-        case _:
-            return "The last run failed: nothing was brought up to date."
+def ending_title(exit_code: int, people: int, *, whole: bool, all_seen: bool, refused: bool = False) -> str:
+    """The judgement on a run, in words that need no explanation.
+
+    "All is well" is said after a run over all mappings, where nothing waits for a person and every Subscription was
+    seen on a live recurring invoice.
+    """
+    if refused:
+        return f"The last run was refused by a safety rule. {_things(people)} a person."
+    if exit_code in _BAD_ENDINGS or exit_code not in _TONES:
+        return _BAD_ENDINGS.get(exit_code, "The last run failed: nothing was brought up to date.")
+    if whole and all_seen and not people and exit_code == ExitCode.DONE:
+        return "All is well: the last run was fine."
+    about = "The last run was fine" if whole else "The last run was about selected mappings only"
+    waiting = f"{_things(people)} a person" if people else "Nothing that was looked at waits for a person"
+    return f"{about}. {waiting}."
 
 
 def _things(number: int) -> str:
@@ -115,62 +118,6 @@ def _preview_title(shown: View) -> str:
     if held:
         return f"{plural(held, 'change')} would be held for a person."
     return "Nothing stands in the way."
-
-
-def needing(shown: View) -> tuple[Row, ...]:
-    """The rows that need a person, in reading order."""
-    return tuple(
-        row
-        for row in shown.rows
-        if row.kind is Kind.HELD or row.outcome in {Outcome.STALE, Outcome.FAILED, Outcome.UNKNOWN}
-    )
-
-
-def plan_needs(shown: View, rows: tuple[PageRow, ...]) -> tuple[Need, ...]:
-    """What needs a person: refusals, then held and failed rows, then clients and Subscriptions that nobody claims."""
-    return tuple(_needs(shown, {row.key: row.number for row in rows}))
-
-
-def _needs(shown: View, numbers: dict[str, int]) -> Iterator[Need]:
-    for refusal in shown.refusals:
-        yield Need(
-            tone=Tone.BAD,
-            who="The whole run",
-            key="",
-            what=_what(refusal),
-            step=_step(refusal),
-        )
-    for row in needing(shown):
-        if row.problems:  # one customer is one call, however many rules speak
-            what, step = " ".join(map(_what, row.problems)), ". ".join(map(_step, row.problems))
-            yield _about(row, Tone.CALL, what, step, numbers)
-        if row.outcome in AFTERWARDS:
-            what = capital(sentence(_told(row)))
-            yield _about(row, OUTCOMES[row.outcome].tone, what, AFTERWARDS[row.outcome], numbers)
-    for row in to_attach(shown):
-        what = f"Its Subscription {row.subscription_id or ''} is new."
-        yield _about(row, Tone.CALL, what, ATTACH, numbers)
-    for client in shown.document["unmapped_clients"]:
-        users = "" if client["user_count"] is None else f" ({plural(client['user_count'], 'user')})"
-        yield Need(
-            tone=Tone.CALL,
-            who=client["name"],
-            key=f"INFIMA client {client['id']}",
-            what=f"Neither mapped nor ignored{users}: no mapping bills it.",
-            step="Map it to a HaloPSA customer (reconciler map), or ignore it on purpose in mappings.yaml.",
-        )
-    for left in shown.document["unmanaged_subscriptions"]:
-        yield Need(
-            tone=Tone.CALL,
-            who=left["customer_name"],
-            key=left["key"],
-            what=f"Subscription {left['id']} is claimed by no mapping any more and still bills {left['count']}.",
-            step="Write the mapping back as retired: true, or look after it by hand in HaloPSA.",
-        )
-
-
-def _about(row: Row, tone: Tone, what: str, step: str, numbers: dict[str, int]) -> Need:
-    return Need(tone=tone, who=row.customer, key=row.key, what=what, step=step, row=numbers.get(row.key))
 
 
 def _step(problem: Problem) -> str:
@@ -239,7 +186,7 @@ def _story(row: Row, change: ChangeJson) -> Iterator[str]:
         yield f"HaloPSA has no known quantity for customer {row.customer} ({row.customer_id})."
     else:
         number = f"Subscription {row.subscription_id} ({row.subscription_name})"
-        yield f"HaloPSA bills {row.before} by {number} of customer {row.customer} ({row.customer_id})."
+        yield f"In HaloPSA {number} of customer {row.customer} ({row.customer_id}) has the quantity {row.before}."
     if row.amount:
         yield price_story(Decimal(row.amount["unit_price"]), row.amount["source"], row_amount(row, row.amount))
     for problem in row.problems:
@@ -253,32 +200,3 @@ def _told(row: Row) -> str:
     ending = row.ending
     details = "" if ending is None else ": ".join(filter(None, [ending.word, ending.details]))
     return ". ".join(filter(None, [details, capital(row.outcome_message)]))
-
-
-_INVOICE_STEPS = {
-    Attached.NO: "In HaloPSA open the customer's recurring invoice, add a line whose quantity comes from this "
-    "Subscription, and save it.",
-    Attached.DISABLED: "In HaloPSA switch that invoice or its line on again, or add a line to another invoice.",
-    Attached.PERHAPS: "In HaloPSA look whether that line takes in this Subscription.",
-}
-
-
-def with_invoices(needs: tuple[Need, ...], around: Background, rows: tuple[PageRow, ...]) -> tuple[Need, ...]:
-    """The needs, with what a look at the recurring invoices found in the place of guesses about new Subscriptions."""
-    if around.invoices is None:
-        return needs
-    return (*(need for need in needs if need.step != ATTACH), *_unattached(around, rows))
-
-
-def _unattached(around: Background, rows: tuple[PageRow, ...]) -> Iterator[Need]:
-    for row in rows:
-        found = (around.invoices or {}).get(row.key)
-        if found is not None and found.verdict is not Attached.YES and row.after:
-            yield Need(
-                tone=Tone.CALL,
-                who=row.customer,
-                key=row.key,
-                what=f"{capital(invoice_note(found))}.",
-                step=_INVOICE_STEPS[found.verdict],
-                row=row.number,
-            )

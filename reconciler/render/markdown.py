@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING
 
 from reconciler.planning.changes import Action, Outcome
@@ -17,18 +18,18 @@ from reconciler.render.document import (
     Problem,
     Row,
     View,
-    attach,
+    capital,
     causes,
     outcome_verdict,
     pending_writes,
     plural,
     sentence,
     signed,
-    to_attach,
     users_in_words,
     verdict,
     view,
 )
+from reconciler.render.needs import in_all, markdown_needs
 from reconciler.render.text import markdown_code, markdown_safe
 
 if TYPE_CHECKING:
@@ -145,8 +146,12 @@ def _problem(problem: Problem, *, indent: str, below: str = "") -> Iterator[str]
 
 def _blocks(shown: View) -> Iterator[Block]:
     """What may be cut, most important first, which is also the order of reading."""
-    yield from _tried(shown) if shown.applied else _planned(shown)
-    yield from _left_out(shown.document)
+    if shown.applied:
+        yield from _waiting(shown)
+        yield from _tried(shown)
+    else:
+        yield from _planned(shown)
+        yield from _waiting(shown)
     yield from _notes(shown)
     unchanged = shown.with_outcome(Outcome.UNCHANGED) if shown.applied else shown.of_kind(Kind.UNCHANGED)
     if unchanged:
@@ -172,15 +177,6 @@ def _planned(shown: View) -> Iterator[Block]:
 
 
 def _tried(shown: View) -> Iterator[Block]:
-    created = to_attach(shown)
-    if created:
-        opening = f"**Next step, by hand in HaloPSA:** {attach(len(created))}\n"
-        items = [
-            f"- Subscription {row.subscription_id}, {markdown_safe(row.subscription_name)}, "
-            f"for customer {_customer(row)} ({row.customer_id})"
-            for row in created
-        ]
-        yield Block(what="new Subscriptions to attach", opening=opening, items=items)
     if shown.refusals:
         return
     rows = [row for row in shown.rows if row.kind is not Kind.HELD and row.outcome is not Outcome.UNCHANGED]
@@ -232,29 +228,17 @@ def _customer(row: Row) -> str:
     return markdown_safe(row.customer) if row.customer.strip() else f"customer {row.customer_id}"
 
 
-def _left_out(document: PlanJson) -> Iterator[Block]:
-    clients, subscriptions = document["unmapped_clients"], document["unmanaged_subscriptions"]
-    if clients:
-        yield Block(
-            what="INFIMA clients that are not mapped",
-            opening=f"**INFIMA clients neither mapped nor ignored: {len(clients)}.** No mapping bills them:\n",
-            items=[
-                f"- {markdown_safe(client['name']) or 'without a name'} (client {client['id']}"
-                + (")" if client["user_count"] is None else f", {plural(client['user_count'], 'user')})")
-                for client in clients
-            ],
-        )
-    if subscriptions:
-        yield Block(
-            what="Subscriptions that are not managed",
-            opening=f"**Subscriptions no longer in mappings.yaml: {len(subscriptions)}.** They stay as they are:\n",
-            items=[
-                f"- Subscription {row['id']}, {markdown_safe(row['name'])}, was {markdown_code(row['key'])}, for "
-                f"{markdown_safe(row['customer_name']) or 'a customer that is not listed'}: still bills "
-                + ("an unknown number of users" if row["count"] is None else plural(row["count"], "user"))
-                for row in subscriptions
-            ],
-        )
+def _waiting(shown: View) -> Iterator[Block]:
+    """The one list of needs. Refusals and holds that stand at the top with all their rules are not told twice."""
+    needs = shown.document.get("needs", [])
+    held = {row.key for row in shown.of_kind(Kind.HELD)}
+    above = [n for n in needs if n["kind"] == "refused" or (n["kind"] == "held" and n["key"] in held)]
+    below = [need for need in needs if need not in above]
+    if below:
+        more = f"; {len(above)} of them {'is' if len(above) == 1 else 'are'} told above" if above else ""
+        title = f"**{capital(in_all(len(needs)))}**, the soonest invoice first{more}:\n"
+        today = date.fromisoformat(shown.document["timestamp"][:10])
+        yield Block(what="things that wait for a person", opening=title, items=markdown_needs(below, today))
 
 
 def _notes(shown: View) -> Iterator[Block]:

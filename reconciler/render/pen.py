@@ -13,7 +13,10 @@ from reconciler.render.text import terminal_safe
 _PROSE = 2000
 """Characters of one message or remedy that are shown."""
 
-_TO_COPY = re.compile(r"reconciler [a-z]+ [^;,.]{1,240}?--reason '\.\.\.'(?: --yes)?|`[^`]{1,120}`")
+_TO_COPY = re.compile(
+    r"reconciler [a-z]+ [^;,.]{1,240}?--reason '\.\.\.'(?: --yes)?"
+    r"|reconciler [a-z-]+ (?:--only )?[^\s;,]+|`[^`]{1,120}`"
+)
 _GLUE = "\x1f"  # a control character, so no cleaned text holds it
 
 

@@ -21,6 +21,7 @@ from reconciler.model import (
     HaloFacts,
     Json,
     MappingKey,
+    Outlook,
     Recorded,
     RunId,
     Sighting,
@@ -277,8 +278,8 @@ class RunState(Protocol):
         """Journal anything else worth keeping, such as plan figures and holds; durable with the next record."""
         ...
 
-    def finish(self, verdict: RunVerdict, *, falls: Falls | None = None) -> None:
-        """Journal the verdict and append the run to the history."""
+    def finish(self, verdict: RunVerdict, *, falls: Falls | None = None, outlook: Outlook | None = None) -> None:
+        """Journal the verdict and append the run to the history; remember `falls` and `outlook` in the same step."""
         ...
 
 

@@ -12,17 +12,22 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from reconciler.errors import StateConflict, StateError
 from reconciler.model import (
+    MAX_COUNT,
     Attempt,
     Binding,
     Falls,
+    HaloCustomerId,
     HaloFacts,
+    InvoiceLook,
     MappingKey,
+    Need,
     OpenRun,
+    Outlook,
     Recorded,
     SubscriptionId,
     Tenant,
@@ -57,6 +62,10 @@ class StateDocument:
     falls: Falls = field(default_factory=dict)
     open_runs: tuple[OpenRun, ...] = ()
     halo: HaloFacts = field(default_factory=HaloFacts)
+    looks: Mapping[MappingKey, InvoiceLook] = field(default_factory=dict)
+    invoice_days: Mapping[HaloCustomerId, date] = field(default_factory=dict)
+    invoices_unread: str = ""
+    needs: tuple[Need, ...] = ()
     journal: ChainHead | None = None
     history: ChainHead | None = None
 
@@ -191,6 +200,17 @@ def decide(
     return freed if bind is None else add_bindings(freed, [bind])
 
 
+def look_ahead(document: StateDocument, outlook: Outlook) -> StateDocument:
+    """Remember what waits for a person and what was seen of recurring invoices; looks of keys without binding end."""
+    return replace(
+        document,
+        looks={key: seen for key, seen in outlook.looks.items() if key in document.bindings},
+        invoice_days=dict(outlook.invoice_days),
+        invoices_unread=outlook.unread,
+        needs=tuple(outlook.needs),
+    )
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # Its spelling
 # ---------------------------------------------------------------------------------------------------------------------
@@ -262,7 +282,7 @@ def _members(document: StateDocument) -> dict[str, Any]:
 
 
 def _document(tree: Mapping[str, Any]) -> StateDocument:
-    require_whole_numbers(tree)
+    require_whole_numbers(tree, least={"invoices": -MAX_COUNT})
     keyed = {
         section: {key: {**row, "key": key} for key, row in tree[section].items()}
         for section in _NAMED_BY_THEIR_KEY

@@ -21,6 +21,7 @@ from reconciler.model import (
     Json,
     MappingKey,
     OpenRun,
+    Outlook,
     Recorded,
     SubscriptionId,
     Tenant,
@@ -255,7 +256,7 @@ class RecordedRun:
     def note(self, kind: str, facts: Mapping[str, Json]) -> None:
         self._journal.append(f"note:{kind}", facts, durable=False)
 
-    def finish(self, verdict: RunVerdict, *, falls: Falls | None = None) -> None:
+    def finish(self, verdict: RunVerdict, *, falls: Falls | None = None, outlook: Outlook | None = None) -> None:
         self.ended = True
         self._journal.append("verdict", verdict_facts(verdict))
 
@@ -266,6 +267,7 @@ class RecordedRun:
             stamped = replace(document, journal=self._journal.head)
             ended = replace(stamped, history=head, last_good_run=good, open_runs=left)
             ended = changes.remember_falls(ended, falls or {})
+            ended = ended if outlook is None else changes.look_ahead(ended, outlook)
             return Edit(document=ended, answer=None, files={name: content})
 
         self._update(step, verdict.sentence)

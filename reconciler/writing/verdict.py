@@ -8,8 +8,8 @@ from datetime import datetime
 
 from reconciler.errors import ExitCode, Interrupted, ReconcilerError, StateError
 from reconciler.model import MappingKey, PriceSource, RunId, UnitPrice
-from reconciler.planning.changes import Action, Change, Outcome, Plan, Settled
-from reconciler.planning.outcomes import Ending, verdict_sentence
+from reconciler.planning.changes import Change, Outcome, Plan, Settled, users_in_doubt
+from reconciler.planning.outcomes import ending_of, verdict_sentence
 from reconciler.state.base import ALLOW, APPROVAL, HistoryChange, Lifted, RunVerdict
 from reconciler.writing.session import Applied
 
@@ -71,20 +71,6 @@ def sentence(plan: Plan, applied: Applied) -> str:
     return verdict_sentence(endings, refused_by=rules, halted=applied.error is not None)
 
 
-def ending_of(change: Change, settled: Settled) -> Ending:
-    """What is known of a change after the run."""
-    return Ending(
-        outcome=settled.outcome,
-        creates=change.action is Action.CREATE,
-        sent=settled.sent,
-        checked=settled.checked,
-        exists=settled.subscription_id is not None,
-        before=change.billed,
-        wanted=change.after.count,
-        shown=settled.live_count,
-    )
-
-
 def _verdict(
     run: RunId,
     plan: Plan,
@@ -108,7 +94,7 @@ def _verdict(
         exit_code=exit_code,
         sentence=sentence,
         users_before=plan.summary.users_before,
-        users_after=sum(known.values()),
+        users_after=sum(known.values()) + users_in_doubt(plan.changes),
         changes=lines,
         snapshot=known if plan.complete else {},  # a month's full record is never made of a part
         whole=plan.complete and not plan.refused,

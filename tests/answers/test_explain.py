@@ -2,21 +2,49 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from reconciler.answers.explain import PastLine, Story, answer, chapters, next_step
-from reconciler.answers.invoices import Attached, Attachment
-from reconciler.model import CountRule, Limits, QuantityRule
-from reconciler.planning.changes import Change
+from reconciler.answers.needs import NeedInput, find_needs
+from reconciler.model import (
+    Attached,
+    CountRule,
+    HaloCustomerId,
+    InvoiceLook,
+    Limits,
+    QuantityRule,
+    Recorded,
+    SubscriptionId,
+)
+from reconciler.planning.changes import Change, SubscriptionState, Violation
 from reconciler.planning.rules import Rule
 from reconciler.state.base import HistoryChange
-from tests.builders import NOW, build_change, build_hold, build_mapping, build_subscription
+from tests.builders import NOW, build_change, build_hold, build_mapping, build_plan, build_subscription
 
 
-def story(change: Change, **other: object) -> Story:
-    return Story(change=change, violations=(), limits=Limits(), now=NOW, **other)  # type: ignore[arg-type]
+def story(change: Change, *violations: Violation, **other: Any) -> Story:
+    """The story of one mapping; `look` and the others as they are remembered."""
+    seen = other.get("look")
+    recorded = Recorded(looks={change.key: seen} if seen else {})
+    plan = build_plan(change, violations=violations)
+    plan = replace(plan, needs=find_needs(NeedInput(plan=plan, recorded=recorded, now=NOW)))
+    return Story(change=change, plan=plan, limits=Limits(), now=NOW, **other)
+
+
+def seen(verdict: Attached, *, everywhere: bool = True, word: str = "") -> InvoiceLook:
+    """A look at Subscription 9001, made today."""
+    return InvoiceLook(
+        subscription_id=SubscriptionId(9001),
+        looked_at=NOW,
+        verdict=verdict,
+        invoices=() if verdict is Attached.NO else (-240,),
+        everywhere=everywhere,
+        word=word,
+    )
 
 
 def told(one: Story) -> dict[str, tuple[str, ...]]:
@@ -24,15 +52,30 @@ def told(one: Story) -> dict[str, tuple[str, ...]]:
 
 
 def test_an_update_says_both_numbers_and_the_command() -> None:
-    one = story(build_change(before=12, after=15))
-    assert answer(one) == "HaloPSA bills 12; the next apply sets 15."
+    one = story(build_change(before=12, after=15), look=seen(Attached.YES))
+    assert answer(one) == "HaloPSA bills 12. The next apply sets 15."
     assert next_step(one) == "reconciler apply --only infima-101"
 
 
-def test_in_step_has_nothing_to_do() -> None:
-    one = story(build_change(before=12, after=12))
-    assert answer(one).startswith("In step: HaloPSA bills 12")
-    assert next_step(one).startswith("Nothing.")
+@pytest.mark.parametrize(
+    ("look", "said", "step"),
+    [
+        (seen(Attached.YES), "In step: HaloPSA bills 12, and", "Nothing to do."),
+        (None, "12 (whether it is on a recurring invoice is not checked), and", "Nothing that is known."),
+        (seen(Attached.NO), "12, and it bills nothing: it is on no live recurring invoice, and", "In HaloPSA open"),
+        (seen(Attached.DISABLED), "12, and it bills nothing: it is on no live", "In HaloPSA switch"),
+        (seen(Attached.NO, everywhere=False), "on no live recurring invoice of its customer, and", "In HaloPSA open"),
+        (seen(Attached.PERHAPS), "12 (perhaps billed", "Nothing to do."),
+        (seen(Attached.PERHAPS, word="a contract"), "as a person said: a contract", "Nothing to do."),
+    ],
+)
+def test_in_step_says_bills_only_of_what_was_seen_on_a_live_invoice(
+    look: InvoiceLook | None, said: str, step: str
+) -> None:
+    one = story(build_change(before=12, after=12), look=look)
+    assert said in answer(one)
+    assert ("HaloPSA bills" in answer(one)) is (look is not None and look.verdict is Attached.YES)
+    assert next_step(one).startswith(step)
 
 
 def test_a_create_says_the_quantity_it_will_have() -> None:
@@ -41,14 +84,62 @@ def test_a_create_says_the_quantity_it_will_have() -> None:
 
 def test_an_open_attempt_waits_for_no_person() -> None:
     one = story(build_change(subscription=None, before=None, after=15, hold=build_hold(Rule.ATTEMPT_OPEN)))
-    assert answer(one) == "Held by attempt-open: nothing is billed until its create is settled."
+    assert answer(one) == (
+        "Held by attempt-open: there is no Subscription that is surely its own, and none is created until its create "
+        "is settled."
+    )
 
 
-def test_a_hold_says_what_goes_on_being_billed_and_its_remedy() -> None:
-    one = story(build_change(hold=build_hold()))
-    assert answer(one) == "Held by zero: HaloPSA keeps billing 12 until somebody decides."
+def test_a_hold_says_what_stays_and_its_remedy() -> None:
+    one = story(build_change(hold=build_hold()), look=seen(Attached.YES))
+    assert answer(one) == "Held by zero: HaloPSA bills 12 until somebody decides."
     assert next_step(one) == "Ask the client."
     assert told(one)["Held"] == ("More about the rule: reconciler explain zero",)
+
+
+def candidate(number: int, count: int) -> SubscriptionState:
+    return SubscriptionState(id=SubscriptionId(number), count=count, customer_id=HaloCustomerId(12), name="Training")
+
+
+@pytest.mark.parametrize(
+    ("rule", "ones", "said"),
+    [
+        (Rule.SAME_NAME, [(9010, 25)], "Subscription 9010 (25) stays as it is in HaloPSA until somebody decides."),
+        (
+            Rule.DUPLICATE_MARKER,
+            [(9001, 9), (9002, 9)],
+            "Subscriptions 9001 (9) and 9002 (9), 18 together, stay as they are in HaloPSA until somebody decides.",
+        ),
+        (Rule.IDENTITY_CONFLICT, [(9001, 12), (9002, 40)], "9001 (12) and 9002 (40), 52 together, stay"),
+    ],
+)
+def test_what_may_be_its_own_goes_on_and_is_never_called_nothing(
+    rule: Rule, ones: list[tuple[int, int]], said: str
+) -> None:
+    change = build_change(subscription=None, before=None, after=15, hold=build_hold(rule))
+    one = story(replace(change, candidates=tuple(candidate(*each) for each in ones)))
+    assert said in answer(one)
+    assert "nothing is billed" not in answer(one)
+
+
+def test_in_a_refused_run_no_apply_is_promised() -> None:
+    refusal = Violation(rule=Rule.SOURCE_DROPPED, name="", message="half of them", remedy="look into INFIMA")
+    one = story(build_change(before=12, after=18), refusal)
+    assert "18 is due, but the whole run is refused (source-dropped): nothing is written" in answer(one)
+    assert next_step(one) == "look into INFIMA."
+    assert "The whole run: source-dropped: half of them." in told(one)["Refused"]
+
+
+def test_a_contract_that_ends_tomorrow_is_not_nothing_to_do() -> None:
+    rule = QuantityRule(fixed=40, reason="contract 2026", until=(NOW + timedelta(days=1)).date())
+    one = story(build_change(build_mapping(rule=rule), before=40, after=40), look=seen(Attached.YES))
+    assert 'quantity: {fixed: 40, reason: "contract 2026", until: 2027-11-23}' in next_step(one)
+    assert "ends tomorrow" in told(one)["Waits for a person"][0]
+
+
+def test_a_quantity_that_a_person_changed_is_told_as_that() -> None:
+    change = replace(build_change(before=20, after=12, counted=12), edited_from=12, edited_since=NOW, counted_before=12)
+    assert "It was changed in HaloPSA to 20 since the run of 22 Nov; INFIMA still counts 12." in answer(story(change))
 
 
 @pytest.mark.parametrize(
@@ -80,15 +171,10 @@ def test_a_renamed_subscription_is_said_to_be_fine() -> None:
     assert any("ids decide" in line for line in told(one)["Subscription in HaloPSA"])
 
 
-def test_not_attached_is_the_next_step_when_the_number_is_right() -> None:
-    one = story(build_change(before=12, after=12), attachment=Attachment(verdict=Attached.NO))
-    assert "recurring invoice" in next_step(one)
-    assert told(one)["Recurring invoice"][0] == "on no recurring invoice: it bills nothing"
-
-
 def test_an_unread_invoice_is_not_said_to_be_missing() -> None:
     one = story(build_change(before=12, after=12), unread="Not checked: no right")
     assert told(one)["Recurring invoice"] == ("Not checked: no right",)
+    assert "not checked" in answer(one)
 
 
 def test_the_last_ten_changes_newest_first() -> None:

@@ -7,9 +7,23 @@ from datetime import timedelta
 
 import pytest
 
-from reconciler.answers.invoices import Attached, Attachment
-from reconciler.answers.status import Attention, client_rows, invoice_note, last_changes, status_rows
-from reconciler.model import ClientRef, IgnoredClient, InfimaClient, InfimaClientId, Place, SubscriptionId
+from reconciler.answers.invoices import Attachment, invoice_note
+from reconciler.answers.needs import NeedInput, find_needs
+from reconciler.answers.status import Attention, client_rows, last_changes, status_rows
+from reconciler.model import (
+    Attached,
+    ClientRef,
+    IgnoredClient,
+    InfimaClient,
+    InfimaClientId,
+    InvoiceLook,
+    MappingKey,
+    Place,
+    Recorded,
+    SubscriptionId,
+)
+from reconciler.planning.changes import Plan, Violation
+from reconciler.planning.rules import Rule
 from reconciler.state.base import HistoryChange
 from tests.builders import NOW, build_change, build_hold, build_mapping, build_mappings, build_plan
 
@@ -45,28 +59,47 @@ def test_a_client_that_is_mapped_again_after_a_retired_mapping_is_mapped() -> No
     assert [row.key for row in client_rows(mappings, [client(101)])] == ["new"]
 
 
-def test_held_comes_before_invoices_before_pending_before_in_step() -> None:
+def looks(**verdicts: Attached) -> Recorded:
+    """What was seen of these mappings' Subscriptions, each bound to the one that `build_change` gives it."""
+    found = {}
+    for place, (name, verdict) in enumerate(verdicts.items(), start=1):
+        number = SubscriptionId(place)
+        found[MappingKey(name.replace("_", "-"))] = InvoiceLook(subscription_id=number, looked_at=NOW, verdict=verdict)
+    return Recorded(looks=found)
+
+
+def listed(plan: Plan, recorded: Recorded) -> Plan:
+    return replace(plan, needs=find_needs(NeedInput(plan=plan, recorded=recorded, now=NOW)))
+
+
+def test_what_waits_comes_before_what_is_pending_before_what_is_in_step() -> None:
+    recorded = looks(infima_101=Attached.YES, infima_102=Attached.YES, infima_103=Attached.NO)
     plan = build_plan(
         build_change(build_mapping(101), before=5, after=5, subscription=1),
         build_change(build_mapping(102), before=5, after=6, subscription=2),
         build_change(build_mapping(103), before=5, after=5, subscription=3),
         build_change(build_mapping(104), subscription=4, hold=build_hold()),
     )
-    yes, no = Attachment(verdict=Attached.YES), Attachment(verdict=Attached.NO)
-    found = {SubscriptionId(n): yes for n in (1, 2, 4)} | {SubscriptionId(3): no}
-    rows = status_rows(plan, {}, found)
-    assert [(row.change.key, row.attention) for row in rows] == [
-        ("infima-104", Attention.HELD),
-        ("infima-103", Attention.INVOICE),
-        ("infima-102", Attention.PENDING),
-        ("infima-101", Attention.NONE),
+    rows = status_rows(listed(plan, recorded), {}, recorded)
+    assert [(row.change.key, row.attention, row.invoice) for row in rows] == [
+        ("infima-104", Attention.NEED, "not checked"),
+        ("infima-103", Attention.NEED, "not attached (22 Nov 2026)"),
+        ("infima-102", Attention.PENDING, "attached (22 Nov 2026)"),
+        ("infima-101", Attention.NONE, "attached (22 Nov 2026)"),
     ]
 
 
 def test_a_retired_subscription_needs_no_invoice() -> None:
-    plan = build_plan(build_change(build_mapping(retired=True), before=0, after=0))
-    rows = status_rows(plan, {}, {SubscriptionId(9001): Attachment(verdict=Attached.NO)})
-    assert rows[0].attention is Attention.NONE
+    recorded = looks(infima_101=Attached.NO)
+    plan = build_plan(build_change(build_mapping(retired=True), before=0, after=0, subscription=1))
+    assert listed(plan, recorded).needs == ()
+
+
+def test_what_a_refused_run_would_set_is_not_promised() -> None:
+    refusal = Violation(rule=Rule.SOURCE_DROPPED, name="", message="half", remedy="look")
+    plan = build_plan(build_change(before=12, after=18), violations=(refusal,))
+    [row] = status_rows(plan, {}, Recorded())
+    assert row.note == "18 is due; the whole run is refused"
 
 
 def test_the_last_change_is_the_newest_that_was_written() -> None:

@@ -84,7 +84,7 @@ def test_switched_off_issues_are_said_and_the_job_stays_green(
         assert main(["ci", "issue", "--result", night]) == 0
     said = capsys.readouterr().err
     assert "Issues are switched off in this repository" in said
-    assert "3 need attention" in said
+    assert "6 need attention" in said
 
 
 def test_a_held_change_does_not_fail_the_job(night: str) -> None:
@@ -100,7 +100,7 @@ def test_the_verdict_on_github_is_an_annotation_without_names(
 ) -> None:
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     main(["ci", "verdict", "--result", night])
-    assert capsys.readouterr().out == "::warning title=Run held::3 need attention: see the summary of this run.\n"
+    assert capsys.readouterr().out == "::warning title=Run held::6 need attention: see the summary of this run.\n"
 
 
 @pytest.mark.parametrize("where", [[], ["--pull-request", "1", "--commit", "0123abcd"], ["--commit", "../../user"]])
@@ -147,7 +147,7 @@ def test_gitlab_gets_its_report(night: str) -> None:
 def test_azure_gets_variables_an_issue_and_the_summary(night: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["ci", "azure", "--result", night, "--as", "night", "--summary", "summary.md"]) == 0
     out = capsys.readouterr().out
-    assert "variable=reconciler_attention;isOutput=true]3\n" in out
+    assert "variable=reconciler_attention;isOutput=true]6\n" in out
     assert f"##vso[task.uploadsummary]{Path('summary.md').absolute()}\n" in out
     assert "Harbour" not in out
     assert "Harbour" in Path("summary.md").read_text(encoding="utf-8")

@@ -21,10 +21,17 @@ def test_several_words_need_no_quotes(bench: Bench) -> None:
     assert json.loads(bench.run("explain", "corvid", "labs", "-o", "json").out)["key"] == "infima-103"
 
 
-def test_only_this_clients_users_are_read(bench: Bench) -> None:
-    bench.run("explain", "infima-102")
-    read = {r.path for r in bench.world.requests if r.path.endswith("/users")}
-    assert read == {"/v1/clients/102/users"}
+def test_a_run_that_would_be_refused_is_not_promised(bench: Bench) -> None:
+    """The rule that refuses it looks at everybody's users, so everybody's are read."""
+    bench.run("apply", "--auto-approve")
+    for number in (101, 102, 103, 104):
+        bench.world.users_leave(number, 5)
+    bench.world.users_join(105, 2)
+    answer = bench.run("explain", "infima-105")
+    said = " ".join(answer.out.split())
+    assert "16 is due, but the whole run is refused (source-dropped)" in said
+    assert "reconciler apply --allow source-dropped --reason '...'" in answer.out, "on one line, to be pasted"
+    assert "The next apply sets" not in answer.out
 
 
 def test_the_whole_story_is_told(bench: Bench) -> None:
@@ -33,7 +40,7 @@ def test_the_whole_story_is_told(bench: Bench) -> None:
     bench.world.add_invoice(15, "Monthly", [invoice_line(1, 9061, "training")])
     out = bench.run("explain", "infima-105").out
     for said in (
-        "HaloPSA bills 14; the next apply sets 16.",
+        "The next apply sets 16.",
         "16 active, 4 not active and not counted, of 20 users",
         "Known because this program created it",
         "create new -> 14  applied",
@@ -61,7 +68,7 @@ def test_invoices_that_may_not_be_read_are_not_checked(bench: Bench) -> None:
     switches = bench.world.switches
     bench.world.switches = switches.from_json(switches.to_json() | {"agent_lacks": ["read:invoices"]})
     answer = bench.run("explain", "infima-101")
-    assert (answer.code, "Not checked: HaloPSA answered 403" in answer.out) == (0, True)
+    assert (answer.code, "Not checked now: HaloPSA answered 403" in answer.out) == (0, True)
 
 
 def test_an_ignored_client_is_told_so(bench: Bench) -> None:

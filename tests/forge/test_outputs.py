@@ -17,7 +17,7 @@ NIGHT = read_result(dump_document(stories.document(stories.night_plan())).encode
 
 def test_the_outputs_are_the_figures() -> None:
     assert outputs_of(NIGHT) == {
-        "verdict": "held", "reason": "held", "attention": "2", "create": "1", "update": "2", "unchanged": "3",
+        "verdict": "held", "reason": "held", "attention": "5", "create": "1", "update": "2", "unchanged": "3",
         "held": "2", "users_before": str(NIGHT.figures()["users_before"]),
         "users_after": str(NIGHT.figures()["users_after"]),
     }  # fmt: skip

@@ -30,14 +30,14 @@ def test_a_plan_with_changes_only_asks_for_nobody() -> None:
     assert (result.verdict, result.reason, result.attention) == (Verdict.CHANGES, Reason.NONE, 0)
 
 
-def test_each_hold_waits_for_a_person() -> None:
+def test_each_hold_and_whatever_nobody_claims_waits_for_a_person() -> None:
     result = judged(stories.document(stories.night_plan()))
-    assert (result.verdict, result.reason, result.attention) == (Verdict.HELD, Reason.HELD, 2)
+    assert (result.verdict, result.reason, result.attention) == (Verdict.HELD, Reason.HELD, 5)
 
 
-def test_a_refused_run_counts_its_rules_and_holds() -> None:
+def test_a_refused_run_counts_its_rules_beside_what_waits_anyway() -> None:
     result = judged(stories.applied(stories.refused_plan(), exit_code=3))
-    assert (result.verdict, result.reason, result.attention) == (Verdict.REFUSED, Reason.REFUSED, 3)
+    assert (result.verdict, result.reason, result.attention) == (Verdict.REFUSED, Reason.REFUSED, 6)
 
 
 def test_a_new_subscription_waits_to_be_attached() -> None:

@@ -34,8 +34,8 @@ def many_holds(number: int) -> PlanJson:
 def test_a_preview_says_what_the_edit_does_and_what_would_happen_anyway() -> None:
     assert lead(stories.document(stories.against_plan()), Occasion.PREVIEW) == (
         "This is a preview: nothing has been written to HaloPSA. Merging the edit changes 2 quantities, 1 quantity "
-        "would change tonight with or without it, and 1 Subscription waits for a person. "
-        "112 users would be billed, 6 more."
+        "would change tonight with or without it, and 1 Subscription is held. "
+        "The quantities would come to 112 users, 6 more. 4 things wait for a person."
     )
 
 
@@ -51,17 +51,23 @@ def test_an_edit_without_effect_says_so() -> None:
 
 def test_a_night_says_what_was_set_and_what_waits() -> None:
     words = lead(stories.applied(stories.night_plan(), exit_code=3), Occasion.NIGHT)
-    assert "2 Subscriptions wait for a person. 1 Subscription was created, and 2 quantities were set." in words
+    assert "2 Subscriptions are held. 1 Subscription was created, and 2 quantities were set." in words
 
 
 def test_a_quiet_night_says_so() -> None:
     words = lead(stories.applied(build_plan(*stories.quiet_changes()), exit_code=0), Occasion.NIGHT)
-    assert words.endswith("Everything was right already. The quantities in HaloPSA come to 76 users, as before.")
+    assert words.endswith(
+        "Everything was right already. The quantities in HaloPSA come to 76 users, as before. "
+        "Nothing that was looked at waits for a person."
+    )
 
 
 def test_a_refused_night_promises_nothing() -> None:
     words = lead(stories.applied(stories.refused_plan(), exit_code=3), Occasion.NIGHT)
-    assert words.endswith("A safety rule stops the whole run, and nothing is written until a person has decided.")
+    assert words.endswith(
+        "A safety rule stops the whole run, and nothing is written until a person has decided. "
+        "6 things wait for a person."
+    )
 
 
 def test_a_hold_says_how_to_release_it_in_the_browser() -> None:

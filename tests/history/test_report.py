@@ -23,7 +23,7 @@ def test_it_writes_one_private_file_and_says_where(autumn: Stage, command: Comma
 def test_from_history_alone_it_tells_who_needs_a_call_and_why(autumn: Stage, command: Command) -> None:
     command("report")
     html = (autumn.folder / "report.html").read_text(encoding="utf-8")
-    assert "The last run was fine, but 1 thing needs a person." in html
+    assert "The last run was fine. 6 things need a person." in html
     assert "INFIMA counts nobody; the quantity in HaloPSA is 12." in html
     assert "Corvid Labs" in html
 
@@ -31,9 +31,9 @@ def test_from_history_alone_it_tells_who_needs_a_call_and_why(autumn: Stage, com
 def test_from_history_alone_each_hold_has_its_rule_and_next_step(autumn: Stage, command: Command) -> None:
     command("report")
     html = (autumn.folder / "report.html").read_text(encoding="utf-8")
-    assert "INFIMA counts nobody; the quantity in HaloPSA is 12. (Rule: zero.)" in html
-    assert "</b> Ask the client. If it is true: quantity: {allow_zero: true} in mappings.yaml" in html
-    assert "--allow zero:infima-103 --reason &#39;...&#39;" in html
+    assert "Zero: INFIMA counts nobody; the quantity in HaloPSA is 12." in html
+    assert "</b> Ask the client; if it is right, write quantity: {allow_zero: true}" in html
+    assert "reconciler apply --allow zero:infima-103 --allow decrease:infima-103 --reason &#39;...&#39;" in html
 
 
 def test_from_history_alone_a_refusal_is_one_need_not_one_for_each_change(autumn: Stage, command: Command) -> None:
@@ -47,8 +47,8 @@ def test_from_history_alone_a_refusal_is_one_need_not_one_for_each_change(autumn
     command("report")
     html = (autumn.folder / "report.html").read_text(encoding="utf-8")
     assert html.count("The whole run") == 1
-    assert "The run is refused: " in html
-    assert "</b> Look at a few clients in INFIMA." in html
+    assert "The last run was refused by a safety rule." in html
+    assert "look into INFIMA" in html
 
 
 def test_about_an_outcome_it_tells_that_runs_numbers(autumn: Stage, command: Command) -> None:

@@ -132,5 +132,6 @@ def test_selection_is_a_filter(only: set[MappingKey], exclude: set[MappingKey]) 
     plan = select(PLAN, only=only, exclude=exclude)
     wanted = [c for c in PLAN.changes if (not only or c.key in only) and c.key not in exclude]
     assert plan.changes == tuple(wanted)
-    assert replace(plan, changes=PLAN.changes, complete=True) == PLAN
+    assert replace(plan, changes=PLAN.changes, complete=True, whole=()) == PLAN
+    assert plan.every_change == PLAN.changes
     assert plan.complete is not bool(only or exclude)

@@ -68,6 +68,8 @@ def test_every_query_parameter_is_known_and_of_its_type(requests: list[httpx.Req
     for request in requests:
         known = {p["name"]: p for p in operation_of(request).get("parameters", []) if p["in"] == "query"}
         for name, text in request.url.params.items():
+            if (request.url.path, name) == ("/api/RecurringInvoice", "includeinactive"):
+                continue  # the vendor's own screens send it (fact sheet, 11); it stands in no published text
             assert name in known, f"{request.method} {request.url.path} has no parameter {name}"
             jsonschema.validate(schema_of(known[name], text), known[name]["schema"])
 

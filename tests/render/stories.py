@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
-from reconciler.model import HaloCustomerId, InfimaClientId, MappingKey, QuantityRule, RunId, SubscriptionId
+from reconciler.answers.needs import NeedInput, find_needs
+from reconciler.model import (
+    Binding,
+    BindingOrigin,
+    HaloCustomerId,
+    InfimaClientId,
+    MappingKey,
+    QuantityRule,
+    Recorded,
+    RunId,
+    SubscriptionId,
+)
 from reconciler.plan_document import plan_document, with_outcomes
 from reconciler.plan_document.layout import PlanJson
 from reconciler.planning.changes import (
@@ -163,7 +175,30 @@ def against_plan() -> Plan:
 
 def document(plan: Plan) -> PlanJson:
     """The plan as its JSON document."""
-    return plan_document(plan, version=VERSION)
+    return plan_document(with_needs(plan), version=VERSION)
+
+
+def with_needs(plan: Plan) -> Plan:
+    """The plan with its list of what waits for a person."""
+    return replace(plan, needs=find_needs(NeedInput(plan=plan, recorded=Recorded(), now=NOW)))
+
+
+def _bound(plan: Plan, outcomes: Mapping[MappingKey, Settled]) -> Recorded:
+    """What the state knows after the run: the Subscriptions that it created."""
+    made = {
+        change.key: Binding(
+            key=change.key,
+            subscription_id=settled.subscription_id,
+            customer_id=change.mapping.halo_customer.id,
+            origin=BindingOrigin.CREATED,
+            bound_at=NOW,
+        )
+        for change in plan.changes
+        if change.action is Action.CREATE
+        and (settled := outcomes[change.key]).outcome is Outcome.APPLIED
+        and settled.subscription_id is not None
+    }
+    return Recorded(bindings=made)
 
 
 def _as_written(change: Change, settled: Settled) -> Settled:
@@ -194,4 +229,5 @@ def applied(plan: Plan, *, exit_code: int, **special: Settled) -> PlanJson:
         finished_at=NOW + timedelta(seconds=9),
     )
     run = replace(run, exit_code=exit_code)
-    return with_outcomes(plan_document(plan, version=VERSION), plan, outcomes, run)
+    given = NeedInput(plan=plan, recorded=_bound(plan, outcomes), now=run.finished_at, outcomes=outcomes)
+    return with_outcomes(plan_document(plan, version=VERSION), plan, outcomes, run, needs=find_needs(given))
