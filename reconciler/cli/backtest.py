@@ -11,7 +11,6 @@ from reconciler.cli.wiring import load, now, open_store
 from reconciler.history.backtest import Backtest, Night, ReplayedMapping
 from reconciler.history.backtest import backtest as replay
 from reconciler.history.points import recorded_prices
-from reconciler.history.timeline import draw_timeline
 from reconciler.model import Json
 from reconciler.render.grid import Cell, Column
 
@@ -39,7 +38,7 @@ def backtest(options: CommonOptions, *, since: str, output: str) -> int:
     history = open_store(options).history
     runs, snapshots = history.runs(), history.snapshots()
     prices = recorded_prices(runs, snapshots, now())
-    made = replay(mappings, runs, draw_timeline(runs, snapshots), since=start, prices=prices)
+    made = replay(mappings, runs, since=start, prices=prices)
     if output == "json":
         show_json(_json(made))
     elif made.nights:

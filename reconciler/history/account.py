@@ -7,7 +7,7 @@ a line of its own, where no line of the same run tells it already.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reconciler.history.endings import is_partial
 from reconciler.model import MappingKey, Shown, Sighting, Standing, SubscriptionId
@@ -44,6 +44,8 @@ def lines_of(runs: Iterable[PastRun]) -> Iterator[Line]:
     told: dict[SubscriptionId, Shown] = {}
     for run in runs:
         named = {change.subscription_id for change in run.verdict.changes}
+        for change in run.verdict.changes if run.verdict.recovered_by else ():
+            _expect(change, told)
         for sighting in run.verdict.sightings or ():
             yield from _seen(run, sighting, told, named)
             told |= {row.subscription_id: row for row in sighting.rows}
@@ -51,12 +53,19 @@ def lines_of(runs: Iterable[PastRun]) -> Iterator[Line]:
             yield _line(run, change)
 
 
+def _expect(change: HistoryChange, told: dict[SubscriptionId, Shown]) -> None:
+    """What a run that was cut off is known to have written is no news in the listing that showed it."""
+    row = None if change.subscription_id is None else told.get(change.subscription_id)
+    if row is not None and change.outcome == Outcome.APPLIED:
+        told[row.subscription_id] = replace(row, quantity=change.after)
+
+
 def _seen(
     run: PastRun, sighting: Sighting, told: dict[SubscriptionId, Shown], named: set[SubscriptionId | None]
 ) -> Iterator[Line]:
     for row in sighting.rows:
         before = told.get(row.subscription_id)
-        if row.subscription_id in named:
+        if row.subscription_id in named or row == before:
             continue
         yield Line(
             run=run,
@@ -98,7 +107,7 @@ _STANDING = {
 
 
 def _line(run: PastRun, change: HistoryChange) -> Line:
-    after, wanted = _after_and_wanted(run, change)
+    after, wanted = after_and_wanted(change)
     return Line(
         run=run,
         key=change.key,
@@ -117,9 +126,9 @@ def _line(run: PastRun, change: HistoryChange) -> Line:
     )
 
 
-def _after_and_wanted(run: PastRun, change: HistoryChange) -> tuple[int | None, int | None]:
-    """What HaloPSA showed and what was wanted. Versions that kept no listings wrote down what was wanted alone."""
-    if run.verdict.sightings is not None or change.wanted is not None or change.sent:
+def after_and_wanted(change: HistoryChange) -> tuple[int | None, int | None]:
+    """What HaloPSA showed and what was wanted. The first versions wrote down what was wanted, and called it after."""
+    if change.wanted is not None or change.sent:
         return change.after, change.wanted
     if change.outcome in CAME_RIGHT:
         return change.after, change.after
@@ -130,6 +139,6 @@ def users_of(run: PastRun) -> tuple[int, int] | None:
     """Users before and after the run, over all mappings; None where the run did not look at all of them."""
     verdict = run.verdict
     looked = bool(verdict.sightings) if verdict.sightings is not None else bool(verdict.changes or verdict.users_after)
-    if verdict.decision or is_partial(run) or not looked:
+    if verdict.decision or verdict.recovered_by or is_partial(run) or not looked:
         return None
     return verdict.users_before, verdict.users_after

@@ -1,48 +1,63 @@
 """Past nights through other mappings or limits: what would have been billed, held, refused. Pure.
 
 Each recorded night is planned again by the very code that plans tonight: its counts stand in an observation of made-up
-ids, the quantities are those that the replay itself has written so far. What the history does not hold (names, missing
-clients, people's edits in HaloPSA) cannot be replayed.
+ids. Quantities are those that the replay itself has written so far, but what people and other runs moved between two
+nights moves in the replay too. What stopped a mapping for another cause than its numbers (a client that was missing, a
+doubt about its Subscription) is taken from the record, and so are the rules that a person lifted. So the unchanged file
+gives what those nights did.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as MappingABC
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from reconciler.history.account import after_and_wanted
 from reconciler.history.endings import is_whole
-from reconciler.history.timeline import Timeline
+from reconciler.history.listings import looks_of_run
+from reconciler.history.replay_world import TENANT, Numbers, observation_of
+from reconciler.history.spans import UNNAMED, Subject
 from reconciler.model import (
     Binding,
     BindingOrigin,
-    HaloCustomer,
-    InfimaClient,
+    CountedNight,
     Mapping,
     MappingKey,
     Mappings,
-    Observation,
     Recorded,
-    Subscription,
-    SubscriptionId,
-    Tenant,
+    Shown,
     UnitPrice,
-    UserCount,
 )
 from reconciler.plan import diff
-from reconciler.planning.changes import Plan
+from reconciler.planning.changes import CAME_RIGHT, Action, Change, Outcome, Plan, Violation
+from reconciler.planning.rules import Allowance, Doubt, Level, Rule
 from reconciler.safety.check import check
+from reconciler.state.base import ALLOW, HistoryChange, Lifted
 from reconciler.state.history import PastRun
 
-_TENANT = Tenant(halo_url="https://replay.example", infima_partner="replay")
-_FIRST_ID = 1_000_000_000
-"""Made-up Subscription ids count up from here: far from any that a mappings file names."""
+REPLAYED = frozenset(
+    {
+        Rule.SOURCE_DROPPED,
+        Rule.MANY_CREATES,
+        Rule.AMOUNTS_DROP,
+        Rule.AMOUNTS_RISE,
+        Rule.ZERO,
+        Rule.DECREASE,
+        Rule.INCREASE,
+        Rule.AMOUNT_DECREASE,
+        Rule.AMOUNT_INCREASE,
+        Rule.FALLING,
+        Rule.CONTRACT_EXPIRED,
+    }
+)
+"""Rules that hang on numbers and the file alone. Of the others the record says where they stopped something."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Night:
-    """One night of the replay. `recorded` and `replayed` are sums of quantities, over the same mappings."""
+    """One night of the replay. `recorded` and `replayed` are the users after it, over the same mappings."""
 
     run: PastRun
     recorded: int
@@ -64,156 +79,236 @@ class ReplayedMapping:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backtest:
-    """The replay. `unrecorded` are the mappings of which the history has no count."""
+    """The replay. `unrecorded` are the mappings of which the history tells nothing."""
 
     nights: tuple[Night, ...]
     outcomes: tuple[ReplayedMapping, ...]
     unrecorded: tuple[MappingKey, ...]
 
 
-@dataclass(slots=True, kw_only=True)
-class _Replay:
-    """The quantities that the replay has written, and the counts that they came from."""
-
-    mappings: Mappings
-    timeline: Timeline
-    quantities: dict[MappingKey, int]
-    confirmed: dict[MappingKey, int]
-
-    def night(self, run: PastRun) -> tuple[Plan, list[Mapping]]:
-        """Plan one night, and perform what its rules permit."""
-        counts = {m.key: self._count(m, run.verdict.finished_at) for m in self.mappings.mappings}
-        known = [m for m in self.mappings.mappings if counts[m.key] is not None]
-        tonight = replace(self.mappings, mappings=tuple(known))
-        numbers = {m.key: SubscriptionId(m.subscription_id or _FIRST_ID + i) for i, m in enumerate(known)}
-        observation = _observation(known, counts, self.quantities, numbers, run.info.started_at)
-        plan = check(diff(tonight, observation, self._recorded(known, numbers, run.info.started_at)), tonight.limits)
-        for change in () if plan.refused else plan.changes:
-            if change.hold is None and change.after.count is not None:
-                self.quantities[change.key] = change.after.count
-                self.confirmed[change.key] = counts[change.key] or 0
-        return plan, known
-
-    def _count(self, mapping: Mapping, at: datetime) -> int | None:
-        point = self.timeline.at(mapping.key, at)
-        if point is None:
-            return None
-        return point.counted if mapping.counts_users else point.counted or 0
-
-    def _recorded(self, known: Sequence[Mapping], numbers: dict[MappingKey, SubscriptionId], at: datetime) -> Recorded:
-        bound = {
-            m.key: Binding(
-                key=m.key,
-                subscription_id=numbers[m.key],
-                customer_id=m.halo_customer.id,
-                origin=BindingOrigin.MARKER,
-                bound_at=at,
-                last_counted=self.confirmed.get(m.key),
-            )
-            for m in known
-            if m.key in self.quantities
-        }
-        return Recorded(tenant=_TENANT, bindings=bound)
-
-
 def backtest(
     mappings: Mappings,
     runs: Sequence[PastRun],
-    timeline: Timeline,
     *,
     since: datetime,
     prices: MappingABC[MappingKey, UnitPrice] | None = None,
 ) -> Backtest:
-    """Replay every complete night from `since` on. It begins with what was billed before the first of them.
+    """Replay every complete night from `since` on. It begins with what stood before the first of them.
 
     Limits given as amounts use the price of the mapping, else the newest that runs have read (`prices`).
     """
     priced = (m if m.price or not prices else replace(m, price=prices.get(m.key)) for m in mappings.mappings)
-    mappings = replace(mappings, mappings=tuple(priced))
-    nights = [run for run in runs if run.verdict.finished_at >= since and is_whole(run)]
-    replay = _Replay(mappings=mappings, timeline=timeline, quantities={}, confirmed={})
-    if nights:
-        _begin(replay, nights[0].info.started_at)
-    made, held = [], dict.fromkeys((m.key for m in mappings.mappings), 0)
-    seen: set[MappingKey] = set()
-    for run in nights:
-        plan, known = replay.night(run)
-        seen |= {m.key for m in known}
-        for change in plan.held:
-            held[change.key] += 1
-        made.append(_night(run, plan, replay, known))
-    end = nights[-1].verdict.finished_at if nights else since
+    replay = _Replay(mappings=replace(mappings, mappings=tuple(priced)))
+    made = []
+    for run in runs:
+        if run.verdict.decision:
+            continue
+        start, end = replay.record.follow(run)
+        if run.verdict.finished_at >= since and is_whole(run) and start is not None:
+            made.append(replay.night(run, start, end))
+        replay.record.remember(run)
     return Backtest(
         nights=tuple(made),
         outcomes=tuple(
             ReplayedMapping(
                 mapping=m,
-                recorded=_quantity(timeline, m.key, end),
+                recorded=replay.left.get(m.key),
                 replayed=replay.quantities.get(m.key),
-                nights_held=held[m.key],
+                nights_held=replay.held.get(m.key, 0),
             )
             for m in mappings.mappings
-            if m.key in seen
+            if m.key in replay.seen
         ),
-        unrecorded=tuple(m.key for m in mappings.mappings if m.key not in seen),
+        unrecorded=tuple(m.key for m in mappings.mappings if m.key not in replay.seen),
     )
 
 
-def _begin(replay: _Replay, at: datetime) -> None:
-    for mapping in replay.mappings.mappings:
-        point = replay.timeline.at(mapping.key, at)
-        if point is not None and point.quantity is not None:
-            replay.quantities[mapping.key] = point.quantity
-            if point.counted is not None:
-                replay.confirmed[mapping.key] = point.counted
+@dataclass(slots=True, kw_only=True)
+class _Record:
+    """What the records tell up to a run: the quantity of each key, and the count that its quantity came from."""
+
+    rows: dict[Subject, Shown] = field(default_factory=dict)
+    confirmed: dict[MappingKey, int] = field(default_factory=dict)
+    awaiting: set[MappingKey] = field(default_factory=set)
+    old_keys: set[MappingKey] = field(default_factory=set)
+
+    def follow(self, run: PastRun) -> tuple[dict[MappingKey, int] | None, dict[MappingKey, int]]:
+        """The quantities that the run found, None where it saw none, and those that it left."""
+        start = None
+        for look in looks_of_run(run, self.old_keys):
+            for row in look.rows:
+                self.rows[row.key if row.subscription_id == UNNAMED else row.subscription_id] = row
+            start = self._quantities() if start is None else start
+        return start, self._quantities()
+
+    def _quantities(self) -> dict[MappingKey, int]:
+        found: dict[MappingKey, int] = {}
+        for row in self.rows.values():
+            if row.managed and row.quantity is not None:
+                found[row.key] = found.get(row.key, 0) + row.quantity
+        return found
+
+    def remember(self, run: PastRun) -> None:
+        """Take in what the run confirmed."""
+        for change in run.verdict.changes:
+            if change.outcome in CAME_RIGHT:
+                self.awaiting.discard(change.key)
+                if change.counted is not None:
+                    self.confirmed[change.key] = change.counted
+            elif change.action == Action.CREATE and change.subscription_id is not None:
+                self.awaiting.add(change.key)
 
 
-def _night(run: PastRun, plan: Plan, replay: _Replay, known: Sequence[Mapping]) -> Night:
-    at = run.verdict.finished_at
-    return Night(
-        run=run,
-        recorded=sum(_quantity(replay.timeline, m.key, at) or 0 for m in known),
-        replayed=sum(replay.quantities.get(m.key, 0) for m in known),
-        written=len(plan.writes),
-        held=tuple((c.key, str(c.hold.rule)) for c in plan.changes if c.hold is not None),
-        refused=tuple(str(violation.rule) for violation in plan.refusals),
-    )
+@dataclass(slots=True, kw_only=True)
+class _Replay:
+    """The quantities that the replay has written, and the counts that they came from.
 
+    `left` are the recorded quantities after the last night that was replayed.
+    """
 
-def _quantity(timeline: Timeline, key: MappingKey, at: datetime) -> int | None:
-    point = timeline.at(key, at)
-    return point.quantity if point else None
+    mappings: Mappings
+    record: _Record = field(default_factory=_Record)
+    numbers: Numbers = field(default_factory=Numbers)
+    quantities: dict[MappingKey, int] = field(default_factory=dict)
+    confirmed: dict[MappingKey, int] = field(default_factory=dict)
+    falls: dict[MappingKey, tuple[CountedNight, ...]] = field(default_factory=dict)
+    left: dict[MappingKey, int] = field(default_factory=dict)
+    held: dict[MappingKey, int] = field(default_factory=dict)
+    seen: set[MappingKey] = field(default_factory=set)
+    begun: bool = False
 
+    def night(self, run: PastRun, start: dict[MappingKey, int], end: dict[MappingKey, int]) -> Night:
+        """Plan one night, and perform what its rules let through."""
+        self._meet(start)
+        told = {change.key: change for change in run.verdict.changes}
+        known = [m for m in self.mappings.mappings if m.key in told or m.key in start or m.key in self.quantities]
+        plan = self._plan(run, known, told)
+        written = sum(self._perform(change, told.get(change.key), end) for change in plan.changes if not plan.refused)
+        held = tuple(self._held(plan, told))
+        for key, _ in held:
+            self.held[key] = self.held.get(key, 0) + 1
+        self.seen |= {m.key for m in known}
+        self.left = end
+        return Night(
+            run=run,
+            recorded=sum(end.get(m.key, 0) for m in known),
+            replayed=sum(self.quantities.get(m.key, 0) for m in known),
+            written=written,
+            held=held,
+            refused=tuple(str(violation.rule) for violation in plan.refusals),
+        )
 
-def _observation(
-    known: Sequence[Mapping],
-    counts: dict[MappingKey, int | None],
-    quantities: dict[MappingKey, int],
-    numbers: dict[MappingKey, SubscriptionId],
-    at: datetime,
-) -> Observation:
-    """A world in which the recorded counts are read. A mapping's whole count stands with its first client."""
-    users = {
-        client.id: (client.name, (counts[m.key] or 0) if client is m.infima_clients[0] else 0)
-        for m in known
-        for client in m.infima_clients
-    }
-    return Observation(
-        taken_at=at,
-        tenant=_TENANT,
-        clients=tuple(InfimaClient(id=number, name=name, user_count=n) for number, (name, n) in users.items()),
-        user_counts=tuple(UserCount(client_id=number, active=n, listed=n) for number, (_, n) in users.items()),
-        customers=tuple(
-            {m.halo_customer.id: HaloCustomer(id=m.halo_customer.id, name=m.halo_customer.name) for m in known}.values()
-        ),
-        subscriptions=tuple(
-            Subscription(
-                id=numbers[m.key],
+    def _meet(self, start: dict[MappingKey, int]) -> None:
+        """What moved since the last night, by people or by other runs, has moved here too."""
+        for key in start.keys() | self.left.keys():
+            if not self.begun or start.get(key) != self.left.get(key):
+                _set(self.quantities, key, start.get(key))
+                _set(self.confirmed, key, self.record.confirmed.get(key))
+        self.begun = True
+
+    def _plan(self, run: PastRun, known: Sequence[Mapping], told: dict[MappingKey, HistoryChange]) -> Plan:
+        counts = {m.key: told[m.key].counted if m.key in told else self.record.confirmed.get(m.key) for m in known}
+        tonight = replace(self.mappings, mappings=tuple(replace(m, subscription_id=None) for m in known))
+        at = run.info.started_at
+        observation = observation_of(known, counts, self.quantities, self.numbers, at)
+        plan = diff(tonight, observation, self._recorded(known, at))
+        plan = replace(plan, changes=tuple(_with_doubts(change, told.get(change.key)) for change in plan.changes))
+        allowances = (*_allowances(run.verdict.lifted, None),)
+        for change in told.values():
+            allowances += tuple(_allowances(change.lifted, change.key))
+        settings = self.mappings.settings
+        plan = check(plan, tonight.limits, allowances, self.mappings.approvals, today=settings.day(at))
+        return _as_recorded(plan, told)
+
+    def _recorded(self, known: Sequence[Mapping], at: datetime) -> Recorded:
+        bound = {
+            m.key: Binding(
+                key=m.key,
+                subscription_id=self.numbers.of(m.key),
                 customer_id=m.halo_customer.id,
-                name=m.subscription_name,
-                count=quantities[m.key],
+                origin=BindingOrigin.MARKER,
+                bound_at=at,
+                awaiting_first_count=m.key in self.record.awaiting,
+                last_counted=self.confirmed.get(m.key),
             )
             for m in known
-            if m.key in quantities
-        ),
-    )
+            if m.key in self.quantities
+        }
+        return Recorded(tenant=TENANT, bindings=bound, falls=self.falls)
+
+    def _perform(self, change: Change, line: HistoryChange | None, end: dict[MappingKey, int]) -> bool:
+        """Write a change as the night would have, or as it did; true where that came right."""
+        key, wanted = change.key, change.after.count
+        self.falls[key] = change.nights
+        if change.hold is not None or wanted is None or _second_read_differed(change, line):
+            return False
+        if change.action is not Action.NO_OP:
+            if line is not None and line.outcome in _TRIED and _same(change, line):
+                _set(self.quantities, key, end.get(key))
+                return False
+            self.falls[key] = ()
+            self.quantities[key] = wanted
+        if change.mapping.counts_users and change.quantity.counted is not None:
+            self.confirmed[key] = change.quantity.counted
+        return change.action is not Action.NO_OP
+
+    def _held(self, plan: Plan, told: dict[MappingKey, HistoryChange]) -> Iterable[tuple[MappingKey, str]]:
+        for change in plan.changes:
+            if change.hold is not None:
+                yield change.key, str(change.hold.rule)
+            elif not plan.refused and _second_read_differed(change, told.get(change.key)):
+                yield change.key, SECOND_READ
+
+
+_TRIED = frozenset({Outcome.STALE, Outcome.FAILED, Outcome.UNKNOWN})
+"""Outcomes of what no rule withheld and what did not come right all the same."""
+
+SECOND_READ = "second-read"
+"""What is held because a second read of INFIMA did not agree with the first: no rule of the plan."""
+
+
+def _set(numbers: dict[MappingKey, int], key: MappingKey, value: int | None) -> None:
+    if value is None:
+        numbers.pop(key, None)
+    else:
+        numbers[key] = value
+
+
+def _same(change: Change, line: HistoryChange) -> bool:
+    """True where the night had before it what the replay has, and wanted the same."""
+    return (change.billed or 0, change.after.count) == (line.before or 0, after_and_wanted(line)[1])
+
+
+def _second_read_differed(change: Change, line: HistoryChange | None) -> bool:
+    if line is None or line.outcome != Outcome.HELD or line.held_by or change.action is Action.NO_OP:
+        return False
+    return _same(change, line)
+
+
+def _with_doubts(change: Change, line: HistoryChange | None) -> Change:
+    """The change with the doubts that its numbers raise, and the one that the record tells of."""
+    doubts = [doubt for doubt in change.doubts if doubt.rule in REPLAYED]
+    if line is not None and line.held_by in _NOT_REPLAYED_DOUBTS:
+        doubts.append(Doubt(rule=Rule(line.held_by), message=line.message, remedy=""))
+    return replace(change, doubts=tuple(doubts))
+
+
+_NOT_REPLAYED_DOUBTS = frozenset(rule for rule in Rule if rule not in REPLAYED and rule.level is Level.MAPPING)
+
+
+def _as_recorded(plan: Plan, told: MappingABC[MappingKey, HistoryChange]) -> Plan:
+    """The plan refused as the numbers say, and as the record says where no number decides."""
+    refused = {Rule(line.held_by) for line in told.values() if line.held_by in _NOT_REPLAYED_REFUSALS}
+    kept = [v for v in plan.violations if v.rule in REPLAYED or v.level is Level.MAPPING]
+    return replace(plan, violations=(*(_refusal(rule) for rule in sorted(refused)), *kept))
+
+
+_NOT_REPLAYED_REFUSALS = frozenset(rule for rule in Rule if rule not in REPLAYED and rule.level is Level.RUN)
+
+
+def _refusal(rule: Rule) -> Violation:
+    return Violation(rule=rule, name="", message="as recorded", remedy="")
+
+
+def _allowances(lifted: Iterable[Lifted], key: MappingKey | None) -> Iterable[Allowance]:
+    return (Allowance(rule=Rule(one.rule), reason=one.reason, key=key) for one in lifted if one.by == ALLOW)

@@ -40,5 +40,8 @@ def is_partial(run: PastRun) -> bool:
 
 
 def is_whole(run: PastRun) -> bool:
-    """True for a run over all mappings whose reads were complete: what it does not mention was in step."""
-    return ending_of(run.verdict) in _LOOKED and not is_partial(run)
+    """True for a run over all mappings whose reads were complete: what it does not mention was in step.
+
+    Of a run that was cut off nobody knows what it found.
+    """
+    return ending_of(run.verdict) in _LOOKED and not is_partial(run) and not run.verdict.recovered_by

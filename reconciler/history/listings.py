@@ -21,16 +21,19 @@ def looks_of(runs: Sequence[PastRun], snapshots: Iterable[MonthRecord]) -> Itera
     for run in runs:
         while fulls and fulls[0].run not in names and fulls[0].taken_at < run.verdict.finished_at:
             yield _full_look(fulls.pop(0), known)  # its run's own line is lost
-        if run.verdict.sightings is None:
-            looks = list(_old_looks(run, known))
-        else:
-            looks = [Look(at=one.at, rows=one.rows) for one in run.verdict.sightings]
-        for i, look in enumerate(looks):
+        for i, look in enumerate(looks_of_run(run, known)):
             yield replace(look, after_gap=run.after_gap) if i == 0 else look
         if fulls and fulls[0].run == run.info.id:
             yield _full_look(fulls.pop(0), known)
     for snapshot in fulls:
         yield _full_look(snapshot, known)
+
+
+def looks_of_run(run: PastRun, known: set[MappingKey]) -> list[Look]:
+    """The run's own listings; `known` are the keys of old records so far. A run that was cut off recorded none."""
+    if run.verdict.sightings is not None:
+        return [Look(at=one.at, rows=one.rows) for one in run.verdict.sightings]
+    return [] if run.verdict.recovered_by else list(_old_looks(run, known))
 
 
 def _full_look(snapshot: MonthRecord, known: set[MappingKey]) -> Look:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 
 import pytest
 
 from reconciler.history.backtest import Backtest, backtest
-from reconciler.history.timeline import draw_timeline
-from reconciler.model import ChangeLimit, Limits, Mappings, QuantityRule
+from reconciler.model import ChangeLimit, Limits, Mappings, QuantityRule, SubscriptionId
+from reconciler.state.base import Lifted
 from reconciler.state.history import PastRun
 from tests.builders import build_mapping, build_mappings
 from tests.history.conftest import Command
@@ -27,7 +28,7 @@ ALL = moment(8, 1)
 
 
 def replayed(runs: tuple[PastRun, ...], mappings: Mappings) -> Backtest:
-    return backtest(mappings, runs, draw_timeline(runs, ()), since=ALL)
+    return backtest(mappings, runs, since=ALL)
 
 
 def with_limits(**limits: object) -> Mappings:
@@ -64,7 +65,7 @@ def test_a_bad_night_is_met_by_the_rules_again_and_its_count_does_not_last() -> 
     """The count that was withheld is replayed that night; the next night, which says nothing, was in step."""
     runs = (
         past(moment(9, 1), line(30, 30, outcome="unchanged")),
-        past(moment(9, 2), line(30, 5, outcome="held"), exit_code=3),
+        past(moment(9, 2), replace(line(30, 5, outcome="held"), held_by="decrease"), exit_code=3),
         past(moment(9, 3)),
     )
     wide = ChangeLimit(users=100, percent=100)
@@ -106,8 +107,58 @@ def test_a_mapping_without_any_record_is_named() -> None:
 
 
 def test_since_begins_with_what_was_billed_before() -> None:
-    made = backtest(with_limits(**LOOSE), GROWING, draw_timeline(GROWING, ()), since=moment(9, 3, hour=0))
+    made = backtest(with_limits(**LOOSE), GROWING, since=moment(9, 3, hour=0))
     assert [(night.recorded, night.replayed) for night in made.nights] == [(12, 12), (90, 90)]
+
+
+def test_what_people_and_partial_runs_moved_moves_in_the_replay_too() -> None:
+    runs = (
+        past(moment(9, 1), line(10, 10, outcome="unchanged")),
+        past(moment(9, 2), line(10, 14), command="apply --only infima-101"),
+        past(moment(9, 3), line(14, 14, outcome="unchanged", counted=14)),
+        past(moment(9, 4), line(17, 14)),
+    )
+    found = replayed(runs, with_limits())
+    assert [(night.recorded, night.replayed, night.written) for night in found.nights] == [
+        (10, 10, 0),
+        (14, 14, 0),
+        (14, 14, 1),
+    ]
+
+
+def test_what_stopped_a_mapping_for_another_cause_stops_it_again() -> None:
+    gone = replace(line(12, None, outcome="held", counted=12), held_by="subscription-gone", message="it is deleted")
+    missing = replace(line(12, 12, outcome="held"), counted=None, held_by="client-missing")
+    runs = (past(moment(9, 1), line(10, 12)), past(moment(9, 2), gone, exit_code=3), past(moment(9, 3), missing))
+    found = replayed(runs, with_limits())
+    assert [night.held for night in found.nights] == [(), ((KEY, "subscription-gone"),), ((KEY, "client-missing"),)]
+    assert [night.replayed for night in found.nights] == [12, 12, 12]
+
+
+def test_an_adopted_subscription_is_not_invented_to_be_gone() -> None:
+    adopted = replace(build_mapping(), subscription_id=SubscriptionId(9001))
+    found = replayed(GROWING, Mappings(mappings=(adopted,), limits=Limits(**LOOSE)))  # type: ignore[arg-type]
+    assert [night.held for night in found.nights] == [()] * 4
+
+
+def test_a_rule_that_was_lifted_is_lifted_again() -> None:
+    lifted = replace(line(12, 90), lifted=(Lifted(rule="increase", reason="a school joined"),))
+    runs = (past(moment(9, 1), line(12, 12, outcome="unchanged")), past(moment(9, 2), lifted))
+    assert [(night.held, night.replayed) for night in replayed(runs, with_limits()).nights] == [((), 12), ((), 90)]
+
+
+def test_a_write_that_failed_fails_again() -> None:
+    failed = replace(line(12, 12, outcome="failed", counted=15), wanted=15)
+    runs = (past(moment(9, 1), line(12, 12, outcome="unchanged")), past(moment(9, 2), failed, exit_code=4))
+    night = replayed(runs, with_limits()).nights[-1]
+    assert (night.recorded, night.replayed, night.written) == (12, 12, 0)
+
+
+def test_a_refusal_that_no_number_decides_is_taken_from_the_record() -> None:
+    stopped = replace(line(12, 12, outcome="held", counted=15), wanted=15, held_by="wrong-tenant")
+    runs = (past(moment(9, 1), line(12, 12, outcome="unchanged")), past(moment(9, 2), stopped, exit_code=3))
+    night = replayed(runs, with_limits()).nights[-1]
+    assert (night.refused, night.replayed) == (("wrong-tenant",), 12)
 
 
 # ---- the command ----------------------------------------------------------------------------------------------------
