@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +28,15 @@ from reconciler.planning.context import PlanOptions
 from reconciler.planning.snapshot import Snapshot
 from reconciler.run import make_plan, read_live
 
+KEPT_DAYS = 14
+"""So long an old quantity is kept where nobody says how long: then its mapping is held until a person decides."""
+
 
 @click.command()
 @click.argument("run")
 @click.option("--only", multiple=True, metavar="KEY", shell_complete=complete_keys, help="Set back this mapping only.")
 @click.option(
-    "--until", metavar="DATE", help="Last day on which the old quantity is kept.  [default: until you say so]"
+    "--until", metavar="DATE", help=f"Last day on which the old quantity is kept.  [default: in {KEPT_DAYS} days]"
 )
 @click.option("--write", is_flag=True, help="Write the edit into mappings.yaml.")
 @click.option("--out", type=OutputFile(), metavar="FILE", help="Save the plan to FILE.")
@@ -70,7 +73,7 @@ def undo(
     for key in only:
         require_key(key, [str(m.key) for m in mappings.mappings], "--only")
     past = find_run(open_store(options).history.runs(), run)
-    last = _last_day(until)
+    last = _last_day(until, mappings.settings.day(now()))
     with run_context(options, mappings) as context:
         seen = read_live(context)
     found = _kept(undo_run(past, _plan(mappings, seen)), only)
@@ -88,11 +91,11 @@ def undo(
     return 0
 
 
-def _last_day(until: str | None) -> date | None:
+def _last_day(until: str | None, today: date) -> date:
     if until is None:
-        return None
+        return today + timedelta(days=KEPT_DAYS)
     day = parse_date(until, "--until").date()
-    if day < now().date():
+    if day < today:
         raise UsageError(f"--until {until}: that day is over.", hint="Name a day to come.")
     return day
 
@@ -111,13 +114,12 @@ def _kept(found: Undo, only: tuple[str, ...]) -> Undo:
     )
 
 
-def _edit(options: CommonOptions, old: bytes, found: Undo, last: date | None) -> tuple[bytes, Mappings]:
+def _edit(options: CommonOptions, old: bytes, found: Undo, last: date) -> tuple[bytes, Mappings]:
     """The file with the old quantities fixed, read again by the rules of every mappings.yaml."""
     text, file = old.decode("utf-8"), str(options.mappings)
     for row in found.set_back:
-        members: dict[str, Any] = {"fixed": row.before, "reason": f"undo of run {found.run.info.id}"}
-        if last is not None:
-            members["until"] = last.isoformat()
+        reason = f"undo of run {found.run.info.id}"
+        members: dict[str, Any] = {"fixed": row.before, "reason": reason, "until": last.isoformat()}
         text = set_quantity(text, row.key, members, file=file)
     new = text.encode("utf-8")
     return new, parse_mappings(new, file=file, now=now())

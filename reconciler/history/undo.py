@@ -52,7 +52,7 @@ def undo_run(run: PastRun, live: Plan) -> Undo:
     changes = {change.key: change for change in live.changes}
     back, left = [], []
     for line in sorted(run.verdict.changes, key=lambda line: line.key):
-        if line.outcome not in _DONE or line.action not in {Action.CREATE, Action.UPDATE}:
+        if not _done(line) or line.action not in {Action.CREATE, Action.UPDATE}:
             continue
         change = changes.get(line.key)
         customer = change.customer.name if change else ""
@@ -64,12 +64,20 @@ def undo_run(run: PastRun, live: Plan) -> Undo:
     return Undo(run=run, set_back=tuple(back), left_out=tuple(left))
 
 
+def _done(line: HistoryChange) -> bool:
+    """True for what was written or may have been, also where a check failed behind it."""
+    stands = line.sent and line.after is not None and line.after == line.wanted
+    return line.outcome in _DONE or stands
+
+
 def _judge(line: HistoryChange, change: Change | None, customer: str) -> SetBack | str:  # noqa: PLR0911 - one reason each
     """The quantity to set back, or why not."""
     if line.outcome == Outcome.UNKNOWN:
         return "whether that run wrote it is unknown"
     if line.action == Action.CREATE or line.before is None:
         return "that run created the Subscription, and nothing is ever deleted: write retired: true to bill nobody"
+    if line.before == 0:
+        return "it stood at 0 before, as a new Subscription does: write retired: true to bill nobody"
     if change is None:
         return "mappings.yaml has no mapping with that key any more"
     if change.before is None or change.before.id != line.subscription_id or line.subscription_id is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,17 @@ def test_what_somebody_changed_since_is_named_and_left_out() -> None:
 def test_a_created_subscription_is_not_deleted() -> None:
     run = past(moment(9, 9), line(None, 15, action="create"))
     assert "nothing is ever deleted" in why(undo_run(run, live_plan()))
+
+
+def test_the_first_count_of_a_new_subscription_is_not_set_back_to_nobody() -> None:
+    """A run before made it at 0 and was cut off; this run set its first count."""
+    assert "retired: true" in why(undo_run(past(moment(9, 9), line(0, 15)), live_plan()))
+
+
+def test_a_quantity_that_stands_though_its_check_failed_goes_back() -> None:
+    stands = replace(line(12, 15, outcome="failed"), wanted=15, sent=True)
+    [row] = undo_run(past(moment(9, 9), stands, exit_code=4), live_plan()).set_back
+    assert (row.written, row.before) == (15, 12)
 
 
 def test_a_mapping_that_is_gone_is_left_out() -> None:
@@ -116,6 +128,7 @@ def test_without_write_nothing_is_touched(bench: Bench) -> None:
     answer = bench.run("undo", newest(bench))
     assert (answer.code, bench.file.read_bytes(), bench.writes()) == (0, before, writes)
     assert "+    quantity: {fixed: 10, reason: " in answer.out
+    assert ", until: " in answer.out, "an old number does not stand for ever"
     assert "Plan: 0 to create, 2 to update" in answer.out
 
 
