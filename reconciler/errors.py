@@ -179,13 +179,19 @@ class ServerFailed(ApiError):
 
 
 class Rejected(ApiError):
-    """Any other 4xx. `status` is the HTTP status; the message ends with the server's own words, cut and cleaned."""
+    """Any other 4xx. `status` is the HTTP status; the message ends with the server's own words, cut and cleaned.
+
+    `oauth_error` is the error's name where a token endpoint gives one, such as "invalid_scope".
+    """
 
     code = "rejected"
 
-    def __init__(self, message: str, *, status: int, system: str = "", request: str = "", hint: str = "") -> None:
+    def __init__(
+        self, message: str, *, status: int, oauth_error: str = "", system: str = "", request: str = "", hint: str = ""
+    ) -> None:
         super().__init__(message, system=system, request=request, hint=hint)
         self.status = status
+        self.oauth_error = oauth_error
 
 
 class UnreadableAnswer(ApiError):

@@ -95,7 +95,7 @@ def check_scopes(granted: frozenset[str] | None, needed: Sequence[str]) -> Check
     if granted is None:
         return ok(name, "HaloPSA does not say which it granted; each right is tried below")
     missing = [] if "all" in granted else sorted(set(needed) - granted)
-    more = sorted(granted - set(needed))
+    more = sorted(granted - set(needed) - {"read:softwarelicensing"})  # asked for where edit does not imply it
     if missing:
         fix = "In HaloPSA, tick them on the application's Permissions tab: nothing works without."
         return failed(name, f"not granted: {', '.join(missing)}", fix)
@@ -200,6 +200,17 @@ def check_state(recorded: Recorded, location: str, tenant: Tenant | None, *, unf
         fix = "If none is running now, the next apply heals what they left."
         return look(name, f"{location}: {unfinished} runs without an end, crashed or under way", fix)
     return ok(name, f"{location}: {len(recorded.bindings)} bindings; a write was tried")
+
+
+def check_proxy(used: str, unused: str) -> Check:
+    """Which proxy is used; a variable that names one and is not followed is worth a look."""
+    name = "Proxy"
+    if used:
+        return ok(name, f"RECONCILER_PROXY: {used}")
+    if unused:
+        fix = "Where this machine needs a proxy, set RECONCILER_PROXY to its address; no other variable is followed."
+        return look(name, f"{unused} is set and is not used: both systems are reached directly", fix)
+    return ok(name, "none")
 
 
 def check_habits(facts: HaloFacts) -> Check:

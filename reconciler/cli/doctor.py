@@ -21,6 +21,7 @@ from reconciler.answers.doctor import (
     check_habits,
     check_last_run,
     check_marker,
+    check_proxy,
     check_scopes,
     check_state,
     connected,
@@ -37,6 +38,7 @@ from reconciler.cli.wiring import load, now, open_store, progress
 from reconciler.clock import SystemClock
 from reconciler.errors import ConfigError, ExitCode, ReconcilerError, UsageError
 from reconciler.http.connections import kept_connections
+from reconciler.http.proxy import read_proxy, unused_proxy
 from reconciler.model import Mappings, Recorded, Settings, Subscription, Tenant
 from reconciler.providers.connect import ConnectedSystems, connect
 from reconciler.providers.credentials import read_credentials
@@ -104,6 +106,7 @@ class _Visit:
         dates = ServerDates(SystemClock())
         usable = self._file()
         halo, infima = self._variables()
+        usable = self._network() and usable
         if usable:
             self._systems(dates, halo=halo, infima=infima)
         else:
@@ -183,6 +186,16 @@ class _Visit:
             self.tell(ok(name, f"set; {address}" + (" (plain http, this machine only)" if _plain(address) else "")))
             complete.append(True)
         return complete[0], complete[1]
+
+    def _network(self) -> bool:
+        """Whether RECONCILER_PROXY, SSL_CERT_FILE and SSL_CERT_DIR can be used."""
+        proxy = self.attempt("Proxy", lambda: (read_proxy(os.environ),))
+        if proxy is not None:
+            self.tell(check_proxy(str(proxy[0] or ""), unused_proxy(os.environ)))
+        certificates = proxy and self.attempt(
+            "Certificates", lambda: (kept_connections(1)("https://halo.example.com"),)
+        )
+        return certificates is not None
 
     # -- there ----------------------------------------------------------------------------------------------------
 

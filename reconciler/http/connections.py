@@ -6,8 +6,9 @@ connection on which anything came behind an answer carries no other request.
 
 from __future__ import annotations
 
+import os
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,6 +17,7 @@ import httpcore
 import httpx
 
 from reconciler.errors import ReconcilerError
+from reconciler.http.proxy import Proxy, read_proxy
 from reconciler.http.transport import TransportFactory
 from reconciler.http.wire import DeadlineBackend, tls_context
 
@@ -45,21 +47,37 @@ _ALIKE: tuple[tuple[type[Exception], type[httpx.TransportError]], ...] = (
 class GuardedPool(httpcore.ConnectionPool):
     """httpcore's pool, each of its connections guarded. Nothing is sent twice: httpcore's own retries are off."""
 
-    def __init__(self, *, connections: int) -> None:
+    def __init__(self, *, connections: int, proxy: Proxy | None = None) -> None:
         super().__init__(max_connections=connections, keepalive_expiry=KEPT_SECONDS, network_backend=DeadlineBackend())
+        self._through = proxy
         # Looked at before anything is sent: a release of httpcore that hides its parser must not be found in mid-run.
         parser_of(httpcore.HTTP11Connection(httpcore.Origin(b"http", b"127.0.0.1", 80), httpcore.MockStream([])))
 
     def create_connection(self, origin: httpcore.Origin) -> httpcore.ConnectionInterface:
-        """A new connection, guarded."""
+        """A new connection, guarded; to an https origin through the proxy, where there is one."""
+        secure = origin.scheme == b"https"
+        if secure and self._through is not None:
+            return GuardedConnection(self._tunnel(origin, self._through))
         return GuardedConnection(
             httpcore.HTTPConnection(
                 origin,
-                ssl_context=tls_context() if origin.scheme == b"https" else None,
+                ssl_context=tls_context() if secure else None,
                 keepalive_expiry=KEPT_SECONDS,
                 network_backend=self._network_backend,
             )
         )
+
+    def _tunnel(self, origin: httpcore.Origin, proxy: Proxy) -> httpcore.ConnectionInterface:
+        """A pool of httpcore's own makes it: it has one way to tunnel, and its name is not part of the interface."""
+        pool = httpcore.HTTPProxy(
+            proxy_url=str(proxy),
+            proxy_headers=[(b"Proxy-Authorization", proxy.authorization)] if proxy.authorization else None,
+            ssl_context=tls_context(),
+            proxy_ssl_context=tls_context() if proxy.scheme == "https" else None,
+            keepalive_expiry=KEPT_SECONDS,
+            network_backend=self._network_backend,
+        )
+        return pool.create_connection(origin)
 
 
 class GuardedConnection(httpcore.ConnectionInterface):
@@ -140,8 +158,8 @@ def _tls_holds_more(stream: httpcore.NetworkStream) -> bool:
 class PooledTransport(httpx.BaseTransport):
     """At most `connections` to each origin, each for one request at a time. Safe to use from several threads."""
 
-    def __init__(self, *, connections: int) -> None:
-        self._pool = GuardedPool(connections=connections)
+    def __init__(self, *, connections: int, proxy: Proxy | None = None) -> None:
+        self._pool = GuardedPool(connections=connections, proxy=proxy)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         with _as_httpx():
@@ -191,6 +209,17 @@ def _as_httpx() -> Iterator[None]:
         raise kind(str(exc)) from exc
 
 
-def kept_connections(connections: int) -> TransportFactory:
-    """The factory for the real network: at most so many connections to each origin."""
-    return lambda _origin: PooledTransport(connections=connections)
+def kept_connections(connections: int, environ: Mapping[str, str] | None = None) -> TransportFactory:
+    """The factory for the real network: at most so many connections to each origin.
+
+    RECONCILER_PROXY, SSL_CERT_FILE and SSL_CERT_DIR are read from `environ`, the process's own by default. Raises
+    `UsageError` where one of them cannot be used, before anything is sent.
+    """
+    proxy = read_proxy(os.environ if environ is None else environ)
+
+    def make(origin: str) -> PooledTransport:
+        if origin.startswith("https:"):
+            tls_context()
+        return PooledTransport(connections=connections, proxy=proxy)
+
+    return make

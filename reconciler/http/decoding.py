@@ -134,6 +134,15 @@ def error_words(body: bytes) -> str:
     return clean("; ".join(_words(value)))
 
 
+def oauth_error(body: bytes) -> str:
+    """The name of an OAuth error, such as "invalid_scope"; empty where the body has none."""
+    try:
+        value = decode_json(body)
+    except Undecodable:
+        return ""
+    return clean(text_of(value.get("error")), 100) if isinstance(value, dict) else ""
+
+
 def _words(value: Json) -> list[str]:
     match value:
         case str():

@@ -9,6 +9,7 @@ interface is, so that tests put the simulator's callables in the place of the ne
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from random import Random
@@ -33,8 +34,9 @@ from reconciler.errors import (
     UnreadableAnswer,
 )
 from reconciler.http.deadline import Deadline
-from reconciler.http.decoding import Undecodable, clean, decode_json, error_words
+from reconciler.http.decoding import Undecodable, clean, decode_json, error_words, oauth_error
 from reconciler.http.limiter import RateLimiter
+from reconciler.http.proxy import proxy_hint
 from reconciler.http.redaction import Redactor
 from reconciler.http.retry import Retries, retry_after_seconds
 from reconciler.http.routes import Call, Reply, Route
@@ -154,8 +156,9 @@ class Transport:
         kind = {401: NotAuthorised, 403: Forbidden, 404: NotFound, 408: ServerFailed, 429: RateLimited}.get(status)
         if kind is None and 400 <= status < 500:  # noqa: PLR2004
             return Rejected(
-                f"{self.system} {said} ({call}).", status=status, **self._where(call), hint=self._hint(call, status)
-            )
+                f"{self.system} {said} ({call}).", status=status, oauth_error=oauth_error(reply.body),
+                **self._where(call), hint=self._hint(call, status),
+            )  # fmt: skip
         return (kind or ServerFailed)(
             f"{self.system} {said} ({call}).", **self._where(call), hint=self._hint(call, status)
         )
@@ -237,6 +240,7 @@ class Transport:
         reason = self._redactor.hide(clean(str(exc))) or type(exc).__name__
         if kind is ConnectFailed:
             hint = self._hint(call, 0) or f"Check the address of {self.system}, the network and the certificate."
+            hint = f"{hint} {proxy_hint(os.environ)}".strip()
             return ConnectFailed(
                 f"No connection to {self.system} at {call.origin} ({reason}).", **self._where(call), hint=hint
             )

@@ -7,6 +7,8 @@ used: a `NetworkBackend` and the streams that it hands out.
 
 from __future__ import annotations
 
+import os
+import re
 import socket
 import ssl
 import sys
@@ -14,11 +16,12 @@ from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import httpcore
 
-from reconciler.errors import Interrupted
+from reconciler.errors import Interrupted, UsageError
 
 CONNECT_SECONDS = 15.0
 _SLICE_SECONDS = 0.5
@@ -69,14 +72,14 @@ class DeadlineStream(httpcore.NetworkStream):
 
     def start_tls(
         self,
-        ssl_context: ssl.SSLContext,  # noqa: ARG002 - see tls_context: not always one for all
+        ssl_context: ssl.SSLContext,
         server_hostname: str | None = None,
         timeout: float | None = None,
     ) -> httpcore.NetworkStream:
         left = REQUEST_DEADLINE.get().seconds()
         if left <= 0:
             raise httpcore.ConnectTimeout("the request's time is over")
-        return DeadlineStream(self._inner.start_tls(tls_context(), server_hostname, min(left, timeout or left)))
+        return DeadlineStream(self._inner.start_tls(ssl_context, server_hostname, min(left, timeout or left)))
 
     def close(self) -> None:
         self._inner.close()
@@ -86,10 +89,15 @@ class DeadlineStream(httpcore.NetworkStream):
 
 
 class DeadlineBackend(httpcore.NetworkBackend):
-    """Opens connections within the current request's allowance, address after address."""
+    """Opens connections within the current request's allowance, address after address.
+
+    Each address gets a fair share of the time, so that dead ones leave enough for a good one; an address that was dead
+    is tried last from then on.
+    """
 
     def __init__(self) -> None:
         self._inner = httpcore.SyncBackend()
+        self._dead: set[str] = set()
 
     def connect_tcp(
         self,
@@ -99,20 +107,26 @@ class DeadlineBackend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
-        failure: Exception = httpcore.ConnectError(f"{host} has no address")
-        for address in _addresses(host, port):
-            left = REQUEST_DEADLINE.get().seconds()
+        allowance = REQUEST_DEADLINE.get()
+        end = allowance.clock() + min(allowance.seconds(), timeout or CONNECT_SECONDS)
+        addresses = sorted(_addresses(host, port), key=lambda address: address in self._dead)
+        failures: list[str] = []
+        for number, address in enumerate(addresses):
+            left = min(allowance.seconds(), end - allowance.clock())
             if left <= 0:
                 raise httpcore.ConnectTimeout("the request's time is over")
             try:
-                stream = self._inner.connect_tcp(
-                    address, port, min(left, timeout or left), local_address, socket_options
-                )
+                share = left / (len(addresses) - number)
+                stream = self._inner.connect_tcp(address, port, share, local_address, socket_options)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as exc:
-                failure = exc
+                self._dead.add(address)
+                failures.append(f"{address}: {exc}")
             else:
+                self._dead.discard(address)
                 return DeadlineStream(stream)
-        raise failure
+        raise httpcore.ConnectError(
+            f"{host} port {port} does not answer ({'; '.join(failures) or 'it has no address'})"
+        )
 
 
 def _addresses(host: str, port: int) -> list[str]:
@@ -131,7 +145,10 @@ def tls_context() -> ssl.SSLContext:
     would wait for each other beyond any deadline when a server stalls. Elsewhere (macOS, Windows, unusual builds)
     truststore knows where the certificates are; there each connection has a context of its own.
     """
+    file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
     paths = ssl.get_default_verify_paths()
+    if file or folder:
+        return _named_context(file, folder, paths.cafile)
     if sys.platform not in {"win32", "darwin"} and paths.cafile:
         return _openssl_context(paths.cafile, paths.capath)
     import truststore  # noqa: PLC0415 - most machines never need it
@@ -139,8 +156,38 @@ def tls_context() -> ssl.SSLContext:
     return _hardened(truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
 
 
+def _named_context(file: str | None, folder: str | None, machines: str | None) -> ssl.SSLContext:
+    """The certificates that SSL_CERT_FILE and SSL_CERT_DIR name; a folder alone comes on top of the machine's own."""
+    if folder and not any(_HASHED.fullmatch(name) for name in _names_in(folder)):
+        raise UsageError(
+            f"SSL_CERT_DIR names {folder}, which holds no certificate under its hash.",
+            hint="Run `openssl rehash` on that folder, or name a file with SSL_CERT_FILE.",
+        )
+    try:
+        return _openssl_context(file or machines, folder)
+    except OSError as exc:  # ssl.SSLError is one
+        why = "holds no certificate" if isinstance(exc, ssl.SSLError) else f"cannot be read ({exc.strerror})"
+        raise UsageError(
+            f"SSL_CERT_FILE names {file or machines}, which {why}.",
+            hint="Name a file of PEM certificates (-----BEGIN CERTIFICATE-----), or unset the variable.",
+        ) from None
+
+
+_HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+")
+
+
+def _names_in(folder: str) -> list[str]:
+    try:
+        return [each.name for each in Path(folder).iterdir()]
+    except OSError as exc:
+        raise UsageError(
+            f"SSL_CERT_DIR names {folder}, which cannot be read ({exc.strerror}).",
+            hint="Name a folder of certificates, or unset the variable.",
+        ) from None
+
+
 @lru_cache(maxsize=4)
-def _openssl_context(cafile: str, capath: str | None) -> ssl.SSLContext:
+def _openssl_context(cafile: str | None, capath: str | None) -> ssl.SSLContext:
     context = _hardened(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
     context.load_verify_locations(cafile=cafile, capath=capath)
     return context

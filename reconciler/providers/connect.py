@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -14,6 +15,7 @@ from reconciler.events import Observer
 from reconciler.http.connections import kept_connections
 from reconciler.http.deadline import Deadline
 from reconciler.http.limiter import RateLimiter
+from reconciler.http.proxy import proxy_secrets
 from reconciler.http.redaction import Redactor
 from reconciler.http.transport import Transport, TransportFactory
 from reconciler.model import Settings
@@ -69,6 +71,8 @@ def connect(
     deadline = Deadline(clock=clock, observer=observer, ends_at=ends_at)
     redactor = Redactor()
     halo, infima = credentials.halo, credentials.infima
+    for word in proxy_secrets(os.environ):
+        redactor.learn(word)
     for secret in (halo.client_id, halo.client_secret, infima.api_key):
         redactor.learn(secret.reveal())
     pool = ReadPool(settings.concurrency, deadline)

@@ -6,7 +6,7 @@ from threading import RLock
 from urllib.parse import urlencode
 
 from reconciler.clock import Clock
-from reconciler.errors import UnreadableAnswer
+from reconciler.errors import Rejected, UnreadableAnswer
 from reconciler.http.redaction import Redactor
 from reconciler.http.routes import Call
 from reconciler.http.transport import Transport
@@ -15,6 +15,11 @@ from reconciler.providers.credentials import HaloCredentials, Secret
 
 SCOPES = ("read:customers", "read:invoices", "edit:softwarelicensing")
 """The least that the work needs; the same three that INFIMA's own integration asks for (halopsa.md 2.4)."""
+
+READ_LICENCES = "read:softwarelicensing"
+"""Asked for as well where HaloPSA lists no Subscriptions without it: whether edit implies read is not known (H31)."""
+
+PERMISSIONS_TAB = "In HaloPSA: Configuration > Integrations > Halo PSA API > the application > Permissions"
 
 _ASSUMED_LIFE = 600.0  # seconds, where expires_in is absent or absurd; a 401 renews in any case
 _LONGEST_LIFE = 86_400.0
@@ -36,6 +41,8 @@ class HaloToken:
         self._asked_at = 0.0
         self._life = 0.0
         self._scopes: frozenset[str] | None = None
+        self._asked: tuple[str, ...] = SCOPES
+        self._read_is_refused = False
 
     def bearer(self, *, for_write: bool = False) -> Secret:
         """The token to send now, renewed at 80 % of its life, or when a write would run close to its end."""
@@ -54,6 +61,16 @@ class HaloToken:
             if self._token is token:
                 self._token = None
 
+    def ask_to_read_licences(self) -> bool:
+        """Ask for `read:softwarelicensing` from now on; false where that has been tried, or HaloPSA refuses it."""
+        with self._lock:
+            if self._read_is_refused or READ_LICENCES in self._asked:
+                return False
+            self._asked = (*SCOPES, READ_LICENCES)
+            self._token = None
+            self.bearer()
+            return READ_LICENCES in self._asked
+
     def lacks(self, scope: str) -> bool:
         """True when the token answer names what it grants, and this is not among it."""
         granted = self.scopes
@@ -67,7 +84,7 @@ class HaloToken:
 
     def _renewed(self) -> Secret:
         asked_at = self._clock.monotonic()
-        answer = self._transport.read(self._call())
+        answer = self._answer()
         token = _token_of(answer)
         self._redactor.learn(token)
         members = answer if isinstance(answer, dict) else {}
@@ -77,13 +94,35 @@ class HaloToken:
         self._scopes = frozenset(scope.split()) if isinstance(scope, str) and scope.strip() else None
         return Secret(token)
 
-    def _call(self) -> Call:
+    def _answer(self) -> Json:
+        """The token endpoint's answer. Where a scope is refused, says which: each is asked for by itself."""
+        try:
+            return self._transport.read(self._call(self._asked))
+        except Rejected as error:
+            if error.oauth_error != "invalid_scope":
+                raise
+            if READ_LICENCES in self._asked:
+                self._asked, self._read_is_refused = SCOPES, True
+                return self._answer()
+            refused = [scope for scope in SCOPES if self._is_refused(scope)]
+            wanted = ", ".join(refused or (*SCOPES, READ_LICENCES))
+            error.hint = f"{PERMISSIONS_TAB}: tick {wanted}. The client id and the secret are good."
+            raise
+
+    def _is_refused(self, scope: str) -> bool:
+        try:
+            self._transport.read(self._call((scope,)))
+        except Rejected as error:
+            return error.oauth_error == "invalid_scope"
+        return False
+
+    def _call(self, scopes: tuple[str, ...]) -> Call:
         credentials = self._credentials
         form = {
             "grant_type": "client_credentials",
             "client_id": credentials.client_id.reveal(),
             "client_secret": credentials.client_secret.reveal(),
-            "scope": " ".join(SCOPES),
+            "scope": " ".join(scopes),
         }
         return Call(
             method="POST",

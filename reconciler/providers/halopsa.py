@@ -46,19 +46,21 @@ PAGE_ROWS = 1_000
 """Rows to ask for; a server that grants fewer is followed."""
 
 _CONNECT_HINT = (
-    "Check HALO_CLIENT_ID and HALO_CLIENT_SECRET, that the application is active and its login type is Agent, and "
-    "HALO_TENANT where your HaloPSA is hosted."
+    "Check HALO_CLIENT_ID and HALO_CLIENT_SECRET, that the application is active and its login type is Agent (or "
+    "Application Identity, with roles), and HALO_TENANT where your HaloPSA is hosted."
 )
 _SCOPES = {
     "/api/SoftwareLicence": "edit:softwarelicensing",
     "/api/Client": "read:customers",
     "/api/RecurringInvoice": "read:invoices",
 }
+_ROLE = "on the Agent's role (with login type Application Identity: on the application's roles)"
 _RIGHTS = {
-    "/api/SoftwareLicence": "the scope edit:softwarelicensing, and on the Agent's role Software Licensing "
-    '"Read and Modify"',
-    "/api/Client": "the scope read:customers, and on the Agent's role Customers read",
-    "/api/RecurringInvoice": "the scope read:invoices, and on the Agent's role Invoices read",
+    "/api/SoftwareLicence": "the scopes edit:softwarelicensing and read:softwarelicensing, ticked on the application's "
+    f'Permissions tab, and {_ROLE} Software Licensing "Read and Modify"',
+    "/api/Client": f"the scope read:customers, ticked on the application's Permissions tab, and {_ROLE} Customers read",
+    "/api/RecurringInvoice": "the scope read:invoices, ticked on the application's Permissions tab, and "
+    f"{_ROLE} Invoices read",
 }
 
 
@@ -301,7 +303,22 @@ class HaloTarget:
         return answer
 
     def _read(self, path: str, query: tuple[tuple[str, str], ...]) -> Json:
-        """Read with the token; a 401 renews it and asks once more, the second 401 speaks of permissions."""
+        """Read with the token; where Subscriptions are refused, once more with a token for `read:softwarelicensing`."""
+        try:
+            return self._read_with_token(path, query)
+        except (NotAuthorised, Forbidden):
+            if not path.startswith("/api/SoftwareLicence") or not self._may_read_with_more():
+                raise
+        return self._read_with_token(path, query)
+
+    def _may_read_with_more(self) -> bool:
+        try:
+            return self._token.ask_to_read_licences()
+        except ApiError:  # the refusal says more than that a second token could not be had
+            return False
+
+    def _read_with_token(self, path: str, query: tuple[tuple[str, str], ...]) -> Json:
+        """A 401 renews the token and asks once more; the second 401 speaks of permissions."""
         token = self._token.bearer()
         try:
             return self._transport.read(self._call("GET", path, token.reveal(), query=query))

@@ -380,6 +380,8 @@ def test_a_stalled_handshake_keeps_no_other_connection_waiting() -> None:
 
 @pytest.mark.parametrize("bundle", [True, False], ids=["with a bundle", "without"])
 def test_tls_is_verified_and_at_least_1_2(monkeypatch: pytest.MonkeyPatch, *, bundle: bool) -> None:
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+        monkeypatch.delenv(name, raising=False)
     if not bundle:
         paths = ssl.get_default_verify_paths()._replace(cafile=None)
         monkeypatch.setattr(ssl, "get_default_verify_paths", lambda: paths)

@@ -1,0 +1,106 @@
+"""Rights: a scope that is missing is named; reading Subscriptions is asked for where edit does not imply it (H31)."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from random import Random
+from urllib.parse import parse_qs
+
+import httpx
+import pytest
+
+from reconciler.errors import Forbidden, NotAuthorised, Rejected
+from reconciler.events import ignore_events
+from reconciler.model import Settings
+from reconciler.providers.connect import ConnectedSystems, connect
+from reconciler.providers.credentials import read_credentials
+from reconciler.providers.halo_token import READ_LICENCES, SCOPES
+from reconciler.simulator.app import HALO_URL, INFIMA_URL, halo_app, infima_app
+from reconciler.simulator.clock import VirtualClock
+from reconciler.simulator.records import Endpoint
+from reconciler.simulator.switches import Switches
+from reconciler.simulator.world import World
+
+ALL = (*SCOPES, READ_LICENCES)
+
+
+@pytest.fixture
+def world() -> World:
+    world = World(clock=VirtualClock())
+    world.add_customer(11, "Acme Dental")
+    world.add_licence(11, "Training", 5)
+    return world
+
+
+@pytest.fixture
+def systems(world: World) -> Iterator[ConnectedSystems]:
+    apps = {HALO_URL: halo_app(world), INFIMA_URL: infima_app(world)}
+    known = world.credentials
+    environ = {
+        "HALO_URL": HALO_URL, "HALO_CLIENT_ID": known.halo_client_id, "HALO_CLIENT_SECRET": known.halo_client_secret,
+        "INFIMA_API_KEY": known.infima_api_key,
+    }  # fmt: skip
+    with connect(
+        read_credentials(environ), Settings(), clock=world.clock, observer=ignore_events,
+        rng=Random(1), transport_factory=lambda origin: httpx.MockTransport(apps[origin]),  # noqa: S311 - jitter
+    ) as systems:  # fmt: skip
+        yield systems
+
+
+def asked(world: World) -> list[list[str]]:
+    """The scopes of each token request."""
+    return [parse_qs(r.body)["scope"][0].split() for r in world.requests if r.endpoint is Endpoint.TOKEN]
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_where_edit_does_not_imply_read_it_is_asked_for_once(
+    world: World, systems: ConnectedSystems, status: int
+) -> None:
+    world.switches = Switches(edit_implies_read=False, missing_scope_status=status, application_scopes=ALL)  # type: ignore[arg-type]
+    assert len(systems.target.subscriptions()) == 1
+    assert len(systems.target.subscriptions()) == 1
+    assert asked(world)[-1] == list(ALL)
+    assert sum(READ_LICENCES in scopes for scopes in asked(world)) == 1
+
+
+def test_where_edit_implies_read_nothing_more_is_asked_for(world: World, systems: ConnectedSystems) -> None:
+    world.switches = Switches(application_scopes=ALL)
+    systems.target.subscriptions()
+    assert asked(world) == [list(SCOPES)]
+
+
+@pytest.mark.parametrize(("status", "kind"), [(401, NotAuthorised), (403, Forbidden)])
+def test_where_it_is_not_ticked_the_hint_names_it(
+    world: World, systems: ConnectedSystems, status: int, kind: type[Exception]
+) -> None:
+    world.switches = Switches(edit_implies_read=False, missing_scope_status=status)  # type: ignore[arg-type]
+    for _ in range(2):
+        with pytest.raises(kind) as error:
+            systems.target.subscriptions()
+        assert "read:softwarelicensing" in error.value.hint  # type: ignore[attr-defined]
+        assert "Application Identity" in error.value.hint  # type: ignore[attr-defined]
+    assert sum(READ_LICENCES in scopes for scopes in asked(world)) == 1, "a refusal is not asked for again"
+
+
+def test_a_role_that_lacks_the_right_is_named_and_asked_once(world: World, systems: ConnectedSystems) -> None:
+    world.switches = Switches(agent_lacks=(READ_LICENCES,), application_scopes=ALL)
+    with pytest.raises(Forbidden) as error:
+        systems.target.subscriptions()
+    assert "Agent's role" in error.value.hint
+
+
+REFUSED = [few for number in (1, 2, 3) for few in itertools.combinations(SCOPES, number)]
+
+
+@pytest.mark.parametrize("refused", REFUSED, ids="+".join)
+def test_the_scope_that_was_refused_is_named_and_no_other(
+    world: World, systems: ConnectedSystems, refused: tuple[str, ...]
+) -> None:
+    world.switches = Switches(application_scopes=tuple(scope for scope in SCOPES if scope not in refused))
+    with pytest.raises(Rejected) as error:
+        systems.target.customers()
+    for scope in SCOPES:
+        assert (f" {scope}" in error.value.hint) is (scope in refused)
+    assert "The client id and the secret are good." in error.value.hint
+    assert "Check HALO_CLIENT_ID" not in error.value.hint
