@@ -165,3 +165,10 @@ def test_what_updates_must_hold_is_told() -> None:
         CheckStatus.OK,
         "an update must also hold client_id, name, type, unchanged; every update does",
     )
+
+
+def test_a_proxy_that_is_used_and_one_that_is_not() -> None:
+    assert checkup.check_proxy("", "").message == "none"
+    assert checkup.check_proxy("http://proxy.example.com:3128", "").message.endswith("http://proxy.example.com:3128")
+    unused = checkup.check_proxy("", "HTTPS_PROXY")
+    assert (unused.status, "RECONCILER_PROXY" in unused.fix) == (CheckStatus.LOOK, True)
