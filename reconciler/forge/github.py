@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from http import HTTPStatus
 from random import Random
 from typing import Any
 
@@ -168,7 +169,7 @@ class GitHub:
         except Rejected as error:
             if error.status == _GONE:
                 return Kept.SWITCHED_OFF
-            if error.status != 422 or len(body(COMMENT_LIMIT)) <= _SHORT:  # noqa: PLR2004 - HTTP's own number
+            if error.status != HTTPStatus.UNPROCESSABLE_ENTITY or len(body(COMMENT_LIMIT)) <= _SHORT:
                 raise
             return write(body(_SHORT))
 

@@ -12,6 +12,7 @@ import logging
 import os
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
+from http import HTTPStatus
 from random import Random
 from urllib.parse import urlencode
 
@@ -144,9 +145,9 @@ class Transport:
 
     def _complaint(self, call: Call, reply: Reply) -> ApiError | None:
         status = reply.status
-        if 200 <= status < 300:  # noqa: PLR2004 - HTTP's own classes
+        if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
             return None
-        if 300 <= status < 400:  # noqa: PLR2004
+        if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
             host = _host_of(reply.headers.get("location", ""))
             return self._error(
                 UnreadableAnswer, call, f"a redirect to {host}, which is not followed ({status})", status=status
@@ -154,7 +155,7 @@ class Transport:
         words = self._redactor.hide(error_words(reply.body))
         said = f"answered {status}" + (f": {words}" if words else "")
         kind = {401: NotAuthorised, 403: Forbidden, 404: NotFound, 408: ServerFailed, 429: RateLimited}.get(status)
-        if kind is None and 400 <= status < 500:  # noqa: PLR2004
+        if kind is None and HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
             return Rejected(
                 f"{self.system} {said} ({call}).", status=status, oauth_error=oauth_error(reply.body),
                 **self._where(call), hint=self._hint(call, status),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
+from http import HTTPStatus
 from typing import Protocol
 
 from reconciler.model import (
@@ -87,7 +88,7 @@ class Refused:
     @property
     def lacks_right(self) -> bool:
         """True for 403: every further write would fail the same way."""
-        return self.status == 403  # noqa: PLR2004 - the HTTP status itself
+        return self.status == HTTPStatus.FORBIDDEN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,12 +107,12 @@ class Unclear:
     @property
     def server_failed(self) -> bool:
         """False for a 2xx that could not be made out: that speaks of an odd answer, not of a server in trouble."""
-        return self.status is None or not 200 <= self.status < 300  # noqa: PLR2004 - HTTP's own class
+        return self.status is None or not HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES
 
     @property
     def throttled(self) -> bool:
         """True for 429: HaloPSA's request limit. Whether it comes before any effect is not known (FAULTS, Q9)."""
-        return self.status == 429  # noqa: PLR2004 - the HTTP status itself
+        return self.status == HTTPStatus.TOO_MANY_REQUESTS
 
 
 WriteAnswer = Accepted | Refused | Unclear

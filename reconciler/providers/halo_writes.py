@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 
 from reconciler.errors import RequestForbidden
@@ -104,7 +105,7 @@ def judge(
     words = hide(error_words(reply.body))
     if reply.status in REFUSALS:
         return Refused(status=reply.status, message=_why_refused(reply.status, words))
-    if not 200 <= reply.status < 300:  # noqa: PLR2004 - HTTP's own classes
+    if not HTTPStatus.OK <= reply.status < HTTPStatus.MULTIPLE_CHOICES:
         message = words or f"HaloPSA answered {reply.status}"
         return Unclear(status=reply.status, message=message, retry_after=retry_after)
     rows, doubt = _returned(reply)
@@ -140,7 +141,7 @@ def _warnings(rows: Sequence[dict[str, Json]], hide: Callable[[str], str]) -> di
 
 def _why_refused(status: int, words: str) -> str:
     """HaloPSA's own words; a 403 comes without any (halopsa.md 2.5), so it is told what is most likely missing."""
-    if status == 403 and not words:  # noqa: PLR2004 - the HTTP status itself
+    if status == HTTPStatus.FORBIDDEN and not words:
         return (
             "HaloPSA answered 403: the right to write is missing. The application needs the permission "
             "edit:softwarelicensing, its Agent's role Software Licensing: Read and Modify"

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from functools import partial
+from http import HTTPStatus
 from threading import Lock
 
 from reconciler.errors import ApiError, ConnectFailed, Forbidden, IncompleteRead, NotAuthorised, UnreadableAnswer
@@ -82,7 +83,7 @@ def halo_routes(credentials: HaloCredentials) -> tuple[Route, ...]:
 def halo_hint(call: Call, status: int) -> str:
     """The next step for a failed call. 401 and 403 mean a missing permission far oftener than a bad token (2.5)."""
     right = next((needed for path, needed in _RIGHTS.items() if call.path.startswith(path)), "")
-    if 300 <= status < 400:  # noqa: PLR2004 - HTTP's own classes
+    if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
         return "Check HALO_URL: it must be the address that answers by itself."
     match status:
         case 429:
@@ -224,7 +225,7 @@ class HaloTarget:
             return Refused(status=None, message=exc.message)
         except ApiError as exc:
             return Unclear(status=None, message=exc.message)
-        if reply.status == 401:  # noqa: PLR2004 - the HTTP status itself
+        if reply.status == HTTPStatus.UNAUTHORIZED:
             self._token.reject(token)
         asked_to_wait = retry_after_seconds(reply.headers.get("retry-after"), self._deadline.clock.now())
         return judge(reply, sent, self._redactor.hide, asked_to_wait)

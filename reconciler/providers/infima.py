@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Hashable, Sequence
 from functools import partial
+from http import HTTPStatus
 from threading import Lock
 
 from reconciler.errors import (
@@ -55,7 +56,7 @@ def infima_hint(_call: Call, status: int) -> str:
             )
         case 404:
             return "Check INFIMA_URL, or that the client still exists in INFIMA."
-        case status if 300 <= status < 400:  # noqa: PLR2004 - HTTP's own classes
+        case status if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
             return "Check INFIMA_URL: it must be the address that answers by itself."
         case _:
             return ""
@@ -168,7 +169,7 @@ class InfimaSource:
             try:
                 return self._read(path, (*paging, ("status", "all")))
             except Rejected as exc:
-                if exc.status != 400:  # noqa: PLR2004 - the HTTP status itself
+                if exc.status != HTTPStatus.BAD_REQUEST:
                     raise
         answer = self._read(path, paging)
         self._asks_status = False  # only now: a 400 for another reason must not switch it off for all
