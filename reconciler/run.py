@@ -26,7 +26,6 @@ from reconciler.model import (
     Mappings,
     Need,
     Observation,
-    OpenRun,
     Outlook,
     Recorded,
     Sighting,
@@ -39,6 +38,7 @@ from reconciler.planning.changes import CAME_RIGHT, Change, Outcome, Plan, Plann
 from reconciler.planning.context import PlanOptions, RunContext
 from reconciler.planning.observation import observe
 from reconciler.planning.ours import first_sighting, sight
+from reconciler.planning.outcomes import open_run_in_words
 from reconciler.planning.snapshot import Snapshot
 from reconciler.safety.check import check
 from reconciler.state.base import RunInfo, RunState, RunVerdict
@@ -101,18 +101,11 @@ def make_plan(mappings: Mappings, observation: Observation, recorded: Recorded, 
     plan = select(replace(plan, needs=find_needs(given)), only=options.only, exclude=options.exclude)
     told = (
         *recorded.damage,
-        *map(_open_run, recorded.open_runs),
+        *map(open_run_in_words, recorded.open_runs),
         _overdue(recorded, observation.taken_at),
         takes_long(plan, mappings.settings),
     )
     return replace(plan, warnings=(*filter(None, told), *plan.warnings))
-
-
-def _open_run(run: OpenRun) -> str:
-    return (
-        f"run {run.run} of {run.since:%Y-%m-%d %H:%M} UTC began to write and has not ended: it is under way or was cut "
-        "off, and how far it came is not known. The next apply looks and takes what it wrote into the history"
-    )
 
 
 def _overdue(recorded: Recorded, now: datetime) -> str:
@@ -264,7 +257,8 @@ def _failure_on_record(job: ApplyRun, state: RunState, seen: _Seen, when: str) -
             verdict = failed(job.info.id, error, when=when, finished_at=job.context.clock.now())
             state.finish(seen.on_record(verdict), outlook=_after_failure(job, state, error, when))
         except StateError as second:
-            job.context.observe(Noticed(message=f"the failure could not be recorded: {second.message}"))
+            why = " either" if isinstance(error, StateError) else f": {second.message}"
+            job.context.observe(Noticed(message=f"the failure could not be recorded{why}"))
         raise
 
 

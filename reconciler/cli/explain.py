@@ -13,7 +13,7 @@ from reconciler.answers.explain import PastLine, Story, answer, chapters, next_s
 from reconciler.answers.invoices import look_of
 from reconciler.answers.topics import Topic, find_topic, topics
 from reconciler.cli.options import CommonOptions, common_options, complete_keys_and_names, output_option
-from reconciler.cli.output import closest, say, show_json, show_table
+from reconciler.cli.output import closest, say, show_json, show_table, tell
 from reconciler.cli.status import look_now
 from reconciler.cli.wiring import load, now, open_store, run_context
 from reconciler.config import list_keys
@@ -25,6 +25,7 @@ from reconciler.plan import diff
 from reconciler.plan_document.needs import needs_json
 from reconciler.planning.changes import Change
 from reconciler.planning.context import PlanOptions, RunContext
+from reconciler.planning.outcomes import open_run_in_words
 from reconciler.render.grid import Column
 from reconciler.render.pen import Pen
 from reconciler.run import make_plan, read_live
@@ -162,6 +163,8 @@ def _tell(options: CommonOptions, mappings: Mappings, mapping: Mapping, *, invoi
     """Read everything, as `status` does: whether the whole run would be refused hangs on everybody's users."""
     with run_context(options, mappings) as context:
         seen = read_live(context)
+        for one in seen.recorded.open_runs:
+            tell(f"Warning: {open_run_in_words(one)}.")
         observation, recorded, unread = seen.observation, seen.recorded, ""
         if invoices:
             change = next(c for c in diff(mappings, observation, recorded).changes if c.key == mapping.key)

@@ -16,6 +16,7 @@ from reconciler.errors import ExitCode, ReconcilerError, UsageError
 from reconciler.history.account import Line, lines_of, users_of
 from reconciler.history.endings import ending_of
 from reconciler.model import Json, MappingKey
+from reconciler.planning.outcomes import open_run_in_words
 from reconciler.render.grid import Cell, Column
 from reconciler.state.history import History, PastRun
 
@@ -63,6 +64,8 @@ def history(
     def kept(run: PastRun) -> bool:
         return start is None or run.verdict.finished_at >= start
 
+    for one in records.open_runs():
+        tell(f"Warning: {open_run_in_words(one)}.")
     runs = records.runs()
     if not wanted:
         _show_runs([run for run in reversed(runs) if kept(run)], output, everything=everything)

@@ -13,7 +13,7 @@ from decimal import Decimal
 from typing import TypeVar
 
 from reconciler.errors import StateError
-from reconciler.model import Json, MappingKey, PriceSource, RunId, Shown, UnitPrice
+from reconciler.model import Json, MappingKey, OpenRun, PriceSource, RunId, Shown, UnitPrice
 from reconciler.state.base import HistoryChange, RunInfo, RunVerdict
 from reconciler.state.document import STATE_FILE, ChainHead, decode
 from reconciler.state.files import StateFiles
@@ -106,6 +106,10 @@ class History:
             for change in run.verdict.changes
             if change.key == key
         )
+
+    def open_runs(self) -> tuple[OpenRun, ...]:
+        """Runs that began to write and whose end is not here: under way, or cut off."""
+        return decode(self._files.read(STATE_FILE), place=STATE_FILE).open_runs
 
     def snapshots(self) -> tuple[MonthRecord, ...]:
         """The monthly full records, oldest first."""

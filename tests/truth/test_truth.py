@@ -9,8 +9,9 @@ import pytest
 from reconciler.simulator.records import Endpoint
 from reconciler.state.directory import DirectoryState
 from tests.faults.kinds import Fault, FaultKind
-from tests.truth.campaign import judged
+from tests.truth.campaign import found_in, judged
 from tests.truth.nights import furnish
+from tests.truth.planted import PLANTS
 from tests.truth.scene import Fate, staged
 
 SEEDS = range(1, 41)
@@ -42,3 +43,9 @@ def test_a_source_that_gives_nobodys_users_is_refused_and_red(kind: FaultKind, t
     assert not any(record.mutating and record.endpoint is Endpoint.WRITE for record in scene.world.requests)
     assert (answer.code, verdict.code, recorded.last_good_run) in {(3, 1, None), (1, 1, None)}
     assert "source-empty" in answer.out or '"errored": true' in answer.out
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("plant", PLANTS)
+def test_a_planted_false_sentence_is_found(plant: str) -> None:
+    assert found_in(plant)
