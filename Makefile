@@ -9,7 +9,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 WORKERS ?= auto
 
-.PHONY: help setup tool demo test coverage check lint types imports workflows audit wheel format schema golden bench bench-quick compare lock mutation torture clean pictures
+.PHONY: help setup tool demo test coverage check lint types imports dependencies workflows audit wheel format schema golden bench bench-quick compare lock mutation torture clean pictures
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -45,7 +45,7 @@ test: $(STAMP) ## the tests, with branch coverage
 coverage: $(STAMP) ## after `make test`: is every branch of what decides about money covered?
 	$(BIN)/coverage report --include='$(PROVED)' --skip-covered --fail-under=100
 
-check: lint types imports workflows ## everything that reads the code without running it
+check: lint types imports dependencies workflows ## everything that reads the code without running it
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
@@ -56,6 +56,10 @@ types: $(STAMP)
 
 imports: $(STAMP)
 	$(BIN)/lint-imports
+
+dependencies: $(STAMP)
+	$(BIN)/deptry reconciler
+	$(BIN)/deptry tests benchmarks --exclude golden --ignore DEP002,DEP004
 
 workflows: $(STAMP)
 	$(BIN)/zizmor --offline --pedantic --quiet .github/workflows

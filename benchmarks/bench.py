@@ -29,7 +29,8 @@ from benchmarks.measuring import (
     run,
     simulator,
 )
-from reconciler.simulator.demo import scaled_mappings_yaml, scaled_world
+from reconciler.simulator.demo import scaled_world
+from tests.scaled import scaled_mappings_yaml
 
 RATIOS = HERE / "ratios.json"
 PAGE = HERE.parent / "docs" / "performance.md"

@@ -69,7 +69,3 @@ class Observer(Protocol):
     """Anything that wants to hear of events. It must not raise and must be safe to call from several threads."""
 
     def __call__(self, event: Event) -> None: ...
-
-
-def ignore_events(_event: Event) -> None:
-    """The observer that hears nothing."""

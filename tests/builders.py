@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from reconciler.events import ignore_events
 from reconciler.model import (
     ClientRef,
     CountRule,
@@ -42,6 +41,7 @@ from reconciler.planning.context import RunContext
 from reconciler.planning.quantity import Quantity
 from reconciler.planning.rules import Rule
 from reconciler.simulator.clock import VirtualClock
+from tests.quiet import ignore_events
 
 NOW = datetime(2026, 11, 22, 5, 17, 3, tzinfo=UTC)
 TENANT = Tenant(halo_url="https://halo.acme.example", infima_partner="Acme MSP")

@@ -46,7 +46,6 @@ from reconciler.state.document import (
     grant_attempts,
     look_ahead,
     note_loss,
-    release_binding,
     settle_attempts,
 )
 from reconciler.writing.session import Applied, WriteSession
@@ -271,9 +270,6 @@ class FakeState:
     def record_facts(self, facts: HaloFacts) -> None:
         self._called("record_facts", facts)
         self.document = replace(self.document, halo=facts)
-
-    def release_binding(self, key: MappingKey, *, give_up: bool) -> None:
-        self.document = release_binding(self.document, key, give_up=give_up)
 
     def intend(self, intent: Intent) -> None:
         self._called("intend", intent)

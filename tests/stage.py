@@ -12,7 +12,7 @@ from random import Random
 import httpx
 
 from reconciler.config import parse_mappings
-from reconciler.events import Event, ignore_events
+from reconciler.events import Event
 from reconciler.model import (
     Binding,
     BindingOrigin,
@@ -37,6 +37,7 @@ from reconciler.state.document import STATE_FILE, StateDocument, encode
 from reconciler.state.files import PrivateDirectory
 from tests.faults.app import halo_app, infima_app
 from tests.faults.kinds import Faults
+from tests.quiet import ignore_events
 
 
 class Stage:

@@ -241,14 +241,6 @@ class RunState(Protocol):
         """Remember what this HaloPSA has shown of its habits."""
         ...
 
-    def release_binding(self, key: MappingKey, *, give_up: bool) -> None:
-        """Forget a key's binding and attempt on a person's word.
-
-        With `give_up` the old Subscription's id is remembered as given up, so that it counts no more as this
-        mapping's and a new one may be created.
-        """
-        ...
-
     def record_decision(
         self,
         key: MappingKey,

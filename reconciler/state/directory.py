@@ -11,7 +11,7 @@ import json
 import os
 import platform
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -40,17 +40,13 @@ T = TypeVar("T")
 
 
 class DirectoryState:
-    """`StateStore` in a directory. `durable=False` says that the directory dies with the job that runs.
+    """`StateStore` in a directory. `durable=False` says that the directory dies with the job that runs."""
 
-    `lock_runs=False` leaves out the run lock, so that tests can show that safety does not hang on it.
-    """
-
-    def __init__(self, path: Path, *, clock: Clock, durable: bool = True, lock_runs: bool = True) -> None:
+    def __init__(self, path: Path, *, clock: Clock, durable: bool = True) -> None:
         self._path = path
         self._directory = PrivateDirectory(path.absolute())
         self._clock = clock
         self._durable = durable
-        self._lock_runs = lock_runs
 
     @property
     def location(self) -> str:
@@ -75,8 +71,7 @@ class DirectoryState:
     @contextmanager
     def _open_run(self, info: RunInfo) -> Iterator[RunState]:
         self._directory.prepare()
-        lock = run_lock(self._directory, info, location=self.location) if self._lock_runs else nullcontext()
-        with lock:
+        with run_lock(self._directory, info, location=self.location):
             keeper = _DirectoryKeeper(self._directory)
             with record_run(keeper, info, clock=self._clock, durable=self._durable) as run:
                 yield run

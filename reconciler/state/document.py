@@ -156,16 +156,6 @@ def remember_falls(document: StateDocument, falls: Falls) -> StateDocument:
     return replace(document, falls={key: nights for key, nights in noted.items() if nights})
 
 
-def release_binding(document: StateDocument, key: MappingKey, *, give_up: bool) -> StateDocument:
-    """Forget a key's binding and attempt; with `give_up` remember the old Subscription as given up."""
-    bindings, attempts, given_up = dict(document.bindings), dict(document.attempts), dict(document.given_up)
-    old = bindings.pop(key, None)
-    attempts.pop(key, None)
-    if give_up and old is not None:
-        given_up[key] = tuple(sorted({*given_up.get(key, ()), old.subscription_id}))
-    return replace(document, bindings=bindings, attempts=attempts, given_up=given_up)
-
-
 def decide(
     document: StateDocument,
     key: MappingKey,

@@ -18,7 +18,7 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote
@@ -55,7 +55,6 @@ class GitState:
 
     `repository` is any directory inside the clone. The remote is origin, or the one that is there, or the first word
     of a `branch` such as "upstream/reconciler-state". Raises `StateError` where the remote cannot be reached.
-    `lock_runs=False` leaves out the clone's run lock, so that tests can show that safety does not hang on it.
     """
 
     def __init__(
@@ -65,14 +64,12 @@ class GitState:
         clock: Clock,
         branch: str = DEFAULT_BRANCH,
         environ: Mapping[str, str] | None = None,
-        lock_runs: bool = True,
     ) -> None:
         self._git = Git(repository, os.environ if environ is None else environ)
         self._repository = repository
         self._clock = clock
         self._branch = branch
         self._place: tuple[str, str] | None = None
-        self._lock_runs = lock_runs
 
     @property
     def location(self) -> str:
@@ -113,8 +110,7 @@ class GitState:
     def _open_run(self, info: RunInfo) -> Iterator[RunState]:
         branch, local = self._state_branch(), self._local()
         local.prepare()
-        lock = run_lock(local, info, location=self.location) if self._lock_runs else nullcontext()
-        with lock:
+        with run_lock(local, info, location=self.location):
             branch.fetch()
             keeper = _GitKeeper(branch, local, self._clock)
             with record_run(keeper, info, clock=self._clock, durable=True) as run:

@@ -12,7 +12,6 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from reconciler.clock import Clock
@@ -20,7 +19,7 @@ from reconciler.errors import StateError
 from reconciler.model import Json, RunId
 from reconciler.state.base import Intent, IntentResult, RunInfo
 from reconciler.state.document import ChainHead
-from reconciler.state.files import AppendOnlyFile, PrivateDirectory
+from reconciler.state.files import AppendOnlyFile
 from reconciler.state.spelling import convert, format_time, plain, read_tree, to_line
 
 GENESIS = "0" * 64
@@ -112,14 +111,6 @@ def read_records(content: bytes) -> JournalReading:
             return JournalReading(records=tuple(records), problem=f"lines are missing before line {number}")
         records.append(record)
     return JournalReading(records=tuple(records), torn=torn)
-
-
-def read_journal(path: Path) -> JournalReading:
-    """Read one run's journal; a missing file reads as one with a problem. Raises `StateError` when the disk fails."""
-    content = PrivateDirectory(path.parent).read(path.name)
-    if content is None:
-        return JournalReading(records=(), problem="the file is missing")
-    return read_records(content)
 
 
 def journal_name(info: RunInfo) -> str:

@@ -210,14 +210,6 @@ class RecordedRun:
             "halo-facts", plain(facts), lambda document: replace(document, halo=facts), "HaloPSA's habits recorded"
         )
 
-    def release_binding(self, key: MappingKey, *, give_up: bool) -> None:
-        self._change(
-            "binding-released",
-            {"key": key, "give_up": give_up},
-            lambda document: changes.release_binding(document, key, give_up=give_up),
-            f"Released: {key}",
-        )
-
     def record_decision(
         self,
         key: MappingKey,

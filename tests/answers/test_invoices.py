@@ -9,9 +9,9 @@ import pytest
 
 from reconciler.answers.invoices import Attachment, Looked, Wanted, look, remember
 from reconciler.errors import IncompleteRead
-from reconciler.events import ignore_events
 from reconciler.model import Attached, HaloCustomerId, InvoiceLook, MappingKey, Outlook, SubscriptionId
 from tests.builders import NOW
+from tests.quiet import ignore_events
 
 TODAY = date(2026, 11, 22)
 OURS = SubscriptionId(9001)

@@ -22,7 +22,6 @@ import truststore
 
 from reconciler.clock import SystemClock
 from reconciler.errors import ApiError, ConnectFailed, DeadlineExceeded, Interrupted, ResponseLost, UnreadableAnswer
-from reconciler.events import ignore_events
 from reconciler.http import wire
 from reconciler.http.connections import kept_connections
 from reconciler.http.deadline import Deadline
@@ -30,6 +29,7 @@ from reconciler.http.redaction import Redactor
 from reconciler.http.routes import Call, Route
 from reconciler.http.transport import Transport
 from tests.providers.loopback import Loopback, answering
+from tests.quiet import ignore_events
 
 OK = b'HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n{"ok":true}'
 OPENSSL = shutil.which("openssl")

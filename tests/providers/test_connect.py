@@ -10,7 +10,6 @@ import httpx
 import pytest
 
 from reconciler.errors import DeadlineExceeded, Interrupted
-from reconciler.events import ignore_events
 from reconciler.model import Settings
 from reconciler.providers.base import Accepted, CountSource, CountWrite, NewSubscription, SubscriptionTarget
 from reconciler.providers.connect import ConnectedSystems, connect
@@ -19,6 +18,7 @@ from reconciler.simulator.app import HALO_URL, INFIMA_URL, halo_app, infima_app
 from reconciler.simulator.clock import VirtualClock
 from reconciler.simulator.world import World
 from tests.providers.wiring import API_KEY, ENVIRON, SECRET, Wiring
+from tests.quiet import ignore_events
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from reconciler.events import ignore_events
 from reconciler.http.deadline import Deadline
 from reconciler.providers.pool import ReadPool
 from reconciler.simulator.clock import VirtualClock
+from tests.quiet import ignore_events
 
 
 @pytest.fixture

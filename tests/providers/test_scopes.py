@@ -11,7 +11,6 @@ import httpx
 import pytest
 
 from reconciler.errors import Forbidden, NotAuthorised, Rejected
-from reconciler.events import ignore_events
 from reconciler.model import Settings
 from reconciler.providers.connect import ConnectedSystems, connect
 from reconciler.providers.credentials import read_credentials
@@ -21,6 +20,7 @@ from reconciler.simulator.clock import VirtualClock
 from reconciler.simulator.records import Endpoint
 from reconciler.simulator.switches import Switches
 from reconciler.simulator.world import World
+from tests.quiet import ignore_events
 
 ALL = (*SCOPES, READ_LICENCES)
 

@@ -10,10 +10,11 @@ import pytest
 import yaml
 
 from reconciler.config import load_mappings
-from reconciler.simulator.demo import demo_world, night_passes, scaled_mappings_yaml, scaled_world
+from reconciler.simulator.demo import demo_world, night_passes, scaled_world
 from reconciler.simulator.roster import demo_mappings_yaml
 from reconciler.simulator.saved import world_document
 from reconciler.simulator.world import World
+from tests.scaled import scaled_mappings_yaml
 
 ROOT = Path(__file__).parents[2]
 

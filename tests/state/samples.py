@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from reconciler.model import Attempt, Binding, BindingOrigin, HaloCustomerId, MappingKey, RunId, SubscriptionId
 from reconciler.state.base import HistoryChange, Intent, IntentEntry, RunInfo, RunVerdict
+from reconciler.state.journal import JournalReading, read_records
 
 START = datetime(2026, 11, 22, 5, 17, 3, tzinfo=UTC)
 
@@ -91,3 +93,8 @@ def verdict(
         changes=changes,
         snapshot={MappingKey(key): count for key, count in quantities.items()},
     )
+
+
+def read_journal(path: Path) -> JournalReading:
+    """One run's journal."""
+    return read_records(path.read_bytes())

@@ -13,10 +13,11 @@ import filelock
 import pytest
 
 from reconciler.errors import StateConflict, StateError, StateLocked
-from reconciler.model import MappingKey, Recorded, Tenant
+from reconciler.model import MappingKey, Recorded, SubscriptionId, Tenant
 from reconciler.state.directory import DirectoryState
-from reconciler.state.journal import journal_name, read_journal
-from tests.state.samples import START, StillClock, attempt, binding, intent, run_info, verdict
+from reconciler.state.journal import journal_name
+from tests.state.samples import START, StillClock, attempt, binding, intent, read_journal, run_info, verdict
+from tests.state.unlocked import no_run_lock
 
 TENANT = Tenant(halo_url="https://halo.example.com", infima_partner="Example MSP")
 
@@ -85,7 +86,7 @@ def test_conflicting_binding_changes_nothing_and_is_journaled(store: DirectorySt
 def test_released_binding_is_given_up_for_good(store: DirectoryState) -> None:
     with store.open_run(run_info()) as run:
         run.record_bindings([binding("acme", 9001)])
-        run.release_binding(MappingKey("acme"), give_up=True)
+        run.record_decision(MappingKey("acme"), give_up=[SubscriptionId(9001)])
 
     assert store.read().bindings == {}
     assert store.read().given_up == {"acme": (9001,)}
@@ -277,8 +278,8 @@ def test_location_is_what_a_person_would_name(clock: StillClock) -> None:
 
 
 def test_lock_bypassed_two_runs_share_one_grant(tmp_path: Path, clock: StillClock) -> None:
-    store = DirectoryState(tmp_path / "s", clock=clock, lock_runs=False)
-    with store.open_run(run_info("r1")) as one, store.open_run(run_info("r2")) as two:
+    store = DirectoryState(tmp_path / "s", clock=clock)
+    with no_run_lock(), store.open_run(run_info("r1")) as one, store.open_run(run_info("r2")) as two:
         assert one.record_attempts([attempt("acme", "n1", run="r1")]) == {"acme"}
         assert two.record_attempts([attempt("acme", "n2", run="r2")]) == frozenset()
         two.settle_attempts({MappingKey("acme"): "n2"})

@@ -230,16 +230,17 @@ def test_one_call_cannot_bind_one_subscription_twice() -> None:
         changes.add_bindings(StateDocument(), [binding("acme", 5), binding("borealis", 5)])
 
 
-def test_released_binding_is_forgotten_with_its_attempt() -> None:
+def test_binding_that_is_given_up_is_forgotten_with_its_attempt() -> None:
     document = StateDocument(bindings={ACME: binding("acme", 5)}, attempts={ACME: attempt("acme")})
 
-    assert changes.release_binding(document, ACME, give_up=False) == StateDocument()
+    assert changes.decide(document, ACME, bind=None, give_up=(), take_from=(), abandon=None) == StateDocument()
 
 
 def test_given_up_subscriptions_add_up() -> None:
     document = StateDocument(bindings={ACME: binding("acme", 5)}, given_up={ACME: (SubscriptionId(9),)})
 
-    assert changes.release_binding(document, ACME, give_up=True).given_up == {ACME: (5, 9)}
+    given_up = changes.decide(document, ACME, bind=None, give_up=(SubscriptionId(5),), take_from=(), abandon=None)
+    assert given_up.given_up == {ACME: (5, 9)}
 
 
 def test_adopting_what_was_given_up_takes_that_back() -> None:

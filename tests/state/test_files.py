@@ -13,8 +13,8 @@ import pytest
 from reconciler.errors import StateError
 from reconciler.state.directory import DirectoryState
 from reconciler.state.files import PrivateDirectory
-from reconciler.state.journal import journal_name, read_journal
-from tests.state.samples import StillClock, attempt, binding, intent, run_info, verdict
+from reconciler.state.journal import journal_name
+from tests.state.samples import StillClock, attempt, binding, intent, read_journal, run_info, verdict
 
 
 @pytest.fixture(params=[0o000, 0o077, 0o777])

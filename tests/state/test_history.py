@@ -13,8 +13,8 @@ from reconciler.model import MappingKey
 from reconciler.state.base import IntentResult
 from reconciler.state.directory import DirectoryState
 from reconciler.state.history import Finding
-from reconciler.state.journal import journal_name, read_journal
-from tests.state.samples import START, attempt, change, intent, run_info, verdict
+from reconciler.state.journal import journal_name
+from tests.state.samples import START, attempt, change, intent, read_journal, run_info, verdict
 
 DAY = timedelta(days=1)
 

@@ -9,8 +9,8 @@ import pytest
 from reconciler.errors import StateError
 from reconciler.state.base import IntentResult
 from reconciler.state.directory import DirectoryState
-from reconciler.state.journal import GENESIS, journal_name, make_record, read_journal, read_line, read_records
-from tests.state.samples import START, intent, run_info, verdict
+from reconciler.state.journal import GENESIS, journal_name, make_record, read_line, read_records
+from tests.state.samples import START, intent, read_journal, run_info, verdict
 
 
 @pytest.fixture
@@ -111,10 +111,6 @@ def test_lines_of_another_run_do_not_fit(journal: Path) -> None:
     reading = read_records(content + content.splitlines(keepends=True)[-1])
 
     assert "missing" in reading.problem
-
-
-def test_missing_file_reads_as_a_problem(tmp_path: Path) -> None:
-    assert read_journal(tmp_path / "gone.jsonl").problem == "the file is missing"
 
 
 def test_other_json_is_no_record() -> None:

@@ -88,12 +88,12 @@ class StateMachine(RuleBasedStateMachine):
         self.given_up.get(key, set()).discard(subscription)
 
     @rule(key=KEYS, give_up=st.booleans())
-    def release_binding(self, key: MappingKey, *, give_up: bool) -> None:
+    def end_binding(self, key: MappingKey, *, give_up: bool) -> None:
         old = self.bindings.pop(key, None)
         self.attempts.pop(key, None)
         if give_up and old is not None:
             self.given_up.setdefault(key, set()).add(old.subscription_id)
-        self.run_state.release_binding(key, give_up=give_up)
+        self.run_state.record_decision(key, give_up=[old.subscription_id] if give_up and old is not None else [])
 
     @invariant()
     def state_equals_the_model(self) -> None:

@@ -11,9 +11,9 @@ import pytest
 
 from reconciler.model import MappingKey
 from reconciler.state.directory import DirectoryState
-from reconciler.state.journal import journal_name, read_journal
+from reconciler.state.journal import journal_name
 from tests.state.gitworld import clone
-from tests.state.samples import StillClock, attempt, run_info, verdict
+from tests.state.samples import StillClock, attempt, read_journal, run_info, verdict
 
 ROOT = Path(__file__).parents[2]
 
@@ -25,16 +25,17 @@ from reconciler.errors import StateError
 from reconciler.state.directory import DirectoryState
 from reconciler.state.git import GitState
 from tests.state.samples import attempt, run_info, verdict
+from tests.state.unlocked import no_run_lock
 
 kind, place, name, rounds = sys.argv[1:]
 clock = SystemClock()
 store = (
-    DirectoryState(Path(place), clock=clock, lock_runs=False)
+    DirectoryState(Path(place), clock=clock)
     if kind == "directory"
-    else GitState(Path(place), clock=clock, environ=os.environ, lock_runs=False)
+    else GitState(Path(place), clock=clock, environ=os.environ)
 )
 granted = []
-with store.open_run(run_info(name)) as run:
+with no_run_lock(), store.open_run(run_info(name)) as run:
     print("ready", flush=True)
     sys.stdin.readline()
     for number in range(int(rounds)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import shutil
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from random import Random
@@ -23,6 +23,7 @@ from tests.faults.kinds import (
     endpoints_of,
     moments_of,
 )
+from tests.state.unlocked import no_run_lock
 from tests.torture.contracts import TEMPLATE, Tuning, random_scene
 from tests.torture.convergence import heal
 from tests.torture.evidence import DEFINITE
@@ -62,7 +63,6 @@ def play_schedule(seed: int, *, wide: bool = True) -> Result:
         switches, tuning = unusual(more, switches), tuned(more)
     folder = workplace()
     theatre = Theatre(random_scene(rng, switches, tuning), folder, seed=seed, settle_hours=SETTLE_HOURS)
-    theatre.lock_runs = not temper.unlocked
     evidence = theatre.evidence
     evidence.locked = not temper.unlocked
     evidence.settle_kept = not temper.settle_broken
@@ -71,7 +71,7 @@ def play_schedule(seed: int, *, wide: bool = True) -> Result:
     fortune = Fortune(theatre=theatre, more=more) if more is not None else None
     seen: set[str] = set()
     try:
-        with deterministic(theatre):
+        with deterministic(theatre), no_run_lock() if temper.unlocked else nullcontext():
             for _ in range(rng.randint(1, 3)):
                 seen |= _one_act(theatre, rng, temper)
                 seen |= fortune.strike() if fortune is not None else set()

@@ -114,7 +114,6 @@ class Theatre:
         self.disk = Disk()
         self.faults = Faults()
         self.lasting: tuple[Fault, ...] = ()
-        self.lock_runs = True
         self.reach: dict[str, int] = {}
         self.events: list[Event] = []
         self._words = itertools.count(1)
@@ -179,7 +178,7 @@ class Theatre:
     def _run(self, run: RunId, control: Control, saved: Plan | None, confirm: Callable[[], None] | None) -> None:
         mappings = self.mappings()
         clock = RunClock(self.clock, control)
-        store = DirectoryState(self.folder, clock=clock, lock_runs=self.lock_runs)
+        store = DirectoryState(self.folder, clock=clock)
         with self._systems(mappings, clock, control) as systems:
             context = RunContext(
                 mappings=mappings,
