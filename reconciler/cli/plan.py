@@ -26,7 +26,7 @@ from reconciler.config import parse_mappings
 from reconciler.errors import ConfigError, ExitCode, PlanFileError, StateError, UsageError
 from reconciler.model import Mappings, Observation, UnreadableUsers, UserCount
 from reconciler.plan_document import dump_document, plan_document
-from reconciler.planning.attribution import attribute
+from reconciler.planning.attribution import attribute, new_approvals
 from reconciler.planning.changes import Plan
 from reconciler.planning.context import RunContext
 from reconciler.planning.observation import clients_to_count
@@ -100,6 +100,7 @@ def plan(
     made = make_plan(mappings, seen.observation, seen.recorded, chosen)
     if against is not None:
         made = attribute(made, make_plan(base, seen.observation, seen.recorded, chosen) if base else None)
+        made = replace(made, warnings=(*new_approvals(mappings, base), *made.warnings))
     document = plan_document(made, version=__version__)
     if save_snapshot is not None:
         _keep(save_snapshot, seen)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from reconciler.model import Approval, Mappings, Place
 from reconciler.planning.changes import Action, Change, Plan
 
 FROM_EDIT = "mappings"
@@ -23,6 +24,27 @@ def attribute(plan: Plan, base: Plan | None) -> Plan:
     """
     before = {c.key: c for c in base.changes} if base is not None else {}
     return replace(plan, changes=tuple(_attributed(c, before.get(c.key)) for c in plan.changes))
+
+
+def new_approvals(edited: Mappings, base: Mappings | None) -> tuple[str, ...]:
+    """What the approvals that an edit adds let through, a sentence each."""
+    known = {_terms(each) for each in base.approvals} if base is not None else set()
+    return tuple(_in_words(each) for each in edited.approvals if _terms(each) not in known)
+
+
+def _terms(approval: Approval) -> Approval:
+    """The approval without where it stands and who brought it in: moving a line approves nothing new."""
+    return replace(approval, place=Place(file="", line=0, column=0), approved_by="")
+
+
+def _in_words(approval: Approval) -> str:
+    if approval.key is None:
+        whose = f"{approval.rule} up to {approval.up_to}"
+    elif approval.at_least is None:
+        whose = f"{approval.rule} of {approval.key}, whatever the quantity"
+    else:
+        whose = f"{approval.rule} of {approval.key}, to a quantity of {approval.at_least} to {approval.at_most}"
+    return f"this edit approves {whose}, until {approval.until} ({approval.reason})"
 
 
 def _attributed(change: Change, base: Change | None) -> Change:

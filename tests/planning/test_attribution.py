@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 
 import pytest
 
-from reconciler.planning.attribution import attribute
+from reconciler.model import Approval, MappingKey, Place
+from reconciler.planning.attribution import attribute, new_approvals
 from reconciler.planning.rules import Rule
-from tests.builders import build_change, build_hold, build_mapping, build_plan
+from tests.builders import build_change, build_hold, build_mapping, build_mappings, build_plan
 
 A = build_mapping(101, 12)
 B = build_mapping(102, 13)
@@ -53,3 +55,24 @@ def test_a_hold_comes_from_the_edit_unless_the_base_holds_by_the_same_rule(rule:
     edited = build_plan(build_change(A, hold=build_hold(Rule.ZERO)))
     base = build_plan(build_change(A, hold=build_hold(rule)))
     assert causes(attribute(edited, base)) == {"infima-101": cause}
+
+
+def test_an_edit_that_adds_an_approval_says_what_it_lets_through() -> None:
+    approval = Approval(
+        rule="decrease",
+        key=MappingKey("infima-101"),
+        at_least=12,
+        at_most=20,
+        until=date(2026, 12, 15),
+        reason="ticket 4711",
+        place=Place(file="mappings.yaml", line=9, column=5),
+    )
+    edited = replace(build_mappings(A), approvals=(approval,))
+    [told] = new_approvals(edited, build_mappings(A))
+    assert told == (
+        "this edit approves decrease of infima-101, to a quantity of 12 to 20, until 2026-12-15 (ticket 4711)"
+    )
+    moved = replace(approval, place=Place(file="mappings.yaml", line=30, column=5), approved_by="Ada Example")
+    assert new_approvals(edited, replace(edited, approvals=(moved,))) == ()
+    [wider] = new_approvals(replace(edited, approvals=(replace(approval, at_most=30),)), edited)
+    assert "12 to 30" in wider
