@@ -6,7 +6,7 @@ carries under `shipped/`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 
@@ -28,10 +28,11 @@ class Template:
     executable: bool = False
 
 
-def templates(schema: str, *, workflows: bool = True) -> tuple[Template, ...]:
+def templates(schema: str, *, workflows: bool = True, currency: str = "", timezone: str = "") -> tuple[Template, ...]:
     """Every file of a new repository; `schema` is the schema of mappings.yaml. The workflows can be left out."""
+    mappings = _own("mappings.yaml", "mappings.yaml", "who bills to whom")
     found = (
-        _own("mappings.yaml", "mappings.yaml", "who bills to whom"),
+        replace(mappings, text=_with_settings(mappings.text, currency=currency, timezone=timezone)),
         Template(
             path="schema/mappings.schema.json",
             text=schema,
@@ -47,6 +48,17 @@ def templates(schema: str, *, workflows: bool = True) -> tuple[Template, ...]:
     return (*found, *_workflows()) if workflows else found
 
 
+def _with_settings(text: str, *, currency: str, timezone: str) -> str:
+    """The file with what is known of its settings at its end, instead of the example."""
+    lines = [f"  timezone: {timezone}  # days, months and every `until` are meant in it"] if timezone else []
+    if currency:
+        lines.append(f"  currency: {currency}  # of the prices in HaloPSA: what changes come to a month, an estimate")
+    if not lines:
+        return text
+    before, _, after = text.partition("# settings:\n")
+    return before + after.partition("\n\n")[2] + "\n" + "\n".join(["settings:", *lines, ""])
+
+
 def _workflows() -> tuple[Template, ...]:
     return (
         *(
@@ -59,6 +71,7 @@ def _workflows() -> tuple[Template, ...]:
         ),
         _own(".ci/reconciler", "ci-reconciler", "called by workflows", executable=True),
         _own("Makefile", "Makefile", "installs the program for workflows"),
+        Template(path="docs/gitops.md", text=_shipped("docs/gitops.md"), purpose="how the workflows are set up"),
         Template(path="requirements.txt", text=_shipped("requirements/run.txt"), purpose="locked dependencies"),
     )
 

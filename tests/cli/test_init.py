@@ -14,6 +14,7 @@ import yaml
 from reconciler.cli.main import main
 from reconciler.config.checking import schema_text
 from reconciler.templates import templates
+from tests.cli.bench import Typed
 
 
 @pytest.fixture
@@ -34,6 +35,56 @@ def test_no_escape_is_ever_printed(folder: Path, capsys: pytest.CaptureFixture[s
         assert main(["init", *words]) == 0
         said = capsys.readouterr()
         assert "\\" not in said.out + said.err
+
+
+@pytest.mark.parametrize("words", [["--currency", "GBP"], ["--timezone", "Europe/Dublin"],
+                                   ["--currency", "USD", "--timezone", "America/New_York"]])  # fmt: skip
+def test_currency_and_time_zone_stand_in_the_file(folder: Path, words: list[str]) -> None:
+    assert main(["init", *words]) == 0
+    assert main(["validate"]) == 0
+    assert main(["fmt", "--check"]) == 0
+    settings = yaml.safe_load((folder / "mappings.yaml").read_text(encoding="utf-8"))["settings"]
+    assert settings == {word.removeprefix("--"): value for word, value in zip(words[::2], words[1::2], strict=True)}
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [(["--currency", "eur"], "three capital letters"), (["--timezone", "Mars/Base"], "not a time zone")],
+)
+def test_a_wrong_currency_or_zone_is_told(
+    folder: Path, capsys: pytest.CaptureFixture[str], words: list[str], said: str
+) -> None:
+    assert main(["init", *words]) == 64
+    assert said in capsys.readouterr().err
+    assert list(folder.iterdir()) == []
+
+
+def test_on_a_terminal_they_are_asked_for(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", Typed("euro\nEUR\n\n"))
+    assert main(["init"]) == 0
+    settings = yaml.safe_load((folder / "mappings.yaml").read_text(encoding="utf-8"))["settings"]
+    assert settings == {"currency": "EUR"}
+
+
+def test_a_repository_is_made_where_there_is_none(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["init", "new"])
+    assert (folder / "new" / ".git").is_dir()
+    assert capsys.readouterr().err.count("Next:") == 1
+    main(["init", "new/deeper"])
+    assert not (folder / "new" / "deeper" / ".git").exists()
+
+
+def test_without_git_it_goes_on(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", str(folder))
+    assert main(["init"]) == 0
+    assert "git is not installed" in capsys.readouterr().err
+
+
+def test_the_guide_that_is_named_is_there(folder: Path) -> None:
+    main(["init"])
+    assert (folder / "docs" / "gitops.md").is_file()
 
 
 def test_every_file_is_what_its_name_says(folder: Path) -> None:
