@@ -186,6 +186,19 @@ class EditedJson(TypedDict):
     counted: Annotated[Count | None, says("What INFIMA counted then; null where it is not known.")]
 
 
+class UnownedJson(TypedDict):
+    """A Subscription of a create's customer that no mapping has: perhaps the one that is wanted."""
+
+    id: Annotated[Id, says("Id of the Subscription in HaloPSA.")]
+    name: Annotated[str, says("Its name.")]
+    count: Annotated[Count | None, says("Its quantity; null where HaloPSA gives no whole number.")]
+    live: Annotated[bool, says("False where it is deleted or inactive.")]
+    invoices: Annotated[
+        list[int] | None,
+        says("Numbers of the recurring invoices that bill it, as HaloPSA shows them; null where nobody looked."),
+    ]
+
+
 class ChangeJson(TypedDict):
     """One mapping of mappings.yaml and the Subscription that belongs to it: a row of Terraform's `resource_changes`."""
 
@@ -204,6 +217,12 @@ class ChangeJson(TypedDict):
             "What the mapping bills a month, an estimate by its unit price; a held change with what it would "
             "be. Null where price or quantity is not known: never 0 for that."
         ),
+    ]
+    customer_subscriptions: NotRequired[
+        Annotated[
+            list[UnownedJson],
+            says("Only at create: the customer's Subscriptions that no mapping has, live ones first."),
+        ]
     ]
     hold: Annotated[HoldJson | None, says("Why a safety rule withholds the change; null where none does.")]
     place: Annotated[PlaceJson, says("Where the mapping stands.")]

@@ -23,10 +23,20 @@ from reconciler.plan_document.layout import (
     SumJson,
     SummaryJson,
     UnknownJson,
+    UnownedJson,
     ViolationJson,
 )
 from reconciler.plan_document.needs import needs_json
-from reconciler.planning.changes import Action, Change, Plan, Settled, SubscriptionState, Summary, Violation
+from reconciler.planning.changes import (
+    Action,
+    Change,
+    Plan,
+    Settled,
+    SubscriptionState,
+    Summary,
+    UnownedSubscription,
+    Violation,
+)
 from reconciler.planning.money import Amount
 from reconciler.state.base import RunVerdict
 
@@ -196,6 +206,8 @@ def _change(change: Change, approval: Approval | None) -> ChangeJson:
         else {"rule": change.hold.rule.value, "message": change.hold.message, "remedy": change.hold.remedy},
         "place": _place(change.mapping.place),
     }
+    if change.action is Action.CREATE:
+        row["customer_subscriptions"] = [_unowned(one) for one in change.unowned]
     if change.caused_by is not None:
         row["caused_by"] = change.caused_by
     if approval is not None:
@@ -210,6 +222,16 @@ def _change(change: Change, approval: Approval | None) -> ChangeJson:
     if change.candidates:
         row["candidates"] = [_state(one, one.id) for one in change.candidates]
     return row
+
+
+def _unowned(one: UnownedSubscription) -> UnownedJson:
+    return {
+        "id": one.id,
+        "name": one.name,
+        "count": one.count,
+        "live": one.live,
+        "invoices": None if one.invoices is None else list(one.invoices),
+    }
 
 
 def _actions(change: Change, created_id: SubscriptionId | None) -> ActionsJson:

@@ -22,7 +22,15 @@ from reconciler.planning.outcomes import Ending, users
 from reconciler.planning.rules import Level, Rule
 
 if TYPE_CHECKING:
-    from reconciler.plan_document.layout import AmountJson, ApprovalJson, ChangeJson, PlaceJson, PlanJson, ViolationJson
+    from reconciler.plan_document.layout import (
+        AmountJson,
+        ApprovalJson,
+        ChangeJson,
+        PlaceJson,
+        PlanJson,
+        UnownedJson,
+        ViolationJson,
+    )
 
 
 class Kind(IntEnum):
@@ -98,6 +106,18 @@ class Row:
     outcome_message: str
     ending: Ending | None = None
     amount: AmountJson | None = None
+    clients: str = ""
+    others: tuple[UnownedJson, ...] = ()
+
+    @property
+    def names_both(self) -> bool:
+        """True for creates and for what is held: there a reader must see whose users would be billed to whom."""
+        return self.kind is Kind.HELD or self.action == Action.CREATE
+
+    @property
+    def parties(self) -> str:
+        """Client and customer where both matter, else the customer."""
+        return f"{self.clients} -> {self.customer}" if self.names_both else self.customer
 
     @property
     def reason(self) -> str:
@@ -268,6 +288,8 @@ def _row(change: ChangeJson, problems: Mapping[str, list[Problem]], *, ran: bool
         outcome_message=change.get("outcome_message", ""),
         ending=_ending(change, action, outcome) if ran else None,
         amount=change["monthly_amount"],
+        clients=", ".join(client["name"] for client in change["infima_clients"]),
+        others=tuple(change.get("customer_subscriptions", ())),
     )
 
 
@@ -332,6 +354,24 @@ def listed_users(change: ChangeJson) -> int | None:
     numbers = [client["user_count"] for client in change["infima_clients"]]
     known = [number for number in numbers if number is not None]
     return sum(known) if known and len(known) == len(numbers) else None
+
+
+def other_in_words(other: UnownedJson, name: str) -> str:
+    """A Subscription that a create's customer has already: `name` is its name as the drawing spells it."""
+    quantity = "quantity unknown" if other["count"] is None else f"quantity {other['count']}"
+    if not other["live"]:
+        return f"{other['id']} {name}: {quantity}, deleted or inactive"
+    invoices = other["invoices"]
+    if invoices is None:
+        place = "invoices not checked"
+    elif invoices:
+        place = f"on invoice {', '.join(map(str, invoices))}"
+    else:
+        place = "on no recurring invoice"
+    return f"{other['id']} {name}: {quantity}, {place}"
+
+
+OTHERS = "Subscriptions of this customer that no mapping has"
 
 
 def sentence(text: str) -> str:

@@ -62,7 +62,7 @@ def _annotations(shown: View) -> Iterator[Annotation]:
     for problem in shown.refusals:
         yield Annotation(level="error", title=f"Refused by {problem.rule}", message=_told(problem))
     for row in shown.of_kind(Kind.HELD):
-        message = " ".join(f"{problem.rule}: {_told(problem)}" for problem in row.problems)
+        message = f"{row.parties}. " + " ".join(f"{problem.rule}: {_told(problem)}" for problem in row.problems)
         yield Annotation(level="warning", title=f"Held: {row.key}", message=message, place=row.place)
     for row in sorted(pending_writes(shown), key=lambda row: (not row.caused_by_edit, row.kind, row.key)):
         yield Annotation(level="notice", title=_title(row), message=_summed_up(row), place=row.place)
@@ -80,4 +80,4 @@ def _title(row: Row) -> str:
 
 
 def _summed_up(row: Row) -> str:
-    return f"{row.customer}: {row.before_in_words} -> {row.after_in_words} users ({signed(row.delta)}), {row.reason}."
+    return f"{row.parties}: {row.before_in_words} -> {row.after_in_words} users ({signed(row.delta)}), {row.reason}."

@@ -19,6 +19,7 @@ from reconciler.render.document import (
     View,
     capital,
     causes,
+    other_in_words,
     outcome_verdict,
     plural,
     sentence,
@@ -189,6 +190,8 @@ def _story(row: Row, change: ChangeJson) -> Iterator[str]:
         yield f"In HaloPSA {number} of customer {row.customer} ({row.customer_id}) has the quantity {row.before}."
     if row.amount:
         yield price_story(Decimal(row.amount["unit_price"]), row.amount["source"], row_amount(row, row.amount))
+    for other in row.others:
+        yield f"A Subscription of this customer that no mapping has: {other_in_words(other, other['name'])}."
     for problem in row.problems:
         yield f"Held: {_what(problem)} {_step(problem)}"
     if row.outcome_message and row.outcome is not Outcome.HELD:

@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING
 from reconciler.planning.changes import Action, Outcome
 from reconciler.render.amounts import amount_in_words, amounts_sentence
 from reconciler.render.document import (
+    OTHERS,
     Kind,
     Problem,
     Row,
     View,
     capital,
     causes,
+    other_in_words,
     outcome_verdict,
     pending_writes,
     plural,
@@ -128,14 +130,16 @@ def _hold(row: Row) -> Iterator[str]:
     elif row.action == Action.CREATE:
         wish = f"no Subscription is created; the plan was one with {planned}"
     anyway = "" if row.caused_by_edit else " This is so without the edit under review, too."
-    yield f"- **{_customer(row)}** ({markdown_code(row.key)}): {wish}.{anyway}"
+    yield f"- **{_parties(row)}** ({markdown_code(row.key)}): {wish}.{anyway}"
     for problem in row.problems:
         yield from _problem(problem, indent="  ")
+    if row.others:
+        yield f"  - {OTHERS}: {_others(row)}."
 
 
 def _brief_hold(row: Row) -> Iterator[str]:
     rules = ", ".join(f"`{problem.rule}`" for problem in row.problems)
-    yield f"- {_customer(row)} ({markdown_code(row.key)}): {rules}, stays at {row.before_in_words}"
+    yield f"- {_parties(row)} ({markdown_code(row.key)}): {rules}, stays at {row.before_in_words}"
 
 
 def _problem(problem: Problem, *, indent: str, below: str = "") -> Iterator[str]:
@@ -169,11 +173,13 @@ def _planned(shown: View) -> Iterator[Block]:
         yield Block(
             what="changes", opening=f"{title}\n\n{_header(shown)}", items=[_table_row(row, shown) for row in here]
         )
+        yield from _beside(here)
     elif shown.compares_edit:
         yield Block(what="sentences", opening="", items=["This edit changes no quantity by itself."])
     if anyway:
         title = f"{plural(len(anyway), 'change')} that would happen tonight anyway, without this edit"
         yield _folded(title, "changes that would happen anyway", anyway, shown)
+        yield from _beside(anyway)
 
 
 def _tried(shown: View) -> Iterator[Block]:
@@ -214,7 +220,7 @@ def _table_row(row: Row, shown: View) -> str:
     cells = (
         action,
         markdown_code(row.key),
-        _customer(row),
+        _parties(row),
         row.before_in_words,
         row.after_in_words,
         signed(row.delta),
@@ -239,6 +245,22 @@ def _waiting(shown: View) -> Iterator[Block]:
         title = f"**{capital(in_all(len(needs)))}**, the soonest invoice first{more}:\n"
         today = date.fromisoformat(shown.document["timestamp"][:10])
         yield Block(what="things that wait for a person", opening=title, items=markdown_needs(below, today))
+
+
+def _parties(row: Row) -> str:
+    return f"{markdown_safe(row.clients)} -> {_customer(row)}" if row.names_both else _customer(row)
+
+
+def _others(row: Row) -> str:
+    return "; ".join(other_in_words(other, markdown_safe(other["name"])) for other in row.others)
+
+
+def _beside(rows: Iterable[Row]) -> Iterator[Block]:
+    """What the customers of creates have already."""
+    items = [f"- {_parties(row)} ({markdown_code(row.key)}): {_others(row)}" for row in rows if row.others]
+    if items:
+        opening = "**Customers that have other Subscriptions, which no mapping has:**\n"
+        yield Block(what="customers with other Subscriptions", opening=opening, items=items)
 
 
 def _notes(shown: View) -> Iterator[Block]:

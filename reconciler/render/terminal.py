@@ -13,12 +13,14 @@ from reconciler.planning.changes import Action, Outcome
 from reconciler.render.amounts import amount_in_words, amounts_sentence
 from reconciler.render.document import (
     AFTERWARDS,
+    OTHERS,
     Kind,
     Problem,
     Row,
     View,
     attach,
     causes,
+    other_in_words,
     outcome_verdict,
     pending_writes,
     plural,
@@ -159,6 +161,7 @@ def _held(pen: Pen, shown: View) -> list[str]:
             lines.append("      This would be held without the edit of mappings.yaml too.")
         for problem in row.problems:
             lines += _problem(pen, problem, indent="      ")
+        lines += _others(pen, row)
     return lines
 
 
@@ -182,13 +185,13 @@ def _changes(pen: Pen, shown: View, *, verbose: bool) -> Iterator[list[str]]:
         title = "From this edit of mappings.yaml:" if shown.compares_edit else "Changes:"
         if shown.refusals:
             title = "What the plan was before it was refused:"
-        yield [pen.ink(title, Ink.BOLD), *_table(pen, here, _plan_mark)]
+        yield [pen.ink(title, Ink.BOLD), *_with_others(pen, here)]
     elif shown.compares_edit:
         yield ["This edit of mappings.yaml changes no quantity by itself."]
     if anyway:
         fold = "" if verbose else " Listed with -v."
         title = f"{plural(len(anyway), 'change')} would happen without this edit too.{fold}"
-        yield [title, *(_table(pen, anyway, _plan_mark) if verbose else [])]
+        yield [title, *(_with_others(pen, anyway) if verbose else [])]
     unchanged = shown.of_kind(Kind.UNCHANGED)
     if verbose and unchanged:
         yield [pen.ink("Unchanged:", Ink.BOLD), *_table(pen, unchanged, _plan_mark)]
@@ -219,7 +222,7 @@ def _table(pen: Pen, rows: Sequence[Row], mark_of: Callable[[Row], tuple[str, st
         (
             mark_of(row)[1],
             pen.clean(row.key, KEY),
-            f"{pen.clean(row.customer, names)} (customer {row.customer_id})",
+            f"{_parties(pen, row, names)} (customer {row.customer_id})",
             "new" if row.subscription_id is None else f"#{row.subscription_id}",
             row.before_in_words,
             row.after_in_words,
@@ -240,6 +243,25 @@ def _table(pen: Pen, rows: Sequence[Row], mark_of: Callable[[Row], tuple[str, st
         line += f"  {amount}" if priced else ""
         lines.append(f"{line}  {pen.clean(tail, 120)}".rstrip())
     return lines
+
+
+def _parties(pen: Pen, row: Row, width: int) -> str:
+    customer = pen.clean(row.customer, width)
+    return f"{pen.clean(row.clients, width)} -> {customer}" if row.names_both else customer
+
+
+def _others(pen: Pen, row: Row) -> list[str]:
+    """What the customer of a create has already: perhaps the very Subscription that is wanted."""
+    if not row.others:
+        return []
+    listed = [f"        #{other_in_words(other, pen.clean(other['name'], 60))}" for other in row.others[:LISTED]]
+    more = [f"        and {len(row.others) - LISTED} more"] if len(row.others) > LISTED else []
+    return [f"      {OTHERS}:", *listed, *more]
+
+
+def _with_others(pen: Pen, rows: Sequence[Row]) -> list[str]:
+    drawn = zip(rows, _table(pen, rows, _plan_mark), strict=True)
+    return [line for row, first in drawn for line in (first, *_others(pen, row))]
 
 
 _NUMBERS = frozenset({4, 5, 6, 7})
