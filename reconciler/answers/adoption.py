@@ -66,7 +66,8 @@ class Decision:
     """What is to be written into the state, and in plain sentences what was seen and what follows.
 
     `bind` becomes the mapping's binding; `give_up` are Subscriptions that are this mapping's no more; `take_from` are
-    keys outside mappings.yaml whose binding to `bind` ends; `settle` closes an open attempt by its nonce.
+    keys outside mappings.yaml whose binding to `bind` ends; `settle` closes an open attempt by its nonce. `write_id`
+    belongs into the mapping as `subscription_id`, None where a create of ours is found by its marker.
     """
 
     kind: str
@@ -78,6 +79,7 @@ class Decision:
     give_up: tuple[SubscriptionId, ...] = ()
     take_from: tuple[MappingKey, ...] = ()
     settle: str | None = None
+    write_id: SubscriptionId | None = None
 
     @property
     def writes(self) -> tuple[object, ...]:
@@ -94,7 +96,7 @@ def adopt(context: DecisionContext, number: SubscriptionId) -> Decision:
     take_from = _freed_keys(context, number)
     others = _given_up_by(context, number)
     attempt = context.attempt
-    if context.bound == number and not others:
+    if context.bound == number == mapping.subscription_id and not others:
         raise DecisionRefused(
             f"{context.key} is bound to Subscription {number} already.",
             hint=f"Nothing to do. `reconciler explain {context.key}` tells why its number is what it is.",
@@ -111,17 +113,26 @@ def adopt(context: DecisionContext, number: SubscriptionId) -> Decision:
         key=context.key,
         seen=(_describe(found), _describe_mapping(mapping)),
         follows=tuple(follows),
-        bind=Binding(
-            key=context.key,
-            subscription_id=number,
-            customer_id=mapping.halo_customer.id,
-            origin=BindingOrigin.ADOPTED,
-            bound_at=context.now,
-            awaiting_first_count=attempt is not None and found.count == 0,
-        ),
+        bind=_binding(context, found),
+        write_id=None if attempt is not None and found.marker == context.key else number,
         count=found.count,
         give_up=others,
         take_from=take_from,
+    )
+
+
+def _binding(context: DecisionContext, found: Subscription) -> Binding:
+    """What is recorded; where the state has it already, as it is."""
+    standing = context.recorded.bindings.get(context.key)
+    if standing is not None and standing.subscription_id == found.id:
+        return standing
+    return Binding(
+        key=context.key,
+        subscription_id=found.id,
+        customer_id=context.mapping.halo_customer.id,
+        origin=BindingOrigin.ADOPTED,
+        bound_at=context.now,
+        awaiting_first_count=context.attempt is not None and found.count == 0,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,19 +11,34 @@ from datetime import datetime, timedelta
 import click
 
 from reconciler.answers.adoption import Decision, DecisionContext
+from reconciler.cli.edits import FileEdit
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.output import safe, say, tell
 from reconciler.cli.wiring import load, now, require_key, run_context, run_info
+from reconciler.config.edit import set_subscription_id
 from reconciler.errors import DecisionRefused, ExitCode, UsageError
 from reconciler.model import Mapping, MappingKey, Mappings, Recorded, Subscription
 from reconciler.planning.index import index_subscriptions
 from reconciler.state.base import HistoryChange, RunInfo, RunVerdict, StateStore
+from reconciler.state.open import runs_in_ci
 
 Decide = Callable[["DecisionContext"], "Decision"]
 
 
-def carry_out(options: CommonOptions, key: str, decide: Decide, *, command: str, reason: str | None, yes: bool) -> int:
-    """Decide on live facts, ask, decide again on the locked state, and record it.
+def carry_out(
+    options: CommonOptions,
+    key: str,
+    decide: Decide,
+    *,
+    command: str,
+    reason: str | None,
+    yes: bool,
+    as_patch: bool = False,
+) -> int:
+    """Decide on live facts, ask, decide again on the locked state, record it, and write into mappings.yaml what lasts.
+
+    An adopted Subscription carries no marker: what the file says of it survives the loss of any state. `as_patch`
+    prints that edit instead of making it; stdout then holds nothing else.
 
     Raises `DecisionRefused` when the facts are against it, `UsageError` without a reason or without anyone to ask.
     """
@@ -51,14 +67,45 @@ def carry_out(options: CommonOptions, key: str, decide: Decide, *, command: str,
         return decide(look.context(recorded))
 
     decision = judge(store.read())
-    _show(decision)
-    if not yes and not _confirmed():
+    edit = _edit(options, decision)
+    show = tell if as_patch else say
+    _show(decision, edit, show)
+    if not yes and not _confirmed(edit):
         tell("Nothing was recorded.")
         return ExitCode.ERROR
     info = run_info(options, mappings, command)
     _record(store, info, decision, judge, reason=(reason or "").strip())
-    say(safe(f"Recorded in {store.location}. Next: reconciler plan --only {key}"))
+    show(safe(f"Recorded in {store.location}."))
+    if edit is not None:
+        _keep_in_file(edit, decision, show, as_patch=as_patch)
+    show(safe(f"Next: reconciler plan --only {key}"))
     return 0
+
+
+def _edit(options: CommonOptions, decision: Decision) -> FileEdit | None:
+    """The line of mappings.yaml that says what was adopted; None where it is said already, or found by its marker."""
+    if decision.write_id is None:
+        return None
+    number, file = decision.write_id, str(options.mappings)
+    edit = FileEdit.make(
+        options.mappings,
+        lambda text: set_subscription_id(text, decision.key, number, file=file),
+        now=now(),
+    )
+    return edit if edit.changes else None
+
+
+def _keep_in_file(edit: FileEdit, decision: Decision, show: Callable[[str], None], *, as_patch: bool) -> None:
+    line = f"subscription_id: {decision.write_id}"
+    if as_patch:
+        sys.stdout.write(edit.patch)
+        return
+    if runs_in_ci(os.environ):
+        show(safe(f"Commit this to {edit.path}, so that a lost state forgets nothing:"))
+        sys.stdout.write(edit.patch)
+        return
+    edit.write()
+    show(safe(f"Written into {edit.path}: {line}. Commit it, so that a lost state forgets nothing."))
 
 
 def find_mapping(mappings: Mappings, key: str) -> Mapping:
@@ -93,17 +140,20 @@ class _Look:
         )
 
 
-def _show(decision: Decision) -> None:
-    say(safe("Seen in HaloPSA and in the state:"))
+def _show(decision: Decision, edit: FileEdit | None, show: Callable[[str], None]) -> None:
+    show(safe("Seen in HaloPSA and in the state:"))
     for line in decision.seen:
-        say(safe(f"  {line}"))
-    say(safe("What follows:"))
+        show(safe(f"  {line}"))
+    show(safe("What follows:"))
     for line in decision.follows:
-        say(safe(f"  {line}"))
+        show(safe(f"  {line}"))
+    if edit is not None:
+        show(safe(f"  {edit.path} says so as well: subscription_id: {decision.write_id}."))
 
 
-def _confirmed() -> bool:
-    tell("\nOnly the state is written; HaloPSA is not touched. Only 'yes' will be accepted.")
+def _confirmed(edit: FileEdit | None) -> bool:
+    written = "Only the state is written" if edit is None else f"The state and {edit.path} are written"
+    tell(safe(f"\n{written}; HaloPSA is not touched. Only 'yes' will be accepted."))
     answer: str = click.prompt("  Enter a value", default="", show_default=False, err=True)
     return answer == "yes"
 

@@ -10,11 +10,11 @@ import click
 
 from reconciler.answers.matching import Proposal, likely, propose
 from reconciler.cli.customers import NOT_FOUND, search_customers
-from reconciler.cli.files import edit_file
+from reconciler.cli.edits import FileEdit
 from reconciler.cli.output import safe, tell
-from reconciler.config import parse_mappings, read_text
+from reconciler.config import read_text
 from reconciler.config.building import DEFAULT_SUBSCRIPTION_NAME
-from reconciler.config.source import decode, read_bytes
+from reconciler.config.source import read_bytes
 from reconciler.model import HaloCustomer, InfimaClient, Mappings, Subscription
 from reconciler.names import same_name
 from reconciler.planning.context import RunContext
@@ -118,11 +118,9 @@ class MapSession:
 
     def write(self, edit: Callable[[str], str]) -> None:
         """Change the file as it is now: spliced, checked as a whole, replaced in one step."""
-        path = self.file
-        old = read_bytes(path)
-        new = edit(decode(old, file=str(path))).encode("utf-8")
-        self.mappings = parse_mappings(new, file=str(path), now=self.context.clock.now())
-        edit_file(path, old, new)
+        made = FileEdit.make(self.file, edit, now=self.context.clock.now())
+        made.write()
+        self.mappings = made.mappings
 
 
 @dataclass(slots=True, kw_only=True)

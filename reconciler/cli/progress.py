@@ -25,6 +25,7 @@ from reconciler.events import (
     WriteSettled,
 )
 from reconciler.render.text import terminal_safe
+from reconciler.state.open import runs_in_ci
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -75,7 +76,7 @@ def progress_observer(
 
 
 def _is_terminal(stream: TextIO) -> bool:
-    return stream.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("CI")
+    return stream.isatty() and os.environ.get("TERM") != "dumb" and not runs_in_ci(os.environ)
 
 
 class ProgressObserver:

@@ -12,6 +12,20 @@ from reconciler.state.git import DEFAULT_BRANCH, GitState
 
 DEFAULT_DIRECTORY = ".reconciler"
 
+CI_VARIABLES = (
+    "GITHUB_ACTIONS", "GITLAB_CI", "TF_BUILD", "JENKINS_URL", "CODEBUILD_BUILD_ID", "TEAMCITY_VERSION",
+    "BITBUCKET_BUILD_NUMBER", "KUBERNETES_SERVICE_HOST",
+)  # fmt: skip
+"""What CI systems set, beside `CI`: GitHub, GitLab, Azure, Jenkins, CodeBuild, TeamCity, Bitbucket, a pod's job."""
+
+_NOT = frozenset({"", "0", "false", "no", "off"})
+
+
+def runs_in_ci(environ: Mapping[str, str]) -> bool:
+    """True where this machine may be thrown away when the job ends."""
+    said = (environ.get(name, "").strip().casefold() for name in ("CI", *CI_VARIABLES))
+    return any(value not in _NOT for value in said)
+
 
 def open_state(
     spec: str | None, *, mappings_path: Path, clock: Clock, environ: Mapping[str, str]
@@ -24,7 +38,7 @@ def open_state(
     beside = mappings_path.absolute().parent
     named = (spec or environ.get("RECONCILER_STATE", "")).strip()
     if not named:
-        return DirectoryState(beside / DEFAULT_DIRECTORY, clock=clock, durable=not environ.get("CI"))
+        return DirectoryState(beside / DEFAULT_DIRECTORY, clock=clock, durable=not runs_in_ci(environ))
     kind, colon, place = named.partition(":")
     match kind:
         case "directory" if place:

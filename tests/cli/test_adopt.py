@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 from datetime import UTC, datetime
 
 import pytest
@@ -142,7 +144,7 @@ def test_adopt_refuses_the_state_of_another_halo(bench: Bench, monkeypatch: pyte
 def test_a_state_that_changed_meanwhile_is_looked_at_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody else adopts the same Subscription for another key while a person thinks."""
 
-    def meanwhile() -> bool:
+    def meanwhile(_edit: object) -> bool:
         with state(bench).open_run(RunInfo(id=RunId("other"), command="adopt", started_at=datetime.now(UTC))) as run:
             binding = Binding(
                 key=KEY, subscription_id=SubscriptionId(9777), customer_id=HaloCustomerId(14),
@@ -155,3 +157,70 @@ def test_a_state_that_changed_meanwhile_is_looked_at_again(bench: Bench, monkeyp
     answer = bench.run("adopt", KEY, "9010", "--reason", "r", typed="")
     assert (answer.code, "The state changed while you were deciding" in answer.err) == (1, True)
     assert state(bench).read().bindings[KEY].subscription_id == 9777
+
+
+# --- mappings.yaml ---------------------------------------------------------------------------------------------------
+
+
+def test_adopt_writes_the_id_into_the_file_and_disturbs_no_byte_of_the_rest(bench: Bench) -> None:
+    before = bench.file.read_bytes()
+    answer = bench.run("adopt", KEY, "9010", "--reason", "r", "--yes")
+    assert "Written into mappings.yaml: subscription_id: 9010." in answer.out
+    new = bench.file.read_bytes()
+    assert new.replace(b"    subscription_id: 9010\n", b"", 1) == before
+    assert bench.run("validate").code == 0
+
+
+def test_an_adoption_survives_the_loss_of_the_state(bench: Bench) -> None:
+    bench.run("adopt", KEY, "9010", "--reason", "r", "--yes")
+    shutil.rmtree(bench.folder / ".reconciler")
+    [row] = json.loads(bench.run("plan", "-o", "json", "--only", KEY).out)["resource_changes"]
+    assert (row["change"]["before"]["id"], row["hold"]) == (9010, None)
+
+
+def test_what_was_given_up_is_not_taken_back_after_a_loss(bench: Bench) -> None:
+    bench.world.add_licence(11, "Awareness training", 7, licence_id=9100)
+    assert bench.run("adopt", "infima-101", "9100", "--reason", "the one on the invoice", "--yes").code == 0
+    shutil.rmtree(bench.folder / ".reconciler")
+    [row] = json.loads(bench.run("plan", "-o", "json", "--only", "infima-101").out)["resource_changes"]
+    assert row["hold"]["rule"] == "identity-conflict"
+    assert "9100" in row["hold"]["message"]
+    assert "9001" in row["hold"]["message"]
+
+
+def test_a_patch_is_all_of_stdout_and_applies(bench: Bench) -> None:
+    before = bench.file.read_bytes()
+    answer = bench.run("adopt", KEY, "9010", "--reason", "r", "--yes", "-o", "patch")
+    assert (answer.code, bench.file.read_bytes()) == (0, before)
+    assert answer.out.startswith("--- a/mappings.yaml\n+++ b/mappings.yaml\n")
+    assert "What follows:" in answer.err
+    assert state(bench).read().bindings[KEY].subscription_id == 9010
+    applied = subprocess.run(["git", "apply"], cwd=bench.folder, input=answer.out.encode(), check=False)
+    assert applied.returncode == 0
+    assert b"    subscription_id: 9010\n" in bench.file.read_bytes()
+
+
+def test_in_ci_the_patch_is_printed_instead_of_an_edit_that_dies_with_the_job(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITLAB_CI", "true")
+    before = bench.file.read_bytes()
+    answer = bench.run("adopt", KEY, "9010", "--reason", "r", "--yes")
+    assert (answer.code, bench.file.read_bytes()) == (0, before)
+    assert "+    subscription_id: 9010\n" in answer.out
+
+
+def test_a_binding_from_before_gets_its_line(bench: Bench) -> None:
+    """Adopted by an older version: the state knows it, the file does not."""
+    bench.run("adopt", KEY, "9010", "--reason", "r", "--yes", "-o", "patch")
+    answer = bench.run("adopt", KEY, "9010", "--reason", "r", "--yes")
+    assert (answer.code, b"subscription_id: 9010" in bench.file.read_bytes()) == (0, True)
+    again = bench.run("adopt", KEY, "9010", "--reason", "r", "--yes")
+    assert (again.code, "bound to Subscription 9010 already" in again.err) == (1, True)
+
+
+def test_a_file_that_cannot_be_edited_is_told_before_anything_is_recorded(bench: Bench) -> None:
+    text = bench.file.read_text(encoding="utf-8")
+    bench.file.write_text(text.replace("mappings:", "mappings: &all"), encoding="utf-8")
+    assert bench.run("adopt", KEY, "9010", "--reason", "r", "--yes").code == 1
+    assert KEY not in state(bench).read().bindings

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.errors import UsageError
-from reconciler.state.open import open_state
+from reconciler.state.open import open_state, runs_in_ci
 from tests.state.gitworld import git
 from tests.state.samples import StillClock, run_info, verdict
 
@@ -49,11 +49,30 @@ def test_variable_counts_where_the_option_is_missing() -> None:
 
 
 @pytest.mark.parametrize(
+    "name",
+    [
+        "CI", "TF_BUILD", "JENKINS_URL", "CODEBUILD_BUILD_ID", "TEAMCITY_VERSION", "GITLAB_CI",
+        "BITBUCKET_BUILD_NUMBER", "KUBERNETES_SERVICE_HOST", "GITHUB_ACTIONS",
+    ],
+)  # fmt: skip
+def test_ci_is_told_by_what_each_system_sets(name: str) -> None:
+    assert runs_in_ci({name: "10.0.0.1"})
+    assert runs_in_ci({"CI": "false", name: "True"})
+    assert not any(runs_in_ci({name: value}) for value in ("", "0", "false", "False", " "))
+
+
+def test_nothing_set_is_no_ci() -> None:
+    assert not runs_in_ci({"PATH": "/bin", "CIRCUS": "1"})
+
+
+@pytest.mark.parametrize(
     ("spec", "environ", "durable"),
     [
         (None, {}, True),
         (None, {"CI": "true"}, False),
         (None, {"CI": ""}, True),
+        (None, {"CI": "false"}, True),
+        (None, {"JENKINS_URL": "https://ci.example.com"}, False),
         (None, {"CI": "true", "RECONCILER_STATE": "kept"}, True),
         ("directory:kept", {"CI": "true"}, True),
     ],
