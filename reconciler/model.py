@@ -557,7 +557,7 @@ class HaloFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
-    """What the state says at the start of a run. An empty one is legal: bindings are found again by their markers.
+    """What the state says at the start of a run. An empty one is legal: markers and the file find again.
 
     `recreate` holds the keys for which a person said `resolve KEY --recreate`: their old Subscription is given up.
     `damage` says in words what is wrong with the newest records of earlier runs. `undecided` are the keys of which
@@ -577,8 +577,8 @@ class Recorded:
     durable: bool = True
     damage: tuple[str, ...] = ()
     undecided: tuple[MappingKey, ...] = ()
-    location: str = ""
-    is_new: bool = False
+    location: str = field(default="", compare=False)
+    is_new: bool = field(default=False, compare=False)
     looks: MappingABC[MappingKey, InvoiceLook] = field(default_factory=dict)
     invoice_days: MappingABC[HaloCustomerId, date] = field(default_factory=dict)
     invoices_unread: str = ""

@@ -100,12 +100,23 @@ def make_plan(mappings: Mappings, observation: Observation, recorded: Recorded, 
     given = NeedInput(plan=plan, recorded=recorded, mappings=mappings, now=observation.taken_at)
     plan = select(replace(plan, needs=find_needs(given)), only=options.only, exclude=options.exclude)
     told = (
+        _new_state(recorded),
         *recorded.damage,
         *map(open_run_in_words, recorded.open_runs),
         _overdue(recorded, observation.taken_at),
         takes_long(plan, mappings.settings),
     )
     return replace(plan, warnings=(*filter(None, told), *plan.warnings))
+
+
+def _new_state(recorded: Recorded) -> str:
+    """A first run is nothing to worry about; a mistyped --state looks the same."""
+    if not recorded.is_new:
+        return ""
+    return (
+        f"the state in {recorded.location} is new: nothing is remembered there yet. If there is one already, name it "
+        "with --state"
+    )
 
 
 def _overdue(recorded: Recorded, now: datetime) -> str:

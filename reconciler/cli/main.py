@@ -41,6 +41,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "statement": ("reconciler.cli.statement:statement", "A month's billed quantities for finance."),
     "backtest": ("reconciler.cli.backtest:backtest", "Replay past nights through other mappings or limits."),
     "undo": ("reconciler.cli.undo:undo", "Prepare to set back what a past run wrote."),
+    "state": ("reconciler.cli.state:state", "What is remembered, and where: show it, or move it."),
     "adopt": ("reconciler.cli.adopt:adopt", "Bind a mapping to an existing Subscription, by hand."),
     "resolve": ("reconciler.cli.resolve:resolve", "Decide a create without an answer, or a Subscription that is gone."),
     "approve": ("reconciler.cli.approve:approve", "Write an approval of what is held into mappings.yaml."),

@@ -165,6 +165,11 @@ def either_adopted(key: MappingKey, one: SubscriptionId, other: SubscriptionId) 
     return f"{adopt_command(key, one)}; or {adopt_command(key, other)}"
 
 
+def move_command() -> str:
+    """The command that takes the state to another place: PLACE is what --state names there."""
+    return "reconciler state move --to PLACE"
+
+
 def resolved_by(key: MappingKey, number: SubscriptionId) -> str:
     """The command that says what a create without an answer has made."""
     return f"reconciler resolve {key} --adopt {number} --reason '...' --yes"

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from reconciler.model import Mapping, MappingKey, Recorded, Subscription
 from reconciler.names import resembles, same_name
 from reconciler.planning.index import Index
-from reconciler.planning.rules import Doubt, Rule, adopt_another, adopt_command, allow_command
+from reconciler.planning.rules import Doubt, Rule, adopt_another, adopt_command, allow_command, move_command
 
 
 def unowned(mapping: Mapping, index: Index) -> tuple[Subscription, ...]:
@@ -48,7 +48,7 @@ def namesakes(mapping: Mapping, found: Iterable[Subscription]) -> tuple[Subscrip
 def twin_doubts(mapping: Mapping, index: Index, recorded: Recorded) -> tuple[Doubt, ...]:
     """Why a new Subscription for this mapping may be a second one."""
     found = candidates(mapping, index, recorded)
-    doubts = [_state_lost(mapping, index)] if is_undecided(mapping.key, index, recorded) else []
+    doubts = [_state_lost(mapping, index, recorded.location)] if is_undecided(mapping.key, index, recorded) else []
     if same := namesakes(mapping, found):
         doubts.append(_same_name(mapping, same, {key for row in same for key in index.claims.get(row.id, ())}))
     elif found:
@@ -110,11 +110,13 @@ def _sibling(mapping: Mapping, index: Index) -> tuple[Mapping, Subscription | No
     return None
 
 
-def _state_lost(mapping: Mapping, index: Index) -> Doubt:
+def _state_lost(mapping: Mapping, index: Index, location: str) -> Doubt:
     ids = ", ".join(str(number) for number in index.forgotten[:_LISTED])
     more = f" and {len(index.forgotten) - _LISTED} more" if len(index.forgotten) > _LISTED else ""
+    where = f" in {location}" if location else ""
     seen = (
-        f"Subscriptions with markers of this file stand in HaloPSA ({ids}{more}) and the state does not know them"
+        f"Subscriptions with markers of this file stand in HaloPSA ({ids}{more}), and the state{where} does not know "
+        "them"
         if index.forgotten
         else "the state was lost, and it is not decided yet whether this mapping had a Subscription"
     )
@@ -122,7 +124,8 @@ def _state_lost(mapping: Mapping, index: Index) -> Doubt:
         rule=Rule.STATE_LOST,
         message=f"{seen}: this mapping may have one without a marker, and a second one would bill twice",
         remedy=(
-            f"name the right state with --state; or, when {mapping.halo_customer.name} has none for this mapping yet, "
+            "name the right state with --state; or bring it here from where it is, with its own place as --state: "
+            f"{move_command()}; or, when {mapping.halo_customer.name} has none for this mapping yet, "
             f"run: {allow_command(mapping.key, Rule.STATE_LOST)}; if it has one: {adopt_another(mapping.key)}"
         ),
     )

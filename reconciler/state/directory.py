@@ -10,7 +10,7 @@ import getpass
 import json
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +26,7 @@ from reconciler.state.document import STATE_FILE, StateDocument, decode, encode
 from reconciler.state.files import PrivateDirectory, StateFiles, os_errors_as_state_errors
 from reconciler.state.history import History
 from reconciler.state.journal import Journal
+from reconciler.state.moving import refuse_moved
 from reconciler.state.recording import Edit, Step, record_run, recorded_in
 from reconciler.state.spelling import format_time
 
@@ -53,12 +54,29 @@ class DirectoryState:
         return f"directory {self._path}"
 
     @property
+    def spec(self) -> str:
+        """How --state names it."""
+        return f"directory:{self._path.absolute()}"
+
+    @property
     def history(self) -> History:
         """What was recorded over time; reads the disk at each question."""
+        refuse_moved(self.look(), self.location)
         return History(self._directory)
 
     def read(self) -> Recorded:
-        return recorded_in(_read_document(self._directory), self._directory, durable=self._durable)
+        return recorded_in(self.look(), self._directory, durable=self._durable, location=self.location)
+
+    def look(self) -> StateDocument:
+        """What state.json says, even where it only says that the state was moved."""
+        return _read_document(self._directory)
+
+    @contextmanager
+    def hold(self, info: RunInfo) -> Iterator[HeldDirectory]:
+        """Lock the place for a move."""
+        self._directory.prepare()
+        with run_lock(self._directory, info, location=self.location):
+            yield HeldDirectory(self._directory)
 
     def prove_writable(self) -> None:
         self._directory.prepare()
@@ -73,8 +91,22 @@ class DirectoryState:
         self._directory.prepare()
         with run_lock(self._directory, info, location=self.location):
             keeper = _DirectoryKeeper(self._directory)
-            with record_run(keeper, info, clock=self._clock, durable=self._durable) as run:
+            with record_run(keeper, info, clock=self._clock, durable=self._durable, location=self.location) as run:
                 yield run
+
+
+class HeldDirectory:
+    """`HeldState` in a directory."""
+
+    def __init__(self, directory: PrivateDirectory) -> None:
+        self._directory = directory
+
+    def files(self) -> StateFiles:
+        return self._directory
+
+    def put(self, files: Mapping[str, bytes], *, message: str) -> None:  # noqa: ARG002 - a directory keeps no messages
+        for name in sorted(files, key=lambda name: name == STATE_FILE):
+            self._directory.replace(name, files[name])
 
 
 class _DirectoryKeeper:
@@ -114,7 +146,7 @@ class _DirectoryKeeper:
             if content is None and self._expected:
                 raise StateError(
                     f"{self._directory.path(STATE_FILE)} vanished during the run.",
-                    hint="Put it back, or run again without it: bindings are found again by their markers.",
+                    hint="Put it back. What it means to go on without: reconciler explain state-lost.",
                 )
             ours = self._written is not None and content == self._written
             edit = step(self._document if ours else _decode(self._directory, content), self._directory)

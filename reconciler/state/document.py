@@ -51,7 +51,7 @@ class ChainHead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StateDocument:
-    """Everything in state.json."""
+    """Everything in state.json. One with `moved_to` is a note that the state lives elsewhere."""
 
     tenant: Tenant | None = None
     bindings: Mapping[MappingKey, Binding] = field(default_factory=dict)
@@ -68,6 +68,8 @@ class StateDocument:
     needs: tuple[Need, ...] = ()
     journal: ChainHead | None = None
     history: ChainHead | None = None
+    moved_to: str = ""
+    moved_at: datetime | None = None
 
     def recorded(self, *, durable: bool) -> Recorded:
         """The part that plan and apply look at."""
@@ -250,8 +252,9 @@ def _damaged(place: str) -> StateError:
     return StateError(
         f"{place} is damaged or was edited by hand.",
         hint=(
-            "Restore it from a backup or from git. Or move it away: bindings are found again by the markers on the "
-            "Subscriptions; when a create was under way, first wait for settle_hours."
+            "Restore it from a backup or from git. Or move it away: what carries a marker or stands in mappings.yaml "
+            "with its subscription_id is found again, every other create is held until it is decided (reconciler "
+            "explain state-lost); when a create was under way, first wait for settle_hours."
         ),
     )
 

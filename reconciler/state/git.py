@@ -34,6 +34,7 @@ from reconciler.state.gitcommand import NETWORK_SECONDS, Git, GitAnswer, choose_
 from reconciler.state.gitfiles import CommitFiles, Overlay, write_commit
 from reconciler.state.history import HISTORY_FOLDER, History
 from reconciler.state.journal import JOURNAL_FOLDER, Journal
+from reconciler.state.moving import refuse_moved
 from reconciler.state.recording import Edit, Step, record_run, recorded_in
 from reconciler.state.spelling import format_time
 
@@ -80,6 +81,11 @@ class GitState:
         return f"branch {branch} of {remote}"
 
     @property
+    def spec(self) -> str:
+        """How --state names it."""
+        return f"git:{self._branch}"
+
+    @property
     def history(self) -> History:
         """What was recorded over time: the newest known where the remote does not answer, so it works offline."""
         branch = self._state_branch()
@@ -88,12 +94,29 @@ class GitState:
         except StateError:
             if branch.tip is None:
                 raise
+        refuse_moved(branch.document, self.location)
         return History(Overlay(branch.files, self._local()))
 
     def read(self) -> Recorded:
         branch = self._state_branch()
         branch.fetch_to_read()
-        return recorded_in(branch.document, Overlay(branch.files, self._local()), durable=True)
+        files = Overlay(branch.files, self._local())
+        return recorded_in(branch.document, files, durable=True, location=self.location)
+
+    def look(self) -> StateDocument:
+        """What state.json says, even where it only says that the state was moved."""
+        branch = self._state_branch()
+        branch.fetch_to_read()
+        return branch.document
+
+    @contextmanager
+    def hold(self, info: RunInfo) -> Iterator[HeldBranch]:
+        """Lock this clone's place for a move; what another clone pushes meanwhile makes the move fail."""
+        branch, local = self._state_branch(), self._local()
+        local.prepare()
+        with run_lock(local, info, location=self.location):
+            branch.fetch()
+            yield HeldBranch(branch, local, self._clock)
 
     def prove_writable(self) -> None:
         """Push a commit that changes nothing: what a ruleset says to a dry run is not what it says to a push."""
@@ -113,7 +136,7 @@ class GitState:
         with run_lock(local, info, location=self.location):
             branch.fetch()
             keeper = _GitKeeper(branch, local, self._clock)
-            with record_run(keeper, info, clock=self._clock, durable=True) as run:
+            with record_run(keeper, info, clock=self._clock, durable=True, location=self.location) as run:
                 yield run
             with suppress(StateError):  # what stays here is looked at again by the next run
                 keeper.forget_pushed_journals()
@@ -222,8 +245,8 @@ class StateBranch:
             raise StateError(
                 f"The state branch {self.name} was there before and is gone.",
                 hint=(
-                    f"Put it back: `git push {self._remote} {self._kept}:{self._head}`. Or start anew, bindings are "
-                    f"found again by their markers: `git update-ref -d {self._kept}`."
+                    f"Put it back: `git push {self._remote} {self._kept}:{self._head}`. Or start anew, creates are "
+                    f"then held until each is decided: `git update-ref -d {self._kept}`."
                 ),
             )
 
@@ -252,6 +275,43 @@ class StateBranch:
         return self.tip is not None and self.git.run("merge-base", "--is-ancestor", commit, self.tip).ok
 
 
+class HeldBranch:
+    """`HeldState` on a branch."""
+
+    def __init__(self, branch: StateBranch, local: PrivateDirectory, clock: Clock) -> None:
+        self._branch = branch
+        self._local = local
+        self._clock = clock
+
+    def files(self) -> StateFiles:
+        return Overlay(self._branch.files, self._local)
+
+    def put(self, files: Mapping[str, bytes], *, message: str) -> None:
+        """One commit on what was fetched; a branch that moved in between refuses it. Then the branch is read anew."""
+        commit = commit_on(self._branch, self._local, self._clock, files, message)
+        if refused := self._branch.push(commit):
+            raise StateError(
+                f"The state branch {self._branch.name} did not take our commit: {refused}",
+                hint="May the job push there? Does another run write it right now? Then move again when it is over.",
+            )
+        self._branch.fetch()
+
+
+def commit_on(
+    branch: StateBranch, local: PrivateDirectory, clock: Clock, files: Mapping[str, bytes], message: str
+) -> str:
+    """Write a commit with these files on the branch's newest one; return its id."""
+    with tempfile.TemporaryDirectory(dir=local.root, prefix=".index-") as folder:
+        return write_commit(
+            branch.git,
+            parent=branch.tip,
+            files=files,
+            message=message,
+            index=Path(folder) / "index",
+            identity={**branch.git.identity(), **_dates(clock)},
+        )
+
+
 class _GitKeeper:
     """`Keeper` for one run on a branch."""
 
@@ -261,7 +321,6 @@ class _GitKeeper:
         self._clock = clock
         self._journal: Journal | None = None  # from `started` on
         self._document = branch.document
-        self._identity = branch.git.identity()
 
     @property
     def local(self) -> PrivateDirectory:
@@ -321,15 +380,7 @@ class _GitKeeper:
         return found if self._journal is None else {**found, self._journal.name: self._journal.content}
 
     def _commit(self, files: Mapping[str, bytes], message: str) -> str:
-        with tempfile.TemporaryDirectory(dir=self._local.root, prefix=".index-") as folder:
-            return write_commit(
-                self._branch.git,
-                parent=self._branch.tip,
-                files=files,
-                message=message,
-                index=Path(folder) / "index",
-                identity={**self._identity, **_dates(self._clock)},
-            )
+        return commit_on(self._branch, self._local, self._clock, files, message)
 
     def _fetch_after(self, refused: str) -> None:
         try:

@@ -29,10 +29,11 @@ from reconciler.model import (
 from reconciler.state import document as changes
 from reconciler.state.base import CutOffRun, HistoryChange, Intent, IntentResult, RunInfo, RunVerdict
 from reconciler.state.cut_off import read_cut_off
-from reconciler.state.document import ChainHead, StateDocument
+from reconciler.state.document import STATE_FILE, ChainHead, StateDocument
 from reconciler.state.files import PrivateDirectory, StateFiles
 from reconciler.state.history import append_history, info_facts, verdict_facts
 from reconciler.state.journal import GENESIS, JOURNAL_FOLDER, Journal, intent_facts, journal_name, read_records
+from reconciler.state.moving import refuse_moved
 from reconciler.state.spelling import plain
 
 T = TypeVar("T")
@@ -82,13 +83,23 @@ class RecordedRun:
     """`RunState` over a keeper. Records are journaled on the local disk first; then the state changes."""
 
     def __init__(
-        self, keeper: Keeper, journal: Journal, info: RunInfo, *, durable: bool, damage: tuple[str, ...] = ()
+        self,
+        keeper: Keeper,
+        journal: Journal,
+        info: RunInfo,
+        *,
+        durable: bool,
+        damage: tuple[str, ...] = (),
+        location: str = "",
+        is_new: bool = False,
     ) -> None:
         self._keeper = keeper
         self._journal = journal
         self._info = info
         self._durable = durable
         self._damage = damage
+        self._location = location
+        self._is_new = is_new
         self._updates = 0
         self._wrote = False
         self._open: tuple[OpenRun, ...] = ()
@@ -98,7 +109,12 @@ class RecordedRun:
 
     @property
     def recorded(self) -> Recorded:
-        return replace(self._keeper.document.recorded(durable=self._durable), damage=self._damage)
+        return replace(
+            self._keeper.document.recorded(durable=self._durable),
+            damage=self._damage,
+            location=self._location,
+            is_new=self._is_new,
+        )
 
     @property
     def worth_keeping(self) -> bool:
@@ -282,8 +298,12 @@ class RecordedRun:
             raise
 
     def _update(self, step: Step[T], message: str) -> T:
+        def where_it_lives(document: StateDocument, files: StateFiles) -> Edit[T]:
+            refuse_moved(document, self._location)
+            return step(document, files)
+
         with self._one_at_a_time:
-            answer = self._keeper.update(step, message=message)
+            answer = self._keeper.update(where_it_lives, message=message)
             self._updates += 1
         return answer
 
@@ -302,8 +322,12 @@ class RecordedRun:
 
 
 @contextmanager
-def record_run(keeper: Keeper, info: RunInfo, *, clock: Clock, durable: bool) -> Iterator[RecordedRun]:
+def record_run(
+    keeper: Keeper, info: RunInfo, *, clock: Clock, durable: bool, location: str = ""
+) -> Iterator[RecordedRun]:
     """Start a run's journal behind its predecessor's last record, and close it when the run is over."""
+    refuse_moved(keeper.document, location)
+    is_new = keeper.files.read(STATE_FILE) is None
     name = journal_name(info)
     prev, findings = _previous_journals(keeper.document.journal, keeper.files)
     journal = Journal(keeper.local.create(name), name=name, run=info.id, clock=clock, prev=prev)
@@ -312,7 +336,15 @@ def record_run(keeper: Keeper, info: RunInfo, *, clock: Clock, durable: bool) ->
         for facts in findings:
             journal.append("previous-run", facts)
         keeper.started(journal)
-        run = RecordedRun(keeper, journal, info, durable=durable, damage=_in_words(findings))
+        run = RecordedRun(
+            keeper,
+            journal,
+            info,
+            durable=durable,
+            damage=_in_words(findings),
+            location=location,
+            is_new=is_new,
+        )
         try:
             yield run
         except BaseException as exc:
@@ -329,10 +361,12 @@ def record_run(keeper: Keeper, info: RunInfo, *, clock: Clock, durable: bool) ->
         journal.close()
 
 
-def recorded_in(document: StateDocument, files: StateFiles, *, durable: bool) -> Recorded:
+def recorded_in(document: StateDocument, files: StateFiles, *, durable: bool, location: str = "") -> Recorded:
     """What is recorded, with what is wrong with the newest records; for a reader that opens no run."""
+    refuse_moved(document, location)
     _, findings = _previous_journals(document.journal, files)
-    return replace(document.recorded(durable=durable), damage=_in_words(findings))
+    is_new = files.read(STATE_FILE) is None
+    return replace(document.recorded(durable=durable), damage=_in_words(findings), location=location, is_new=is_new)
 
 
 def _in_words(findings: Sequence[Mapping[str, Json]]) -> tuple[str, ...]:

@@ -119,7 +119,7 @@ def test_markers_that_the_state_does_not_know_hold_every_create() -> None:
     other = build_mapping(107, 77, name="Borealis")
     doubt = only(identity_of(build_mapping(), ELSEWHERE, others=[other]).doubts)
     assert doubt.rule is Rule.STATE_LOST
-    assert "(9500) and the state does not know them" in doubt.message
+    assert "(9500), and the state does not know them" in doubt.message
     for way_out in ("--state", "--allow state-lost:infima-101 --reason '...'", "adopt infima-101 ID"):
         assert way_out in doubt.remedy
 

@@ -1,0 +1,153 @@
+"""`reconciler state`: what is remembered, and taking it somewhere else."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+import click
+
+from reconciler.cli.options import CommonOptions, common_options, output_option
+from reconciler.cli.output import safe, say, show_json, tell
+from reconciler.cli.wiring import run_info, wire
+from reconciler.errors import ExitCode, UsageError
+from reconciler.model import Json, Mappings
+from reconciler.state.directory import DirectoryState
+from reconciler.state.document import StateDocument
+from reconciler.state.git import GitState
+from reconciler.state.moving import move_state, refuse_moved
+from reconciler.state.open import open_state
+
+
+@click.group()
+def state() -> None:
+    """Show what is remembered between runs, or move it to another place.
+
+    The state holds which Subscription belongs to which mapping, creates whose outcome is not known, the journal and the
+    history. It holds no quantity and no secret.
+    """
+
+
+@state.command("show")
+@output_option("text", "json")
+@common_options
+@click.pass_obj
+def show(options: CommonOptions, *, output: str) -> int:
+    """Show where the state is and what it remembers. No request is made.
+
+    \b
+    Examples:
+      reconciler state show
+      reconciler --state git:reconciler-state state show -o json
+    """
+    store = wire(options).store()
+    document = store.look()
+    if output == "json":
+        show_json(_json(store, document))
+        return 0
+    for line in _text(store, document):
+        say(safe(line))
+    return 0
+
+
+@state.command("move")
+@click.option("--to", "target", metavar="directory:PATH|git:BRANCH", required=True, help="Where it shall live.")
+@click.option("--yes", is_flag=True, help="Do not ask. Every check is made all the same.")
+@common_options
+@click.pass_obj
+def move(options: CommonOptions, *, target: str, yes: bool) -> int:
+    """Move the state: copy it whole, read it back, compare, and leave a note at the old place.
+
+    The place that --state or RECONCILER_STATE names is moved. From then on the old place is refused. A place that
+    holds a state of its own is never written over. Moving back is the same command the other way round.
+
+    \b
+    Examples:
+      reconciler state move --to git:reconciler-state
+      reconciler --state git:reconciler-state state move --to directory:.reconciler
+    """
+    wiring = wire(options)
+    with wiring.stopper.listen():
+        source = wiring.store()
+        to = open_state(target, mappings_path=options.mappings, clock=wiring.clock, environ={})
+        refuse_moved(source.look(), source.location)
+        say(safe(f"From {source.location} to {to.location}: bindings, open creates, journal and history."))
+        if not yes and not _confirmed():
+            tell("Nothing was moved.")
+            return ExitCode.ERROR
+        info = run_info(wiring, Mappings(mappings=()), "state move")
+        moved = move_state(source, to, info, now=wiring.clock.now())
+    say(safe(f"Moved and compared: {len(moved.bindings)} bindings, {len(moved.attempts)} open creates."))
+    say(safe(f"{source.location} is refused from now on; it says where the state went."))
+    say(safe(f"Next: use --state {to.spec}, or set RECONCILER_STATE={to.spec}, here and in CI."))
+    return 0
+
+
+def _confirmed() -> bool:
+    if not sys.stdin.isatty():
+        raise UsageError("state move asks first, and there is no terminal to ask on.", hint="Add --yes to move it.")
+    answer: str = click.prompt("  Move it? [y/N]", default="", show_default=False, err=True)
+    return answer.strip().casefold() in {"y", "yes"}
+
+
+def _json(store: DirectoryState | GitState, document: StateDocument) -> dict[str, Json]:
+    last, moved = document.last_good_run, document.moved_at
+    return {
+        "location": store.location,
+        "spec": store.spec,
+        "new": document == StateDocument(),
+        "tenant": None
+        if document.tenant is None
+        else {"halo_url": document.tenant.halo_url, "infima_partner": document.tenant.infima_partner},
+        "last_good_run": None if last is None else f"{last:%Y-%m-%dT%H:%M:%SZ}",
+        "bindings": [
+            {
+                "key": binding.key,
+                "subscription_id": binding.subscription_id,
+                "customer_id": binding.customer_id,
+                "origin": binding.origin.value,
+                "bound_at": f"{binding.bound_at:%Y-%m-%dT%H:%M:%SZ}",
+                "last_counted": binding.last_counted,
+            }
+            for _, binding in sorted(document.bindings.items())
+        ],
+        "attempts": [
+            {"key": attempt.key, "customer_id": attempt.customer_id, "run": attempt.run,
+             "recorded_at": f"{attempt.recorded_at:%Y-%m-%dT%H:%M:%SZ}"}
+            for _, attempt in sorted(document.attempts.items())
+        ],
+        "given_up": {str(key): list(ids) for key, ids in sorted(document.given_up.items())},
+        "undecided": [str(key) for key in document.undecided],
+        "moved_to": document.moved_to or None,
+        "moved_at": None if moved is None else f"{moved:%Y-%m-%dT%H:%M:%SZ}",
+    }  # fmt: skip
+
+
+def _text(store: DirectoryState | GitState, document: StateDocument) -> Iterator[str]:
+    yield f"State: {store.location} (--state {store.spec})"
+    if document.moved_to:
+        when = "" if document.moved_at is None else f" on {document.moved_at:%Y-%m-%d %H:%M} UTC"
+        yield f"It was moved to {document.moved_to}{when} and is refused here. What it held then:"
+    if document == StateDocument():
+        yield "It is new: nothing is remembered there yet. If there is one already, name it with --state."
+        return
+    tenant, last = document.tenant, document.last_good_run
+    if tenant is not None:
+        yield f"It belongs to {tenant.halo_url} and INFIMA partner {tenant.infima_partner}."
+    yield "No run came to its end yet." if last is None else f"Last good run: {last:%Y-%m-%d %H:%M} UTC."
+    yield f"Bindings: {len(document.bindings)}"
+    for key, binding in sorted(document.bindings.items()):
+        yield (
+            f"  {key}: Subscription {binding.subscription_id} of customer {binding.customer_id}, "
+            f"{binding.origin}, since {binding.bound_at:%Y-%m-%d}"
+        )
+    if document.attempts:
+        yield f"Creates whose outcome is not known: {len(document.attempts)}"
+        for key, attempt in sorted(document.attempts.items()):
+            yield f"  {key}: customer {attempt.customer_id}, since {attempt.recorded_at:%Y-%m-%d %H:%M} UTC"
+    if document.given_up:
+        yield "Given up on a person's word:"
+        for key, ids in sorted(document.given_up.items()):
+            yield f"  {key}: {', '.join(map(str, ids))}"
+    if document.undecided:
+        yield f"Undecided since a loss (state-lost): {', '.join(document.undecided)}"
