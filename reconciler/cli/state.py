@@ -9,7 +9,8 @@ import click
 
 from reconciler.cli.options import CommonOptions, common_options, output_option
 from reconciler.cli.output import safe, say, show_json, tell
-from reconciler.cli.wiring import run_info, wire
+from reconciler.cli.wiring import now, open_store, run_info
+from reconciler.clock import SystemClock
 from reconciler.errors import ExitCode, UsageError
 from reconciler.model import Json, Mappings
 from reconciler.state.directory import DirectoryState
@@ -40,7 +41,7 @@ def show(options: CommonOptions, *, output: str) -> int:
       reconciler state show
       reconciler --state git:reconciler-state state show -o json
     """
-    store = wire(options).store()
+    store = open_store(options)
     document = store.look()
     if output == "json":
         show_json(_json(store, document))
@@ -66,17 +67,14 @@ def move(options: CommonOptions, *, target: str, yes: bool) -> int:
       reconciler state move --to git:reconciler-state
       reconciler --state git:reconciler-state state move --to directory:.reconciler
     """
-    wiring = wire(options)
-    with wiring.stopper.listen():
-        source = wiring.store()
-        to = open_state(target, mappings_path=options.mappings, clock=wiring.clock, environ={})
-        refuse_moved(source.look(), source.location)
-        say(safe(f"From {source.location} to {to.location}: bindings, open creates, journal and history."))
-        if not yes and not _confirmed():
-            tell("Nothing was moved.")
-            return ExitCode.ERROR
-        info = run_info(wiring, Mappings(mappings=()), "state move")
-        moved = move_state(source, to, info, now=wiring.clock.now())
+    source = open_store(options)
+    to = open_state(target, mappings_path=options.mappings, clock=SystemClock(), environ={})
+    refuse_moved(source.look(), source.location)
+    say(safe(f"From {source.location} to {to.location}: bindings, open creates, journal and history."))
+    if not yes and not _confirmed():
+        tell("Nothing was moved.")
+        return ExitCode.ERROR
+    moved = move_state(source, to, run_info(options, Mappings(mappings=()), "state move"), now=now())
     say(safe(f"Moved and compared: {len(moved.bindings)} bindings, {len(moved.attempts)} open creates."))
     say(safe(f"{source.location} is refused from now on; it says where the state went."))
     say(safe(f"Next: use --state {to.spec}, or set RECONCILER_STATE={to.spec}, here and in CI."))
