@@ -25,7 +25,12 @@ def state() -> None:
     """Show what is remembered between runs, or move it to another place.
 
     The state holds which Subscription belongs to which mapping, creates whose outcome is not known, the journal and the
-    history. It holds no quantity and no secret.
+    history. It holds no secret. --state or RECONCILER_STATE says which state is meant.
+
+    \b
+    Examples:
+      reconciler state show
+      reconciler state move --to git:reconciler-state
     """
 
 

@@ -30,7 +30,7 @@ READ_MAPPINGS = {
 }
 """Every command that reads mappings.yaml, with what it cannot do without."""
 
-NO_FILE = {"init", "show", "ci", "completion", "demo", "simulate"}
+NO_FILE = {"init", "show", "ci", "completion", "demo", "simulate", "state"}
 
 BROKEN = [
     "version: 1\nmappings: 7\n",
