@@ -250,6 +250,9 @@ class FakeState:
         self._called("record_loss", tuple(undecided), tuple(decided))
         self.document = note_loss(self.document, undecided=undecided, decided=decided)
 
+    def overtaken(self) -> bool:
+        return False
+
     def record_attempts(
         self, attempts: Sequence[Attempt], *, replacing: Mapping[MappingKey, str] | None = None
     ) -> frozenset[MappingKey]:

@@ -215,6 +215,13 @@ class RunState(Protocol):
         """
         ...
 
+    def overtaken(self) -> bool:
+        """True when another run has written this state since this one last looked: what was listed before is old.
+
+        A state that cannot be asked counts as overtaken.
+        """
+        ...
+
     def record_attempts(
         self, attempts: Sequence[Attempt], *, replacing: Mapping[MappingKey, str] | None = None
     ) -> frozenset[MappingKey]:

@@ -157,6 +157,13 @@ class _DirectoryKeeper:
         self._document, self._written, self._expected = edit.document, written, True
         return edit.answer
 
+    def overtaken(self) -> bool:
+        """The run lock keeps other runs out; where it was left out, state.json tells."""
+        moved = self._written is not None and self._directory.read(STATE_FILE) != self._written
+        if moved:
+            self._written = None
+        return moved
+
     @contextmanager
     def _change_lock(self) -> Iterator[None]:
         path = self._directory.path(CHANGE_LOCK)

@@ -321,6 +321,7 @@ class _GitKeeper:
         self._clock = clock
         self._journal: Journal | None = None  # from `started` on
         self._document = branch.document
+        self._overtaken = False
 
     @property
     def local(self) -> PrivateDirectory:
@@ -353,6 +354,7 @@ class _GitKeeper:
             self._document = self._branch.document
             if self._branch.contains(commit):
                 return edit.answer
+            self._overtaken = True
             unmoved += self._branch.tip == base
             if unmoved == UNMOVED_TRIES:
                 break
@@ -361,6 +363,19 @@ class _GitKeeper:
             f"The state branch {self._branch.name} did not take our commit: {refused}",
             hint="May the job push there (in CI: `contents: write`)? Is the branch protected?",
         )
+
+    def overtaken(self) -> bool:
+        """Another clone's push says that its run went on meanwhile, and may have written what was listed here."""
+        before = self._branch.tip
+        try:
+            self._branch.fetch()
+        except StateError:
+            return True
+        moved = self._overtaken or self._branch.tip != before
+        if self._branch.tip != before:
+            self._document = self._branch.document
+        self._overtaken = False
+        return moved
 
     def forget_pushed_journals(self) -> None:
         """Remove the local journals that the branch holds as they are."""

@@ -78,6 +78,10 @@ class Keeper(Protocol):
         """Apply a step to the newest state, durably, as one compare-and-set; return its answer."""
         ...
 
+    def overtaken(self) -> bool:
+        """True when somebody else has changed the state since the last question."""
+        ...
+
 
 class RecordedRun:
     """`RunState` over a keeper. Records are journaled on the local disk first; then the state changes."""
@@ -173,6 +177,9 @@ class RecordedRun:
             lambda document: changes.note_loss(document, undecided=undecided, decided=decided),
             "The state was lost: what is undecided is recorded",
         )
+
+    def overtaken(self) -> bool:
+        return self._keeper.overtaken()
 
     def record_attempts(
         self, attempts: Sequence[Attempt], *, replacing: Mapping[MappingKey, str] | None = None

@@ -30,7 +30,7 @@ def set_counts(session: WriteSession, targets: Sequence[CountTarget]) -> None:
         if not session.may_write():
             _not_attempted(session, batch)
             continue
-        session.freshen()
+        session.freshen(anew=session.state.overtaken())
         ready = [t for t in batch if still_as_planned(session, t)]
         if not ready or not session.may_write():
             _not_attempted(session, ready)
