@@ -403,7 +403,7 @@ def test_a_renamed_customer_of_an_existing_subscription_is_a_warning() -> None:
     [told] = warnings(build_mapping(), MARKED, customers=(build_customer(name="Acme Group"),))
     assert told == (
         "infima-101: HaloPSA customer 12 is now named 'Acme Group', mappings.yaml says 'Acme Dental'; ids decide, "
-        "so this holds nothing. Write today's name into the file"
+        "so this holds nothing. Write today's names with: reconciler fmt --names"
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 
 from reconciler.answers.matching import find
@@ -9,7 +11,7 @@ from reconciler.cli.options import CommonOptions, common_options, output_option
 from reconciler.cli.output import safe, show_json, show_table, tell
 from reconciler.cli.wiring import load, run_context
 from reconciler.errors import UsageError
-from reconciler.model import HaloCustomer
+from reconciler.model import HaloCustomer, Subscription
 from reconciler.providers.base import SubscriptionTarget
 from reconciler.render.grid import Column
 
@@ -26,7 +28,9 @@ NOT_FOUND = (
 @common_options
 @click.pass_obj
 def customers(options: CommonOptions, *, search: tuple[str, ...], inactive: bool, output: str) -> int:
-    """Search HaloPSA's customers live, by words of the name or by id.
+    """Search HaloPSA's customers live, by words of the name or by id, each with its Subscriptions.
+
+    Subscriptions that are deleted or inactive are told as that; plain licences are left out.
 
     \b
     Environment: HALO_URL, HALO_CLIENT_ID, HALO_CLIENT_SECRET, HALO_TENANT (optional), HALO_AUTH_URL (optional),
@@ -45,6 +49,7 @@ def customers(options: CommonOptions, *, search: tuple[str, ...], inactive: bool
     mappings = load(options)
     with run_context(options, mappings) as context:
         found = search_customers(context.systems.target, words, inactive=inactive)
+        listing = context.systems.target.subscriptions() if found else ()
     owners: dict[int, list[str]] = {}
     for mapping in mappings.mappings:
         owners.setdefault(mapping.halo_customer.id, []).append(mapping.key)
@@ -53,7 +58,16 @@ def customers(options: CommonOptions, *, search: tuple[str, ...], inactive: bool
             {
                 "search": words,
                 "customers": [
-                    {"id": c.id, "name": c.name, "inactive": c.inactive, "mappings": list(owners.get(c.id, []))}
+                    {
+                        "id": c.id,
+                        "name": c.name,
+                        "inactive": c.inactive,
+                        "mappings": list(owners.get(c.id, [])),
+                        "subscriptions": [
+                            {"id": row.id, "name": row.name, "count": row.count, "live": row.live}
+                            for row in subscriptions_of(c, listing)
+                        ],
+                    }
                     for c in found
                 ],
             }
@@ -68,10 +82,32 @@ def customers(options: CommonOptions, *, search: tuple[str, ...], inactive: bool
         Column(title="HaloPSA customer", name=True),
         Column(title="State"),
         Column(title="Mapping"),
+        Column(title="Subscriptions"),
     )
-    rows = [(c.id, c.name, "inactive" if c.inactive else "active", ", ".join(owners.get(c.id, []))) for c in found]
+    rows = [
+        (
+            c.id,
+            c.name,
+            "inactive" if c.inactive else "active",
+            ", ".join(owners.get(c.id, [])),
+            "; ".join(map(subscription_in_words, subscriptions_of(c, listing))) or "none",
+        )
+        for c in found
+    ]
     show_table(output, columns, rows)
     return 0
+
+
+def subscriptions_of(customer: HaloCustomer, listing: Sequence[Subscription]) -> list[Subscription]:
+    """The customer's Subscriptions, live ones first."""
+    own = (row for row in listing if row.customer_id == customer.id and row.is_subscription)
+    return sorted(own, key=lambda row: (not row.live, row.id))
+
+
+def subscription_in_words(row: Subscription) -> str:
+    """Its id, name, quantity and whether it is over."""
+    over = "" if row.live else ", deleted" if row.deleted else ", inactive"
+    return f"#{row.id} {row.name}: {'?' if row.count is None else row.count}{over}"
 
 
 def search_customers(target: SubscriptionTarget, words: str, *, inactive: bool) -> tuple[HaloCustomer, ...]:

@@ -7,7 +7,7 @@ yet checked against the schema or for contradictions: `parse_mappings` does that
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -115,6 +115,30 @@ def remove_approvals(text: str, name: str, *, file: str = "mappings.yaml") -> st
 def set_subscription_id(text: str, key: str, subscription_id: int, *, file: str = "mappings.yaml") -> str:
     """`text` with that `subscription_id` in the mapping called `key`. Raises ConfigError."""
     return _set_member(_open(text, file), key, "subscription_id", int(subscription_id), behind="halo_customer")
+
+
+def set_name(text: str, ref: ClientRef | CustomerRef, name: str, *, file: str = "mappings.yaml") -> str:
+    """`text` with another name beside the id at `ref.place`; nothing else is touched. Raises ConfigError."""
+    opened = _open(text, file)
+    table = next((found for found in _tables(opened.root) if opened.source.place(found.start) == ref.place), None)
+    if table is None or table.get("id") != ref.id:
+        raise refusal(file, f"no client or customer {ref.id} stands at {ref.place}", _BY_HAND)
+    _, start, end = table.spans["name"]
+    written = clean_name(name)
+    spliced = opened.text[:start] + quote(written) + opened.text[end:]
+    _, problems, root = read_text(spliced, file=file)
+    if root is None or problems.has_errors:
+        raise refusal(file, _CANNOT, _BY_HAND, place=opened.source.place(start))
+    return opened.mark + spliced
+
+
+def _tables(node: Node) -> Iterator[Table]:
+    """Every table of the file, from the outside inwards."""
+    if isinstance(node, Table):
+        yield node
+    if isinstance(node, dict | list):
+        for member in node.values() if isinstance(node, dict) else node:
+            yield from _tables(member)
 
 
 def set_quantity(text: str, key: str, members: dict[str, Any], *, file: str = "mappings.yaml") -> str:

@@ -167,7 +167,7 @@ def renamed(mapping: Mapping, names: Names) -> list[str]:
     """Warnings about names that changed, with the new ones; swapped ids are a doubt, not a new name."""
     return [
         f"{mapping.key}: {said.what} {said.ref.id} is now named {said.real!r}, mappings.yaml says "
-        f"{said.ref.name!r}; ids decide, so this holds nothing. Write today's name into the file"
+        f"{said.ref.name!r}; ids decide, so this holds nothing. Write today's names with: reconciler fmt --names"
         for said in names.said_in(mapping)
         if said.differs and not said.others
     ]

@@ -122,7 +122,7 @@ def test_a_new_name_is_told_with_the_way_to_write_it() -> None:
     observation = observe_fitting(build_mapping(), 15, MARKED, clients=(build_client(name="Acme Smiles"),))
     [told] = plan_of(build_mappings(build_mapping()), observation, KNOWN).warnings
     assert "INFIMA client 101 is now named 'Acme Smiles'" in told
-    assert told.endswith("Write today's name into the file")
+    assert told.endswith("reconciler fmt --names")
 
 
 def test_a_create_for_a_customer_with_quite_another_name_carries_a_warning() -> None:
