@@ -445,7 +445,8 @@ class Attempt:
     """One create request for one mapping, recorded before it is sent.
 
     `nonce` tells whose record it is when a store write was ambiguous. `generation` counts the attempts of one key
-    from 1. While an attempt is recorded its outcome is unknown: settled ones are removed.
+    from 1. While an attempt is recorded its outcome is unknown: settled ones are removed. `named_id` is what the
+    create's answer named, where no listing showed it: it is read by itself before the attempt is ever replaced (H30).
     """
 
     key: MappingKey
@@ -455,6 +456,7 @@ class Attempt:
     customer_id: HaloCustomerId
     subscription_name: str
     recorded_at: datetime
+    named_id: SubscriptionId | None = None
 
 
 class Attached(StrEnum):

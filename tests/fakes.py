@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from reconciler.apply import apply
-from reconciler.errors import ApiError, Interrupted, StateError
+from reconciler.errors import ApiError, Interrupted, NotFound, StateError
 from reconciler.events import Event
 from reconciler.model import (
     Attempt,
@@ -45,6 +45,7 @@ from reconciler.state.document import (
     add_bindings,
     grant_attempts,
     look_ahead,
+    name_attempts,
     note_loss,
     settle_attempts,
 )
@@ -123,6 +124,8 @@ class FakeTarget:
         self.creates_at = 0
         self.budgets: list[int] = []
         self.waits: list[float] = []
+        self.read_alone: list[SubscriptionId] = []
+        self.fails_alone: ApiError | None = None
         self.before_wait: Callable[[], None] = lambda: None
         self._hidden: dict[SubscriptionId, int] = {}
         self._next = 9100
@@ -137,6 +140,11 @@ class FakeTarget:
         return tuple(row for number, row in sorted(self.rows.items()) if self._hidden.get(number, 0) < self.listings)
 
     def subscription(self, subscription_id: SubscriptionId) -> Subscription:
+        self.read_alone.append(subscription_id)
+        if self.fails_alone is not None:
+            raise self.fails_alone
+        if subscription_id not in self.rows:
+            raise NotFound("404")
         return self.rows[subscription_id]
 
     def prepare_create(self, new: NewSubscription) -> WriteRequest:
@@ -264,6 +272,11 @@ class FakeState:
         if nonces:
             self._called("settle_attempts", dict(nonces))
             self.document = settle_attempts(self.document, nonces)
+
+    def record_named(self, named: Mapping[MappingKey, SubscriptionId]) -> None:
+        if named:
+            self._called("record_named", dict(named))
+            self.document = name_attempts(self.document, named)
 
     def record_bindings(self, bindings: Sequence[Binding]) -> None:
         if bindings:

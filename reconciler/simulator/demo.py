@@ -42,7 +42,7 @@ def demo_world(*, seed: int = 1, clock: Clock | None = None) -> World:
 
     The same seed gives the same world; it decides how many inactive users each client has.
     """
-    world = World(clock=clock, switches=Switches(rate_limit=300))
+    world = World(clock=clock, switches=Switches(rate_limit=300, page_ceiling=100, post_shape="object"))
     choose = Random(seed)  # noqa: S311 - has to repeat, not to be secret
     for customer_id, name, inactive in OTHER_CUSTOMERS:
         world.add_customer(customer_id, name, inactive=inactive)

@@ -237,6 +237,10 @@ class RunState(Protocol):
         """Remove these attempts: they failed for certain, or were never sent. Others' attempts are left alone."""
         ...
 
+    def record_named(self, named: Mapping[MappingKey, SubscriptionId]) -> None:
+        """Keep with open attempts the ids that the answers to their creates named and no listing has shown."""
+        ...
+
     def record_bindings(self, bindings: Sequence[Binding]) -> None:
         """Record bindings, replacing this key's earlier binding to the same id; its open attempt is closed with it.
 

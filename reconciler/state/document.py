@@ -114,6 +114,15 @@ def settle_attempts(document: StateDocument, nonces: Mapping[MappingKey, str]) -
     return replace(document, attempts=left)
 
 
+def name_attempts(document: StateDocument, named: Mapping[MappingKey, SubscriptionId]) -> StateDocument:
+    """Keep with these attempts the ids that the answers to their creates named."""
+    attempts = {
+        key: replace(attempt, named_id=named[key]) if key in named else attempt
+        for key, attempt in document.attempts.items()
+    }
+    return replace(document, attempts=attempts)
+
+
 def add_bindings(document: StateDocument, bindings: Sequence[Binding]) -> StateDocument:
     """Record bindings and close their attempts. Raises `StateConflict` where a key or a Subscription is taken."""
     recorded, attempts, given_up = dict(document.bindings), dict(document.attempts), dict(document.given_up)

@@ -213,6 +213,15 @@ class RecordedRun:
             f"Attempt failed: {_some(list(nonces))}",
         )
 
+    def record_named(self, named: Mapping[MappingKey, SubscriptionId]) -> None:
+        if named:
+            self._change(
+                "attempts-named",
+                {"named": {str(key): int(number) for key, number in named.items()}},
+                lambda document: changes.name_attempts(document, named),
+                f"Created, and not listed yet: {_some(list(named))}",
+            )
+
     def record_bindings(self, bindings: Sequence[Binding]) -> None:
         if bindings:
             self._bind(bindings)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from reconciler.errors import Interrupted
+from reconciler.errors import Interrupted, ReconcilerError
 from reconciler.events import Noticed, PhaseAdvanced, PhaseFinished, PhaseStarted, Waiting
 from reconciler.model import (
     Attempt,
@@ -22,12 +22,12 @@ from reconciler.model import (
     Subscription,
     SubscriptionId,
 )
-from reconciler.names import same_name
 from reconciler.plan import waiting_time
 from reconciler.planning.changes import Change, Outcome
 from reconciler.planning.markers import Details
 from reconciler.providers.base import Accepted, NewSubscription, Refused, Unclear, WriteAnswer
 from reconciler.state.base import IntentEntry
+from reconciler.writing.named import is_what_was_sent, keep_named, was_made
 from reconciler.writing.session import FAILURES_IN_A_ROW, FRESH_SECONDS, CountTarget, WriteSession, bare, not_attempted
 from reconciler.writing.update import set_counts
 
@@ -93,7 +93,7 @@ class Creator:
         self.session.observe(Waiting(seconds=FRESH_SECONDS, reason=reason))
         self.session.clock.sleep(FRESH_SECONDS)
         self.session.relist()
-        return self._without_candidate(changes)
+        return [c for c in self._without_candidate(changes) if not was_made(self.session, c)]
 
     def _without_candidate(self, changes: Iterable[Change]) -> list[Change]:
         """The changes for which the last listing shows nothing that could be their Subscription already."""
@@ -109,7 +109,7 @@ class Creator:
     def _no_candidate(self, change: Change, appeared: Sequence[Subscription]) -> bool:
         """The marker decides; besides, what a person made since the plan under the same name may well be meant."""
         hits = self._hits(change.key)
-        namesakes = [s for s in appeared if _is_what_was_sent(s, change)]
+        namesakes = [s for s in appeared if is_what_was_sent(s, change)]
         if hits:
             message = f"Subscription {hits[0].id} with the marker {change.key} has appeared; the next run adopts it"
             self.session.settle(change.key, Outcome.STALE, message, at=hits[0].id)
@@ -215,7 +215,12 @@ class Creator:
     ) -> None:
         if not sent:
             return
-        found = self._look_for(sent, answers, known)
+        try:
+            found = self._look_for(sent, answers, known)
+        except ReconcilerError:
+            keep_named(self.session, sent, answers)
+            raise
+        keep_named(self.session, [c for c in sent if c.key not in found], answers)
         failed = {}
         for change in sent:
             answer = answers[change.key]
@@ -265,7 +270,7 @@ class Creator:
         for change in sent:
             answer = answers[change.key]
             if not isinstance(answer, Refused) and self._named_by(answer, known) is None:
-                yield [row.id for row in new if _is_what_was_sent(row, change)]
+                yield [row.id for row in new if is_what_was_sent(row, change)]
 
     def _new_object(self, change: Change, answer: WriteAnswer, known: frozenset[SubscriptionId]) -> Subscription | None:
         hits = self._hits(change.key)
@@ -285,8 +290,8 @@ class Creator:
         if hits:
             # Sent with 0: a row with users that no answer names may be one on which somebody put the marker meanwhile.
             ours = named is not None or not hits[0].count
-            return hits[0] if ours and _is_what_was_sent(hits[0], change) else None
-        if named is not None and named.marker is None and _is_what_was_sent(named, change):
+            return hits[0] if ours and is_what_was_sent(hits[0], change) else None
+        if named is not None and named.marker is None and is_what_was_sent(named, change):
             self._say_marker_is_lost()
             return named
         return None
@@ -330,16 +335,6 @@ class Creator:
 
 _READS_PER_GROUP = 4
 """Requests besides the posts that one group needs at least: listing before, listing after, counts, and one spare."""
-
-
-def _is_what_was_sent(found: Subscription, change: Change) -> bool:
-    mapping = change.mapping
-    return (
-        found.is_subscription
-        and found.live
-        and found.customer_id == mapping.halo_customer.id
-        and same_name(found.name, mapping.subscription_name)
-    )
 
 
 def _binding(change: Change, found: Subscription, now: datetime) -> Binding:

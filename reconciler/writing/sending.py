@@ -18,8 +18,9 @@ UPDATE_FORMS: tuple[tuple[str, ...], ...] = ((), ("client_id",), ("client_id", "
 MAY_BE_INCOMPLETE = frozenset({400, 422})
 """Refusals whose cause may be a missing member. Nobody knows their words: the next form is tried whatever they say."""
 
-NAME_SECONDS = 5.0
-"""A name goes along only as a listing of the last few seconds shows it: a person may be renaming the Subscription."""
+SHOWN_SECONDS = 5.0
+"""What goes along is what a listing of the last few seconds shows: a person may be renaming or moving the Subscription,
+and what was read before that would undo it. HaloPSA offers nothing that closes the last moment (FAULTS H24)."""
 
 
 def send(session: WriteSession, batch: Sequence[CountTarget], along: tuple[str, ...]) -> WriteAnswer:
@@ -47,7 +48,7 @@ def send_patiently(
     Returns the rows of the last request and its answer; no rows where the listing left nothing to send.
     """
     answer: WriteAnswer | None = None
-    rows = _with_names_just_read(session, batch, along)
+    rows = _as_just_read(session, batch, along)
     while rows:
         answer = send(session, rows, along)
         if not isinstance(answer, Unclear) or not answer.throttled or not session.wait_out(answer):
@@ -108,10 +109,8 @@ def _may_go_again(session: WriteSession, target: CountTarget) -> bool:
     return still_as_planned(session, target)
 
 
-def _with_names_just_read(
-    session: WriteSession, batch: Sequence[CountTarget], along: tuple[str, ...]
-) -> Sequence[CountTarget]:
-    if "name" not in along or session.clock.monotonic() - session.listed_at <= NAME_SECONDS:
+def _as_just_read(session: WriteSession, batch: Sequence[CountTarget], along: tuple[str, ...]) -> Sequence[CountTarget]:
+    if not along or session.clock.monotonic() - session.listed_at <= SHOWN_SECONDS:
         return batch
     session.freshen(anew=True)
     return [target for target in batch if still_as_planned(session, target)]

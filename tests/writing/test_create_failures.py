@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import pytest
+
 from reconciler.model import (
+    Attempt,
+    HaloCustomerId,
     Limits,
     MappingKey,
+    Recorded,
+    RunId,
+    SubscriptionId,
 )
 from reconciler.planning.changes import Facts
 from reconciler.providers.base import Unclear
 from reconciler.safety.check import check
-from tests.builders import build_plan
+from tests.builders import NOW, build_plan, build_subscription
 from tests.fakes import (
     UNREACHABLE,
     Answer,
     Scene,
     accepted,
+    accepted_without_id,
     creates,
     fail,
     interrupted,
@@ -169,3 +177,77 @@ def test_three_creates_in_a_row_that_met_a_429_end_the_creating() -> None:
     assert outcomes(applied) == {"a": "unknown", "b": "unknown", "c": "unknown", "d": "failed"}
     assert applied.halted == "3 creates in a row met HaloPSA's request limit"
     assert set(stage.state.recorded.attempts) == {"a", "b", "c"}
+
+
+# --- an id that an answer named --------------------------------------------------------------------------------------
+
+
+def hidden(stage: Scene) -> None:
+    """Listings never show what is created, whatever the answer says of it."""
+    stage.target.lag = 10_000
+
+
+def settled(named: int | None) -> Attempt:
+    return Attempt(
+        key=MappingKey("a"), generation=1, run=RunId("run-0"), nonce="old", customer_id=HaloCustomerId(21),
+        subscription_name=NAME, recorded_at=NOW, named_id=None if named is None else SubscriptionId(named),
+    )  # fmt: skip
+
+
+NAME = "INFIMA Security Awareness Training"
+
+
+def test_an_id_that_no_listing_shows_is_kept_in_the_attempt() -> None:
+    stage = Scene(marker_wait_seconds=0)
+    hidden(stage)
+    assert outcomes(stage.apply(creates("a"))) == {"a": "unknown"}
+    assert stage.state.recorded.attempts[MappingKey("a")].named_id == 9101
+
+
+def test_it_is_kept_where_no_listing_can_be_read_either() -> None:
+    stage = Scene()
+    stage.target.before_listing[2] = fail(UNREACHABLE)
+    stage.apply(creates("a"))
+    assert stage.state.recorded.attempts[MappingKey("a")].named_id == 9101
+
+
+def test_an_answer_that_names_nothing_keeps_nothing() -> None:
+    stage = Scene(marker_wait_seconds=0)
+    stage.target.answers = [accepted_without_id]
+    hidden(stage)
+    stage.apply(creates("a"))
+    assert stage.state.recorded.attempts[MappingKey("a")].named_id is None
+    assert not stage.state.steps("record_named")
+
+
+@pytest.mark.parametrize("named", [9101, 9555])
+def test_before_an_attempt_is_replaced_the_id_it_was_answered_with_is_read_by_itself(named: int) -> None:
+    attempt = settled(named)
+    stage = Scene(recorded=Recorded(attempts={attempt.key: attempt}))
+    row = build_subscription(9101, 21, 0, name=NAME, marker="a")
+    stage.target.rows[row.id] = row
+    stage.target._hidden[row.id] = 10_000
+    applied = stage.apply(creates("a", attempt=attempt))
+    assert stage.target.read_alone == [named]
+    if named == 9101:
+        assert (outcomes(applied), posts(stage.target)) == ({"a": "held"}, [])
+        assert "reconciler resolve a --adopt 9101" in message_of(applied, "a")
+    else:
+        assert posts(stage.target) == ["a"]
+
+
+def test_where_it_cannot_be_read_nothing_is_created() -> None:
+    attempt = settled(9101)
+    stage = Scene(recorded=Recorded(attempts={attempt.key: attempt}))
+    stage.target.fails_alone = UNREACHABLE
+    applied = stage.apply(creates("a", attempt=attempt))
+    assert (outcomes(applied), posts(stage.target)) == ({"a": "held"}, [])
+    assert "the next run looks again" in message_of(applied, "a")
+
+
+def test_an_id_that_is_now_something_else_does_not_stop_the_create() -> None:
+    attempt = settled(9101)
+    stage = Scene(recorded=Recorded(attempts={attempt.key: attempt}))
+    row = build_subscription(9101, 77, 5, name="Backup")
+    stage.target.rows[row.id] = row
+    assert outcomes(stage.apply(creates("a", attempt=attempt))) == {"a": "applied"}
