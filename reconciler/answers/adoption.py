@@ -300,7 +300,7 @@ def _left_alone(found: Subscription | None, number: SubscriptionId) -> str:
     if found is None or not found.live:
         return f"Subscription {number} is given up; it bills nothing."
     return (
-        f"Subscription {number} is given up: it stays as it is and still bills {_quantity(found)} until somebody ends "
+        f"Subscription {number} is given up: it stays as it is with quantity {_quantity(found)} until somebody ends "
         "it in HaloPSA."
     )
 

@@ -296,7 +296,7 @@ def _invoices(given: NeedInput) -> Iterator[Need]:
         change, known = changes.get(key), old.get(key)
         mapping = change.mapping if change else mapped.get(key)
         if mapping is None and (given.plan is not None or given.mappings is not None):
-            continue  # it has left the file: what it still bills is told as unmanaged
+            continue  # it has left the file: its quantity is told as unmanaged
         gone = change is not None and change.hold is not None and change.hold.rule is Rule.SUBSCRIPTION_GONE
         if gone or (mapping is not None and mapping.retired):
             continue

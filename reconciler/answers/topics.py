@@ -44,7 +44,7 @@ _RULES: Mapping[Rule, tuple[str, str, str]] = {
         ),
     ),
     Rule.SOURCE_DROPPED: (
-        "The sum of all counts fell further below what HaloPSA bills than limits.max_total_decrease_percent permits.",
+        "The sum of all counts fell by more than limits.max_total_decrease_percent permits.",
         "Many clients shrinking in one night is rarely true, and often a source that answers badly.",
         (
             "Look at a few clients in INFIMA. If it is true: "
@@ -84,7 +84,7 @@ _RULES: Mapping[Rule, tuple[str, str, str]] = {
         ),
     ),
     Rule.ZERO: (
-        "INFIMA counts nobody where HaloPSA bills somebody.",
+        "INFIMA counts nobody where the quantity in HaloPSA is above 0.",
         "A client that lost all its users overnight has usually lost its directory sync, not its people.",
         (
             "Ask the client. If it is true: quantity: {allow_zero: true} in mappings.yaml for those that may be empty, "

@@ -130,7 +130,7 @@ class _Drawing:
         tell(
             f"\nDo you want to perform these actions in HaloPSA ({plan.tenant.halo_url})?\n"
             f"  {summary.create} to create, {summary.update} to update. "
-            f"Users billed: {summary.users_before} -> {summary.users_after}.\n"
+            f"Users: {summary.users_before} -> {summary.users_after}.\n"
             "  Only 'yes' will be accepted to approve.\n"
         )
         answer: str = click.prompt("  Enter a value", default="", show_default=False, err=True)

@@ -55,7 +55,7 @@ def _draw(output: str, made: Backtest) -> None:
     columns = (
         Column(title="Night (UTC)"),
         Column(title="Run"),
-        Column(title="Billed then", number=True),
+        Column(title="Quantity then", number=True),
         Column(title="Replayed", number=True),
         Column(title="Difference", number=True),
         Column(title="Written", number=True),
@@ -71,7 +71,7 @@ def _draw(output: str, made: Backtest) -> None:
     moved = [row for row in made.outcomes if row.recorded != row.replayed or row.nights_held]
     if moved:
         say("\nMappings that would stand otherwise, or would have been held:")
-        names = ("Mapping", "Customer", "Billed then", "Replayed", "Nights held")
+        names = ("Mapping", "Customer", "Quantity then", "Replayed", "Nights held")
         show_table(output, [Column(title=name, number=i > 1) for i, name in enumerate(names)], [_row(r) for r in moved])
     say("\n" + summary(made))
 
@@ -85,7 +85,7 @@ def summary(made: Backtest) -> str:
     return (
         f"{len(made.nights)} nights replayed: {refused} would have been refused, "
         f"{holds} changes of {len(keys)} mappings held. "
-        f"Users billed, summed over the nights: {then} recorded, {now} replayed ({now - then:+d})."
+        f"Users, summed over the nights: {then} recorded, {now} replayed ({now - then:+d})."
     )
 
 

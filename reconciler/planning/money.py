@@ -30,7 +30,7 @@ class Amount:
 
     @property
     def staying(self) -> Amount:
-        """The same where nothing is written: a held change keeps billing what it bills."""
+        """The same where nothing is written: a held change keeps its quantity."""
         return Amount(currency=self.currency, before=self.before, after=self.before)
 
 

@@ -148,7 +148,7 @@ class Row:
 
     @property
     def billed_now(self) -> int:
-        """Users billed today, as far as known."""
+        """The quantity today, as far as known."""
         return self.before or 0
 
     @property
@@ -417,7 +417,7 @@ def _figures(shown: View) -> str:
     summary = shown.document["summary"]
     return (
         f"{summary['create']} to create, {summary['update']} to update, {summary['held']} held, "
-        f"{summary['no_op']} unchanged. Users billed: {summary['users_before']} -> {summary['users_after']}."
+        f"{summary['no_op']} unchanged. Users: {summary['users_before']} -> {summary['users_after']}."
     )
 
 

@@ -89,7 +89,7 @@ def _page(
     of, up, down = movements(around, rows)
     audit, left_out = audit_trail(around)
     return ReportPage(
-        title=f"Billed users, {around.month.start:%B %Y}",
+        title=f"Users, {around.month.start:%B %Y}",
         made_at=around.now.astimezone(UTC),
         month=around.month,
         headline=headline,

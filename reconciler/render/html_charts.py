@@ -44,7 +44,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chart:
-    """Users billed over time as one stepped line. `top`, `bottom`, `left`, `right` bound the drawing's inside."""
+    """Users over time as one stepped line. `top`, `bottom`, `left`, `right` bound the drawing's inside."""
 
     width: int
     height: int

@@ -35,7 +35,7 @@ def past_headline(around: Background, *, people: int) -> Headline:
         words = "The history holds no run yet; reconciler apply makes one."
         return Headline(tone=Tone.CALL, title="Nothing has run yet.", sentence=words, freshness="")
     verdict, ending = run.verdict, ending_of(run.verdict)
-    users = f" Users billed: {verdict.users_before} \u2192 {verdict.users_after}." if verdict.users_after else ""
+    users = f" Users: {verdict.users_before} \u2192 {verdict.users_after}." if verdict.users_after else ""
     return Headline(
         tone={RunEnding.GOOD: Tone.GOOD, RunEnding.HELD: Tone.CALL}.get(ending, Tone.BAD),
         title=ending_title(

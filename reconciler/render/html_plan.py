@@ -171,7 +171,7 @@ def _status(row: Row) -> Badge:
 
 
 def _story(row: Row, change: ChangeJson) -> Iterator[str]:
-    """Why this number: what was read, the rule, what it comes to, what HaloPSA bills, what stands in the way."""
+    """Why this number: what was read, the rule, what it comes to, the quantity in HaloPSA, what holds it."""
     for client in change["infima_clients"]:
         if client["active_users"] is None:
             yield f"INFIMA client {client['name']} ({client['id']}): no complete count was read."

@@ -288,8 +288,8 @@ def _unmanaged(pen: Pen, document: PlanJson, *, verbose: bool) -> list[str]:
     title = f"Subscriptions no longer in mappings.yaml ({len(subscriptions)}). They stay as they are:"
     lines = [
         f"  #{row['id']}  {pen.clean(row['name'], 48)}, was {pen.clean(row['key'], KEY)}, for "
-        f"{pen.clean(row['customer_name'], 48) or 'a customer that is not listed'}: still bills "
-        + ("an unknown number of users" if row["count"] is None else plural(row["count"], "user"))
+        f"{pen.clean(row['customer_name'], 48) or 'a customer that is not listed'}: quantity "
+        + ("not known" if row["count"] is None else str(row["count"]))
         for row in subscriptions
     ]
     return [pen.ink(title, Ink.BOLD), *_folded(lines, verbose=verbose)]

@@ -23,7 +23,7 @@ def violation(rule: Rule, *, allowed: str | None = None) -> Violation:
     return Violation(rule=rule, name="", message="m", remedy="r", allowed=allowed)
 
 
-# --- users billed ----------------------------------------------------------------------------------------------------
+# --- users ----------------------------------------------------------------------------------------------------------
 
 
 def test_every_kind_of_change_is_counted_once() -> None:

@@ -57,7 +57,7 @@ def test_one_token_serves_many_reads(wiring: Wiring) -> None:
 def test_a_token_is_renewed_at_four_fifths_of_its_life(wiring: Wiring, age: int, asked: int) -> None:
     list_licences(wiring, halo_list([]))
     wiring.clock.sleep(age)
-    wiring.systems.target._transport._deadline.deadline += age
+    wiring.systems.target._transport._deadline.ends_at += age
     list_licences(wiring, halo_list([]))
     assert len(wiring.halo.asked("/auth/token")) == asked
 

@@ -69,7 +69,7 @@ def test_lifted_violation_holds_nothing() -> None:
         (build_plan(), "No changes. HaloPSA matches mappings.yaml and INFIMA's counts."),
         (
             stories.night_plan(),
-            "Plan: 1 to create, 2 to update, 2 held, 3 unchanged. Users billed: 226 -> 241.",
+            "Plan: 1 to create, 2 to update, 2 held, 3 unchanged. Users: 226 -> 241.",
         ),
         (stories.refused_plan(), "Refused: a safety rule stops this run, and nothing is written."),
     ],

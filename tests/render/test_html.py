@@ -44,7 +44,7 @@ def test_it_is_read_in_this_order() -> None:
     assert headings(html) == [
         "The last run was fine. 6 things need a person.",
         "What needs a person",
-        "Users billed over time",
+        "Users over time",
         "Largest movements in November 2026",
         "All mappings",
         "Why this number",

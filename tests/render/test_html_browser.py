@@ -43,7 +43,7 @@ def opened(chromium: Tab, report: Path) -> Tab:
 
 def test_it_opens_from_a_file_without_a_word_in_the_console(opened: Tab) -> None:
     assert opened.said == []
-    assert opened.evaluate("document.title") == "Billed users, November 2026"
+    assert opened.evaluate("document.title") == "Users, November 2026"
 
 
 def test_no_request_leaves_it(opened: Tab) -> None:
@@ -112,7 +112,7 @@ def test_a_foreign_script_would_not_run(chromium: Tab, report: Path) -> None:
     planted = report.read_text(encoding="utf-8").replace("</main>", "<script>document.title = 'taken'</script></main>")
     report.write_text(planted, encoding="utf-8")
     chromium.open(report, width=1440)
-    assert chromium.evaluate("document.title") == "Billed users, November 2026"
+    assert chromium.evaluate("document.title") == "Users, November 2026"
 
 
 def test_it_prints_as_a_table_without_its_controls(chromium: Tab, report: Path) -> None:

@@ -73,7 +73,7 @@ def test_no_changes_is_said_in_terraforms_words() -> None:
 def test_no_changes_is_not_said_of_a_plan_that_holds_something() -> None:
     text = render_plan(stories.document(build_plan(build_change(before=12, after=12, hold=build_hold()))))
     assert "No changes" not in text
-    assert "Plan: 0 to create, 0 to update, 1 held, 0 unchanged. Users billed: 12 -> 12." in text
+    assert "Plan: 0 to create, 0 to update, 1 held, 0 unchanged. Users: 12 -> 12." in text
 
 
 def test_selection_is_not_said_to_be_everything() -> None:
