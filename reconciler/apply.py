@@ -165,7 +165,9 @@ def _update(writes: Sequence[Change], session: WriteSession) -> None:
     if targets:
         session.observe(PhaseStarted(phase="Setting quantities", total=len(targets)))
         set_counts(session, targets)
-        session.observe(PhaseFinished(phase="Setting quantities", detail=f"{len(targets)} sent"))
+        session.observe(
+            PhaseFinished(phase="Setting quantities", detail=f"{sum(t.key in session.sent for t in targets)} sent")
+        )
 
 
 def _create(writes: Sequence[Change], session: WriteSession) -> None:

@@ -320,7 +320,9 @@ def _record_verdict(job: ApplyRun, state: RunState, plan: Plan, applied: Applied
     try:
         state.finish(verdict, falls=_falls(plan, applied), outlook=replace(outlook, needs=needs))
     except StateError as error:
-        missing = error.message
+        # The state's first refusal is the cause; what follows says the same in other words, and is not told again.
+        cause = applied.error if isinstance(applied.error, StateError) else error
+        missing = cause.message
         needs = find_needs(given, record_missing(missing, given))
         verdict = replace(verdict, exit_code=max(verdict.exit_code, ExitCode.INCOMPLETE))
         applied = replace(applied, error=applied.error or error)

@@ -72,7 +72,7 @@ def test_what_is_not_confirmed_keeps_nothing_behind_it_from_being_remembered(fir
 # --- what was never begun says why, whatever else breaks afterwards ---------------------------------------------------
 
 NO_RIGHT = "not attempted: HaloPSA refused a write for want of a right: no right"
-STOPPED = "not attempted: the run was interrupted before this write"
+STOPPED = "not attempted: the run was interrupted, and no further write was started"
 
 
 def ending_badly(**settings: object) -> Scene:

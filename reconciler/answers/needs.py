@@ -176,15 +176,34 @@ def _held(plan: Plan, given: NeedInput) -> Iterator[Need]:
             yield _about(NeedKind.HELD, change, what, change.hold.remedy, given, rule=change.hold.rule)
 
 
+TOLD_ONE_BY_ONE = 3
+"""So many changes that a run did not come to are told one by one; more of them are one thing to do."""
+
+
+def _not_attempted(plan: Plan, outcomes: MappingABC[MappingKey, Settled]) -> list[MappingKey]:
+    told = ((c, outcomes.get(c.key) or Settled(outcome=Outcome.FAILED)) for c in plan.changes)
+    return [change.key for change, settled in told if ending_of(change, settled).not_attempted]
+
+
 def _unsettled(plan: Plan, given: NeedInput) -> Iterator[Need]:
     if given.outcomes is None or plan.refused:
         return
+    waiting = _not_attempted(plan, given.outcomes)
+    if len(waiting) > TOLD_ONE_BY_ONE:
+        names = ", ".join(waiting[:TOLD_ONE_BY_ONE])
+        what = f"{len(waiting)} changes were not attempted and nothing was sent for them: {names} and more"
+        yield _run_need(
+            NeedKind.FAILED, "not-attempted", what, "the next run does them; sooner: reconciler apply", given
+        )
     for change in plan.changes:
         settled = given.outcomes.get(change.key)
         ending = ending_of(change, settled or Settled(outcome=Outcome.FAILED))
+        if ending.not_attempted and len(waiting) > TOLD_ONE_BY_ONE:
+            continue
         outcome = ending.outcome
         known = ": ".join(filter(None, [ending.word, ending.details]))
-        message = ". ".join(filter(None, [known, settled.message if settled is not None else ""]))
+        said = settled.message if settled is not None and not ending.not_attempted else ""
+        message = ". ".join(filter(None, [known, said[:1].upper() + said[1:]]))
         again = f"reconciler apply --only {change.key}"
         match outcome:
             case Outcome.FAILED:

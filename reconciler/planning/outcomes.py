@@ -167,7 +167,7 @@ def _done(endings: Sequence[Ending], *, every: bool) -> list[str]:
     )
     for word, here in kinds:
         twice = sum(e.outcome in {Outcome.FAILED, Outcome.UNKNOWN, Outcome.STALE} for e in here)
-        also = f" ({twice} of them not as it should be)" if twice else ""
+        also = f" ({twice} of these did not end well)" if twice else ""
         if here or every:
             told.append(f"{len(here)} {word}{also}")
     return told

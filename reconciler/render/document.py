@@ -208,13 +208,14 @@ def view(document: PlanJson) -> View:
     )
 
 
-_FIRST = (Outcome.FAILED, None, Outcome.UNKNOWN, Outcome.STALE, Outcome.HELD)
+_FIRST = (Outcome.FAILED, Outcome.UNKNOWN, Outcome.STALE, None, Outcome.HELD)
+"""What is not well, in the order in which it is told; None is what was not attempted."""
 
 
 def _rank(row: Row) -> int:
     if row.ending is None or row.outcome not in _FIRST:
         return len(_FIRST)
-    return _FIRST.index(row.outcome)
+    return _FIRST.index(None if row.ending.not_attempted else row.outcome)
 
 
 def approved(approval: ApprovalJson) -> str:

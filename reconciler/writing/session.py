@@ -129,7 +129,7 @@ class WriteSession:
     def may_write(self) -> bool:
         """True while nobody asked to stop and no failure forbids further writes."""
         if not self.halted and self.context.stop():
-            self.halted = "the run was interrupted before this write"
+            self.halted = "the run was interrupted, and no further write was started"
         return not self.halted
 
     def pause(self, seconds: float) -> bool:

@@ -67,7 +67,7 @@ def test_what_is_not_well_comes_first_and_what_was_done_is_not_forgotten() -> No
     done = [create(Outcome.APPLIED, exists=True, shown=15), ending(Outcome.APPLIED, shown=15)]
     assert verdict_sentence([*done, *told]) == (
         "Apply incomplete: 4 failed (1 of them not attempted), 1 unknown; "
-        "2 created (1 of them not as it should be), 2 updated (1 of them not as it should be)."
+        "2 created (1 of these did not end well), 2 updated (1 of these did not end well)."
     )
 
 

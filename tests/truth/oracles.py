@@ -150,6 +150,7 @@ def _every_row_well(night: Night, _found: re.Match[str]) -> bool:
 _CLAIMS: tuple[tuple[str, Callable[[Night, re.Match[str]], bool]], ...] = (
     (r"(?:night|edit) was not carried out", _quiet),
     (r"nothing was sent to HaloPSA", _quiet),
+    (r"setting quantities \.\.\. (\d+) sent", lambda night, found: int(found[1]) <= len(night.touched)),
     (r"nothing (?:was|has been) (?:written|changed)(?! for)", _quiet),
     (r"before the first write", _quiet),
     (r"everything was right already", _nothing_to_do),

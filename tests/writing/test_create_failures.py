@@ -42,7 +42,7 @@ def test_a_stop_before_the_first_group_sends_nothing() -> None:
     stage.stopping = lambda: True
     applied = stage.apply(creates("a"))
     assert (stage.target.sent, stage.state.recorded.attempts) == ([], {})
-    assert message_of(applied, "a") == "not attempted: the run was interrupted before this write"
+    assert message_of(applied, "a") == "not attempted: the run was interrupted, and no further write was started"
 
 
 def test_a_stop_within_a_group_follows_up_what_was_sent_and_frees_the_rest() -> None:
@@ -50,7 +50,7 @@ def test_a_stop_within_a_group_follows_up_what_was_sent_and_frees_the_rest() -> 
     stage.stopping = lambda: bool(stage.target.sent)
     applied = stage.apply(creates("a", "b"))
     assert posts(stage.target) == ["a"]
-    assert message_of(applied, "b") == "not attempted: the run was interrupted before this write"
+    assert message_of(applied, "b") == "not attempted: the run was interrupted, and no further write was started"
     assert stage.state.recorded.attempts == {}
     assert list(stage.state.recorded.bindings) == ["a"]
     assert "its Subscription was created, and its quantity was not set" in message_of(applied, "a")

@@ -143,7 +143,10 @@ def test_a_wish_to_stop_halts_for_good() -> None:
     world.stopped = True
     assert not world.session.may_write()
     world.stopped = False
-    assert (world.session.may_write(), world.session.halted) == (False, "the run was interrupted before this write")
+    assert (world.session.may_write(), world.session.halted) == (
+        False,
+        "the run was interrupted, and no further write was started",
+    )
 
 
 @pytest.mark.parametrize(("stopped", "goes_on"), [(False, True), (True, False)])

@@ -347,7 +347,7 @@ def test_a_stop_between_batches_starts_no_new_write() -> None:
     applied = stage.apply(raises(1, 2, 3, 4))
     assert ids_sent(stage.target) == [[1, 2]]
     assert outcomes(applied) == {"k1": "applied", "k2": "applied", "k3": "failed", "k4": "failed"}
-    assert message_of(applied, "k3") == "not attempted: the run was interrupted before this write"
+    assert message_of(applied, "k3") == "not attempted: the run was interrupted, and no further write was started"
 
 
 def test_a_stop_while_waiting_for_the_budget_starts_no_write() -> None:
