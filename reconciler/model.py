@@ -326,6 +326,11 @@ class Subscription:
         return self.is_active and not self.deleted
 
     @property
+    def quantity(self) -> int | None:
+        """What it can bill: nobody where it is deleted or inactive, whatever number it still carries."""
+        return self.count if self.live else 0
+
+    @property
     def is_subscription(self) -> bool:
         """False for a plain licence, which shares the endpoint and the id space."""
         return self.type == SUBSCRIPTION_TYPE

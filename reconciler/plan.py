@@ -295,7 +295,7 @@ def _state_of(subscription: Subscription) -> SubscriptionState:
     """What stands in HaloPSA: a deleted or inactive one bills nobody, whatever number it still carries."""
     return SubscriptionState(
         id=subscription.id,
-        count=subscription.count if subscription.live else 0,
+        count=subscription.quantity,
         customer_id=subscription.customer_id,
         name=subscription.name,
     )

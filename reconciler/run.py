@@ -46,6 +46,9 @@ from reconciler.writing.recovery import recovered
 from reconciler.writing.session import Applied, WriteSession
 from reconciler.writing.verdict import cancelled, failed, verdict_of
 
+CLOCK_TOLERANCE = timedelta(seconds=90)
+"""A machine's clock that is off by more is not believed where the history says when HaloPSA showed something."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
@@ -138,7 +141,7 @@ def run_apply(job: ApplyRun) -> Finished:
     a person thinks, and the run's time begins when they have answered.
     """
     context, shown = job.context, None
-    seen = _Seen(mappings=context.mappings)
+    seen = _Seen(mappings=context.mappings, ahead=context.systems.clock_ahead)
     if job.confirm is not None:
         with _failure_recorded_alone(job, seen):
             shown = _plan_afresh(job, context.store.read(), seen)
@@ -232,13 +235,15 @@ class _Seen:
     """What the run's complete listings showed of our Subscriptions so far: its record in the history keeps it."""
 
     mappings: Mappings
+    ahead: Callable[[], timedelta | None]
     sightings: tuple[Sighting, ...] = ()
     customers: Sequence[HaloCustomer] = ()
 
     def look_first(self, observation: Observation, recorded: Recorded) -> None:
         """Note what the plan's own listing shows."""
         self.customers = observation.customers
-        self.sightings = (first_sighting(self.mappings, observation, recorded),)
+        first = first_sighting(self.mappings, observation, recorded)
+        self.sightings = (replace(first, at=self._halo_time(first.at)),)
 
     def look_after(self, applied: Applied, recorded: Recorded) -> None:
         """Note what the last listing after it shows, where there was one."""
@@ -248,10 +253,15 @@ class _Seen:
                 recorded,
                 applied.last_listing,
                 customers=self.customers,
-                at=applied.last_listed,
+                at=self._halo_time(applied.last_listed),
                 known=self.sightings[-1].rows,
             )
             self.sightings = (*self.sightings, last)
+
+    def _halo_time(self, moment: datetime) -> datetime:
+        """The moment by HaloPSA's clock, where this machine's is off by more than an answer takes."""
+        ahead = self.ahead()
+        return moment if ahead is None or abs(ahead) <= CLOCK_TOLERANCE else moment - ahead
 
     def on_record(self, verdict: RunVerdict) -> RunVerdict:
         """The verdict with everything that was seen."""

@@ -91,6 +91,7 @@ class FakeSystems:
     target: Any = None
     halo_url: str = TENANT.halo_url
     restart_time: Any = bool
+    clock_ahead: Any = lambda: None
 
 
 def build_context(source: Any = None, target: Any = None, **members: Any) -> RunContext:

@@ -86,7 +86,7 @@ def _owners(index: Index, mappings: Mappings, recorded: Recorded) -> dict[Subscr
 
 
 def _bills(found: Subscription | None) -> int | None:
-    return found.count if found is not None and found.live else 0
+    return found.quantity if found is not None else 0
 
 
 def _standing(found: Subscription | None) -> Standing:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from hashlib import sha256
 from http import HTTPStatus
 from typing import Protocol
@@ -199,4 +200,9 @@ class Systems(Protocol):
     @property
     def restart_time(self) -> Callable[[], None]:
         """Lets the run's total time begin anew: after a person took theirs to answer."""
+        ...
+
+    @property
+    def clock_ahead(self) -> Callable[[], timedelta | None]:
+        """How far this machine's clock is ahead of HaloPSA's; None where HaloPSA's answers carry no date."""
         ...

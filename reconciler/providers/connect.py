@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import partial
 from random import Random
 from types import TracebackType
@@ -20,6 +21,7 @@ from reconciler.http.redaction import Redactor
 from reconciler.http.transport import Transport, TransportFactory
 from reconciler.model import Settings
 from reconciler.providers.credentials import Credentials
+from reconciler.providers.dates import ServerDates
 from reconciler.providers.halo_token import HaloToken
 from reconciler.providers.halopsa import HaloTarget, halo_hint, halo_routes
 from reconciler.providers.infima import InfimaSource, infima_hint, infima_routes
@@ -30,7 +32,8 @@ from reconciler.providers.pool import ReadPool
 class ConnectedSystems:
     """The two systems of one run. `hide` takes every secret that this run knows out of a text.
 
-    `restart_time` lets the run's total time begin anew: after a person took theirs to answer.
+    `restart_time` lets the run's total time begin anew: after a person took theirs to answer. `clock_ahead` tells how
+    far this machine's clock is ahead of HaloPSA's, by the newest answer.
     """
 
     source: InfimaSource
@@ -39,6 +42,7 @@ class ConnectedSystems:
     hide: Callable[[str], str] = field(repr=False)
     close: Callable[[], None] = field(repr=False)
     restart_time: Callable[[], None] = field(repr=False)
+    clock_ahead: Callable[[], timedelta | None] = field(repr=False)
 
     def __enter__(self) -> Self:
         return self
@@ -81,7 +85,10 @@ def connect(
     timeout = float(settings.request_timeout_seconds)
     transport = partial(Transport, factory=factory, deadline=deadline, rng=rng, timeout=timeout, redactor=redactor)
     to_infima = transport(system="INFIMA", routes=infima_routes(infima), hint=infima_hint)
-    to_halo = transport(system="HaloPSA", routes=halo_routes(halo), limiter=limiter, hint=halo_hint)
+    dates = ServerDates(clock)
+    to_halo = transport(
+        system="HaloPSA", routes=halo_routes(halo), limiter=limiter, hint=halo_hint, factory=dates.noting(factory)
+    )
     token = HaloToken(credentials=halo, transport=to_halo, clock=clock, redactor=redactor)
 
     def restart_time() -> None:
@@ -106,4 +113,5 @@ def connect(
         hide=redactor.hide,
         close=close,
         restart_time=restart_time,
+        clock_ahead=lambda: dates.ahead,
     )  # fmt: skip

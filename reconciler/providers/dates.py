@@ -1,4 +1,7 @@
-"""What time the servers say it is, noted beside every answer. Only `doctor` asks; no decision hangs on it."""
+"""What time the servers say it is, noted beside every answer.
+
+`doctor` asks, and the history dates what a listing showed by HaloPSA's clock; no decision hangs on it.
+"""
 
 from __future__ import annotations
 

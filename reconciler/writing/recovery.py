@@ -50,19 +50,19 @@ def _line(
     creates = change.action == Action.CREATE
     number = _created(change, rows, recorded) if creates else change.subscription_id
     row = None if number is None else rows.get(number)
-    told = replace(change, subscription_id=number, after=None if row is None else row.count, sent=sent)
+    told = replace(change, subscription_id=number, after=None if row is None else row.quantity, sent=sent)
     if row is None and creates:
         return _without_subscription(told, recorded)
     if row is None:
         return replace(told, outcome=Outcome.UNKNOWN, message=f"HaloPSA lists Subscription {number} no more")
-    if row.count == change.wanted:
+    if row.quantity == change.wanted:
         return replace(told, outcome=Outcome.APPLIED, sent=True, message="seen by the run after it")
-    if creates and not row.count:
+    if creates and not row.quantity:
         message = "its Subscription was created, and its quantity was not set"
         return replace(told, outcome=Outcome.FAILED, sent=True, message=message)
-    if row.count == change.before:
-        return replace(told, outcome=Outcome.FAILED, message=f"not written: HaloPSA still shows {row.count}")
-    message = f"{change.wanted} was wanted; the run after it found {row.count}"
+    if row.quantity == change.before:
+        return replace(told, outcome=Outcome.FAILED, message=f"not written: HaloPSA still shows {row.quantity}")
+    message = f"{change.wanted} was wanted; the run after it found {row.quantity}"
     return replace(told, outcome=Outcome.UNKNOWN, after=None, message=message)
 
 

@@ -114,7 +114,7 @@ class WriteSession:
             settled,
             sent=key in self.sent,
             checked=checked and key in self.sent,
-            live_count=live.count if live is not None and checked else None,
+            live_count=live.quantity if live is not None and checked else None,
         )
 
     def checked(self, key: MappingKey) -> bool:

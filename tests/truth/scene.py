@@ -9,7 +9,8 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -89,6 +90,7 @@ class Scene:
     folder: Path
     rng: Random
     fate: Fate = field(default_factory=Fate)
+    skew: timedelta = timedelta()
     faults: Faults = field(default_factory=Faults)
 
     @property
@@ -133,18 +135,21 @@ class Wire(httpx.BaseTransport):
         with world.lock:
             exchange = self._app.exchange(request)
         fate.point("answer")
-        return as_httpx(world, request, exchange)
+        response = as_httpx(world, request, exchange)
+        response.headers["date"] = format_datetime(world.clock.now(), usegmt=True)
+        return response
 
 
 class ProcessClock:
     """The shared clock as one process sees it: who was asked to stop does not sleep."""
 
-    def __init__(self, clock: VirtualClock, stop: Any) -> None:
+    def __init__(self, clock: VirtualClock, stop: Any, skew: timedelta = timedelta()) -> None:
         self._clock = clock
         self._stop = stop
+        self._skew = skew
 
     def now(self) -> datetime:
-        return self._clock.now()
+        return self._clock.now() + self._skew
 
     def monotonic(self) -> float:
         return self._clock.monotonic()
@@ -201,7 +206,7 @@ def _exchanged(scene: Scene, connected: Callable[..., Any], listen: Callable[...
     return [
         (wiring, "connect", connected),
         (Stopper, "listen", listen),
-        (wiring, "SystemClock", lambda stop=None: ProcessClock(scene.clock, stop)),
-        (reporting, "SystemClock", lambda stop=None: ProcessClock(scene.clock, stop)),
+        (wiring, "SystemClock", lambda stop=None: ProcessClock(scene.clock, stop, scene.skew)),
+        (reporting, "SystemClock", lambda stop=None: ProcessClock(scene.clock, stop, scene.skew)),
         (cli_main, "_leave_at_once", lambda code: code),
     ]
