@@ -20,7 +20,7 @@ from reconciler.history.points import recorded_prices
 from reconciler.history.statement import DayKnown, Statement, StatementRow, make_statement, unmade_mappings, whom_billed
 from reconciler.history.timeline import draw_timeline
 from reconciler.history.words import moment_in
-from reconciler.model import Json
+from reconciler.model import Attached, Json
 from reconciler.render.grid import Cell, Column, fits
 
 
@@ -205,11 +205,14 @@ def _amount_with_currency(row: StatementRow) -> Cell:
 
 
 def _invoice_look(row: StatementRow, made: Statement) -> str:
-    whom = row.whom
-    if whom.on_invoice is None or whom.looked_at is None:
+    look = row.whom.look
+    if look is None:
         return "not checked"
-    day = whom.looked_at.astimezone(made.month.zone)
-    return f"{'yes' if whom.on_invoice else 'NO'}, {day.day} {day:%b}"
+    day = look.looked_at.astimezone(made.month.zone)
+    return f"{_ON_INVOICE[look.verdict]}, {day.day} {day:%b}"
+
+
+_ON_INVOICE = {Attached.YES: "yes", Attached.PERHAPS: "perhaps", Attached.DISABLED: "NO", Attached.NO: "NO"}
 
 
 def _note(row: StatementRow) -> str:
@@ -262,7 +265,7 @@ def _row_json(row: StatementRow) -> Json:
         "price_source": None if whom.price is None else whom.price.source.value,
         "standing": None if row.standing is None else row.standing.value,
         "managed": row.managed,
-        "on_invoice": whom.on_invoice,
-        "invoice_looked_at": None if whom.looked_at is None else whom.looked_at.isoformat(),
+        "on_invoice": None if whom.look is None else whom.look.verdict.value,
+        "invoice_looked_at": None if whom.look is None else whom.look.looked_at.isoformat(),
         "notes": list(row.notes),
     }

@@ -14,7 +14,16 @@ from enum import StrEnum
 from reconciler.history.month_reader import MonthRead, MonthReader
 from reconciler.history.months import Month, end_of
 from reconciler.history.timeline import Timeline
-from reconciler.model import HaloCustomerId, MappingKey, Mappings, Recorded, Standing, SubscriptionId, UnitPrice
+from reconciler.model import (
+    HaloCustomerId,
+    InvoiceLook,
+    MappingKey,
+    Mappings,
+    Recorded,
+    Standing,
+    SubscriptionId,
+    UnitPrice,
+)
 from reconciler.planning.changes import Action, Outcome
 from reconciler.planning.money import estimate
 from reconciler.state.history import PastRun
@@ -32,8 +41,8 @@ class DayKnown(StrEnum):
 class Billed:
     """Whom a key bills, as mappings.yaml and the state have it; the ids are None and the name empty where unknown.
 
-    `mapped` is false for a key that mappings.yaml does not have. `on_invoice` is None where nobody has looked, and
-    `looked_at` when somebody did.
+    `mapped` is false for a key that mappings.yaml does not have. `look` is what the newest look at recurring invoices
+    showed, None where nobody has looked.
     """
 
     customer_id: HaloCustomerId | None = None
@@ -41,8 +50,7 @@ class Billed:
     subscription_id: SubscriptionId | None = None
     price: UnitPrice | None = None
     mapped: bool = True
-    on_invoice: bool | None = None
-    looked_at: datetime | None = None
+    look: InvoiceLook | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,6 +160,7 @@ def whom_billed(
             subscription_id=binding.subscription_id if binding else mapping.subscription_id if mapping else None,
             price=(mapping.price if mapping else None) or (prices or {}).get(key),
             mapped=mapping is not None,
+            look=recorded.looks.get(key),
         )
     return found
 
@@ -199,6 +208,7 @@ def _row(read: MonthRead, whom: Billed) -> StatementRow:
             subscription_id=shown.subscription_id or whom.subscription_id,
             customer_id=shown.customer_id or whom.customer_id,
             customer=whom.customer or shown.customer,
+            look=whom.look if whom.look and whom.look.subscription_id == shown.subscription_id else None,
         ),
         told=told,
         invoiced=read.invoiced,
@@ -221,7 +231,7 @@ def _unmade_row(key: MappingKey, whom: Billed, why: str) -> StatementRow:
     told = DayKnown.NONE if why else DayKnown.NOT_KNOWN
     return StatementRow(
         key=key,
-        whom=replace(whom, subscription_id=None),
+        whom=replace(whom, subscription_id=None, look=None),
         told=told,
         why=why or "no run has looked at this mapping yet",
     )

@@ -13,9 +13,17 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from reconciler.history.months import Month
-from reconciler.history.statement import Billed, DayKnown, Statement, StatementRow, make_statement, unmade_mappings
+from reconciler.history.statement import (
+    Billed,
+    DayKnown,
+    Statement,
+    StatementRow,
+    make_statement,
+    unmade_mappings,
+    whom_billed,
+)
 from reconciler.history.timeline import draw_timeline
-from reconciler.model import HaloCustomerId, MappingKey, Standing
+from reconciler.model import Attached, HaloCustomerId, InvoiceLook, MappingKey, Recorded, Standing, SubscriptionId
 from reconciler.state.history import MonthRecord, PastRun
 from tests.builders import build_mapping, build_mappings
 from tests.history.conftest import Command
@@ -156,6 +164,15 @@ def test_days_are_those_of_the_time_zone() -> None:
         for month in (OCTOBER, west)
     ]
     assert found == [10, 30]
+
+
+def test_a_line_says_whether_it_was_on_an_invoice_when_last_looked_at() -> None:
+    look = InvoiceLook(subscription_id=SubscriptionId(9001), looked_at=moment(10, 3), verdict=Attached.NO)
+    state = Recorded(looks={KEY: look, MappingKey("infima-102"): look})
+    whom = whom_billed(build_mappings(build_mapping(), build_mapping(102, 13, name="Other")), state)
+    runs = [past(moment(9, 9), line(8, 10), line(3, 4, key="infima-102"))]
+    rows = make_statement(draw_timeline(runs, ()), whom, OCTOBER, invoice_day=1, now=LATER).rows
+    assert {row.key: row.whom.look for row in rows} == {KEY: look, "infima-102": None}, "the other's is another one"
 
 
 def test_mappings_without_a_subscription_have_a_line_that_says_why() -> None:
