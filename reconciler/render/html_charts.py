@@ -115,9 +115,9 @@ def draw_chart(
 
 
 def draw_sparkline(points: Sequence[Point], *, start: datetime, end: datetime) -> Sparkline | None:
-    """A mapping's line, None where no quantity is known."""
+    """A mapping's line, None where no quantity is known, or no time has passed."""
     known = [(point.at, point.quantity) for point in points if point.quantity is not None]
-    if not known:
+    if not known or end <= start:
         return None
     quantities = [quantity for _, quantity in known]
     low, high = min(quantities), max(quantities)
