@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from reconciler.errors import StateError
+from reconciler.errors import NotFound, StateError
 from reconciler.events import Noticed
 from reconciler.model import Subscription
 from reconciler.planning.changes import Outcome
@@ -110,10 +110,29 @@ def _may_go_again(session: WriteSession, target: CountTarget) -> bool:
 
 
 def _as_just_read(session: WriteSession, batch: Sequence[CountTarget], along: tuple[str, ...]) -> Sequence[CountTarget]:
-    if not along or session.clock.monotonic() - session.listed_at <= SHOWN_SECONDS:
-        return batch
-    session.freshen(anew=True)
-    return [target for target in batch if still_as_planned(session, target)]
+    """The rows whose members that go along were just read, and that are still as planned."""
+    if "name" in along:
+        return [target for target in batch if _still_exists(session, target)]
+    if along and session.clock.monotonic() - session.listed_at > SHOWN_SECONDS:
+        session.freshen(anew=True)
+        return [target for target in batch if still_as_planned(session, target)]
+    return batch
+
+
+def _still_exists(session: WriteSession, target: CountTarget) -> bool:
+    """Read one row by itself. Where it is gone, HaloPSA might take an update that holds its name for a create.
+
+    Raises `ApiError` when it cannot be read.
+    """
+    try:
+        live = session.target.subscription(target.subscription_id)
+    except NotFound:
+        difference = "HaloPSA does not know it any more"
+    else:
+        difference = what_moved(_as_planned(target), _as_listed(live))
+    if difference:
+        _settle_stale(session, target, difference)
+    return not difference
 
 
 def _remember(session: WriteSession, along: tuple[str, ...]) -> None:
@@ -156,10 +175,14 @@ def still_as_planned(session: WriteSession, target: CountTarget) -> bool:
     difference = moved(session, target)
     if not difference:
         return True
+    _settle_stale(session, target, difference)
+    return False
+
+
+def _settle_stale(session: WriteSession, target: CountTarget, difference: str) -> None:
     written = f"{target.after} was sent before" if target.key in session.sent else "nothing was written"
     message = f"changed since the plan: {difference}; {written}, the next run decides anew"
     session.settle(target.key, Outcome.STALE, message, at=target.subscription_id)
-    return False
 
 
 def moved(session: WriteSession, target: CountTarget) -> str:

@@ -180,14 +180,30 @@ def test_a_stop_between_two_forms_ends_the_trying() -> None:
 def test_a_name_goes_along_only_as_it_was_just_read() -> None:
     """Somebody renames it after the listing of the plan: the old name must not be written back."""
     stage = scene(1, facts=HaloFacts(update_members=ALL))
-    stage.target.before_listing[1] = lambda: stage.target.edit(1, raw={"name": "Renamed"})
-    assert outcomes(stage.apply(raises(1), age=30)) == {"k1": "applied"}
+    stage.clock.call_later(10, lambda: stage.target.edit(1, raw={"name": "Renamed"}))
+    stage.apply(raises(1), age=30)
     assert stage.target.sent == [[{"id": 1, "count": 15, "client_id": 12, "name": "Renamed", "type": 1}]]
 
 
 def test_nothing_goes_out_where_that_last_look_shows_another_count() -> None:
     stage = scene(1, facts=HaloFacts(update_members=ALL))
-    stage.target.before_listing[1] = lambda: stage.target.edit(1, count=77)
+    stage.clock.call_later(10, lambda: stage.target.edit(1, count=77))
+    assert (outcomes(stage.apply(raises(1), age=30)), stage.target.sent) == ({"k1": "stale"}, [])
+
+
+def test_a_name_is_not_sent_for_a_row_that_is_gone() -> None:
+    """HaloPSA might take it for a create, with the quantity in it."""
+    stage = scene(2, facts=HaloFacts(update_members=ALL))
+    stage.clock.call_later(10, lambda: stage.target.rows.pop(1) and None)
+    applied = stage.apply(raises(1, 2), age=30)
+    assert outcomes(applied) == {"k1": "stale", "k2": "applied"}
+    assert "HaloPSA does not know it any more; nothing was written" in message_of(applied, "k1")
+    assert forms(stage.target) == [([2], ALL)]
+
+
+def test_a_customer_goes_along_only_as_it_was_just_listed() -> None:
+    stage = scene(1, facts=HaloFacts(update_members=CLIENT))
+    stage.clock.call_later(10, lambda: stage.target.edit(1, count=77))
     assert (outcomes(stage.apply(raises(1), age=30)), stage.target.sent) == ({"k1": "stale"}, [])
 
 
