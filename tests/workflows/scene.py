@@ -15,6 +15,7 @@ from typing import Any
 
 import reconciler
 from reconciler.config.fmt import format_mappings
+from reconciler.simulator.demo import invoice_line
 from reconciler.simulator.world import World
 from tests.faults.server import FaultyServer
 from tests.forge.fake_github import FakeGitHub, served_github
@@ -52,6 +53,18 @@ class Scene:
         self.commit("Start")
 
     # ---- what people do ---------------------------------------------------------------------------------------------
+
+    def attach_all(self) -> None:
+        """Put every Subscription that is on no recurring invoice on one, as somebody does in HaloPSA."""
+        on_one = {
+            element["licence_id"]
+            for invoice in self.world.invoices.values()
+            for line in invoice["lines"]
+            for element in line["quantity_subscriptions"]
+        }
+        for row in self.world.live_subscriptions():
+            if row["id"] not in on_one and row["client_id"] in self.world.customers:
+                self.world.add_invoice(row["client_id"], "Monthly", [invoice_line(1, row["id"], row["name"])])
 
     def write(self, mappings: str) -> None:
         (self.desk / "mappings.yaml").write_text(mappings, encoding="utf-8")

@@ -107,6 +107,7 @@ def test_gitlabs_night_runs(scene: Scene) -> None:
 def test_azures_night_runs(scene: Scene) -> None:
     steps = example("azure.md")["jobs"][0]["strategy"]["runOnce"]["deploy"]["steps"]
     lines = [step["script"] for step in steps if "script" in step]
+    scene.attach_all()
     code, log = execute(scene, lines, RECONCILER_STATE="git:reconciler-state")
     assert code == 0, log
     assert "##vso[task.setvariable variable=reconciler_verdict;isOutput=true]clean" in log

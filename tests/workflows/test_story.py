@@ -33,8 +33,10 @@ def issues(scene: Scene) -> list[tuple[str, str]]:
 
 def test_from_a_pull_request_to_a_clean_night(scene: Scene) -> None:
     """One story, told in order: each act starts where the last one ended."""
+    scene.attach_all()
     number = a_pull_request_is_opened_and_edited(scene)
     it_is_merged(scene, number)
+    the_new_ones_wait_until_they_are_attached(scene)
     the_night_after_finds_nothing_to_do(scene)
     a_night_holds_one_change_and_writes_the_others(scene)
     a_night_finds_infima_down(scene)
@@ -68,19 +70,29 @@ def it_is_merged(scene: Scene, number: int) -> None:
     preview, applied = scene.github.comments_on(number)
     assert "This is a preview" in preview
     assert "2 Subscriptions were created, and 1 quantity was set." in applied
-    assert "attach each of them to a recurring invoice" in applied
+    assert "2 things wait for a person" in applied
+    assert "A new Subscription has no price: set that as well." in applied
     assert job.outputs["result.verdict"] == "clean"
     assert "Borealis Freight" in (job.artifacts["apply"] / "report.html").read_text(encoding="utf-8")
 
 
+def the_new_ones_wait_until_they_are_attached(scene: Scene) -> None:
+    """The reminder outlasts a night, and ends with the look that shows them attached."""
+    scene.night()
+    assert issues(scene) == [("Nightly reconciliation: 2 need attention", "open")]
+    scene.attach_all()
+    scene.night()
+    assert issues(scene) == [("Nightly reconciliation: nothing needs attention", "closed")]
+
+
 def the_night_after_finds_nothing_to_do(scene: Scene) -> None:
-    """No write, no issue."""
+    """No write, no open issue."""
     written = scene.writes()
     job = scene.night()
     assert job.result == "success", job.log
     assert "Everything was right already." in job.summary
     assert scene.writes() == written
-    assert issues(scene) == []
+    assert issues(scene) == [("Nightly reconciliation: nothing needs attention", "closed")]
 
 
 def a_night_holds_one_change_and_writes_the_others(scene: Scene) -> None:
@@ -102,7 +114,7 @@ def a_night_finds_infima_down(scene: Scene) -> None:
     assert job.result == "failure"
     assert job.outputs["result.reason"] == "infima"
     assert scene.writes() == written
-    assert issues(scene) == [("Nightly reconciliation: 1 needs attention", "open")]
+    assert issues(scene) == [("Nightly reconciliation: 2 need attention", "open")], "what was held waits on"
     assert "INFIMA gave a web page instead of JSON" in scene.github.own_issues()[0]["body"]
     assert list((job.artifacts["nightly"] / "journal").glob("*.jsonl"))
 
@@ -198,6 +210,7 @@ def test_a_checkout_that_is_not_the_head_is_refused_before_anything_is_asked(sce
 
 def test_a_held_change_is_released_from_the_browser_with_a_reason(scene: Scene) -> None:
     scene.night()
+    scene.attach_all()
     scene.world.users_leave(101, 10)
     scene.night()
     assert scene.count_of(9001) == 10
