@@ -54,6 +54,7 @@ def drawn(seed: int, switches: Switches, keep: Sequence[int] | None = None) -> R
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     document = plan_document(replace(plan, mappings_sha256="00" * 32), version="0")
+    document["warnings"] = [warning.replace(str(folder), "") for warning in document["warnings"]]
     for row in document["resource_changes"]:
         row.pop("place", None)
     return document
