@@ -38,7 +38,7 @@ def terminal_style(options: CommonOptions) -> dict[str, Any]:
     return {
         "verbose": options.verbose,
         "colour": wants_colour(options),
-        "width": max(60, min(shutil.get_terminal_size((100, 24)).columns, 160)),
+        "width": max(40, min(shutil.get_terminal_size((120, 24)).columns, 160)),
         "encoding": sys.stdout.encoding or "ascii",
     }
 

@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 LISTED = 20
 """Unmapped clients and unmanaged Subscriptions that are listed without `verbose`."""
 
+ONE_LINE = 115
+"""Columns from which on a row stands on one line."""
+
 KEY = 64
 """Characters of the longest key: half a key is none."""
 
@@ -182,7 +185,8 @@ def _changes(pen: Pen, shown: View, *, verbose: bool) -> Iterator[list[str]]:
     here = [row for row in rows if row.caused_by_edit]
     anyway = [row for row in rows if not row.caused_by_edit]
     if here:
-        title = "From this edit of mappings.yaml:" if shown.compares_edit else "Changes:"
+        ordinary = " Where no reason is given, the users counted have changed." if any(map(_is_ordinary, here)) else ""
+        title = "From this edit of mappings.yaml:" if shown.compares_edit else f"Changes:{ordinary}"
         if shown.refusals:
             title = "What the plan was before it was refused:"
         yield [pen.ink(title, Ink.BOLD), *_with_others(pen, here)]
@@ -200,7 +204,14 @@ def _changes(pen: Pen, shown: View, *, verbose: bool) -> Iterator[list[str]]:
 def _plan_mark(row: Row) -> tuple[str, str, Ink, str]:
     """Symbol, word, colour and last words of a row in a plan."""
     withheld = "" if row.action == Action.NO_OP else f"{row.action} withheld"
-    return *_MARKS[row.kind], withheld if row.kind is Kind.HELD else row.reason
+    if row.kind is Kind.HELD:
+        return *_MARKS[row.kind], withheld
+    return *_MARKS[row.kind], "" if _is_ordinary(row) else row.reason
+
+
+def _is_ordinary(row: Row) -> bool:
+    """True where the reason is that the users counted have changed, and the quantity becomes just that number."""
+    return row.reason == f"count changed: {plural(row.after or 0, 'user')} counted"
 
 
 def _outcome_mark(row: Row) -> tuple[str, str, Ink, str]:
@@ -215,14 +226,18 @@ def _outcome_mark(row: Row) -> tuple[str, str, Ink, str]:
 
 
 def _table(pen: Pen, rows: Sequence[Row], mark_of: Callable[[Row], tuple[str, str, Ink, str]]) -> list[str]:
-    """One line a row: symbol, word, key, customer, Subscription, before -> after, difference, amount, reason."""
+    """A row: symbol, word, client -> customer, key, Subscription, before -> after, difference, amount, reason.
+
+    On a narrow terminal it takes a second line, from the key on: names are cut to fit, ids and numbers never are.
+    """
     priced = any(row.amount is not None for row in rows)
-    names = max(16, min(36, pen.width - 64))
+    narrow = pen.width < ONE_LINE
+    room = max(40, min(72, pen.width - (36 if narrow else 84)))
     cells = [
         (
             mark_of(row)[1],
+            _parties(pen, row, room),
             pen.clean(row.key, KEY),
-            f"{_parties(pen, row, names)} (customer {row.customer_id})",
             "new" if row.subscription_id is None else f"#{row.subscription_id}",
             row.before_in_words,
             row.after_in_words,
@@ -235,19 +250,23 @@ def _table(pen: Pen, rows: Sequence[Row], mark_of: Callable[[Row], tuple[str, st
     lines = []
     for row, row_cells in zip(rows, cells, strict=True):
         mark, _, ink, tail = mark_of(row)
-        word, key, customer, subscription, before, after, delta, amount = (
+        word, names, key, subscription, before, after, delta, amount = (
             pad(cell, width, right=index in _NUMBERS)
             for index, (cell, width) in enumerate(zip(row_cells, widths, strict=True))
         )
-        line = f"  {pen.ink(f'{mark} {word}', ink)}  {key}  {customer}  {subscription}  {before} -> {after}  {delta}"
-        line += f"  {amount}" if priced else ""
-        lines.append(f"{line}  {pen.clean(tail, 120)}".rstrip())
+        first = f"  {pen.ink(f'{mark} {word}', ink)}  {names}".rstrip()
+        rest = f"{key}  {subscription}  {before} -> {after}  {delta}" + (f"  {amount}" if priced else "")
+        rest = f"{rest}  {pen.clean(tail, 120)}".rstrip()
+        lines.append(f"{first}\n      {rest}" if narrow else f"  {pen.ink(f'{mark} {word}', ink)}  {names}  {rest}")
     return lines
 
 
 def _parties(pen: Pen, row: Row, width: int) -> str:
-    customer = pen.clean(row.customer, width)
-    return f"{pen.clean(row.clients, width)} -> {customer}" if row.names_both else customer
+    """INFIMA client -> HaloPSA customer; one name where an update has the same for both."""
+    if row.clients == row.customer and not row.names_both:
+        return f"{pen.clean(row.customer, width)} (customer {row.customer_id})"
+    half = width // 2
+    return f"{pen.clean(row.clients, half)} -> {pen.clean(row.customer, half)} (customer {row.customer_id})"
 
 
 def _others(pen: Pen, row: Row) -> list[str]:

@@ -214,3 +214,20 @@ def test_ten_thousand_rows_are_drawn_in_a_blink() -> None:
     started = time.process_time()
     render_plan(document)
     assert time.process_time() - started < 3.4  # what a rich table takes; plain lines need a tenth of it
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 114])
+def test_a_row_takes_two_lines_on_a_narrow_terminal_and_no_id_is_cut(width: int) -> None:
+    text = render_plan(stories.document(PLANS["night"]), width=width)
+    lines = text.splitlines()
+    at = next(index for index, line in enumerate(lines) if line.startswith("  ~ update  "))
+    assert " -> " in lines[at]
+    assert re.match(r" {6}\S+ +#\d+ +\d+ -> +\d+ ", lines[at + 1])
+    for whole in ("infima-107", "#9007", "(customer 37)", "infima-111"):
+        assert whole in text
+
+
+def test_a_row_is_one_line_where_there_is_room() -> None:
+    text = render_plan(stories.document(PLANS["night"]), width=130)
+    row = r"  ~ update  Borealis Freight -> Borealis Freight Ltd \(customer 19\) +infima-102  #9012 +12 -> +10 "
+    assert re.search(row, text)
