@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 from random import Random
 from urllib.parse import parse_qs
 
@@ -20,6 +21,7 @@ from reconciler.simulator.clock import VirtualClock
 from reconciler.simulator.records import Endpoint
 from reconciler.simulator.switches import Switches
 from reconciler.simulator.world import World
+from tests.providers.wiring import Wiring
 from tests.quiet import ignore_events
 
 ALL = (*SCOPES, READ_LICENCES)
@@ -104,3 +106,20 @@ def test_the_scope_that_was_refused_is_named_and_no_other(
         assert (f" {scope}" in error.value.hint) is (scope in refused)
     assert "The client id and the secret are good." in error.value.hint
     assert "Check HALO_CLIENT_ID" not in error.value.hint
+
+
+def test_a_second_token_that_cannot_be_had_leaves_the_first_refusal_standing(
+    world: World, systems: ConnectedSystems
+) -> None:
+    """The wider request dies with the application: what is told is the listing's refusal, with its hint."""
+    world.switches = Switches(edit_implies_read=False, missing_scope_status=403, application_scopes=ALL)
+    systems.target.customers()
+    world.credentials = replace(world.credentials, halo_client_secret="rotated meanwhile")
+    with pytest.raises(Forbidden) as error:
+        systems.target.subscriptions()
+    assert "read:softwarelicensing" in error.value.hint
+
+
+def test_a_proxys_password_is_in_no_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RECONCILER_PROXY", "http://alice:open-sesame-7@127.0.0.1:9")
+    assert "open-sesame-7" not in Wiring().systems.hide("it said open-sesame-7")
