@@ -10,13 +10,15 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from reconciler.model import Json
 from reconciler.render.grid import Cell, Column, draw_columns, draw_csv, draw_markdown
 from reconciler.render.text import terminal_safe
+
+if TYPE_CHECKING:  # --help need not make all the values of a run
+    from reconciler.model import Json
 
 
 def prepare_streams() -> bool:
