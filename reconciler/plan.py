@@ -19,6 +19,7 @@ from reconciler.model import (
     CountRule,
     CustomerRef,
     Mapping,
+    MappingKey,
     Mappings,
     Observation,
     Recorded,
@@ -166,9 +167,7 @@ def _change(
     before = _state_of(found) if found is not None else None
     binding = recorded.bindings.get(mapping.key)
     counted_before = binding.last_counted if binding else None
-    awaiting = found is not None and (
-        (binding is not None and binding.awaiting_first_count) or mapping.key in recorded.attempts
-    )
+    awaiting = found is not None and _awaits_first_count(mapping.key, binding, recorded)
     edited = _edited(before, binding, recorded)
     wanted = file.limits.decrease_nights
     nights = nights_of_fall(
@@ -184,6 +183,7 @@ def _change(
     if edited and reason is ActionReason.COUNT_CHANGED and binding is not None and binding.last_counted == counted:
         reason = ActionReason.CHANGED_IN_HALO
     customer = live.customers.get(mapping.halo_customer.id)
+    doubts = (*contract_doubts(mapping, today), *falling_doubt(mapping, nights, wanted), *reading_doubts(mapping, live))
     return Change(
         mapping=mapping,
         action=action,
@@ -202,14 +202,13 @@ def _change(
         unowned=_unowned(mapping, live) if action is Action.CREATE else (),
         candidates=_candidates(mapping, identity, live, recorded),
         **edited,
-        doubts=(
-            *identity.doubts,
-            *contract_doubts(mapping, today),
-            *falling_doubt(mapping, nights, wanted),
-            *reading_doubts(mapping, live),
-            *customer_doubts(mapping, action, customer, live),
-        ),
+        doubts=(*identity.doubts, *doubts, *customer_doubts(mapping, action, customer, live)),
     )
+
+
+def _awaits_first_count(key: MappingKey, binding: Binding | None, recorded: Recorded) -> bool:
+    """True for a Subscription of ours that was created and never got its quantity."""
+    return (binding is not None and binding.awaiting_first_count) or key in recorded.attempts
 
 
 def _unowned(mapping: Mapping, live: Live) -> tuple[UnownedSubscription, ...]:

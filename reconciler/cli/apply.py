@@ -72,11 +72,7 @@ def apply(
       reconciler apply --auto-approve --exclude infima-104
       reconciler apply --allow decrease:infima-102 --reason "left two offices, ticket 4711"
     """
-    if not auto_approve and not sys.stdin.isatty():
-        raise UsageError(
-            "apply asks before it writes, and there is no terminal to ask on.",
-            hint="Add --auto-approve to perform the plan without a question; it lifts no safety rule.",
-        )
+    _require_terminal(auto_approve=auto_approve)
     with _waiting_told(options):
         mappings = load(options)
         chosen = plan_options(mappings, only, exclude, allow, reason)
@@ -109,6 +105,14 @@ def _waiting_told(options: CommonOptions) -> Iterator[None]:
                 given = NeedInput(recorded=open_store(options).read(), now=now())
                 error.needs = find_needs(given, failed_run(error.message, error.hint, given))
         raise
+
+
+def _require_terminal(*, auto_approve: bool) -> None:
+    if not auto_approve and not sys.stdin.isatty():
+        raise UsageError(
+            "apply asks before it writes, and there is no terminal to ask on.",
+            hint="Add --auto-approve to perform the plan without a question; it lifts no safety rule.",
+        )
 
 
 class _Drawing:

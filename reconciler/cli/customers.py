@@ -11,7 +11,7 @@ from reconciler.cli.options import CommonOptions, common_options, output_option
 from reconciler.cli.output import safe, show_json, show_table, tell
 from reconciler.cli.wiring import load, run_context
 from reconciler.errors import UsageError
-from reconciler.model import HaloCustomer, Subscription
+from reconciler.model import HaloCustomer, Json, Subscription
 from reconciler.providers.base import SubscriptionTarget
 from reconciler.render.grid import Column
 
@@ -54,29 +54,19 @@ def customers(options: CommonOptions, *, search: tuple[str, ...], inactive: bool
     for mapping in mappings.mappings:
         owners.setdefault(mapping.halo_customer.id, []).append(mapping.key)
     if output == "json":
-        show_json(
-            {
-                "search": words,
-                "customers": [
-                    {
-                        "id": c.id,
-                        "name": c.name,
-                        "inactive": c.inactive,
-                        "mappings": list(owners.get(c.id, [])),
-                        "subscriptions": [
-                            {"id": row.id, "name": row.name, "count": row.count, "live": row.live}
-                            for row in subscriptions_of(c, listing)
-                        ],
-                    }
-                    for c in found
-                ],
-            }
-        )
+        show_json({"search": words, "customers": [_json(c, owners.get(c.id, []), listing) for c in found]})
         return 0
     if not found:
         tell(safe(f"No customer in HaloPSA matches {words!r}."))
         tell(NOT_FOUND)
         return 0
+    _draw(output, found, owners, listing)
+    return 0
+
+
+def _draw(
+    output: str, found: Sequence[HaloCustomer], owners: dict[int, list[str]], listing: Sequence[Subscription]
+) -> None:
     columns = (
         Column(title="Id", number=True),
         Column(title="HaloPSA customer", name=True),
@@ -95,7 +85,19 @@ def customers(options: CommonOptions, *, search: tuple[str, ...], inactive: bool
         for c in found
     ]
     show_table(output, columns, rows)
-    return 0
+
+
+def _json(customer: HaloCustomer, keys: list[str], listing: Sequence[Subscription]) -> dict[str, Json]:
+    return {
+        "id": customer.id,
+        "name": customer.name,
+        "inactive": customer.inactive,
+        "mappings": list(keys),
+        "subscriptions": [
+            {"id": row.id, "name": row.name, "count": row.count, "live": row.live}
+            for row in subscriptions_of(customer, listing)
+        ],
+    }
 
 
 def subscriptions_of(customer: HaloCustomer, listing: Sequence[Subscription]) -> list[Subscription]:

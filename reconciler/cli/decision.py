@@ -42,15 +42,7 @@ def carry_out(
 
     Raises `DecisionRefused` when the facts are against it, `UsageError` without a reason or without anyone to ask.
     """
-    if not (reason or "").strip():
-        raise UsageError(
-            f"{command} needs a reason.", hint="Add --reason '...'; it is written into the journal and the history."
-        )
-    if not yes and not sys.stdin.isatty():
-        raise UsageError(
-            f"{command} asks before it writes the state, and there is no terminal to ask on.",
-            hint="Add --yes to record the decision without a question; every check is made all the same.",
-        )
+    _require_reason(command, reason, yes=yes)
     mappings = load(options)
     mapping = find_mapping(mappings, key)
     with run_context(options, mappings) as context:
@@ -80,6 +72,18 @@ def carry_out(
         _keep_in_file(edit, decision, show, as_patch=as_patch)
     show(safe(f"Next: reconciler plan --only {key}"))
     return 0
+
+
+def _require_reason(command: str, reason: str | None, *, yes: bool) -> None:
+    if not (reason or "").strip():
+        raise UsageError(
+            f"{command} needs a reason.", hint="Add --reason '...'; it is written into the journal and the history."
+        )
+    if not yes and not sys.stdin.isatty():
+        raise UsageError(
+            f"{command} asks before it writes the state, and there is no terminal to ask on.",
+            hint="Add --yes to record the decision without a question; every check is made all the same.",
+        )
 
 
 def _edit(options: CommonOptions, decision: Decision) -> FileEdit | None:

@@ -33,6 +33,10 @@ class Deadline:
         """True once `stop` was called: reads in flight give up, nothing new starts."""
         return self._stopped.is_set()
 
+    def restart(self, seconds: float) -> None:
+        """Let the run's time begin now: a person took time to answer."""
+        self.ends_at = self.clock.monotonic() + seconds
+
     def stop(self) -> None:
         """Make every wait and every read in flight end soon."""
         self._stopped.set()

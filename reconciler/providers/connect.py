@@ -53,6 +53,16 @@ class ConnectedSystems:
         self.close()
 
 
+def _redactor(credentials: Credentials) -> Redactor:
+    """What hides every secret that this run knows."""
+    halo = credentials.halo
+    secrets = [secret.reveal() for secret in (halo.client_id, halo.client_secret, credentials.infima.api_key)]
+    redactor = Redactor()
+    for word in (*proxy_secrets(os.environ), *secrets):
+        redactor.learn(word)
+    return redactor
+
+
 def connect(
     credentials: Credentials,
     settings: Settings,
@@ -70,19 +80,13 @@ def connect(
     is how tests put the simulator in the place of the network.
     """
     whole = settings.run_timeout_minutes * 60
-    if ends_at is None:
-        ends_at = clock.monotonic() + whole
+    ends_at = clock.monotonic() + whole if ends_at is None else ends_at
     deadline = Deadline(clock=clock, observer=observer, ends_at=ends_at)
-    redactor = Redactor()
     halo, infima = credentials.halo, credentials.infima
-    for word in proxy_secrets(os.environ):
-        redactor.learn(word)
-    for secret in (halo.client_id, halo.client_secret, infima.api_key):
-        redactor.learn(secret.reveal())
+    redactor = _redactor(credentials)
     pool = ReadPool(settings.concurrency, deadline)
     limiter = RateLimiter(settings.halo_budget, deadline)
-    factory = transport_factory or kept_connections(settings.concurrency + 1)
-    timeout = float(settings.request_timeout_seconds)
+    factory, timeout = transport_factory or kept_connections(settings.concurrency + 1), settings.request_timeout_seconds
     transport = partial(Transport, factory=factory, deadline=deadline, rng=rng, timeout=timeout, redactor=redactor)
     to_infima = transport(system="INFIMA", routes=infima_routes(infima), hint=infima_hint)
     dates = ServerDates(clock)
@@ -91,9 +95,6 @@ def connect(
     )
     token = HaloToken(credentials=halo, transport=to_halo, clock=clock, redactor=redactor)
 
-    def restart_time() -> None:
-        deadline.ends_at = clock.monotonic() + whole
-
     def close() -> None:
         deadline.stop()
         pool.close()
@@ -101,17 +102,14 @@ def connect(
         to_halo.close()
 
     return ConnectedSystems(
-        source=InfimaSource(
-            credentials=infima, transport=to_infima, pool=pool, deadline=deadline, observer=observer
-        ),
+        source=InfimaSource(credentials=infima, transport=to_infima, pool=pool, deadline=deadline, observer=observer),
         target=HaloTarget(
             credentials=halo, transport=to_halo, token=token, pool=pool, deadline=deadline, limiter=limiter,
-            redactor=redactor,
-            settings=settings,
+            redactor=redactor, settings=settings,
         ),
         halo_url=str(halo.url),
         hide=redactor.hide,
         close=close,
-        restart_time=restart_time,
+        restart_time=lambda: deadline.restart(whole),
         clock_ahead=lambda: dates.ahead,
     )  # fmt: skip
