@@ -19,6 +19,7 @@ import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import quote
@@ -32,7 +33,7 @@ from reconciler.state.document import STATE_FILE, StateDocument, decode, encode
 from reconciler.state.files import PrivateDirectory, StateFiles
 from reconciler.state.gitcommand import NETWORK_SECONDS, Git, GitAnswer, choose_remote, clean
 from reconciler.state.gitfiles import CommitFiles, Overlay, write_commit
-from reconciler.state.history import HISTORY_FOLDER, History
+from reconciler.state.history import HISTORY_FOLDER, Finding, History
 from reconciler.state.journal import JOURNAL_FOLDER, Journal
 from reconciler.state.moving import refuse_moved
 from reconciler.state.recording import Edit, Step, record_run, recorded_in
@@ -95,13 +96,15 @@ class GitState:
             if branch.tip is None:
                 raise
         refuse_moved(branch.document, self.location)
-        return History(Overlay(branch.files, self._local()))
+        return History(Overlay(branch.files, self._local()), found=branch.what_was_rewritten())
 
     def read(self) -> Recorded:
         branch = self._state_branch()
         branch.fetch_to_read()
         files = Overlay(branch.files, self._local())
-        return recorded_in(branch.document, files, durable=True, location=self.location)
+        recorded = recorded_in(branch.document, files, durable=True, location=self.location)
+        told = tuple(f"{finding.file}: {finding.message}" for finding in branch.what_was_rewritten())
+        return replace(recorded, damage=(*recorded.damage, *told))
 
     def look(self) -> StateDocument:
         """What state.json says, even where it only says that the state was moved."""
@@ -180,6 +183,7 @@ class StateBranch:
         self._head = f"refs/heads/{branch}"
         self._in_memory: CommitFiles | None = None
         self._kept = f"refs/reconciler/{branch}" if remote == "origin" else f"refs/reconciler-of/{remote}/{branch}"
+        self._lost = f"refs/reconciler-lost/{remote}/{branch}"
         self.tip = git.run("rev-parse", "--verify", "--quiet", f"{self._kept}^{{commit}}").text or None
 
     @property
@@ -212,8 +216,28 @@ class StateBranch:
                     f"The state branch {self.name} cannot be fetched: {answer.complaint}",
                     hint="See that `git ls-remote` works here with the same credentials.",
                 )
-        self.tip = self.git.ask("rev-parse", "--verify", f"{self._kept}^{{commit}}")
+        before, self.tip = self.tip, self.git.ask("rev-parse", "--verify", f"{self._kept}^{{commit}}")
+        if before is not None and not self.contains(before) and self.rewritten is None:
+            self.git.run("update-ref", self._lost, before)
         return None
+
+    @property
+    def rewritten(self) -> str | None:
+        """The commit that this clone has seen and that a forced push took away; None where all is there."""
+        lost = self.git.run("rev-parse", "--verify", "--quiet", f"{self._lost}^{{commit}}").text
+        return lost if lost and not self.contains(lost) else None
+
+    def what_was_rewritten(self) -> tuple[Finding, ...]:
+        """That the branch was force-pushed, with what can be done about it."""
+        lost = self.rewritten
+        if lost is None:
+            return ()
+        message = (
+            f"the branch was force-pushed: commit {lost[:10]}, which this clone has seen on it, is gone. Put it back: "
+            f"`git push --force {self._remote} {lost}:{self._head}`; or keep what is there now: `git update-ref -d "
+            f"{self._lost}`"
+        )
+        return (Finding(file=self.name, line=1, message=message),)
 
     def fetch_to_read(self) -> None:
         """As `fetch`, also in a clone that cannot be written to."""

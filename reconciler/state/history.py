@@ -86,8 +86,10 @@ class Finding:
 class History:
     """The questions asked of a state's records. Reading raises `StateError` when the disk fails."""
 
-    def __init__(self, files: StateFiles) -> None:
+    def __init__(self, files: StateFiles, *, found: tuple[Finding, ...] = ()) -> None:
+        """`found` is what the backend itself has found to be wrong."""
         self._files = files
+        self._found = found
 
     def runs(self) -> tuple[PastRun, ...]:
         """All runs with a verdict, oldest first."""
@@ -135,7 +137,8 @@ class History:
         Raises `StateError` when state.json itself cannot be read: it holds the two chains' ends.
         """
         document = decode(self._files.read(STATE_FILE), place=STATE_FILE)
-        return (*verify_journals(self._files, document.journal), *verify_history(self._files, document.history))
+        journals = verify_journals(self._files, document.journal)
+        return (*self._found, *journals, *verify_history(self._files, document.history))
 
     def _records(self) -> tuple[Record, ...]:
         return tuple(line.record for line in _history_lines(self._files)[0])

@@ -684,3 +684,23 @@ def test_a_real_push_is_tried_not_a_dry_run(state: GitState, elsewhere: GitState
     hook.chmod(0o755)
     with pytest.raises(StateError, match="did not take our commit"):
         state.prove_writable()
+
+
+def test_a_forced_push_is_noticed_until_it_is_undone_or_accepted(
+    state: GitState, elsewhere: GitState, remote: Path, git_environ: dict[str, str]
+) -> None:
+    for name in ("r1", "r2"):
+        with state.open_run(run_info(name)) as run:
+            run.record_bindings([binding("acme", 9001)])
+            run.finish(verdict(name))
+    assert state.history.verify() == ()
+    newest = git(remote, git_environ, "rev-parse", BRANCH)
+    git(remote, git_environ, "update-ref", f"refs/heads/{BRANCH}", f"{BRANCH}~1")
+    for _ in range(2):
+        [finding] = state.history.verify()
+        assert f"force-pushed: commit {newest[:10]}" in finding.message
+    [told] = state.read().damage
+    assert "force-pushed" in told
+    assert elsewhere.history.verify() == (), "a clone that has not seen it cannot know"
+    git(remote, git_environ, "update-ref", f"refs/heads/{BRANCH}", newest)
+    assert state.history.verify() == ()
