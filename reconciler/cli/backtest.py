@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import tzinfo
+
 import click
 
 from reconciler.cli.options import CommonOptions, common_options, output_option
 from reconciler.cli.output import safe, say, show_json, show_table, tell
-from reconciler.cli.past import parse_date
+from reconciler.cli.past import parse_date, zone_of
 from reconciler.cli.wiring import load, now, open_store
 from reconciler.history.backtest import Backtest, Night, ReplayedMapping
 from reconciler.history.backtest import backtest as replay
 from reconciler.history.points import recorded_prices
+from reconciler.history.words import moment_in, zone_name
 from reconciler.model import Json
 from reconciler.render.grid import Cell, Column
 
@@ -18,7 +21,12 @@ SHOWN = 30
 
 
 @click.command()
-@click.option("--since", required=True, metavar="DATE", help="The first day (UTC) to replay, for example 2026-09-01.")
+@click.option(
+    "--since",
+    required=True,
+    metavar="DATE",
+    help="The first day to replay, in settings.timezone, for example 2026-09-01.",
+)
 @output_option("text", "csv", "json", "markdown")
 @common_options
 @click.pass_obj
@@ -33,8 +41,9 @@ def backtest(options: CommonOptions, *, since: str, output: str) -> int:
       reconciler backtest --since 2026-09-01
       reconciler backtest --mappings stricter.yaml --since 2026-09-01 -o csv > nights.csv
     """
-    start = parse_date(since, "--since")
     mappings = load(options)
+    zone = zone_of(mappings)
+    start = parse_date(since, "--since", zone)
     history = open_store(options).history
     runs, snapshots = history.runs(), history.snapshots()
     prices = recorded_prices(runs, snapshots, now())
@@ -42,7 +51,7 @@ def backtest(options: CommonOptions, *, since: str, output: str) -> int:
     if output == "json":
         show_json(_json(made))
     elif made.nights:
-        _draw(output, made)
+        _draw(output, made, zone)
     if made.unrecorded:
         some = ", ".join(made.unrecorded[:10]) + (", ..." if len(made.unrecorded) > 10 else "")  # noqa: PLR2004
         tell(safe(f"The history has no count of {len(made.unrecorded)} of the mappings: {some}"))
@@ -51,9 +60,9 @@ def backtest(options: CommonOptions, *, since: str, output: str) -> int:
     return 0
 
 
-def _draw(output: str, made: Backtest) -> None:
+def _draw(output: str, made: Backtest, zone: tzinfo) -> None:
     columns = (
-        Column(title="Night (UTC)"),
+        Column(title=f"Night ({zone_name(zone)})"),
         Column(title="Run"),
         Column(title="Quantity then", number=True),
         Column(title="Replayed", number=True),
@@ -63,7 +72,7 @@ def _draw(output: str, made: Backtest) -> None:
         Column(title="Stopped by", wrap=True),
     )
     nights = made.nights if output != "text" else made.nights[-SHOWN:]
-    show_table(output, columns, [_cells(night) for night in nights])
+    show_table(output, columns, [_cells(night, zone) for night in nights])
     if output != "text":
         return
     if len(nights) < len(made.nights):
@@ -89,10 +98,10 @@ def summary(made: Backtest) -> str:
     )
 
 
-def _cells(night: Night) -> tuple[Cell, ...]:
+def _cells(night: Night, zone: tzinfo) -> tuple[Cell, ...]:
     rules = sorted({rule for _, rule in night.held})
     return (
-        f"{night.run.verdict.finished_at:%Y-%m-%d %H:%M}",
+        moment_in(night.run.verdict.finished_at, zone),
         night.run.info.id,
         night.recorded,
         night.replayed,

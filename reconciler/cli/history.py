@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import tzinfo
 from typing import TypeVar
 
 import click
@@ -10,11 +11,12 @@ import click
 from reconciler.cli.explain import find_mapping
 from reconciler.cli.options import CommonOptions, common_options, complete_keys_and_names, output_option
 from reconciler.cli.output import closest, safe, say, show_json, show_table, tell
-from reconciler.cli.past import find_run, parse_date
+from reconciler.cli.past import find_run, parse_date, zone_of_file
 from reconciler.cli.wiring import load, open_store
 from reconciler.errors import ExitCode, ReconcilerError, UsageError
 from reconciler.history.account import Line, lines_of, users_of
 from reconciler.history.endings import ending_of
+from reconciler.history.words import moment_in, zone_name
 from reconciler.model import Json, MappingKey
 from reconciler.planning.outcomes import open_run_in_words
 from reconciler.render.grid import Cell, Column
@@ -29,7 +31,9 @@ T = TypeVar("T")
 
 @click.command()
 @click.argument("what", nargs=-1, shell_complete=complete_keys_and_names)
-@click.option("--since", metavar="DATE", help="Nothing from before this day (UTC), for example 2026-11-01.")
+@click.option(
+    "--since", metavar="DATE", help="Nothing from before this day (settings.timezone), for example 2026-11-01."
+)
 @click.option("--all", "everything", is_flag=True, help=f"All lines as text too, not only the newest {SHOWN}.")
 @click.option("--verify", is_flag=True, help="Find any edited or lost line in history and journal; exit 1 if so.")
 @output_option("text", "json", "csv")
@@ -59,7 +63,8 @@ def history(
     records = open_store(options).history
     if verify:
         return _verify(records, output)
-    start = parse_date(since, "--since") if since else None
+    zone = zone_of_file(options)
+    start = parse_date(since, "--since", zone) if since else None
 
     def kept(run: PastRun) -> bool:
         return start is None or run.verdict.finished_at >= start
@@ -68,15 +73,15 @@ def history(
         tell(f"Warning: {open_run_in_words(one)}.")
     runs = records.runs()
     if not wanted:
-        _show_runs([run for run in reversed(runs) if kept(run)], output, everything=everything)
+        _show_runs([run for run in reversed(runs) if kept(run)], output, zone, everything=everything)
         return 0
     lines = list(lines_of(runs))
     found = _find(options, wanted, runs, lines)
     if isinstance(found, PastRun):
-        _show_run(found, [line for line in lines if line.run is found], output)
+        _show_run(found, [line for line in lines if line.run is found], output, zone)
     else:
         mine = [line for line in reversed(lines) if line.key == found and kept(line.run)]
-        _show_changes(found, mine, output, everything=everything)
+        _show_changes(found, mine, output, zone, everything=everything)
     return 0
 
 
@@ -108,7 +113,7 @@ def _find(options: CommonOptions, wanted: str, runs: Sequence[PastRun], lines: S
     raise UsageError(f"The history has nothing about {wanted!r}.", hint=hint)
 
 
-def _show_runs(runs: list[PastRun], output: str, *, everything: bool) -> None:
+def _show_runs(runs: list[PastRun], output: str, zone: tzinfo, *, everything: bool) -> None:
     if output == "json":
         show_json({"runs": [_run_json(run) for run in runs]})
         return
@@ -116,7 +121,7 @@ def _show_runs(runs: list[PastRun], output: str, *, everything: bool) -> None:
         say("No run is recorded.")
         return
     columns = (
-        Column(title="Finished (UTC)"),
+        Column(title=f"Finished ({zone_name(zone)})"),
         Column(title="Run"),
         Column(title="Ended"),
         Column(title="Users before", number=True),
@@ -126,7 +131,7 @@ def _show_runs(runs: list[PastRun], output: str, *, everything: bool) -> None:
         Column(title="Verdict", wrap=True),
     )
     shown = _newest(runs, output, everything=everything)
-    show_table(output, columns, [_run_cells(run) for run in shown])
+    show_table(output, columns, [_run_cells(run, zone) for run in shown])
     _tell_rest(len(runs) - len(shown))
 
 
@@ -144,7 +149,7 @@ _LINE: tuple[tuple[Column, Callable[[Line], Cell]], ...] = (
 """What is drawn of a line, behind whose or which run's it is."""
 
 
-def _show_changes(key: str, lines: list[Line], output: str, *, everything: bool) -> None:
+def _show_changes(key: str, lines: list[Line], output: str, zone: tzinfo, *, everything: bool) -> None:
     if output == "json":
         show_json({"key": key, "changes": [_line_json(line) for line in lines]})
         return
@@ -152,19 +157,19 @@ def _show_changes(key: str, lines: list[Line], output: str, *, everything: bool)
         say(safe(f"Nothing was changed or withheld for {key}."))
         return
     shown = _newest(lines, output, everything=everything)
-    columns = [Column(title="Finished (UTC)"), Column(title="Run"), *(column for column, _ in _LINE)]
-    rows = [(_when(line.run), line.run.info.id, *(cell(line) for _, cell in _LINE)) for line in shown]
+    columns = [Column(title=f"Finished ({zone_name(zone)})"), Column(title="Run"), *(column for column, _ in _LINE)]
+    rows = [(_when(line.run, zone), line.run.info.id, *(cell(line) for _, cell in _LINE)) for line in shown]
     show_table(output, columns, rows)
     _tell_rest(len(lines) - len(shown))
 
 
-def _show_run(run: PastRun, lines: list[Line], output: str) -> None:
+def _show_run(run: PastRun, lines: list[Line], output: str, zone: tzinfo) -> None:
     """One run: who, when, from which commit, how it ended, and its lines."""
     if output == "json":
         show_json({"run": _run_json(run), "changes": [_line_json(line) for line in lines]})
         return
     if output == "text":
-        for sentence in _about(run):
+        for sentence in _about(run, zone):
             say(safe(sentence))
     if lines:
         columns = [Column(title="Mapping"), *(column for column, _ in _LINE)]
@@ -173,13 +178,13 @@ def _show_run(run: PastRun, lines: list[Line], output: str) -> None:
         say("It changed nothing and withheld nothing.")
 
 
-def _about(run: PastRun) -> list[str]:
+def _about(run: PastRun, zone: tzinfo) -> list[str]:
     info, verdict = run.info, run.verdict
     users = users_of(run)
     told = [
         f"Run {info.id}: {verdict.sentence}",
         f"Command: {info.command}, by {info.actor or 'nobody known'}, exit code {verdict.exit_code}",
-        f"From {info.started_at:%Y-%m-%d %H:%M} to {verdict.finished_at:%Y-%m-%d %H:%M} UTC, by its machine's clock",
+        f"From {moment_in(info.started_at, zone)} to {_when(run, zone)} {zone_name(zone)}, by its machine's clock",
     ]
     if info.commit:
         told.append(f"Commit: {info.commit}")
@@ -198,16 +203,25 @@ def _tell_rest(left: int) -> None:
         tell(f"{left} older {'line is' if left == 1 else 'lines are'} not shown: add --all.")
 
 
-def _when(run: PastRun) -> str:
-    return f"{run.verdict.finished_at:%Y-%m-%d %H:%M}"
+def _when(run: PastRun, zone: tzinfo) -> str:
+    return moment_in(run.verdict.finished_at, zone)
 
 
-def _run_cells(run: PastRun) -> tuple[Cell, ...]:
+def _run_cells(run: PastRun, zone: tzinfo) -> tuple[Cell, ...]:
     info, verdict = run.info, run.verdict
     before, after = users_of(run) or (None, None)
     lifted = "".join(f" Lifted with {one.by}: {one.rule}, {one.reason}." for one in verdict.lifted)
     ended = ending_of(verdict).value
-    return (_when(run), info.id, ended, before, after, info.actor, info.short_commit, f"{verdict.sentence}{lifted}")
+    return (
+        _when(run, zone),
+        info.id,
+        ended,
+        before,
+        after,
+        info.actor,
+        info.short_commit,
+        f"{verdict.sentence}{lifted}",
+    )
 
 
 def _run_json(run: PastRun) -> Json:

@@ -9,6 +9,7 @@ from reconciler.cli.options import CommonOptions
 from reconciler.cli.output import closest, safe, tell
 from reconciler.cli.wiring import load, open_store
 from reconciler.errors import ReconcilerError, UsageError
+from reconciler.history.months import start_of
 from reconciler.model import MappingKey, Mappings, Recorded
 from reconciler.state.history import MonthRecord, PastRun
 
@@ -40,13 +41,21 @@ def zone_of(mappings: Mappings | None) -> tzinfo:
     return mappings.settings.timezone if mappings is not None else UTC
 
 
-def parse_date(text: str, option: str) -> datetime:
-    """The first moment (UTC) of the day that `text` names. Raises `UsageError`."""
+def zone_of_file(options: CommonOptions) -> tzinfo:
+    """The time zone of mappings.yaml; UTC where the file cannot be used."""
+    try:
+        return load(options).settings.timezone
+    except ReconcilerError:
+        return UTC
+
+
+def parse_date(text: str, option: str, zone: tzinfo = UTC) -> datetime:
+    """The first moment of the day that `text` names, in that zone. Raises `UsageError`."""
     try:
         day = date.fromisoformat(text)
     except ValueError:
         raise UsageError(f"{option} {text}: that is no day.", hint="Write year-month-day: 2026-11-01.") from None
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+    return start_of(day, zone)
 
 
 def find_run(runs: tuple[PastRun, ...], name: str) -> PastRun:

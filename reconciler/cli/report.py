@@ -13,7 +13,7 @@ from reconciler.cli.check_invoices import look_at_invoices
 from reconciler.cli.files import load_plan_file, write_file
 from reconciler.cli.options import CommonOptions, OutputFile, common_options
 from reconciler.cli.output import tell
-from reconciler.cli.past import PastRecords, load_past
+from reconciler.cli.past import PastRecords, load_past, zone_of_file
 from reconciler.cli.wiring import now
 from reconciler.errors import UsageError
 from reconciler.history.months import month_of, parse_month
@@ -34,7 +34,11 @@ from reconciler.render.html_page import Background, Name
     metavar="FILE",
     help="Tell of this plan (`plan --out`) or of what became of it (`apply -o json`).",
 )
-@click.option("--month", metavar="YYYY-MM", help="The month (UTC) of movements and audit trail.  [default: this one]")
+@click.option(
+    "--month",
+    metavar="YYYY-MM",
+    help="The month of movements and audit trail, in settings.timezone.  [default: this one]",
+)
 @click.option(
     "--out",
     type=OutputFile(),
@@ -64,7 +68,8 @@ def report(options: CommonOptions, *, plan_file: Path | None, month: str | None,
       reconciler report --month 2026-10 --out october.html
     """
     moment = now()
-    wanted = parse_month(month) if month else month_of(moment)
+    zone = zone_of_file(options)
+    wanted = parse_month(month, zone) if month else month_of(moment, zone)
     if wanted.start > moment:
         raise UsageError(f"{wanted} has not begun.", hint="Name a month of the past, or the current one.")
     document = load_plan_file(plan_file).document if plan_file is not None else None

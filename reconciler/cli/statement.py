@@ -6,7 +6,6 @@ import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC
 
 import click
 
@@ -19,7 +18,7 @@ from reconciler.history.months import month_of, parse_month
 from reconciler.history.points import recorded_prices
 from reconciler.history.statement import DayKnown, Statement, StatementRow, make_statement, unmade_mappings, whom_billed
 from reconciler.history.timeline import draw_timeline
-from reconciler.history.words import moment_in
+from reconciler.history.words import moment_in, zone_name
 from reconciler.model import Attached, Json
 from reconciler.render.grid import Cell, Column, fits
 
@@ -79,7 +78,7 @@ def _sentences(made: Statement) -> list[str]:
         return [f"Nothing is recorded for {made.month}."]
     zone = made.month.zone
     at = f"at the end of {made.day}" if made.over else f"so far, as last seen by {moment_in(made.invoice_at, zone)}"
-    told = [f"{made.month}: {_users(made)} {at} ({zone_name(made)})."]
+    told = [f"{made.month}: {_users(made)} {at} ({zone_name(made.month.zone)})."]
     if made.unknown:
         told.append(f"Not known, in none of these sums: {made.unknown} of the {len(made.rows)} lines, each says why.")
     if made.unmade:
@@ -100,11 +99,6 @@ def _users(made: Statement) -> str:
         return "no quantity is known"
     noun = "Subscription" if made.known == 1 else "Subscriptions"
     return f"{made.invoiced} users on {made.known} {noun}"
-
-
-def zone_name(made: Statement) -> str:
-    """The time zone that the days are meant in."""
-    return "UTC" if made.month.zone is UTC else str(made.month.zone)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -227,7 +221,7 @@ def _text(value: object) -> str | None:
 def _json(made: Statement) -> dict[str, Json]:
     return {
         "month": str(made.month),
-        "timezone": zone_name(made),
+        "timezone": zone_name(made.month.zone),
         "invoice_day": made.day.isoformat(),
         "invoice_at": made.invoice_at.isoformat(),
         "until": made.until.isoformat(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 
 from reconciler.history.spans import Span
 from reconciler.history.timeline import NotKnown, Timeline, Why
@@ -11,6 +11,11 @@ from reconciler.history.timeline import NotKnown, Timeline, Why
 def moment_in(moment: datetime, zone: tzinfo) -> str:
     """A moment as the zone's clocks show it: "2026-11-28 05:00"."""
     return f"{moment.astimezone(zone):%Y-%m-%d %H:%M}"
+
+
+def zone_name(zone: tzinfo) -> str:
+    """A time zone as people name it, to stand beside the first time of an output."""
+    return "UTC" if zone is UTC else str(zone)
 
 
 def why_not_known(state: NotKnown, timeline: Timeline, zone: tzinfo) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -133,3 +135,23 @@ def test_a_partial_run_makes_no_full_record_of_the_month(stage: Stage) -> None:
     stage.apply()
     [snapshot] = stage.store().history.snapshots()  # type: ignore[attr-defined]
     assert len(snapshot.quantities) == 6
+
+
+def test_days_and_times_are_those_of_the_time_zone_of_the_file(autumn: Stage, command: Command) -> None:
+    """A run of 05:17 UTC belongs to the day before in Los Angeles, and is told with that clock."""
+    last = autumn_runs(command)[0]["finished_at"]
+    at_last = datetime.fromisoformat(str(last))
+    there = at_last.astimezone(ZoneInfo("America/Los_Angeles"))
+    autumn.text = f"{autumn.text}\nsettings:\n  timezone: America/Los_Angeles\n"
+    (autumn.folder / "mappings.yaml").write_text(autumn.text, encoding="utf-8")
+    text = command("history").out
+    assert "Finished (America/Los_Angeles)" in text
+    assert f"{there:%Y-%m-%d %H:%M}" in text
+    assert there.date() < at_last.date()
+    assert f"{there:%Y-%m-%d %H:%M}" not in command("history", "--since", at_last.date().isoformat()).out
+    assert f"{there:%Y-%m-%d %H:%M}" in command("history", "--since", there.date().isoformat()).out
+
+
+def autumn_runs(command: Command) -> list[dict[str, object]]:
+    found: list[dict[str, object]] = json.loads(command("history", "-o", "json").out)["runs"]
+    return found
