@@ -136,7 +136,7 @@ def _overdue(recorded: Recorded, now: datetime) -> str:
 def run_apply(job: ApplyRun) -> Finished:
     """Carry out one apply from question to verdict.
 
-    Raises `StateError` when the state cannot be had or takes no record before the first write, `ApiError` when the
+    Raises `StateError` when the state is not available or takes no record before the first write, `ApiError` when the
     reads fail; both are recorded as the run's verdict where there is a state to record them in. No lock is held while
     a person thinks, and the run's time begins when they have answered.
     """

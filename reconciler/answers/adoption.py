@@ -244,7 +244,7 @@ def _agrees_with_file(mapping: Mapping, number: SubscriptionId) -> None:
 
 
 def _freed_keys(context: DecisionContext, number: SubscriptionId) -> tuple[MappingKey, ...]:
-    """Keys that hold this Subscription but stand in mappings.yaml no more. Raises where a mapping of the file does."""
+    """Keys bound to this Subscription that have left mappings.yaml. Raises where a mapping of the file claims it."""
     claiming = context.index.claims.get(number, frozenset()) - {context.key}
     standing = sorted(claiming & context.index.keys)
     if standing:
@@ -256,7 +256,7 @@ def _freed_keys(context: DecisionContext, number: SubscriptionId) -> tuple[Mappi
 
 
 def _given_up_by(context: DecisionContext, number: SubscriptionId) -> tuple[SubscriptionId, ...]:
-    """What was this mapping's until now, by state or by marker, and no longer is once `number` is bound."""
+    """The Subscriptions that stop being this mapping's, by state or by marker, once `number` is bound."""
     bound = [context.bound] if context.bound is not None else []
     return tuple(sorted({*bound, *(s.id for s in context.marked if s.live)} - {number}))
 

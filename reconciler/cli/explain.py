@@ -123,7 +123,7 @@ def find_mapping(mappings: Mappings, wanted: str) -> Mapping:
 
 
 def _without_mapping(options: CommonOptions, mappings: Mappings, wanted: str) -> tuple[str, str] | None:
-    """Answer and next step for a client or customer that exists and that no mapping names; None for a stranger."""
+    """Answer and next step for a client or customer that exists and that no mapping names; None for an unknown name."""
     for one in mappings.ignored:
         if same_name(wanted, one.client.name) or wanted == str(one.client.id):
             answer = f"INFIMA client {one.client.name} ({one.client.id}) is ignored on purpose: {one.reason}."

@@ -186,7 +186,7 @@ def _usage(error: click.UsageError, words: Sequence[str]) -> int:
 
 
 def _wants_json(words: Sequence[str]) -> bool:
-    """True where -o json stands on a line that click could not make out."""
+    """True where -o json is on a command line that click did not understand."""
     return any(
         word in {"-ojson", "--output=json"} or (word in {"-o", "--output"} and after == "json")
         for word, after in pairwise([*words, ""])

@@ -99,7 +99,7 @@ def _serve(
         server = serve(world, latency_ms=latency, port=port, night=night_passes)
     except OSError as error:
         raise UsageError(
-            f"Port {port} cannot be had: {error.strerror}.", hint="Leave --port out for a free one."
+            f"Port {port} is not available: {error.strerror}.", hint="Leave --port out for a free one."
         ) from error
     with server, stopper.patiently("The simulator has ended."):
         lines = "".join(f"{name}={value}\n" for name, value in server.environment().items())

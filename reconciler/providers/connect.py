@@ -90,9 +90,8 @@ def connect(
     transport = partial(Transport, factory=factory, deadline=deadline, rng=rng, timeout=timeout, redactor=redactor)
     to_infima = transport(system="INFIMA", routes=infima_routes(infima), hint=infima_hint)
     dates = ServerDates(clock)
-    to_halo = transport(
-        system="HaloPSA", routes=halo_routes(halo), limiter=limiter, hint=halo_hint, factory=dates.noting(factory)
-    )
+    noting = dates.noting(factory)
+    to_halo = transport(system="HaloPSA", routes=halo_routes(halo), limiter=limiter, hint=halo_hint, factory=noting)
     token = HaloToken(credentials=halo, transport=to_halo, clock=clock, redactor=redactor)
 
     def close() -> None:

@@ -177,7 +177,7 @@ class WriteSession:
             self.relist()
             self.target.await_budget(requests)
             if room >= budget:
-                return  # more room than all there is cannot be had
+                return  # there is no more room than this
             anew, room = False, min(4 * room, budget)
 
     def write(self, kind: str, entries: tuple[IntentEntry, ...], request: WriteRequest) -> WriteAnswer:
