@@ -20,6 +20,7 @@ from typing import Any
 import reconciler
 from tests.torture import backtest, processes, window
 from tests.torture.hunt import hunt
+from tests.torture.people import play_history
 from tests.torture.plans import play_plan
 from tests.torture.planted import ALL
 from tests.torture.schedules import play_schedule
@@ -89,6 +90,12 @@ def schedules(c: Campaign) -> None:
     """Random schedules."""
     first = c.seed * 1_000_000
     c.play("random schedules", play_schedule, range(first, first + c.number(10_000)))
+
+
+def people(c: Campaign) -> None:
+    """Histories of people: adopt, rename, swap, move and lose the state, name a wrong one, map twice, give up."""
+    first = c.seed * 1_000_000
+    c.play("histories of people", play_history, range(first, first + c.number(10_000)))
 
 
 def bugs(c: Campaign) -> None:
@@ -192,8 +199,9 @@ def edit_window(c: Campaign) -> None:
 
 
 PARTS: dict[str, Part] = {
-    "singles": singles, "pairs": pairs, "plans": plans, "schedules": schedules, "bugs": bugs, "kills": kills,
-    "moments": moments, "disks": disks, "signals": signals, "races": races, "source": source, "window": edit_window,
+    "singles": singles, "pairs": pairs, "plans": plans, "schedules": schedules, "people": people, "bugs": bugs,
+    "kills": kills, "moments": moments, "disks": disks, "signals": signals, "races": races, "source": source,
+    "window": edit_window,
 }  # fmt: skip
 
 

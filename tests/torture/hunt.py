@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from random import Random
 
+from tests.torture.people import play_history
 from tests.torture.plans import play_plan
 from tests.torture.planted import Bug, planted
 from tests.torture.schedules import play_schedule
@@ -20,6 +21,8 @@ def schedules(seed: int, most: int) -> Iterator[Result]:
     for number in range(most):
         if number % 6 == 5:
             yield play_plan(seed * 1_000_000 + number)
+        elif number % 6 == 3:
+            yield play_history(seed * 1_000_000 + number)
         elif number % 6 == 2:
             yield play([faults[number % len(faults)]])
         else:

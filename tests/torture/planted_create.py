@@ -187,6 +187,21 @@ def _(plant: Planter) -> None:
     without_doubts(plant, Rule.SAME_NAME)
 
 
+@bug("what resembles is no reason to ask")
+def _(plant: Planter) -> None:
+    without_doubts(plant, Rule.RESEMBLES)
+
+
+@bug("a lost state is no reason to ask")
+def _(plant: Planter) -> None:
+    without_doubts(plant, Rule.STATE_LOST)
+
+
+@bug("swapped ids are no reason to ask")
+def _(plant: Planter) -> None:
+    without_doubts(plant, Rule.NAME_SWAPPED)
+
+
 # ---- journal, state, races ------------------------------------------------------------------------------------------
 
 
