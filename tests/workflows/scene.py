@@ -19,7 +19,7 @@ from reconciler.simulator.demo import invoice_line
 from reconciler.simulator.world import World
 from tests.faults.server import FaultyServer
 from tests.forge.fake_github import FakeGitHub, served_github
-from tests.stage import small_mappings
+from tests.stage import remember_markers, small_mappings
 from tests.workflows.runner import Event, Job, JobRunner, load_workflow
 
 ROOT = Path(__file__).parents[2]
@@ -51,6 +51,16 @@ class Scene:
         _copy(PACKAGE, self.desk / "reconciler")
         self.write(six_mappings())
         self.commit("Start")
+        self._remember_markers()
+
+    def _remember_markers(self) -> None:
+        """The state branch as the creates of earlier nights left it, so that no state counts as lost."""
+        known = self.folder / "known"
+        remember_markers(self.world, known)
+        self.git("init", "-q", "-b", "state", str(known), at=self.folder)
+        self.git("add", "state.json", at=known)
+        self.git("commit", "-q", "-m", "Earlier nights", at=known)
+        self.git("push", "-q", str(self.remote), "HEAD:refs/heads/reconciler-state", at=known)
 
     # ---- what people do ---------------------------------------------------------------------------------------------
 
