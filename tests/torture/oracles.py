@@ -286,9 +286,10 @@ def c0_no_candidate(e: Evidence) -> Iterator[str]:
         if not w.creates or w.run < 0:
             continue
         owner = _owner_of_write(e, w)
-        shown = e.listings(w.run, w.record.number)[-1:]
-        if not shown:
-            yield f"request {w.record.number} creates without a complete listing"
+        listings = e.listings(w.run, w.record.number)
+        shown = listings[-1:]
+        if len(listings) < 2:  # the plan's and a fresh one: one listing is not enough to conclude that nothing exists
+            yield f"request {w.record.number} creates on the strength of {len(listings)} complete listings"
         ours = {number for c in e.contracts if c is not owner for number in e.own(c)}
         for row in shown[0].rows if shown and owner is not None else ():
             namesake = row.get("client_id") == w.element.get("client_id") and row.get("name") == w.element.get("name")
