@@ -167,8 +167,8 @@ class CutOffRun:
     """An earlier run that began to write and whose record is not in the history, as its journal tells of it.
 
     `changes` are those it was about to write, `sent` the keys of its journaled requests: a journal of which only the
-    beginning was kept may lack some. `last_at` is the time of its last record. `verdict` is how it said that it ended,
-    where only the record of it is missing.
+    beginning was kept may lack some, one that is `complete` lacks none. `last_at` is the time of its last record.
+    `verdict` is how it said that it ended, where only the record of it is missing.
     """
 
     info: RunInfo
@@ -177,6 +177,7 @@ class CutOffRun:
     sent: frozenset[MappingKey]
     last_at: datetime
     verdict: str = ""
+    complete: bool = False
 
 
 class RunState(Protocol):

@@ -11,8 +11,11 @@ from reconciler.state.journal import Record, read_records
 from reconciler.state.spelling import convert, format_time
 
 
-def read_cut_off(one: OpenRun, files: StateFiles) -> CutOffRun:
-    """What a run's journal tells; a journal that is lost or damaged from its first line on tells nothing."""
+def read_cut_off(one: OpenRun, files: StateFiles, *, complete: bool) -> CutOffRun:
+    """What a run's journal tells; a journal that is lost or damaged from its first line on tells nothing.
+
+    `complete` says that it is the file which the run wrote on this machine: every request is in it before it leaves.
+    """
     records = read_records(files.read(one.journal) or b"").records
     started = next((r.facts for r in records if r.kind == "run-started"), {})
     unknown = {"id": one.run, "command": "apply", "started_at": format_time(one.since)}
@@ -23,6 +26,7 @@ def read_cut_off(one: OpenRun, files: StateFiles) -> CutOffRun:
         changes=tuple(convert(change, HistoryChange) for change in writing),
         sent=frozenset(MappingKey(entry["key"]) for r in _sent(records) for entry in r.facts["entries"]),
         last_at=records[-1].time if records else one.since,
+        complete=complete and bool(writing),
         verdict=next((str(r.facts["sentence"]) for r in records if r.kind == "verdict"), ""),
     )
 

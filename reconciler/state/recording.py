@@ -128,7 +128,12 @@ class RecordedRun:
     @property
     def cut_off(self) -> tuple[CutOffRun, ...]:
         open_runs = self._keeper.document.open_runs
-        return tuple(read_cut_off(one, self._keeper.files) for one in open_runs if one.run != self._info.id)
+        files, local = self._keeper.files, self._keeper.local
+        return tuple(
+            read_cut_off(one, files, complete=local.read(one.journal) is not None)
+            for one in open_runs
+            if one.run != self._info.id
+        )
 
     def record_cut_off(self, cut: CutOffRun, verdict: RunVerdict) -> None:
         self._journal.append("cut-off-run", {"of": cut.info.id, "sentence": verdict.sentence})

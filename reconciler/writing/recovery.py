@@ -1,7 +1,8 @@
 """What an earlier run wrote that was cut off before it could record it, by its journal and a fresh listing. Pure.
 
-A row is called applied only where HaloPSA shows the quantity that the run was about to write, and "not written" only
-where it shows the old one; everything else is unknown, also what stood after that run: somebody may have set it since.
+A row is called applied only where HaloPSA shows the quantity that the run was about to write, and not attempted only
+where the whole journal has no request for it. Everything else is unknown, and so is what stood after that run: a day
+later the old quantity may be one that somebody set back.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def recovered(cut: CutOffRun, subscriptions: Iterable[Subscription], recorded: R
 
 def _sentence(cut: CutOffRun, lines: Iterable[HistoryChange], by: RunId) -> str:
     ended = [line.outcome for line in lines]
-    words = ((Outcome.FAILED, "not written"), (Outcome.UNKNOWN, "unknown"), (Outcome.APPLIED, "written"))
+    words = ((Outcome.FAILED, "not done"), (Outcome.UNKNOWN, "unknown"), (Outcome.APPLIED, "written"))
     told = ", ".join(f"{ended.count(outcome)} {word}" for outcome, word in words if outcome in ended)
     opening = f"{cut.verdict.rstrip('.')}, and its record was lost" if cut.verdict else "Cut off while it wrote"
     found = told or "no record of what it was about to write, so how far it came is not known"
@@ -48,6 +49,8 @@ def _line(
 ) -> HistoryChange:
     sent = change.key in cut.sent
     creates = change.action == Action.CREATE
+    if cut.complete and not sent:  # whatever stands there now, this run did not send it
+        return replace(change, after=change.before, outcome=Outcome.FAILED, message="not attempted")
     number = _created(change, rows, recorded) if creates else change.subscription_id
     row = None if number is None else rows.get(number)
     told = replace(change, subscription_id=number, after=None if row is None else row.quantity, sent=sent)
@@ -55,14 +58,17 @@ def _line(
         return _without_subscription(told, recorded)
     if row is None:
         return replace(told, outcome=Outcome.UNKNOWN, message=f"HaloPSA lists Subscription {number} no more")
-    if row.quantity == change.wanted:
+    return _as_found(told, row.quantity)
+
+
+def _as_found(told: HistoryChange, count: int | None) -> HistoryChange:
+    """A row by the quantity that HaloPSA shows now; between then and now somebody may have set it back."""
+    if count == told.wanted:
         return replace(told, outcome=Outcome.APPLIED, sent=True, message="seen by the run after it")
-    if creates and not row.quantity:
+    if told.action == Action.CREATE and not count:
         message = "its Subscription was created, and its quantity was not set"
         return replace(told, outcome=Outcome.FAILED, sent=True, message=message)
-    if row.quantity == change.before:
-        return replace(told, outcome=Outcome.FAILED, message=f"not written: HaloPSA still shows {row.quantity}")
-    message = f"{change.wanted} was wanted; the run after it found {row.quantity}"
+    message = f"{told.wanted} was wanted; the run after it found {count}"
     return replace(told, outcome=Outcome.UNKNOWN, after=None, message=message)
 
 

@@ -202,7 +202,7 @@ def one_night(history: History, number: int, story: str, fate: Fate, *, partial:
     if number > 1 and rng.random() < 0.5 and not answer.killed:
         scene.clock.sleep(30.0)
     posts = [r for r in world.requests[requests:] if r.mutating and r.endpoint is Endpoint.WRITE]
-    arrived = [r for r in posts if r.fault != FaultKind.CONNECT_ERROR]
+    arrived = [r for r in posts if (r.fault or "").partition(",")[0] != FaultKind.CONNECT_ERROR]
     night = Night(
         number=number,
         started_at=started_at,
