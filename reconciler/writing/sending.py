@@ -112,7 +112,10 @@ def _may_go_again(session: WriteSession, target: CountTarget) -> bool:
 def _as_just_read(session: WriteSession, batch: Sequence[CountTarget], along: tuple[str, ...]) -> Sequence[CountTarget]:
     """The rows whose members that go along were just read, and that are still as planned."""
     if "name" in along:
-        return [target for target in batch if _still_exists(session, target)]
+        session.freshen(len(batch) + 1)
+        there = [target for target in batch if still_as_planned(session, target) and _still_exists(session, target)]
+        session.freshen()  # reads that had to wait for their turn have aged the listing
+        return [target for target in there if still_as_planned(session, target)]
     if along and session.clock.monotonic() - session.listed_at > SHOWN_SECONDS:
         session.freshen(anew=True)
         return [target for target in batch if still_as_planned(session, target)]
