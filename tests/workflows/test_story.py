@@ -103,7 +103,7 @@ def a_night_holds_one_change_and_writes_the_others(scene: Scene) -> None:
     assert job.result == "success", job.log
     assert (scene.count_of(9001), scene.count_of(9003)) == (10, 14)
     assert issues(scene) == [("Nightly reconciliation: 1 needs attention", "open")]
-    assert "**Acme Dental**" in scene.github.own_issues()[0]["body"]
+    assert "Acme Dental" in scene.github.own_issues()[0]["body"]
 
 
 def a_night_finds_infima_down(scene: Scene) -> None:
