@@ -86,8 +86,6 @@ class Months:
         lines = ["version: 1", limits, "mappings:"]
         for entry in self.entries:
             lines += entry.lines() if entry.mapped else []
-            if entry.mapped and entry.adopted is not None:
-                self.adopted.add(entry.adopted)
         (self.scene.folder / "mappings.yaml").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
     def subscription_of(self, entry: Entry) -> int | None:
@@ -181,6 +179,8 @@ def one_run(months: Months, *, quiet: bool) -> None:
         run = json.loads(answer.out).get("run") or {}
     except ValueError:
         run = {}
+    if run.get("id"):  # a run has read this file: what it names is ours from now on
+        months.adopted |= {one.adopted for one in months.entries if one.mapped and one.adopted is not None}
     months.runs.append(Run(id=run.get("id", ""), begun=begun, ended=scene.clock.now()))
 
 
