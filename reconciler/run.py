@@ -211,7 +211,7 @@ def _plan_to_perform(
     job.context.observe(Noticed(message=message))
     rows = planned_rows(shown.plan)
     if job.agreed is not None:
-        rows = {key: row for key, row in rows.items() if key in job.agreed}
+        rows = {key: row for key, row in rows.items() if row == job.agreed.get(key)}
     return _plan_afresh(job, recorded, seen), rows
 
 
