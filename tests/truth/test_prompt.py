@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from reconciler.model import RunId
-from reconciler.planning.changes import Plan
+from reconciler.planning.changes import Plan, planned_rows
 from reconciler.state.base import RunInfo
 from tests.stage import Stage, small_mappings, small_world
 
@@ -66,3 +66,19 @@ def test_a_no_is_recorded_and_holds_nobody_up(tmp_path: Path) -> None:
     holder = RunInfo(id=RunId("holder"), command="apply", started_at=night.clock.now())
     with night.store().open_run(holder):
         assert not night.apply(confirm=lambda _plan: False).confirmed  # told, and not raised
+
+
+def test_a_saved_plan_takes_writes_away_also_where_the_plan_is_made_again(tmp_path: Path) -> None:
+    """What a person saw at the prompt adds nothing to what the saved plan holds."""
+    night = stage(tmp_path)
+    saved = night.plan()
+    night.world.users_join(101, 1)  # 14 now, the saved plan has 13
+
+    def thinks(_plan: Plan) -> bool:
+        night.clock.sleep(120)
+        return True
+
+    finished = night.apply(confirm=thinks, agreed=planned_rows(saved))
+    told = {str(key): str(settled.outcome) for key, settled in finished.applied.outcomes.items()}
+    assert (told["infima-101"], told["infima-102"]) == ("stale", "applied")
+    assert (night.count_of(9001), night.count_of(9002)) == (10, 13)
