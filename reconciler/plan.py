@@ -52,7 +52,7 @@ from reconciler.planning.money import differing_prices, live_price, price_for
 from reconciler.planning.nights import falling_doubt, nights_of_fall, settled_quantity
 from reconciler.planning.quantity import Quantity, quantity_of
 from reconciler.planning.rules import Doubt, Rule
-from reconciler.planning.twins import candidates, is_undecided, unowned
+from reconciler.planning.twins import candidates, counts_were_lost, is_undecided, unowned
 from reconciler.planning.witness import Names
 
 __all__ = [
@@ -103,15 +103,26 @@ def diff(mappings: Mappings, observation: Observation, recorded: Recorded) -> Pl
             customer = live.customers.get(mapping.halo_customer.id)
             prices.append((mapping, live_price(identity.subscription, customer, currency)))
         warnings.extend(warnings_about(mapping, change.action, live, now))
+    facts = _facts(mappings, changes, live, recorded)
     return Plan(
         taken_at=observation.taken_at,
         tenant=observation.tenant,
         mappings_sha256=mappings.sha256,
         changes=tuple(changes),
-        facts=_facts(mappings, changes, live, recorded),
+        facts=facts,
         unmapped=_unmapped(mappings, observation),
         unmanaged=_unmanaged(mappings, live, recorded),
-        warnings=(*warnings, *filter(None, [differing_prices(prices)])),
+        warnings=(*warnings, *filter(None, [differing_prices(prices), _nothing_to_compare(facts, changes)])),
+    )
+
+
+def _nothing_to_compare(facts: Facts, changes: Sequence[Change]) -> str:
+    """What `source-dropped` cannot tell after a loss of the state; empty where there was nothing to compare anyway."""
+    if not facts.counts_lost or not any(c.mapping.counts_users and c.billed for c in changes):
+        return ""
+    return (
+        "INFIMA's counts cannot be compared with earlier ones: the state does not remember any, so source-dropped "
+        "checks nothing in this run. Look at the counts yourself, or name the right state with --state"
     )
 
 
@@ -338,6 +349,7 @@ def _facts(mappings: Mappings, changes: Sequence[Change], live: Live, recorded: 
         recorded_tenant=recorded.tenant,
         durable=recorded.durable,
         undecided=tuple(c.key for c in changes if c.before is None and is_undecided(c.key, live.index, recorded)),
+        counts_lost=counts_were_lost(live.index, recorded),
     )
 
 

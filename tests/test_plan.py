@@ -39,6 +39,7 @@ from tests.core import (
 )
 
 MARKED = build_subscription(9001, marker=KEY, count=12)
+KNOWN = build_recorded(build_binding(9001))
 BY_RECORD = QuantityRule(count=CountRule.CLIENT_RECORD)
 
 
@@ -400,7 +401,7 @@ def warnings(mapping: object, *rows: object, **instead: object) -> tuple[str, ..
 
 
 def test_a_renamed_customer_of_an_existing_subscription_is_a_warning() -> None:
-    [told] = warnings(build_mapping(), MARKED, customers=(build_customer(name="Acme Group"),))
+    [told] = warnings(build_mapping(), MARKED, customers=(build_customer(name="Acme Group"),), recorded=KNOWN)
     assert told == (
         "infima-101: HaloPSA customer 12 is now named 'Acme Group', mappings.yaml says 'Acme Dental'; ids decide, "
         "so this holds nothing. Write today's names with: reconciler fmt --names"
@@ -408,7 +409,7 @@ def test_a_renamed_customer_of_an_existing_subscription_is_a_warning() -> None:
 
 
 def test_a_renamed_client_of_an_existing_subscription_is_a_warning() -> None:
-    [told] = warnings(build_mapping(), MARKED, clients=(build_client(name="Acme Dentistry"),))
+    [told] = warnings(build_mapping(), MARKED, clients=(build_client(name="Acme Dentistry"),), recorded=KNOWN)
     assert told.startswith("infima-101: INFIMA client 101 is now named 'Acme Dentistry'")
 
 

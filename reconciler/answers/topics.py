@@ -45,7 +45,10 @@ _RULES: Mapping[Rule, tuple[str, str, str]] = {
     ),
     Rule.SOURCE_DROPPED: (
         "The sum of all counts fell by more than limits.max_total_decrease_percent permits.",
-        "Many clients shrinking in one night is rarely true, and often a source that answers badly.",
+        (
+            "Many clients shrinking in one night is rarely true, and often a source that answers badly. After a loss "
+            "of the state there are no earlier counts to compare with; the plan then warns that nothing was checked."
+        ),
         (
             "Look at a few clients in INFIMA. If it is true: "
             "reconciler apply --allow source-dropped --reason '...' for one run."

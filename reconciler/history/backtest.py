@@ -226,7 +226,7 @@ class _Replay:
                 key=m.key,
                 subscription_id=self.numbers.of(m.key),
                 customer_id=m.halo_customer.id,
-                origin=BindingOrigin.MARKER,
+                origin=BindingOrigin.CREATED,
                 bound_at=at,
                 awaiting_first_count=m.key in self.record.awaiting,
                 last_counted=self.confirmed.get(m.key),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from reconciler.model import Mapping, MappingKey, Recorded, Subscription
+from reconciler.model import BindingOrigin, Mapping, MappingKey, Recorded, Subscription
 from reconciler.names import resembles, same_name
 from reconciler.planning.index import Index
 from reconciler.planning.rules import Doubt, Rule, adopt_another, adopt_command, allow_command, move_command
@@ -61,6 +61,17 @@ def twin_doubts(mapping: Mapping, index: Index, recorded: Recorded) -> tuple[Dou
 def is_undecided(key: MappingKey, index: Index, recorded: Recorded) -> bool:
     """True where the state may have forgotten this mapping's Subscription, and nobody has said yet that it has none."""
     return bool(index.forgotten) or key in recorded.undecided
+
+
+def counts_were_lost(index: Index, recorded: Recorded) -> bool:
+    """True where the state was lost and no count of an earlier night is remembered for any mapping of the file.
+
+    What the first run after a loss bound by its marker, and did not come to confirm, is no memory either.
+    """
+    bound = [binding for key, binding in recorded.bindings.items() if key in index.keys]
+    found_again = any(binding.origin is BindingOrigin.MARKER for binding in bound)
+    lost = bool(index.forgotten) or bool(recorded.undecided) or found_again
+    return lost and all(binding.last_counted is None for binding in bound)
 
 
 def given_up_perhaps(mapping: Mapping, hits: Sequence[Subscription], index: Index, recorded: Recorded) -> Doubt | None:

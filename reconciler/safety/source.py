@@ -73,11 +73,14 @@ def source_dropped(given: RuleInput) -> Iterator[Violation]:
 
     Counts are compared with counts, not with quantities: a mapping whose rule changed in the reviewed file (more
     included users, a lower maximum) moves its quantity without INFIMA having lost anybody. The earlier count is the
-    one that the state remembers, else what the live quantity implies.
+    one that the state remembers, else what the live quantity implies. After a loss of the state nothing is compared,
+    and the plan says so: a quantity with a minimum, a maximum or included users is no count.
 
     Small clients may each lose a third below their own guard. Several at once speak of the source too; those that a
     rule of their own holds already are left to it.
     """
+    if given.plan.facts.counts_lost:
+        return
     seen = _falls(given)
     percent = given.limits.max_total_decrease_percent
     if seen.fall > TOTAL_DECREASE_USERS and seen.fall * 100 > percent * seen.expected:
