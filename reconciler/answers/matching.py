@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from reconciler.model import HaloCustomer
+from reconciler.model import HaloCustomer, InfimaClient
+from reconciler.names import folded
 
 LIKELY = 85
 """From this score on a proposal is worth calling likely, if the runner-up is well behind."""
@@ -51,6 +53,27 @@ def likely(proposals: Sequence[Proposal]) -> bool:
     if not proposals or proposals[0].score < LIKELY:
         return False
     return len(proposals) == 1 or proposals[0].score - proposals[1].score >= LEAD
+
+
+def sure_matches(
+    clients: Sequence[InfimaClient], customers: Sequence[HaloCustomer]
+) -> tuple[tuple[InfimaClient, HaloCustomer], ...]:
+    """The pairs of the same name where no other client and no other customer, active or not, is named so.
+
+    Even these are only proposed: two firms may have one name.
+    """
+    clients_by_name: dict[str, list[InfimaClient]] = defaultdict(list)
+    customers_by_name: dict[str, list[HaloCustomer]] = defaultdict(list)
+    for client in clients:
+        clients_by_name[folded(client.name)].append(client)
+    for customer in customers:
+        customers_by_name[folded(customer.name)].append(customer)
+    return tuple(
+        (found[0], namesakes[0])
+        for name, found in clients_by_name.items()
+        if name and len(found) == 1
+        if len(namesakes := customers_by_name.get(name, [])) == 1 and not namesakes[0].inactive
+    )
 
 
 def find(words: str, customers: Iterable[HaloCustomer]) -> tuple[HaloCustomer, ...]:

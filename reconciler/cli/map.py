@@ -3,32 +3,52 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import click
 
 from reconciler.answers.matching import likely, propose
-from reconciler.cli.mapdialog import HELP, Dialog, Ignore, MapSession, Pick, Quit
+from reconciler.cli.mapdialog import Dialog, Ignore, Join, confirmed, joining, pairing, subscription_line
+from reconciler.cli.mapsession import MapSession, Pick
+from reconciler.cli.maptalk import talk, write_answer
 from reconciler.cli.options import CommonOptions, common_options, output_option
 from reconciler.cli.output import closest, safe, say, show_json, tell
 from reconciler.cli.wiring import load, run_context
-from reconciler.config.edit import NewMapping, add_ignore, add_mapping, clean_name
 from reconciler.errors import UsageError
-from reconciler.model import ClientRef, CustomerRef, HaloCustomer, InfimaClient, MappingKey, Subscription
-from reconciler.names import same_name
-from reconciler.planning.rules import adopt_command
+from reconciler.model import HaloCustomer, InfimaClient, Mapping, MappingKey, Subscription
+from reconciler.names import alike, same_name
+
+
+def _subscription(value: str) -> int | Literal["new"]:
+    """The id of a Subscription to adopt, or `new` for none of those that exist."""
+    if value == "new":
+        return "new"
+    if not value.isdecimal() or not 0 < int(value) < 2**31:
+        raise click.BadParameter(f"{value!r} is neither the id of a Subscription nor 'new'.")
+    return int(value)
 
 
 @click.command("map")
 @click.argument("client", required=False)
 @click.option("--customer", type=click.IntRange(min=1, max=2**31 - 1), metavar="ID", help="The HaloPSA customer.")
 @click.option(
-    "--subscription", type=click.IntRange(min=1, max=2**31 - 1), metavar="ID", help="Adopt this Subscription."
+    "--subscription",
+    type=_subscription,
+    metavar="ID|new",
+    help="Adopt this Subscription, or none of those that exist.",
 )
-@click.option("--key", metavar="KEY", help="The mapping's key.  [default: infima-CLIENT]")
+@click.option(
+    "--key",
+    metavar="KEY",
+    help="The mapping's key; one that bills the customer already: together on its Subscription.  "
+    "[default: infima-CLIENT]",
+)
 @click.option("--ignore", "ignore_reason", metavar="REASON", help="Never bill this client, and why.")
+@click.option("--yes", is_flag=True, help="Do not ask about names that have nothing in common.")
 @click.option("--suggest", is_flag=True, help="Print proposals for all unmapped clients; write nothing.")
 @output_option("text", "json", "yaml")
 @common_options
@@ -38,17 +58,21 @@ def map_clients(
     *,
     client: str | None,
     customer: int | None,
-    subscription: int | None,
+    subscription: int | Literal["new"] | None,
     key: str | None,
     ignore_reason: str | None,
+    yes: bool,
     suggest: bool,
     output: str,
 ) -> int:
     """Map INFIMA clients to HaloPSA customers, and write mappings.yaml without disturbing a byte of the rest.
 
-    On a terminal it goes through the unmapped clients: it proposes, you pick, search, ignore, skip or quit, and every
-    answer is written at once. It never decides by itself. With CLIENT (id or name) and --customer or --ignore it asks
-    nothing.
+    On a terminal it shows the sure matches first, and then goes through the other unmapped clients: it proposes, you
+    pick, search, ignore, skip, go back or quit, and every answer is written at once. It never decides by itself.
+
+    With CLIENT (id or name) and --customer or --ignore it asks only what is open: names that have nothing in common,
+    a customer that is mapped already, Subscriptions that may be this client's. Without a terminal it then writes
+    nothing and names the options that answer it.
 
     \b
     Environment: HALO_URL, HALO_CLIENT_ID, HALO_CLIENT_SECRET, HALO_TENANT (optional), HALO_AUTH_URL (optional),
@@ -58,10 +82,11 @@ def map_clients(
     Examples:
       reconciler map
       reconciler map 113 --customer 33
+      reconciler map 113 --customer 33 --subscription 9041
       reconciler map "Northwind Sandbox" --ignore "a tenant to try things in"
       reconciler map --suggest -o yaml
     """
-    asked = _Asked(client=client, customer=customer, subscription=subscription, key=key, ignore=ignore_reason)
+    asked = _Asked(client=client, customer=customer, subscription=subscription, key=key, ignore=ignore_reason, yes=yes)
     _check(asked, suggest=suggest, output=output)
     mappings = load(options)
     with run_context(options, mappings) as context:
@@ -70,16 +95,25 @@ def map_clients(
             return _suggest_all(session.unmapped(), session.customers, output)
         if client is not None:
             return _map_one(session, client, asked)
-        return _talk(session)
+        return talk(session)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Asked:
     client: str | None
     customer: int | None
-    subscription: int | None
+    subscription: int | Literal["new"] | None
     key: str | None
     ignore: str | None
+    yes: bool
+
+    @property
+    def command(self) -> str:
+        """The command as it was given, to paste with what is missing."""
+        words = ["reconciler", "map", self.client or "CLIENT", "--customer", str(self.customer)]
+        for name, value in (("--subscription", self.subscription), ("--key", self.key)):
+            words += [] if value is None else [name, str(value)]
+        return shlex.join([*words, *(["--yes"] if self.yes else [])])
 
 
 def _check(asked: _Asked, *, suggest: bool, output: str) -> None:
@@ -161,7 +195,7 @@ def _flow(number: int, name: str) -> str:
 def _map_one(session: MapSession, named: str, asked: _Asked) -> int:
     client = _find_client(session, named)
     if asked.ignore is not None:
-        _write_ignore(session, client, Ignore(reason=asked.ignore.strip()))
+        write_answer(session, client, Ignore(reason=asked.ignore.strip()))
         return 0
     customer = next((c for c in session.customers if c.id == asked.customer), None)
     if customer is None:
@@ -173,16 +207,70 @@ def _map_one(session: MapSession, named: str, asked: _Asked) -> int:
         raise UsageError(
             f"Customer {customer.id} ({customer.name}) is inactive in HaloPSA.", hint="Activate it there first."
         )
-    adopt = _adoptable(session, customer, asked.subscription)
-    if adopt is None and (found := session.namesake(customer)) is not None:
-        tell(
-            safe(
-                f"Note: {customer.name} has Subscription {found.id} {found.name!r} already: plan holds the mapping. "
-                f"To take that one: {adopt_command(MappingKey(asked.key or f'infima-{client.id}'), found.id)}"
-            )
-        )
-    _write_mapping(session, client, Pick(customer=customer, adopt=adopt), key=asked.key)
+    answer = _decided(session, client, customer, asked)
+    if answer is None:
+        tell("Nothing was written.")
+        return 0
+    write_answer(session, client, answer)
     return 0
+
+
+def _decided(session: MapSession, client: InfimaClient, customer: HaloCustomer, asked: _Asked) -> Pick | Join | None:
+    """What the options say; what they leave open is asked, or refused where there is no terminal."""
+    owners = session.owners(customer)
+    joined = next((m for m in owners if m.key == asked.key), None)
+    if joined is not None and asked.subscription is not None:
+        raise UsageError(
+            f"--subscription does not go with --key {asked.key}, which has its own.", hint="Keep one of the two."
+        )
+    terminal = sys.stdin.isatty()
+    if not asked.yes and not alike(client.name, customer.name):
+        if not terminal:
+            raise UsageError(
+                f"INFIMA client {client.name} ({client.id}) and HaloPSA customer {customer.name} ({customer.id}) have "
+                "names with nothing in common.",
+                hint=f"If they belong together: {replace(asked, yes=True).command}",
+            )
+        if not confirmed(pairing(client, customer) if joined is None else joining(client, joined)):
+            return None
+    if joined is not None:
+        return Join(mapping=joined)
+    adopt = _adoptable(session, customer, asked.subscription)
+    pick = Pick(customer=customer, adopt=adopt, key=None if asked.key is None else MappingKey(asked.key))
+    if owners and pick.key is None and not terminal:
+        raise _mapped_already(client, owners, asked)
+    dialog = Dialog(client=client, session=session, heading="")
+    if owners and pick.key is None:
+        answer = dialog.decide(pick, sure=True)
+        return answer if isinstance(answer, Pick | Join) else None
+    choices = session.choices(client, pick)
+    if asked.subscription is not None or not choices.meant:
+        return pick
+    if not terminal:
+        raise _open_choice(customer, [subscription_line(row, choices) for row in choices.meant], choices.meant, asked)
+    answer = dialog.choose(pick, choices)
+    return answer if isinstance(answer, Pick) else None
+
+
+def _mapped_already(client: InfimaClient, owners: Sequence[Mapping], asked: _Asked) -> UsageError:
+    keys = ", ".join(m.key for m in owners)
+    together = "; or ".join(replace(asked, key=m.key, subscription=None).command for m in owners)
+    second = replace(asked, key=f"infima-{client.id}").command
+    return UsageError(
+        f"{owners[0].halo_customer.name} is billed through {keys} already: together on one Subscription, or a second "
+        "one?",
+        hint=f"Together: {together}. A second one: {second}",
+    )
+
+
+def _open_choice(
+    customer: HaloCustomer, lines: Sequence[str], meant: Sequence[Subscription], asked: _Asked
+) -> UsageError:
+    adopt = next((f"Adopt it: {replace(asked, subscription=row.id).command}. " for row in meant if row.live), "")
+    return UsageError(
+        f"{customer.name} has what may be this client's Subscription already: {'; '.join(lines)}.",
+        hint=f"{adopt}None of them: {replace(asked, subscription='new').command}",
+    )
 
 
 def _find_client(session: MapSession, named: str) -> InfimaClient:
@@ -206,9 +294,9 @@ def _find_client(session: MapSession, named: str) -> InfimaClient:
     return client
 
 
-def _adoptable(session: MapSession, customer: HaloCustomer, number: int | None) -> Subscription | None:
+def _adoptable(session: MapSession, customer: HaloCustomer, number: int | Literal["new"] | None) -> Subscription | None:
     """The Subscription that --subscription names. Raises `UsageError` where it cannot be this customer's own."""
-    if number is None:
+    if number is None or number == "new":
         return None
     found = next((s for s in session.listing if s.id == number), None)
     why = ""
@@ -223,56 +311,3 @@ def _adoptable(session: MapSession, customer: HaloCustomer, number: int | None) 
     if why:
         raise UsageError(f"--subscription {number}: {why}.", hint="See the customer's Subscriptions in HaloPSA.")
     return found
-
-
-def _write_mapping(session: MapSession, client: InfimaClient, pick: Pick, *, key: str | None = None) -> None:
-    entry = NewMapping(
-        clients=(_reference(client),),
-        customer=CustomerRef(
-            id=pick.customer.id, name=clean_name(pick.customer.name) or f"customer {pick.customer.id}"
-        ),
-        key=None if key is None else MappingKey(key),
-        subscription_id=None if pick.adopt is None else pick.adopt.id,
-    )
-    session.write(lambda text: add_mapping(text, entry, file=str(session.file)))
-    adopted = f", adopting Subscription {pick.adopt.id}" if pick.adopt else ""
-    say(safe(f"Mapped {client.name} ({client.id}) -> {pick.customer.name} ({pick.customer.id}){adopted}."))
-
-
-def _reference(client: InfimaClient) -> ClientRef:
-    """The client as the file names it. A name that is nothing to see would not be valid there."""
-    return ClientRef(id=client.id, name=clean_name(client.name) or f"client {client.id}")
-
-
-def _write_ignore(session: MapSession, client: InfimaClient, ignore: Ignore) -> None:
-    ref = _reference(client)
-    session.write(lambda text: add_ignore(text, ref, ignore.reason, file=str(session.file)))
-    say(safe(f"Ignored {client.name} ({client.id}): {ignore.reason}."))
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# With questions
-# ---------------------------------------------------------------------------------------------------------------------
-
-
-def _talk(session: MapSession) -> int:
-    todo = session.unmapped()
-    if not todo:
-        tell("Every INFIMA client is mapped or ignored. Next: reconciler plan")
-        return 0
-    tell(HELP)
-    for number, client in enumerate(todo, start=1):
-        users = "" if client.user_count is None else f", {client.user_count} users on INFIMA's list"
-        heading = f"[{number} of {len(todo)}] INFIMA client {client.name} ({client.id}){users}"
-        answer = Dialog(client=client, session=session, heading=heading).ask()
-        match answer:
-            case Pick():
-                _write_mapping(session, client, answer)
-            case Ignore():
-                _write_ignore(session, client, answer)
-            case Quit():
-                break
-    left = len(session.unmapped())
-    tell(f"{left} unmapped." if left else "Every INFIMA client is mapped or ignored.")
-    tell("Next: reconciler plan")
-    return 0

@@ -1,38 +1,28 @@
-"""The questions of `reconciler map`, client by client. Every answer is written before the next question is asked."""
+"""The questions of `reconciler map` about one client. Every answer is written before the next client is asked about."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from enum import Enum
 
 import click
 
 from reconciler.answers.matching import Proposal, likely, propose
-from reconciler.cli.customers import NOT_FOUND, search_customers
-from reconciler.cli.edits import FileEdit
+from reconciler.cli.customers import NOT_FOUND, subscription_in_words
+from reconciler.cli.mapsession import Choices, MapSession, Pick
 from reconciler.cli.output import safe, tell
-from reconciler.config import read_text
-from reconciler.config.building import DEFAULT_SUBSCRIPTION_NAME
-from reconciler.config.source import read_bytes
-from reconciler.model import HaloCustomer, InfimaClient, Mappings, Subscription
-from reconciler.names import same_name
-from reconciler.planning.context import RunContext
-from reconciler.planning.index import DEFAULT_KEY, index_subscriptions
+from reconciler.errors import ConfigError
+from reconciler.model import HaloCustomer, InfimaClient, Mapping, MappingKey, Subscription
+from reconciler.names import alike
 
-LETTERS = "abcdefghij"
+LETTERS = "acdefghijk"
+"""What stands before a line to pick; b is the way back."""
+
 HELP = (
-    "Answer with a letter to pick, a customer's id, words to search for, 'ignore because REASON', 'skip' or 'quit'. "
-    "Nothing is written before you confirm."
+    "Answer with a letter to pick, a customer's id, words to search for, 'ignore because REASON', 'skip', 'b' for the "
+    "client before (what was written for it is taken back) or 'quit'. Nothing is written before you confirm."
 )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pick:
-    """This customer, and the Subscription to adopt where the customer has one already."""
-
-    customer: HaloCustomer
-    adopt: Subscription | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,75 +42,19 @@ class Quit:
     """Enough for today."""
 
 
-Answer = Pick | Ignore | Skip | Quit
+@dataclass(frozen=True, slots=True)
+class Back:
+    """To the client before."""
 
 
-@dataclass(slots=True, kw_only=True)
-class MapSession:
-    """What the questions need to know: both systems as read once, and the file as it is by now."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Join:
+    """Together with the clients of this mapping, on its Subscription."""
 
-    file: Path
-    context: RunContext
-    mappings: Mappings
-    clients: tuple[InfimaClient, ...]
-    customers: tuple[HaloCustomer, ...]
-    listing: tuple[Subscription, ...]
-    search: Callable[[str], tuple[HaloCustomer, ...]]
+    mapping: Mapping
 
-    @classmethod
-    def open(cls, file: Path, context: RunContext) -> MapSession:
-        """Read both systems once."""
-        systems = context.systems
-        return cls(
-            file=file,
-            context=context,
-            mappings=context.mappings,
-            clients=systems.source.clients(),
-            customers=systems.target.customers(),
-            listing=systems.target.subscriptions(),
-            search=lambda words: search_customers(systems.target, words, inactive=True),
-        )
 
-    def unmapped(self) -> list[InfimaClient]:
-        """INFIMA clients that the file neither maps nor ignores."""
-        known = {ref.id for m in self.mappings.mappings for ref in m.infima_clients}
-        known |= {one.client.id for one in self.mappings.ignored}
-        return [client for client in self.clients if client.id not in known]
-
-    def owners(self, customer: HaloCustomer) -> tuple[str, ...]:
-        """The keys of the mappings that use this customer."""
-        return tuple(m.key for m in self.mappings.mappings if m.halo_customer.id == customer.id)
-
-    def namesake(self, customer: HaloCustomer) -> Subscription | None:
-        """A live Subscription of the customer that a new mapping would be held for (same-name), if it is nobody's.
-
-        One that carries one of our default keys is left out: it is found again by that marker, or is another client's.
-        """
-        index = index_subscriptions(self.listing, self.mappings.mappings, self.context.store.read())
-        wanted = self._template()
-        free = [
-            s
-            for s in index.by_customer.get(customer.id, ())
-            if s.is_subscription and s.live and s.id not in index.claims and same_name(s.name, wanted)
-            if not DEFAULT_KEY.fullmatch(s.marker or "")
-        ]
-        return free[0] if free else None
-
-    def _template(self) -> str:
-        """The name that a new Subscription gets by the file's defaults."""
-        if self.mappings.mappings:
-            return self.mappings.mappings[0].subscription_name
-        path = self.file
-        node: object = read_text(read_bytes(path), file=str(path))[2]
-        for step in ("defaults", "subscription", "name"):
-            node = node.get(step) if isinstance(node, dict) else None
-        return node if isinstance(node, str) else DEFAULT_SUBSCRIPTION_NAME
-
-    def write(self, edit: Callable[[str], str]) -> None:
-        """Change the file as it is now: spliced, checked as a whole, replaced in one step."""
-        made = FileEdit.make(self.file, edit, now=self.context.clock.now())
-        made.write()
-        self.mappings = made.mappings
+Answer = Pick | Join | Ignore | Skip | Back | Quit
 
 
 @dataclass(slots=True, kw_only=True)
@@ -163,6 +97,8 @@ class Dialog:
                 return None
             case "skip":
                 return Skip()
+            case "b" | "back":
+                return Back()
             case "quit":
                 return Quit()
         if folded == "ignore" or folded.startswith("ignore "):
@@ -180,7 +116,7 @@ class Dialog:
             tell("  Say why: ignore because REASON")
             return None
         question = f"Never bill {self.client.name} ({self.client.id}), because: {reason}?"
-        return Ignore(reason=reason) if _confirmed(question) else None
+        return Ignore(reason=reason) if confirmed(question) else None
 
     def _pick_letter(self, letter: str) -> Answer | None:
         place = LETTERS.index(letter)
@@ -200,26 +136,72 @@ class Dialog:
         if customer.inactive:
             tell(safe(f"  Customer {customer.id} ({customer.name}) is inactive in HaloPSA: activate it there first."))
             return None
-        owners = self.session.owners(customer)
-        if owners:
-            tell(safe(f"  Note: {customer.name} is billed through {', '.join(owners)} already; this adds to it."))
-        question = (
-            f"Bill INFIMA client {self.client.name} ({self.client.id}) to HaloPSA customer {customer.name} "
-            f"({customer.id})?"
-        )
-        if not _confirmed(question):
-            return None
-        return Pick(customer=customer, adopt=self._adoption(customer))
+        return self.decide(Pick(customer=customer), sure=False)
 
-    def _adoption(self, customer: HaloCustomer) -> Subscription | None:
-        found = self.session.namesake(customer)
-        if found is None:
+    def decide(self, pick: Pick, *, sure: bool) -> Answer | None:
+        """Ask what is open once the customer is known: None is the way back. `sure` leaves out the first question."""
+        owners = self.session.owners(pick.customer)
+        if owners and pick.key is None:
+            answer = self._together_or_second(pick, owners)
+            if not isinstance(answer, Pick):
+                return answer
+            pick = answer
+        if not sure and not confirmed(pairing(self.client, pick.customer)):
             return None
-        quantity = "an unknown quantity" if found.count is None else f"quantity {found.count}"
-        tell(safe(f"  {customer.name} has a Subscription of that name already: {found.id} {found.name!r}, {quantity}."))
-        if _confirmed("Adopt it, so that no second one is created?"):
-            return found
-        tell("  Then plan holds the mapping (same-name) until somebody decides: reconciler explain same-name")
+        return self.choose(pick, self.session.choices(self.client, pick)) if pick.adopt is None else pick
+
+    def _together_or_second(self, pick: Pick, owners: Sequence[Mapping]) -> Answer | None:
+        tell(safe(f"  {pick.customer.name} ({pick.customer.id}) is mapped already:"))
+        for letter, mapping in zip(LETTERS, owners, strict=False):
+            names = ", ".join(f"{ref.name} ({ref.id})" for ref in mapping.infima_clients)
+            tell(safe(f"  {letter}) together with {names} on one Subscription: {mapping.key} bills their sum"))
+        tell("  s) a second Subscription, with a key of its own")
+        while (typed := _prompt("Together or second ('b' for back)").strip().casefold()) != "b":
+            if typed == "quit":
+                return Quit()
+            if typed == "s":
+                return self._second(pick)
+            if len(typed) == 1 and typed in LETTERS[: len(owners)]:
+                joined = owners[LETTERS.index(typed)]
+                return Join(mapping=joined) if confirmed(joining(self.client, joined)) else None
+            tell("  Answer with a letter of the list, 's' or 'b'.")
+        return None
+
+    def _second(self, pick: Pick) -> Answer | None:
+        usual = f"infima-{self.client.id}"
+        while (typed := _prompt(f"Key of the second one [{usual}]").strip()) not in {"b", "quit"}:
+            second = replace(pick, key=MappingKey(typed or usual))
+            try:
+                self.session.choices(self.client, second)
+            except ConfigError as error:
+                problems = [str(problem) for problem in error.diagnostics] or [str(error)]
+                tell(safe("  That key cannot be: " + "; ".join(problems)))
+                continue
+            return second
+        return Quit() if typed == "quit" else None
+
+    def choose(self, pick: Pick, choices: Choices) -> Answer | None:
+        """The Subscriptions that nobody owns as a list to pick from: adopt one, or make a new one."""
+        if not choices.live and not choices.meant:
+            return pick
+        tell(safe(f"  {pick.customer.name} has Subscriptions that no mapping owns:"))
+        for letter, row in zip(LETTERS, choices.live, strict=False):
+            tell(safe(f"  {letter}) adopt {subscription_line(row, choices)}"))
+        for row in choices.live[len(LETTERS) :]:
+            tell(safe(f"     adopt by its id: {subscription_line(row, choices)}"))
+        for row in choices.meant:
+            if not row.live:
+                tell(safe(f"     {subscription_line(row, choices)}; to take that one restore it in HaloPSA first"))
+        tell("  n) none of them: make a new one")
+        while (typed := _prompt("Subscription ('b' for back)").strip().casefold()) != "b":
+            if typed == "quit":
+                return Quit()
+            if typed == "n":
+                return pick
+            found = _chosen(typed, choices.live)
+            if found is not None:
+                return replace(pick, adopt=found)
+            tell("  Answer with a letter of the list, the Subscription's id, 'n' or 'b'.")
         return None
 
     def _search(self, words: str) -> None:
@@ -236,7 +218,9 @@ class Dialog:
     def _line(self, customer: HaloCustomer) -> str:
         owners = self.session.owners(customer)
         state = " (inactive)" if customer.inactive else ""
-        return f"{customer.name} ({customer.id}){state}" + (f" [mapped: {', '.join(owners)}]" if owners else "")
+        return f"{customer.name} ({customer.id}){state}" + (
+            f" [mapped: {', '.join(m.key for m in owners)}]" if owners else ""
+        )
 
 
 def _likeness(proposal: Proposal, proposals: tuple[Proposal, ...]) -> str:
@@ -252,6 +236,50 @@ def _prompt(text: str) -> str:
     return answer
 
 
-def _confirmed(question: str) -> bool:
+class Reply(Enum):
+    """What a [y/N] question came to."""
+
+    YES = "yes"
+    NO = "no"
+    QUIT = "quit"
+
+
+def ask(question: str) -> Reply:
+    """A question that only y or yes answers with yes; the end of input is quit, everything else no."""
     tell(safe(f"  {question}"))
-    return _prompt("yes or no").strip().casefold() in {"y", "yes"}
+    typed = _prompt("[y/N]").strip().casefold()
+    return Reply.YES if typed in {"y", "yes"} else Reply.QUIT if typed == "quit" else Reply.NO
+
+
+def confirmed(question: str) -> bool:
+    """Whether the answer is yes."""
+    return ask(question) is Reply.YES
+
+
+def pairing(client: InfimaClient, customer: HaloCustomer) -> str:
+    """The question before a client is billed to a customer; names that have nothing in common are pointed out."""
+    doubt = "" if alike(client.name, customer.name) else " Their names have nothing in common."
+    return f"Bill INFIMA client {client.name} ({client.id}) to HaloPSA customer {customer.name} ({customer.id})?{doubt}"
+
+
+def joining(client: InfimaClient, mapping: Mapping) -> str:
+    """The question before a client is billed on the Subscription of a mapping that exists."""
+    customer = mapping.halo_customer
+    known = (customer.name, *(ref.name for ref in mapping.infima_clients))
+    doubt = "" if any(alike(client.name, name) for name in known) else " Their names have nothing in common."
+    return (
+        f"Bill INFIMA client {client.name} ({client.id}) together with {known[1]} on the Subscription of "
+        f"{mapping.key}, to HaloPSA customer {customer.name} ({customer.id})?{doubt}"
+    )
+
+
+def subscription_line(row: Subscription, choices: Choices) -> str:
+    """One Subscription of the list, with what speaks for it."""
+    marker = f", marker {row.marker}" if row.marker else ""
+    return f"{subscription_in_words(row)}{marker}" + (" (may be the one)" if row in choices.meant else "")
+
+
+def _chosen(typed: str, rows: Sequence[Subscription]) -> Subscription | None:
+    if len(typed) == 1 and typed in LETTERS[: len(rows)]:
+        return rows[LETTERS.index(typed)]
+    return next((row for row in rows if typed in {str(row.id), f"#{row.id}"}), None)

@@ -71,6 +71,63 @@ class _File:
 
 def add_mapping(text: str, entry: NewMapping, *, file: str = "mappings.yaml") -> str:
     """`text` with `entry` behind the last mapping. Raises ConfigError when that is not possible without a doubt."""
+    return add_mappings(text, [entry], file=file)
+
+
+def add_mappings(text: str, entries: Sequence[NewMapping], *, file: str = "mappings.yaml") -> str:
+    """`text` with all `entries` behind the last mapping, in one edit. Raises ConfigError."""
+    return _add_items(_open(text, file), "mappings", [_members(entry) for entry in entries])
+
+
+def join_client(text: str, key: str, client: ClientRef, *, file: str = "mappings.yaml") -> str:
+    """`text` with one more client in the mapping called `key`, which keeps its key. Raises ConfigError.
+
+    A mapping of one client becomes a combined one: its key is written out and its client is the first of the list.
+    """
+    opened = _open(text, file)
+    index, entry = _find_entry(opened, key)
+    added = {"id": int(client.id), "name": clean_name(client.name)}
+    rows = entry.get("infima_clients")
+    if isinstance(rows, ItemList) and rows:
+        start = end = rows.spans[-1][1]
+        new = f", {_render(added)}"
+        if not rows.flow:
+            column = opened.column(rows.start)
+            start = end = _behind(opened, end, column)
+            new = _lines(opened, start, [f"{' ' * column}- {_render(added)}"])
+    else:
+        start, end, new = _made_combined(opened, entry, key, added)
+
+    def meant(data: dict[str, Any]) -> None:
+        row = data["mappings"][index]
+        if "infima_client" in row:
+            row["key"] = key
+            row["infima_clients"] = [row.pop("infima_client")]
+        row["infima_clients"].append(added)
+
+    return _spliced(opened, start, end, new, meant)
+
+
+def _made_combined(file: _File, entry: Table, key: str, added: dict[str, Any]) -> tuple[int, int, str]:
+    """`infima_client: {...}  # comment` as a list of two; the first one's text and comment stay beside it."""
+    client = entry.get("infima_client")
+    if not isinstance(client, Table) or not client.flow:
+        raise refusal(file.source.file, _CANNOT, _BY_HAND, place=file.source.place(entry.start))
+    start, value, value_end = entry.spans["infima_client"]
+    named = "" if "key" in entry else f"key: {key}"
+    if entry.flow:
+        lead = f"{named}, " if named else ""
+        return start, value_end, f"{lead}infima_clients: [{file.text[value:value_end]}, {_render(added)}]"
+    margin = " " * file.column(entry.start)
+    end = _behind(file, value_end, len(margin))
+    lead = f"{named}{file.newline}{margin}" if named else ""
+    first = f"{lead}infima_clients:{file.newline}{margin}  - {file.text[value:end]}"
+    closing = "" if first.endswith("\n") else file.newline
+    last = f"{margin}  - {_render(added)}"
+    return start, end, f"{first}{closing}{last}" + ("" if closing else file.newline)
+
+
+def _members(entry: NewMapping) -> dict[str, Any]:
     members: dict[str, Any] = {}
     if entry.key is not None:
         members["key"] = str(entry.key)
@@ -82,7 +139,7 @@ def add_mapping(text: str, entry: NewMapping, *, file: str = "mappings.yaml") ->
     members["halo_customer"] = {"id": int(entry.customer.id), "name": clean_name(entry.customer.name)}
     if entry.subscription_id is not None:
         members["subscription_id"] = int(entry.subscription_id)
-    return _add_item(_open(text, file), "mappings", members)
+    return members
 
 
 def add_ignore(text: str, client: ClientRef, reason: str, *, file: str = "mappings.yaml") -> str:
@@ -195,26 +252,30 @@ def quote(text: str) -> str:
 
 
 def _add_item(file: _File, section: str, members: dict[str, Any]) -> str:
+    return _add_items(file, section, [members])
+
+
+def _add_items(file: _File, section: str, items: Sequence[dict[str, Any]]) -> str:
     rows = file.root.get(section)
     if isinstance(rows, ItemList) and rows and rows.flow:
         start = end = rows.spans[-1][1]
-        new = f", {_render(members)}"
+        new = "".join(f", {_render(members)}" for members in items)
     elif file.root.flow or not (rows is None or isinstance(rows, ItemList)):
         raise refusal(file.source.file, _CANNOT, _BY_HAND, place=file.source.place(file.root.start))
     elif isinstance(rows, ItemList) and rows:
         start = end = _behind(file, rows.spans[-1][1], file.column(rows.start))
-        new = _lines(file, start, _item_lines(file, rows, section, members))
+        new = _lines(file, start, [line for members in items for line in _item_lines(file, rows, section, members)])
     elif isinstance(rows, ItemList):
-        start, end, new = _fill_empty_list(file, section, rows, members)
+        start, end, new = _fill_empty_list(file, section, rows, items)
     elif section in file.root:
         start = end = _behind(file, file.root.spans[section][2], file.column(file.root.start))
-        new = _lines(file, start, _block_item(members, dash=2, inner=2))
+        new = _lines(file, start, _fresh_lines(items))
     else:
         start = end = len(file.text)
-        new = _lines(file, start, ["", f"{section}:", *_block_item(members, dash=2, inner=2)])
+        new = _lines(file, start, ["", f"{section}:", *_fresh_lines(items)])
 
     def meant(data: dict[str, Any]) -> None:
-        data[section] = [*(data.get(section) or []), members]
+        data[section] = [*(data.get(section) or []), *items]
 
     return _spliced(file, start, end, new, meant)
 
@@ -266,7 +327,13 @@ def _item_lines(file: _File, rows: ItemList, section: str, members: dict[str, An
     return ["", *lines] if blank else lines
 
 
-def _fill_empty_list(file: _File, section: str, rows: ItemList, members: dict[str, Any]) -> tuple[int, int, str]:
+def _fresh_lines(items: Sequence[dict[str, Any]]) -> list[str]:
+    return [line for members in items for line in _block_item(members, dash=2, inner=2)]
+
+
+def _fill_empty_list(
+    file: _File, section: str, rows: ItemList, items: Sequence[dict[str, Any]]
+) -> tuple[int, int, str]:
     """`mappings: []  # comment` becomes `mappings:  # comment` and an item below."""
     if "#" in file.text[rows.start : rows.end]:
         raise refusal(file.source.file, _CANNOT, _BY_HAND, place=file.source.place(rows.start))
@@ -274,7 +341,7 @@ def _fill_empty_list(file: _File, section: str, rows: ItemList, members: dict[st
     start = key_at + len(file.text[key_at : rows.start].rstrip())
     end = file.source.line_end(rows.end)
     rest = file.text[rows.end : end].rstrip("\r\n")
-    lines = [rest.rstrip(), *_block_item(members, dash=2, inner=2)]
+    lines = [rest.rstrip(), *_fresh_lines(items)]
     closing = file.newline if file.text[rows.end : end].endswith("\n") else ""
     return start, end, file.newline.join(lines) + closing
 

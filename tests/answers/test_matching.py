@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from reconciler.answers.matching import difflib_ratio, find, likely, propose
-from reconciler.model import HaloCustomer, HaloCustomerId
+from reconciler.answers.matching import difflib_ratio, find, likely, propose, sure_matches
+from reconciler.model import HaloCustomer, HaloCustomerId, InfimaClient, InfimaClientId
 
 
 def customers(*names: str, inactive: str = "") -> list[HaloCustomer]:
@@ -68,3 +68,15 @@ def test_find_takes_words_in_any_order_without_case_and_accents() -> None:
     everyone = customers("Bäckerei Müller", "Acme Dental")
     assert [c.name for c in find("muller BACK", everyone)] == ["Bäckerei Müller"]
     assert find("nobody", everyone) == ()
+
+
+def test_sure_is_only_the_one_name_on_both_sides() -> None:
+    """Case and spacing aside; an inactive namesake, or a second client of the name, makes it unsure."""
+    clients = [
+        InfimaClient(id=InfimaClientId(i), name=name)
+        for i, name in enumerate(["Acme Dental", "Twice", "twice", "Borealis", "Gone", "\u200b", "Corvid"])
+    ]
+    everyone = customers(
+        "ACME  dental", "Twice", "Borealis", "borealis ", "Gone", "\u200b", "Corvid Ltd", inactive="Gone"
+    )
+    assert [(client.id, customer.id) for client, customer in sure_matches(clients, everyone)] == [(0, 10)]

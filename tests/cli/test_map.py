@@ -7,7 +7,9 @@ import json
 import pytest
 import yaml
 
-from tests.cli.bench import Bench
+from reconciler.cli.edits import FileEdit
+from reconciler.cli.mapsession import MapSession
+from tests.cli.bench import Answer, Bench
 
 ONE = """# ours
 version: 1
@@ -55,12 +57,97 @@ def test_a_client_is_ignored_with_its_reason(one: Bench) -> None:
     assert ignored == [{"infima_client": {"id": 102, "name": "Borealis Freight"}, "reason": "our own staff"}]
 
 
-def test_an_existing_subscription_is_adopted_by_option_and_told_without(one: Bench) -> None:
-    told = one.run("map", "104", "--customer", "14").err
-    assert "reconciler adopt infima-104 9010" in told
-    one.file.write_text(ONE, encoding="utf-8")
+@pytest.mark.parametrize("name", ["INFIMA  security awareness training", "Awareness training (security)"])
+def test_a_subscription_that_may_be_the_one_is_decided_before_anything_is_written(one: Bench, name: str) -> None:
+    one.world.licences[9010]["name"] = name
+    told = one.run("map", "104", "--customer", "14")
+    assert (told.code, one.file.read_text(encoding="utf-8")) == (64, ONE)
+    for said in ("9010", name, "reconciler map 104 --customer 14 --subscription 9010", "--subscription new"):
+        assert said in told.err
     one.run("map", "104", "--customer", "14", "--subscription", "9010")
     assert entries(one)[-1] == (104, 14, 9010)
+
+
+def test_none_of_those_that_exist_is_written_and_its_hold_is_told(one: Bench) -> None:
+    told = one.run("map", "104", "--customer", "14", "--subscription", "new")
+    assert (told.code, entries(one)[-1]) == (0, (104, 14, None))
+    assert "plan will hold Dunmore School (same-name)" in told.err
+    assert "--allow same-name:infima-104" in one.run("plan").out
+
+
+def test_a_subscription_with_the_mappings_own_marker_is_no_question(one: Bench) -> None:
+    """It is found again by the marker; so is one that another name has nothing in common with."""
+    one.world.add_licence(15, "Backup", 3, licence_id=9070)
+    for client in ("102", "105"):
+        assert one.run("map", client, "--customer", str(int(client) - 90)).code == 0
+    assert entries(one)[1:] == [(102, 12, None), (105, 15, None)]
+
+
+def test_names_with_nothing_in_common_want_a_yes(one: Bench) -> None:
+    told = one.run("map", "105", "--customer", "16")
+    assert (told.code, one.file.read_text(encoding="utf-8")) == (64, ONE)
+    assert "Eastgate Homes (105) and HaloPSA customer Fenwick Law (16)" in told.err
+    assert "reconciler map 105 --customer 16 --yes" in told.err
+    asked = one.run("map", "105", "--customer", "16", typed="\n")
+    assert ("[y/N]" in asked.err, one.file.read_text(encoding="utf-8")) == (True, ONE)
+    assert one.run("map", "105", "--customer", "16", typed="y\n").code == 0
+    assert one.run("map", "106", "--customer", "15", "--yes").code == 0
+    assert entries(one)[1:] == [(105, 16, None), (106, 15, None)]
+
+
+def test_yes_decides_nothing_but_the_names(one: Bench) -> None:
+    told = one.run("map", "105", "--customer", "14", "--yes")
+    assert (told.code, "--subscription 9010 --yes" in told.err) == (64, True)
+
+
+def test_a_mapped_customer_is_asked_about_and_refused_without_a_terminal(one: Bench) -> None:
+    told = one.run("map", "102", "--customer", "11", "--yes")
+    assert (told.code, one.file.read_text(encoding="utf-8")) == (64, ONE)
+    assert "Together: reconciler map 102 --customer 11 --key infima-101 --yes" in told.err
+    assert "A second one: reconciler map 102 --customer 11 --key infima-102 --yes" in told.err
+
+
+TOGETHER = """# ours
+version: 1
+mappings:
+  # the first
+  - key: infima-101
+    infima_clients:
+      - {id: 101, name: "Acme Dental"}   # keep
+      - {id: 102, name: "Borealis Freight"}
+    halo_customer: {id: 11, name: "Acme Dental"}
+"""
+
+
+@pytest.mark.parametrize("typed", [None, "y\na\ny\n"], ids=["option", "terminal"])
+def test_together_makes_a_combined_mapping_and_keeps_its_subscription(one: Bench, typed: str | None) -> None:
+    options = ["--key", "infima-101", "--yes"] if typed is None else []
+    answer = one.run("map", "102", "--customer", "11", *options, typed=typed)
+    assert (answer.code, one.file.read_text(encoding="utf-8")) == (0, TOGETHER), answer.text
+    row = json.loads(one.run("plan", "-o", "json").out)["resource_changes"][0]
+    assert (row["address"], row["change"]["after"]["count"]) == ("halo_subscription.infima-101", 21)
+    assert row["change"]["actions"] == ["update"]
+
+
+def test_a_layout_that_cannot_be_edited_is_printed_to_be_written_by_hand(one: Bench) -> None:
+    block = "infima_client:\n      id: 101\n      name: Acme Dental\n"
+    text = ONE.replace('infima_client: {id: 101, name: "Acme Dental"}   # keep\n', block)
+    one.file.write_text(text, encoding="utf-8")
+    answer = one.run("map", "102", "--customer", "11", "--key", "infima-101", "--yes")
+    assert one.file.read_text(encoding="utf-8") == text
+    assert "Nothing was written" in answer.err
+    assert yaml.safe_load(answer.out) == {
+        "key": "infima-101",
+        "infima_clients": [{"id": 101, "name": "Acme Dental"}, {"id": 102, "name": "Borealis Freight"}],
+    }
+
+
+def test_a_second_one_has_a_key_of_its_own_and_its_hold_is_told(one: Bench) -> None:
+    answer = one.run("map", "102", "--customer", "11", typed="y\ns\ninfima-101\nacme-second\n")
+    rows = yaml.safe_load(one.file.read_text(encoding="utf-8"))["mappings"]
+    assert (answer.code, rows[-1]["key"]) == (0, "acme-second")
+    assert "That key cannot be" in answer.err
+    assert "--allow same-name:acme-second" in answer.err
 
 
 @pytest.mark.parametrize(
@@ -80,6 +167,8 @@ def test_an_existing_subscription_is_adopted_by_option_and_told_without(one: Ben
         (["102", "--customer", "12", "--subscription", "9060"], "plain licence"),
         (["102", "--customer", "12", "--subscription", "9001"], "belongs to customer 11"),
         (["102", "--customer", "12", "--subscription", "5"], "does not know it"),
+        (["102", "--customer", "12", "--subscription", "0"], "neither the id of a Subscription nor 'new'"),
+        (["102", "--customer", "11", "--key", "infima-101", "--subscription", "new"], "does not go with"),
     ],
 )
 def test_wrong_use_is_told_and_writes_nothing(one: Bench, arguments: list[str], said: str) -> None:
@@ -116,18 +205,74 @@ def test_suggested_yaml_is_yaml(one: Bench) -> None:
     }
 
 
+def talk(bench: Bench, *typed: str) -> Answer:
+    """`map` on a terminal; the sure matches are answered with no."""
+    return bench.run("map", typed="\n".join(["n", *typed]) + "\n")
+
+
 def test_a_conversation(one: Bench) -> None:
     """Pick, search and pick, id with adoption, ignore, quit: each is written at once."""
-    typed = ["a", "yes", "corvid", "a", "y", "14", "yes", "yes", "ignore because left us", "y", "quit"]
-    answer = one.run("map", typed="\n".join(typed) + "\n")
+    answer = talk(one, "a", "yes", "corvid", "a", "y", "14", "yes", "a", "ignore because left us", "y", "quit")
     assert answer.code == 0, answer.text
     assert entries(one) == [(101, 11, None), (102, 12, None), (103, 13, None), (104, 14, 9010)]
     assert "left us" in one.file.read_text(encoding="utf-8")
     assert one.file.read_text(encoding="utf-8").startswith(ONE)
 
 
+def test_every_subscription_that_nobody_owns_is_shown_to_pick_from(one: Bench) -> None:
+    one.world.add_licence(14, "Backup", 3, licence_id=9011)
+    answer = talk(one, "skip", "skip", "a", "y", "z", "#9011", "quit")
+    assert entries(one)[-1] == (104, 14, 9011)
+    assert "a) adopt #9010 INFIMA Security Awareness Training: 13 (may be the one)" in answer.err
+    assert "c) adopt #9011 Backup: 3\n" in answer.err
+
+
+def test_sure_matches_are_shown_and_written_with_one_yes(one: Bench) -> None:
+    """Not the one whose customer has a Subscription that nobody owns; and b takes all of them back."""
+    one.world.customers[16]["name"] = "Fenwick Law LLP"
+    answer = one.run("map", typed="y\nquit\n")
+    assert "Corvid Labs (103) -> Corvid Labs (13)" in answer.err
+    assert entries(one) == [(101, 11, None), (102, 12, None), (103, 13, None), (105, 15, None)]
+    assert "[1 of 2] INFIMA client Dunmore School" in answer.err
+    one.file.write_text(ONE, encoding="utf-8")
+    answer = one.run("map", typed="y\nb\nquit\n")
+    assert "Taken back: what was written for the sure matches" in answer.err
+    assert one.file.read_text(encoding="utf-8") == ONE
+
+
+def test_the_sure_matches_can_be_left_by_quit(one: Bench) -> None:
+    assert "[1 of" not in one.run("map", typed="quit\n").err
+    assert one.file.read_text(encoding="utf-8") == ONE
+
+
+def test_b_goes_back_byte_for_byte_and_asks_again(one: Bench) -> None:
+    answer = talk(one, "b", "a", "y", "skip", "b", "b", "a", "y", "quit")
+    assert "There is nothing before this one" in answer.err
+    assert answer.err.count("[1 of 5] INFIMA client Borealis Freight") == 3
+    assert answer.err.count("[2 of 5] INFIMA client Corvid Labs") == 3
+    assert entries(one) == [(101, 11, None), (102, 12, None)]
+
+
+def test_b_within_a_client_leads_back_to_its_customer(one: Bench) -> None:
+    talk(one, "14", "y", "b", "11", "b", "11", "s", "b", "11", "a", "n", "quit")
+    assert one.file.read_text(encoding="utf-8") == ONE
+
+
+def test_what_somebody_else_wrote_meanwhile_is_not_taken_back(one: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    taking_back = MapSession.take_back
+
+    def after_an_edit(session: MapSession, made: FileEdit) -> None:
+        one.file.write_bytes(made.new + b"# mine\n")
+        taking_back(session, made)
+
+    monkeypatch.setattr(MapSession, "take_back", after_an_edit)
+    answer = talk(one, "a", "y", "b")
+    assert (answer.code, "changed in the meantime" in answer.err) == (1, True)
+    assert one.file.read_text(encoding="utf-8").endswith("# mine\n")
+
+
 def test_a_no_asks_again_and_the_end_of_input_is_quit(one: Bench) -> None:
-    answer = one.run("map", typed="a\nno\n")
+    answer = talk(one, "a", "no")
     assert answer.code == 0
     assert one.file.read_text(encoding="utf-8") == ONE
 
@@ -144,11 +289,13 @@ def test_a_no_asks_again_and_the_end_of_input_is_quit(one: Bench) -> None:
     ],
 )
 def test_a_wrong_answer_is_explained_and_asked_again(one: Bench, typed: str, said: str) -> None:
-    assert said in one.run("map", typed=f"{typed}\nquit\n").err
+    assert talk(one, typed, "quit").err.count(said) == (2 if said == "Answer with a letter" else 1)
 
 
 def test_it_is_said_when_a_customer_is_billed_already(one: Bench) -> None:
-    assert "is billed through infima-101 already" in one.run("map", typed="11\nno\nquit\n").err
+    told = talk(one, "11", "b", "quit").err
+    assert "Acme Dental (11) is mapped already" in told
+    assert "together with Acme Dental (101) on one Subscription: infima-101 bills their sum" in told
 
 
 def test_nothing_left_to_map(one: Bench) -> None:

@@ -14,7 +14,9 @@ from reconciler.config.edit import (
     NewMapping,
     add_ignore,
     add_mapping,
+    add_mappings,
     clean_name,
+    join_client,
     retire_mapping,
     set_subscription_id,
 )
@@ -181,3 +183,67 @@ def test_edited_members_disturb_at_most_their_own_line(text: str, data: st.DataO
     assert after == expected
     assert removed_lines(text, between) <= 1
     assert removed_lines(between, after_text) <= 1
+
+
+@thorough
+@given(text=mappings_files(), name=NAMES, data=st.data())
+def test_a_client_joins_a_mapping_that_keeps_its_key(text: str, name: str, data: st.DataObject) -> None:
+    """Or the layout is refused: one client over several lines."""
+    before = parse(text)
+    if not before.mappings:
+        return
+    mapping = data.draw(st.sampled_from(before.mappings))
+    client = ClientRef(id=InfimaClientId(424242), name=name)
+    try:
+        after_text = join_client(text, mapping.key, client)
+    except ConfigError as error:
+        assert "layout" in str(error.diagnostics[0])  # noqa: PT017 - what is refused is one of two right outcomes
+        return
+    after = parse(after_text)
+    assert [m.key for m in after.mappings] == [m.key for m in before.mappings]
+    joined = next(m for m in after.mappings if m.key == mapping.key)
+    assert joined.infima_clients == (*mapping.infima_clients, client)
+    assert removed_lines(text, after_text) <= 1 + (not text.endswith("\n"))
+    assert text.count("\r\n") == 0 or after_text.count("\r\n") == after_text.count("\n")
+
+
+@thorough
+@given(text=mappings_files())
+def test_several_mappings_at_once_are_written_as_one_after_the_other(text: str) -> None:
+    entries = [
+        NewMapping(
+            clients=(ClientRef(id=InfimaClientId(number), name="N"),),
+            customer=CustomerRef(id=HaloCustomerId(number), name="N"),
+        )
+        for number in (5001, 5002, 5003)
+    ]
+    one_by_one = text
+    for entry in entries:
+        one_by_one = add_mapping(one_by_one, entry)
+    at_once = add_mappings(text, entries)
+    assert [m.key for m in parse(at_once).mappings] == [m.key for m in parse(one_by_one).mappings]
+    assert removed_lines(text, at_once) <= (not parse(text).mappings) + (not text.endswith("\n"))
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("- {infima_client: {id: 1, name: A}, h", "- {key: infima-1, infima_clients: [{id: 1, name: A}, NEW], h"),
+        ("- {key: k, infima_clients: [{id: 1, name: A}], h", "- {key: k, infima_clients: [{id: 1, name: A}, NEW], h"),
+        (
+            "- key: k\n    infima_client: {id: 1, name: A}  # a\n    # more\n    h",
+            "- key: k\n    infima_clients:\n      - {id: 1, name: A}  # a\n      - NEW\n    # more\n    h",
+        ),
+        (
+            "- key: k\n    infima_clients:\n    - {id: 1, name: A}  # a\n    - {id: 2, name: B}\n    h",
+            "- key: k\n    infima_clients:\n    - {id: 1, name: A}  # a\n    - {id: 2, name: B}\n    - NEW\n    h",
+        ),
+    ],
+    ids=["flow", "flow list", "block", "block list"],
+)
+def test_a_joining_client_is_written_in_the_style_of_the_entry(before: str, after: str) -> None:
+    rest = "alo_customer: {id: 2, name: B}" + ("}" if before.startswith("- {") else "")
+    key = "infima-1" if "key" not in before else "k"
+    text = f"version: 1\nmappings:\n  {before}{rest}\n"
+    joined = join_client(text, key, ClientRef(id=InfimaClientId(77), name="N"))
+    assert joined == f"version: 1\nmappings:\n  {after}{rest}\n".replace("NEW", '{id: 77, name: "N"}')
