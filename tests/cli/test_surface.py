@@ -181,7 +181,7 @@ def test_a_newcomer_gets_to_no_changes(bench: Bench) -> None:
     bench.world.person_renames_customer(15, "Eastgate Homes Ltd")
     assert bench.run("init").code == 0
     assert bench.run("doctor").out.endswith("Connected.\n")
-    typed = ["a", "y"] * 3 + ["a", "y", "y"] + ["eastgate", "a", "y"] + ["ignore because a trial", "y"]
+    typed = ["n"] + ["a", "y"] * 3 + ["a", "y", "a"] + ["eastgate", "a", "y"] + ["ignore because a trial", "y"]
     mapped = bench.run("map", typed="\n".join(typed) + "\n")
     assert "Every INFIMA client is mapped or ignored." in mapped.err
     assert bench.run("fmt", "--check").code == 0
