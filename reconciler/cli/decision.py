@@ -19,6 +19,7 @@ from reconciler.config.edit import set_subscription_id
 from reconciler.errors import DecisionRefused, ExitCode, UsageError
 from reconciler.model import Mapping, MappingKey, Mappings, Recorded, Subscription
 from reconciler.planning.index import index_subscriptions
+from reconciler.planning.markers import reveal_known
 from reconciler.state.base import HistoryChange, RunInfo, RunVerdict, StateStore
 from reconciler.state.open import runs_in_ci
 
@@ -46,11 +47,12 @@ def carry_out(
     mappings = load(options)
     mapping = find_mapping(mappings, key)
     with run_context(options, mappings) as context:
-        store = context.store
+        store, target = context.store, context.systems.target
+        recorded = store.read()
         look = _Look(
             mappings=mappings,
             mapping=mapping,
-            listing=context.systems.target.subscriptions(),
+            listing=reveal_known(target, mappings, target.subscriptions(), recorded, live_too=True),
             halo_url=context.systems.halo_url,
             now=context.clock.now(),
         )
@@ -58,7 +60,7 @@ def carry_out(
     def judge(recorded: Recorded) -> Decision:
         return decide(look.context(recorded))
 
-    decision = judge(store.read())
+    decision = judge(recorded)
     edit = _edit(options, decision)
     show = tell if as_patch else say
     _show(decision, edit, show)

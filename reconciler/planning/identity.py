@@ -100,7 +100,7 @@ def _doubt_about(
     if found is None:
         return Doubt(
             rule=Rule.SUBSCRIPTION_GONE,
-            message=f"HaloPSA does not know Subscription {number} any more",
+            message=f"HaloPSA does not list Subscription {number} any more",
             remedy=f"find out who removed it; for a new one run: {recreate_command(mapping.key)}",
         )
     if not found.is_subscription:

@@ -1,8 +1,9 @@
-"""Markers that HaloPSA shows in the detail of a Subscription and leaves out of its lists (FAULTS H27)."""
+"""What HaloPSA shows of one Subscription alone and leaves out of its lists: markers (FAULTS H27), inactive rows."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from reconciler.errors import ApiError, NotFound, UnreadableAnswer
@@ -56,6 +57,60 @@ def reveal_markers(
     """The listing with the hidden markers of all rows that some mapping without a Subscription may mean."""
     details = Details(target=target, marker_field=mappings.settings.marker_field)
     return details.reveal(listing, _in_question(mappings, listing, recorded))
+
+
+def reveal_known(
+    target: SubscriptionTarget,
+    mappings: Mappings,
+    listing: tuple[Subscription, ...],
+    recorded: Recorded,
+    *,
+    live_too: bool = False,
+) -> tuple[Subscription, ...]:
+    """The listing, and besides what it leaves out of the ids that file and state know: each is read by itself.
+
+    A list may leave out what is inactive, and where no marker comes back nothing else speaks of such a row: it would be
+    called gone, and a second one would be made. A live row of a mapping is added only with `live_too`, for a decision
+    by hand: a plan would write to it, and no list could show what came of it. Raises `ApiError` where an id that would
+    stop a create cannot be read.
+    """
+    listed = {row.id for row in listing}
+    found = []
+    for number in sorted(_former(mappings, recorded) - listed):
+        with suppress(NotFound):
+            found.append(target.subscription(number))
+    for number in sorted(_own(mappings, recorded) - listed)[:MOST_READS]:
+        try:
+            row = target.subscription(number)
+        except (NotFound, UnreadableAnswer):
+            continue
+        except ApiError:
+            break  # its mapping is held as it is
+        if live_too or not row.live:
+            found.append(row)
+    return tuple(sorted((*listing, *found), key=lambda row: row.id))
+
+
+def _own(mappings: Mappings, recorded: Recorded) -> set[SubscriptionId]:
+    """The ids that file and state give the mappings, or a create's answer named; a retired one needs none."""
+    bindings = recorded.bindings
+    kept = [mapping for mapping in mappings.mappings if not mapping.retired]
+    named = {mapping.subscription_id for mapping in kept if mapping.subscription_id is not None}
+    named |= {bindings[mapping.key].subscription_id for mapping in kept if mapping.key in bindings}
+    answered = (recorded.attempts[mapping.key].named_id for mapping in kept if mapping.key in recorded.attempts)
+    return named | {number for number in answered if number is not None}
+
+
+def _former(mappings: Mappings, recorded: Recorded) -> set[SubscriptionId]:
+    """What the state has under keys that left the file, at customers for which a mapping is about to get a new one."""
+    keys = {mapping.key for mapping in mappings.mappings}
+    creating = {
+        mapping.halo_customer.id
+        for mapping in mappings.mappings
+        if mapping.subscription_id is None and mapping.key not in recorded.bindings and not mapping.retired
+    }
+    bindings = recorded.bindings.items()
+    return {bound.subscription_id for key, bound in bindings if key not in keys and bound.customer_id in creating}
 
 
 def _in_question(

@@ -22,7 +22,7 @@ from reconciler.model import (
     UserCount,
 )
 from reconciler.planning.context import RunContext
-from reconciler.planning.markers import reveal_markers
+from reconciler.planning.markers import reveal_known, reveal_markers
 
 
 def observe(context: RunContext, recorded: Recorded) -> Observation:
@@ -55,6 +55,7 @@ def observe(context: RunContext, recorded: Recorded) -> Observation:
     if wanted:
         counts = systems.source.user_counts(wanted)  # tells of its own progress, client by client
     listing = early[0].result() if early else list_subscriptions()
+    listing = reveal_known(systems.target, mappings, listing, recorded)
     return Observation(
         taken_at=begun_at,
         tenant=Tenant(halo_url=systems.halo_url, infima_partner=partner.result()),

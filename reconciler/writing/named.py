@@ -8,16 +8,20 @@ from reconciler.errors import ApiError, NotFound
 from reconciler.model import MappingKey, Subscription
 from reconciler.names import same_name
 from reconciler.planning.changes import Change, Outcome
+from reconciler.planning.rules import abandon_command
 from reconciler.providers.base import Accepted, WriteAnswer
 from reconciler.writing.session import WriteSession, bare
 
 
 def is_what_was_sent(found: Subscription, change: Change) -> bool:
     """True for a live Subscription of the customer and the name that the create of this change sends."""
+    return found.live and _is_named_alike(found, change)
+
+
+def _is_named_alike(found: Subscription, change: Change) -> bool:
     mapping = change.mapping
     return (
         found.is_subscription
-        and found.live
         and found.customer_id == mapping.halo_customer.id
         and same_name(found.name, mapping.subscription_name)
     )
@@ -49,10 +53,15 @@ def was_made(session: WriteSession, change: Change) -> bool:
     except ApiError as error:
         seen = f"could not be read ({bare(error.message)}): the next run looks again"
     else:
-        if not is_what_was_sent(found, change):
+        if not _is_named_alike(found, change):
             return False
         adopt = f"reconciler resolve {change.key} --adopt {number} --reason 'made by an earlier run'"
-        seen = f"exists, though no listing shows it. To use it: {adopt}"
+        over = "deleted" if found.deleted else "inactive"
+        seen = (
+            f"exists, though no listing shows it. To use it: {adopt}"
+            if found.live
+            else f"is {over}. Restore it in HaloPSA, then: {adopt}; or, for a new one: {abandon_command(change.key)}"
+        )
     message = f"nothing is created: Subscription {number}, which the answer to the earlier create named, {seen}"
     session.settle(change.key, Outcome.HELD, message, at=number)
     return True

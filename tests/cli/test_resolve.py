@@ -8,6 +8,7 @@ import pytest
 
 from reconciler.clock import SystemClock
 from reconciler.model import Attempt, HaloCustomerId, MappingKey, RunId
+from reconciler.providers.halopsa import HaloTarget
 from reconciler.state.base import RunInfo
 from reconciler.state.directory import DirectoryState
 from tests.cli.bench import Bench
@@ -132,3 +133,13 @@ def test_nothing_is_ever_written_to_halo(bench: Bench) -> None:
     resolve(bench, "--abandon")
     resolve(bench, "--recreate", key="infima-101")
     assert bench.writes() == 0
+
+
+def test_recreate_is_refused_while_one_lives_that_no_list_shows(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The known id is read by itself: a list may leave out what exists."""
+    complete = HaloTarget.subscriptions
+    monkeypatch.setattr(
+        HaloTarget, "subscriptions", lambda self: tuple(row for row in complete(self) if row.id != 9001)
+    )
+    code, text = resolve(bench, "--recreate", key="infima-101")
+    assert (code, "a second one would bill the customer twice" in text) == (1, True)

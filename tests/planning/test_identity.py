@@ -198,7 +198,7 @@ def test_a_marker_that_its_own_mapping_gave_up_claims_nothing() -> None:
 def test_a_bound_id_that_halo_does_not_list() -> None:
     doubt = doubt_of(recorded=build_recorded(build_binding(9002)))
     assert doubt.rule is Rule.SUBSCRIPTION_GONE
-    assert doubt.message == "HaloPSA does not know Subscription 9002 any more"
+    assert doubt.message == "HaloPSA does not list Subscription 9002 any more"
     assert "reconciler resolve infima-101 --recreate --reason" in doubt.remedy
 
 

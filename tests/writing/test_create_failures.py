@@ -251,3 +251,16 @@ def test_an_id_that_is_now_something_else_does_not_stop_the_create() -> None:
     row = build_subscription(9101, 77, 5, name="Backup")
     stage.target.rows[row.id] = row
     assert outcomes(stage.apply(creates("a", attempt=attempt))) == {"a": "applied"}
+
+
+def test_a_named_one_that_was_made_inactive_stops_the_create_too() -> None:
+    """Lists may leave out what is inactive."""
+    attempt = settled(9101)
+    stage = Scene(recorded=Recorded(attempts={attempt.key: attempt}))
+    row = build_subscription(9101, 21, 0, name=NAME, is_active=False)
+    stage.target.rows[row.id] = row
+    stage.target._hidden[row.id] = 10_000
+    applied = stage.apply(creates("a", attempt=attempt))
+    assert (outcomes(applied), posts(stage.target)) == ({"a": "held"}, [])
+    assert "9101, which the answer to the earlier create named, is inactive" in message_of(applied, "a")
+    assert "reconciler resolve a --abandon" in message_of(applied, "a")
