@@ -123,7 +123,7 @@ def _check(asked: _Asked, *, suggest: bool, output: str) -> None:
         raise UsageError(f"-o {output} goes with --suggest.", hint="For example: reconciler map --suggest -o yaml")
     if suggest and (asked.client is not None or given):
         raise UsageError("--suggest is for all unmapped clients.", hint="Leave CLIENT and the other options out.")
-    if asked.client is None and (given or asked.subscription is not None or asked.key is not None):
+    if asked.client is None and (given or asked.subscription is not None or asked.key is not None or asked.yes):
         raise UsageError(
             "Name the INFIMA client: its id or its name.", hint="For example: reconciler map 113 --customer 33"
         )
@@ -237,10 +237,11 @@ def _decided(session: MapSession, client: InfimaClient, customer: HaloCustomer, 
         return Join(mapping=joined)
     adopt = _adoptable(session, customer, asked.subscription)
     pick = Pick(customer=customer, adopt=adopt, key=None if asked.key is None else MappingKey(asked.key))
-    if owners and pick.key is None and not terminal:
+    open_owner = bool(owners) and pick.key is None and adopt is None
+    if open_owner and not terminal:
         raise _mapped_already(client, owners, asked)
     dialog = Dialog(client=client, session=session, heading="")
-    if owners and pick.key is None:
+    if open_owner:
         answer = dialog.decide(pick, sure=True)
         return answer if isinstance(answer, Pick | Join) else None
     choices = session.choices(client, pick)
@@ -267,6 +268,7 @@ def _open_choice(
     customer: HaloCustomer, lines: Sequence[str], meant: Sequence[Subscription], asked: _Asked
 ) -> UsageError:
     adopt = next((f"Adopt it: {replace(asked, subscription=row.id).command}. " for row in meant if row.live), "")
+    adopt = adopt or "To take it, restore it in HaloPSA first. "
     return UsageError(
         f"{customer.name} has what may be this client's Subscription already: {'; '.join(lines)}.",
         hint=f"{adopt}None of them: {replace(asked, subscription='new').command}",
@@ -308,6 +310,8 @@ def _adoptable(session: MapSession, customer: HaloCustomer, number: int | Litera
         why = "it is deleted or inactive"
     elif found.customer_id != customer.id:
         why = f"it belongs to customer {found.customer_id}"
+    elif owned := session.keys_of(found):
+        why = f"it belongs to the mapping {', '.join(owned)}"
     if why:
         raise UsageError(f"--subscription {number}: {why}.", hint="See the customer's Subscriptions in HaloPSA.")
     return found

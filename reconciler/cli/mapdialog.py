@@ -154,7 +154,7 @@ class Dialog:
         tell(safe(f"  {pick.customer.name} ({pick.customer.id}) is mapped already:"))
         for letter, mapping in zip(LETTERS, owners, strict=False):
             names = ", ".join(f"{ref.name} ({ref.id})" for ref in mapping.infima_clients)
-            tell(safe(f"  {letter}) together with {names} on one Subscription: {mapping.key} bills their sum"))
+            tell(safe(f"  {letter}) together with {names} on one Subscription: {bills(mapping)}"))
         tell("  s) a second Subscription, with a key of its own")
         while (typed := _prompt("Together or second ('b' for back)").strip().casefold()) != "b":
             if typed == "quit":
@@ -216,10 +216,10 @@ class Dialog:
             tell(f"  and {len(found) - len(LETTERS)} more: type more of the name")
 
     def _line(self, customer: HaloCustomer) -> str:
-        owners = self.session.owners(customer)
+        owners = [m for m in self.session.mappings.mappings if m.halo_customer.id == customer.id]
         state = " (inactive)" if customer.inactive else ""
         return f"{customer.name} ({customer.id}){state}" + (
-            f" [mapped: {', '.join(m.key for m in owners)}]" if owners else ""
+            f" [mapped: {', '.join(m.key + (' (retired)' if m.retired else '') for m in owners)}]" if owners else ""
         )
 
 
@@ -271,6 +271,12 @@ def joining(client: InfimaClient, mapping: Mapping) -> str:
         f"Bill INFIMA client {client.name} ({client.id}) together with {known[1]} on the Subscription of "
         f"{mapping.key}, to HaloPSA customer {customer.name} ({customer.id})?{doubt}"
     )
+
+
+def bills(mapping: Mapping) -> str:
+    """What a combined mapping puts on its Subscription."""
+    fixed = mapping.quantity.fixed
+    return f"{mapping.key} bills " + ("their sum" if fixed is None else f"a fixed {fixed}, whoever joins")
 
 
 def subscription_line(row: Subscription, choices: Choices) -> str:

@@ -93,6 +93,10 @@ class MapSession:
         """The mappings that bill this customer, retired ones left out."""
         return tuple(m for m in self.mappings.mappings if m.halo_customer.id == customer.id and not m.retired)
 
+    def keys_of(self, row: Subscription) -> list[MappingKey]:
+        """The mappings of the file that have this Subscription: by id, by the state or by marker."""
+        return sorted(index_subscriptions(self.listing, self.mappings.mappings, self.recorded).owners(row.id))
+
     def choices(self, client: InfimaClient, pick: Pick) -> Choices:
         """The Subscriptions that may be adopted instead of making one. Raises `ConfigError` for a key that cannot be.
 

@@ -95,6 +95,33 @@ def test_names_with_nothing_in_common_want_a_yes(one: Bench) -> None:
     assert entries(one)[1:] == [(105, 16, None), (106, 15, None)]
 
 
+def test_the_subscription_of_another_mapping_is_not_adopted(one: Bench) -> None:
+    """Two mappings on one Subscription would overwrite each other's quantity."""
+    told = one.run("map", "102", "--customer", "11", "--subscription", "9001", "--yes")
+    assert (told.code, one.file.read_text(encoding="utf-8")) == (64, ONE)
+    assert "it belongs to the mapping infima-101" in told.err
+
+
+def test_a_free_subscription_that_is_named_is_the_second_one(one: Bench) -> None:
+    one.world.add_licence(11, "Awareness, the branch", 3, licence_id=9071)
+    told = one.run("map", "102", "--customer", "11", "--subscription", "9071", "--yes")
+    assert (told.code, entries(one)[-1]) == (0, (102, 11, 9071)), told.text
+
+
+def test_a_deleted_namesake_is_to_be_restored_first(one: Bench) -> None:
+    one.world.licences[9010]["is_active"] = False
+    told = one.run("map", "104", "--customer", "14")
+    assert (told.code, one.file.read_text(encoding="utf-8")) == (64, ONE)
+    assert "To take it, restore it in HaloPSA first" in told.err
+
+
+def test_a_fixed_quantity_is_not_called_a_sum(one: Bench) -> None:
+    rule = '    quantity: {fixed: 40, reason: "contract", until: 2099-12-31}\n'
+    one.file.write_text(ONE + rule, encoding="utf-8")
+    answer = one.run("map", "102", "--customer", "11", "--key", "infima-101", "--yes")
+    assert "infima-101 bills a fixed 40, whoever joins" in answer.out
+
+
 def test_yes_decides_nothing_but_the_names(one: Bench) -> None:
     told = one.run("map", "105", "--customer", "14", "--yes")
     assert (told.code, "--subscription 9010 --yes" in told.err) == (64, True)
@@ -161,6 +188,7 @@ def test_a_second_one_has_a_key_of_its_own_and_its_hold_is_told(one: Bench) -> N
         (["102"], "What is to become of 102?"),
         (["102", "--ignore", " "], "needs a reason"),
         (["--customer", "12"], "Name the INFIMA client"),
+        (["--yes"], "Name the INFIMA client"),
         (["--suggest", "102"], "is for all"),
         (["-o", "json"], "goes with --suggest"),
         ([], "no terminal to ask on"),
