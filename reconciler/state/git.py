@@ -31,8 +31,9 @@ from reconciler.state.base import RunInfo, RunState
 from reconciler.state.directory import run_lock
 from reconciler.state.document import STATE_FILE, StateDocument, decode, encode
 from reconciler.state.files import PrivateDirectory, StateFiles
-from reconciler.state.gitcommand import NETWORK_SECONDS, Git, GitAnswer, choose_remote, clean
+from reconciler.state.gitcommand import LOCK_LEFT, NETWORK_SECONDS, Git, GitAnswer, choose_remote, clean, hint_for
 from reconciler.state.gitfiles import CommitFiles, Overlay, write_commit
+from reconciler.state.gitlocks import clear_stale_locks
 from reconciler.state.history import HISTORY_FOLDER, Finding, History
 from reconciler.state.journal import JOURNAL_FOLDER, Journal
 from reconciler.state.moving import refuse_moved
@@ -46,8 +47,8 @@ UNMOVED_TRIES = 3
 
 _FETCH_OPTIONS = ("--quiet", "--no-tags", "--no-write-fetch-head", "--refmap=")
 
-_READ_ONLY = re.compile(r"[Pp]ermission denied|insufficient permission|Read-only file system")
-"""How git says that it may not write into the clone."""
+_READ_ONLY = re.compile(rf"[Pp]ermission denied|insufficient permission|Read-only file system|{LOCK_LEFT.pattern}")
+"""How git says that it may not write into the clone, or that another git is doing so."""
 
 T = TypeVar("T")
 
@@ -118,6 +119,7 @@ class GitState:
         branch, local = self._state_branch(), self._local()
         local.prepare()
         with run_lock(local, info, location=self.location):
+            self._clear_locks(branch)
             branch.fetch()
             yield HeldBranch(branch, local, self._clock)
 
@@ -137,6 +139,7 @@ class GitState:
         branch, local = self._state_branch(), self._local()
         local.prepare()
         with run_lock(local, info, location=self.location):
+            self._clear_locks(branch)
             branch.fetch()
             keeper = _GitKeeper(branch, local, self._clock)
             with record_run(keeper, info, clock=self._clock, durable=True, location=self.location) as run:
@@ -165,12 +168,17 @@ class GitState:
         """The remote's name. Raises `StateError` where there is none."""
         return self._branch_and_remote()[1]
 
+    def _common(self) -> Path:
+        return Path(self._git.ask("rev-parse", "--path-format=absolute", "--git-common-dir"))
+
+    def _clear_locks(self, branch: StateBranch) -> None:
+        clear_stale_locks(self._common(), branch.refs, now=self._clock.now())
+
     def _local(self) -> PrivateDirectory:
         """Where this clone keeps its lock and the journals that are not pushed yet: inside its git directory."""
-        common = self._git.ask("rev-parse", "--path-format=absolute", "--git-common-dir")
         branch, remote = self._branch_and_remote()
         name = branch if remote == "origin" else f"{remote}/{branch}"
-        return PrivateDirectory(Path(common) / "reconciler" / quote(name, safe=""))
+        return PrivateDirectory(self._common() / "reconciler" / quote(name, safe=""))
 
 
 class StateBranch:
@@ -185,6 +193,11 @@ class StateBranch:
         self._kept = f"refs/reconciler/{branch}" if remote == "origin" else f"refs/reconciler-of/{remote}/{branch}"
         self._lost = f"refs/reconciler-lost/{remote}/{branch}"
         self.tip = git.run("rev-parse", "--verify", "--quiet", f"{self._kept}^{{commit}}").text or None
+
+    @property
+    def refs(self) -> tuple[str, ...]:
+        """The refs of the user's repository that are ours for this branch."""
+        return self._kept, self._lost
 
     @property
     def files(self) -> CommitFiles:
@@ -214,7 +227,7 @@ class StateBranch:
             if not answer.ok:
                 raise StateError(
                     f"The state branch {self.name} cannot be fetched: {answer.complaint}",
-                    hint="See that `git ls-remote` works here with the same credentials.",
+                    hint=hint_for(answer.complaint) or "See that `git ls-remote` works here with the same credentials.",
                 )
         before, self.tip = self.tip, self.git.ask("rev-parse", "--verify", f"{self._kept}^{{commit}}")
         if before is not None and not self.contains(before) and self.rewritten is None:

@@ -2,7 +2,8 @@
 
 The user's configuration decides how the remote is reached (credential helpers, `http.extraheader`, ssh). Hooks,
 signing and housekeeping are off: they belong to the user's own commits. Only objects and refs below
-`refs/reconciler/` are written in the user's repository; its index, HEAD and files are never touched.
+`refs/reconciler` are written in the user's repository (`gitlocks` clears their leftover locks); its
+index, HEAD and files are never touched.
 """
 
 from __future__ import annotations
@@ -164,12 +165,21 @@ def choose_remote(git: Git) -> str:
 _ADD_REMOTE = "Add it: `git remote add origin URL`. Or keep the state in a directory: --state directory:.reconciler"
 
 
+LOCK_LEFT = re.compile(r"\.lock': File exists")
+"""How git says that another git has the lock, or had it when it was killed."""
+
+
 def hint_for(complaint: str) -> str:
     """What to do about git's own words, where they are about the repository as such; else nothing."""
     if "not a git repository" in complaint:
         return (
             "Run it inside the clone of your repository. There is none yet? `git init`, then `git remote add origin "
             "URL`. Without git the state is kept in a directory: --state directory:.reconciler"
+        )
+    if LOCK_LEFT.search(complaint):
+        return (
+            "Another git works in this clone, or one that was killed left its lock file. A run clears it once it is "
+            "two minutes old: run again then."
         )
     if "dubious ownership" in complaint:
         return "The folder belongs to another user. If that is as it should be, run the command that git names."

@@ -306,8 +306,8 @@ def test_clone_locked_by_another_git_is_said(state: GitState, elsewhere: GitStat
     lock.parent.mkdir()
     lock.touch()
 
-    with pytest.raises(StateError, match=r"cannot be fetched: .*lock"):
-        state.read()
+    with pytest.raises(StateError, match=r"cannot be fetched: .*lock"), state.open_run(run_info()):
+        pass
 
 
 def test_damaged_clone_is_said(state: GitState, work: Path) -> None:
