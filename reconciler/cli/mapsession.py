@@ -114,13 +114,17 @@ class MapSession:
             meant=candidates(mapping, index, self.recorded),
         )
 
-    def doubts(self, client: InfimaClient) -> tuple[Doubt, ...]:
-        """Why `plan` will hold the create of the client's mapping, which is in the file; empty where it adopts one."""
-        mapping = next(m for m in self.mappings.mappings if any(ref.id == client.id for ref in m.infima_clients))
+    def doubts(self, clients: Sequence[InfimaClient]) -> list[tuple[InfimaClient, Doubt]]:
+        """Why `plan` will hold the creates of these clients' mappings, which are in the file; none for adopted ones."""
         index = index_subscriptions(self.listing, self.mappings.mappings, self.recorded)
-        if mapping.subscription_id is not None or any(mapping.key in owners for owners in index.claims.values()):
-            return ()
-        return twin_doubts(mapping, index, self.recorded)
+        bound = {key for owners in index.claims.values() for key in owners}
+        by_client = {ref.id: m for m in self.mappings.mappings for ref in m.infima_clients}
+        return [
+            (client, doubt)
+            for client in clients
+            if (mapping := by_client[client.id]).key not in bound
+            for doubt in twin_doubts(mapping, index, self.recorded)
+        ]
 
     def sure(self) -> list[Pair]:
         """Unmapped clients with the one customer of their name, where nothing else is to be asked.

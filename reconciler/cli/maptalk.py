@@ -37,12 +37,12 @@ def _write_mapping(session: MapSession, client: InfimaClient, pick: Pick) -> Fil
     made = session.write(lambda text: add_mapping(text, entry, file=str(session.file)))
     adopted = f", adopting Subscription {pick.adopt.id}" if pick.adopt else ""
     say(safe(f"Mapped {client.name} ({client.id}) -> {pick.customer.name} ({pick.customer.id}){adopted}."))
-    _tell_doubts(session, client)
+    _tell_doubts(session, [client])
     return made
 
 
-def _tell_doubts(session: MapSession, client: InfimaClient) -> None:
-    for doubt in session.doubts(client):
+def _tell_doubts(session: MapSession, clients: Sequence[InfimaClient]) -> None:
+    for client, doubt in session.doubts(clients):
         tell(safe(f"  Note: plan will hold {client.name} ({doubt.rule}): {doubt.message}. Next: {doubt.remedy}"))
 
 
@@ -129,8 +129,7 @@ def _sure_ones(session: MapSession, steps: list[_Step]) -> bool:
     entries = new_mappings(pairs)
     made = session.write(lambda text: add_mappings(text, entries, file=str(session.file)))
     say(f"Mapped {len(pairs)} clients to the customers of their names.")
-    for client, _ in pairs:
-        _tell_doubts(session, client)
+    _tell_doubts(session, [client for client, _ in pairs])
     steps.append(_Step(None, made))
     return True
 
