@@ -8,7 +8,7 @@ from reconciler.errors import ApiError, NotFound
 from reconciler.model import MappingKey, Subscription
 from reconciler.names import same_name
 from reconciler.planning.changes import Change, Outcome
-from reconciler.planning.rules import abandon_command
+from reconciler.planning.rules import abandon_command, resolved_by
 from reconciler.providers.base import Accepted, WriteAnswer
 from reconciler.writing.session import WriteSession, bare
 
@@ -55,7 +55,7 @@ def was_made(session: WriteSession, change: Change) -> bool:
     else:
         if not _is_named_alike(found, change):
             return False
-        adopt = f"reconciler resolve {change.key} --adopt {number} --reason 'made by an earlier run'"
+        adopt = resolved_by(change.key, number)
         over = "deleted" if found.deleted else "inactive"
         seen = (
             f"exists, though no listing shows it. To use it: {adopt}"
