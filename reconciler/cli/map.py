@@ -129,6 +129,10 @@ def _check(asked: _Asked, *, suggest: bool, output: str) -> None:
         )
     if asked.customer is not None and asked.ignore is not None:
         raise UsageError("--customer and --ignore contradict each other.", hint="Keep one of the two.")
+    if asked.ignore is not None and (asked.subscription is not None or asked.key is not None or asked.yes):
+        raise UsageError(
+            "--subscription, --key and --yes go with --customer, not with --ignore.", hint="Leave them out."
+        )
     if asked.ignore is not None and not asked.ignore.strip():
         raise UsageError("--ignore needs a reason.", hint='For example: --ignore "our own staff"')
     if asked.client is not None and not given:
