@@ -156,7 +156,7 @@ def test_simulate_serves_both_systems_and_ends_by_itself(tmp_path: Path) -> None
 def test_simulate_refuses_two_worlds_and_broken_ones(bench: Bench) -> None:
     (bench.folder / "w.json").write_text("[]")
     assert bench.run("simulate", "--world", "w.json", "--clients", "3").code == 64
-    assert "not a saved world" in bench.run("simulate", "--world", "w.json").err
+    assert "is not a world" in bench.run("simulate", "--world", "w.json").err
     assert "cannot be read" in bench.run("simulate", "--world", "nowhere.json").err
 
 

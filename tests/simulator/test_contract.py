@@ -38,8 +38,9 @@ def test_written_licences(world: World, halo: httpx.Client) -> None:
     new = {"type": 1, "client_id": 33, "name": "Training", "snowid": "infima-113", "count": 0}
     assert complaints("Licence_List", halo.post("/api/SoftwareLicence", json=[new]).json()) == []
     both = [{"id": 9001, "count": 3}, {"id": 9002, "count": 4}]
-    for row in halo.post("/api/SoftwareLicence", json=both).json():
-        assert complaints("Licence_List", row) == []
+    answer = halo.post("/api/SoftwareLicence", json=both).json()
+    rows = answer if isinstance(answer, list) else [answer]  # some instances answer with the last object alone
+    assert [complaint for row in rows for complaint in complaints("Licence_List", row)] == []
 
 
 def test_customers(halo: httpx.Client) -> None:

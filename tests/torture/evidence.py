@@ -188,6 +188,14 @@ class Evidence:
                 counts_list = counts_list or (not page[0] and page[1] == len(walk.rows) > 0)
         return found
 
+    def read_alone(self, run: int, number: int, until: int) -> Row | None:
+        """A row as the run's newest read of it by itself showed it, before request `until`."""
+        path = f"/api/SoftwareLicence/{number}"
+        reads = [r for r in self.requests if r.method == "GET" and r.path == path and r.number < until]
+        mine = [r.number for r in reads if self.owner.get(r.number) == run and r.number in self.answers]
+        newest = _json(self.answers[mine[-1]]) if mine else None
+        return newest if isinstance(newest, dict) else None
+
     def partner_of(self, run: int) -> str | None:
         """Whose INFIMA a run read."""
         mine = [r.number for r in self.requests if r.path == "/v1/partner" and self.owner.get(r.number) == run]

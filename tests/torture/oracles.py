@@ -75,7 +75,8 @@ def m2_single(e: Evidence) -> Iterator[str]:
 def m3_frame(e: Evidence) -> Iterator[str]:
     """An update sends an id and a count; a create sends the template; nothing else of a row is changed by a request.
 
-    After a refusal an update may hold what some servers demand, as the last listing of the run showed it.
+    After a refusal an update may hold what some servers demand, as the run's last listing or its last read of the row
+    by itself showed it.
     """
     template = {"type", "client_id", "name", "count", e.marker}
     refused = False
@@ -85,7 +86,11 @@ def m3_frame(e: Evidence) -> Iterator[str]:
             shown = next(
                 (r for one in reversed(e.listings(w.run, w.record.number)) if (r := one.row(w.element["id"]))), {}
             )
-            allowed |= {m for m in ("client_id", "name", "type") if m in shown and w.element.get(m) == shown[m]}
+            alone = e.read_alone(w.run, w.element["id"], w.record.number) or {}
+            known = [read for read in (shown, alone) if read]
+            allowed |= {
+                m for m in ("client_id", "name", "type") if any(m in r and w.element.get(m) == r[m] for r in known)
+            }
         refused = refused or w.record.status in {400, 422}
         if extra := set(w.element) - allowed:
             yield f"request {w.record.number} sends {sorted(extra)}"
