@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import tzinfo
 from typing import TypeVar
 
@@ -11,7 +11,7 @@ import click
 from reconciler.cli.explain import find_mapping
 from reconciler.cli.options import CommonOptions, common_options, complete_keys_and_names, output_option
 from reconciler.cli.output import closest, safe, say, show_json, show_table, tell
-from reconciler.cli.past import find_run, parse_date, zone_of_file
+from reconciler.cli.past import both_names, find_run, parse_date, zone_of_file
 from reconciler.cli.wiring import load, open_store
 from reconciler.errors import ExitCode, ReconcilerError, UsageError
 from reconciler.history.account import Line, lines_of, users_of
@@ -78,9 +78,11 @@ def history(
     lines = list(lines_of(runs))
     found = _find(options, wanted, runs, lines)
     if isinstance(found, PastRun):
-        _show_run(found, [line for line in lines if line.run is found], output, zone)
+        _show_run(found, [line for line in lines if line.run is found], output, zone, both_names(options))
     else:
         mine = [line for line in reversed(lines) if line.key == found and kept(line.run)]
+        if output == "text" and found in (names := both_names(options)):
+            say(safe(f"{found}: {names[found]}"))
         _show_changes(found, mine, output, zone, everything=everything)
     return 0
 
@@ -163,7 +165,7 @@ def _show_changes(key: str, lines: list[Line], output: str, zone: tzinfo, *, eve
     _tell_rest(len(lines) - len(shown))
 
 
-def _show_run(run: PastRun, lines: list[Line], output: str, zone: tzinfo) -> None:
+def _show_run(run: PastRun, lines: list[Line], output: str, zone: tzinfo, names: Mapping[MappingKey, str]) -> None:
     """One run: who, when, from which commit, how it ended, and its lines."""
     if output == "json":
         show_json({"run": _run_json(run), "changes": [_line_json(line) for line in lines]})
@@ -172,8 +174,9 @@ def _show_run(run: PastRun, lines: list[Line], output: str, zone: tzinfo) -> Non
         for sentence in _about(run, zone):
             say(safe(sentence))
     if lines:
-        columns = [Column(title="Mapping"), *(column for column, _ in _LINE)]
-        show_table(output, columns, [(line.key, *(cell(line) for _, cell in _LINE)) for line in lines])
+        columns = [Column(title="Mapping"), Column(title="Whose", name=True), *(column for column, _ in _LINE)]
+        rows = [(line.key, names.get(line.key, ""), *(cell(line) for _, cell in _LINE)) for line in lines]
+        show_table(output, columns, rows)
     elif output == "text":
         say("It changed nothing and withheld nothing.")
 

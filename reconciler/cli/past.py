@@ -49,6 +49,17 @@ def zone_of_file(options: CommonOptions) -> tzinfo:
         return UTC
 
 
+def both_names(options: CommonOptions) -> dict[MappingKey, str]:
+    """Each mapping's INFIMA clients and HaloPSA customer as mappings.yaml names them; none where it has problems."""
+    try:
+        mappings = load(options).mappings
+    except ReconcilerError:
+        return {}
+    return {
+        m.key: f"{', '.join(client.name for client in m.infima_clients)} -> {m.halo_customer.name}" for m in mappings
+    }
+
+
 def parse_date(text: str, option: str, zone: tzinfo = UTC) -> datetime:
     """The first moment of the day that `text` names, in that zone. Raises `UsageError`."""
     try:

@@ -88,7 +88,7 @@ APPROVAL = "an approval in mappings.yaml"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lifted:
-    """A safety rule that a person lifted, and why. `by` says how: `ALLOW`, for the one run, or `APPROVAL`."""
+    """A safety rule that a person lifted, and why. `by`: `ALLOW`, for the one run, or `APPROVAL`, with the person."""
 
     rule: str
     reason: str

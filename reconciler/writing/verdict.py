@@ -8,7 +8,7 @@ from datetime import datetime
 
 from reconciler.errors import ExitCode, Interrupted, ReconcilerError, StateError
 from reconciler.model import MappingKey, PriceSource, RunId, UnitPrice
-from reconciler.planning.changes import Change, Outcome, Plan, Settled, users_in_doubt
+from reconciler.planning.changes import Change, Outcome, Plan, Settled, Violation, users_in_doubt
 from reconciler.planning.outcomes import ending_of, verdict_sentence
 from reconciler.state.base import ALLOW, APPROVAL, HistoryChange, Lifted, RunVerdict
 from reconciler.writing.session import Applied
@@ -146,10 +146,17 @@ def _at(change: Change, settled: Settled) -> Settled:
 def _lifted(plan: Plan, name: str) -> tuple[Lifted, ...]:
     """The rules that a person lifted for this mapping, or with an empty name for the whole run."""
     return tuple(
-        Lifted(rule=str(violation.rule), reason=violation.allowed, by=APPROVAL if violation.approval else ALLOW)
+        Lifted(rule=str(violation.rule), reason=violation.allowed, by=_lifted_by(violation))
         for violation in plan.violations
         if violation.name == name and violation.allowed is not None
     )
+
+
+def _lifted_by(violation: Violation) -> str:
+    """The option, or the reviewed file with who brought the approval in, where git told."""
+    if violation.approval is None:
+        return ALLOW
+    return f"{APPROVAL} ({violation.approval.approved_by})" if violation.approval.approved_by else APPROVAL
 
 
 def lifted_in_words(lifted: Sequence[Lifted]) -> str:

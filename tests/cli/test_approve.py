@@ -132,6 +132,10 @@ def test_who_brought_an_approval_in_is_told_from_git(emptied: Bench) -> None:
     assert "approved_by" not in approval_of(emptied), "not yet committed"
     git("commit", "-qam", "An approval")
     assert approval_of(emptied)["approved_by"].startswith("Ada Example, commit ")
+    emptied.run("apply", "--auto-approve", "--only", KEY)
+    told = json.loads(emptied.run("history", KEY, "-o", "json").out)["changes"][0]
+    assert {one["reason"] for one in told["lifted"]} == {"ticket 4711"}
+    assert all(one["by"].startswith("an approval in mappings.yaml (Ada Example, commit ") for one in told["lifted"])
 
 
 def approval_of(bench: Bench) -> dict[str, str]:

@@ -155,3 +155,10 @@ def test_days_and_times_are_those_of_the_time_zone_of_the_file(autumn: Stage, co
 def autumn_runs(command: Command) -> list[dict[str, object]]:
     found: list[dict[str, object]] = json.loads(command("history", "-o", "json").out)["runs"]
     return found
+
+
+def test_whose_a_line_is_stands_beside_it_with_both_names(autumn: Stage, command: Command) -> None:
+    assert command("history", "infima-101").out.startswith("infima-101: Acme Dental -> Acme Dental\n")
+    run = str(autumn_runs(command)[-1]["run"])
+    rows = list(csv.DictReader(io.StringIO(command("history", run, "-o", "csv").out)))
+    assert {row["Mapping"]: row["Whose"] for row in rows}["infima-102"] == "Borealis Freight -> Borealis Freight"
