@@ -14,7 +14,7 @@ from click.shell_completion import CompletionItem
 
 from reconciler import __version__
 from reconciler.cli.options import CommonOptions, common_options
-from reconciler.cli.output import clear_terminal, close_streams, closest, prepare_streams, say, tell
+from reconciler.cli.output import clear_terminal, close_streams, closest, forget_unwritten, prepare_streams, say, tell
 from reconciler.errors import ExitCode, Interrupted, ReconcilerError, UsageError
 
 OBJECTS_BETWEEN_COLLECTIONS = 200_000
@@ -163,6 +163,7 @@ def main(arguments: Sequence[str] | None = None) -> int:  # noqa: PLR0911 - one 
         return ExitCode.DONE
     except OSError as error:  # stdout is full or its reader has gone; what was written to HaloPSA is in the journal
         tell(f"Error: {error.strerror or error}. What was already done is recorded in the state.")
+        forget_unwritten()
         return ExitCode.ERROR
     return result if isinstance(result, int) else 0
 

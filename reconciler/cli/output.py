@@ -74,6 +74,14 @@ def close_streams(code: int) -> int:
     return code
 
 
+def forget_unwritten() -> None:
+    """What stdout does not take any more is dropped, where that was told already: `close_streams` says it once."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        _silence(sys.stdout)
+
+
 def _silence(stream: TextIO) -> None:
     """Whatever is still buffered goes nowhere, so that the interpreter's own last flush cannot fail."""
     with suppress(OSError, ValueError):
