@@ -76,8 +76,9 @@ def test_a_held_row_stays_where_it_stands_night_after_night(autumn: Stage, comma
     changes = json.loads(command("history", "infima-103", "-o", "json").out)["changes"]
     held = [(one["before"], one["after"], one["wanted"]) for one in changes if one["outcome"] == "held"]
     assert held == [(12, 12, 0)] * 3
-    text = command("history", "infima-103").out
-    assert "Wanted" in text.splitlines()[0]
+    whose, columns, *_ = command("history", "infima-103").out.splitlines()
+    assert whose == "infima-103: Corvid Labs -> Corvid Labs"
+    assert "Wanted" in columns
 
 
 def test_names_ids_and_subscriptions_find_the_mapping(autumn: Stage, command: Command) -> None:
