@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
 import click
 
+from reconciler.cli.edits import changed_lines
 from reconciler.cli.files import edit_file
 from reconciler.cli.options import CommonOptions, common_options, complete_keys
 from reconciler.cli.output import safe, say, tell
@@ -167,16 +167,11 @@ def _entry(
 def _write(file: Path, old: bytes, text: str, told: str) -> int:
     new = text.encode("utf-8")
     parse_mappings(new, file=str(file), now=now())  # what is written is valid
-    for line in _diff(old, new):
+    for line in changed_lines(old, new):
         say(safe(f"  {line}"))
     edit_file(file, old, new)
     tell(f"{told} It holds once it is merged: commit it and open a pull request, then: reconciler plan")
     return 0
-
-
-def _diff(old: bytes, new: bytes) -> list[str]:
-    before, after = (text.decode("utf-8").splitlines() for text in (old, new))
-    return list(difflib.unified_diff(before, after, lineterm="", n=2))[2:]
 
 
 def _tell_what_stays(plan: Plan, key: str, approved: Sequence[Violation]) -> None:

@@ -48,3 +48,9 @@ class FileEdit:
         name = self.path.name if self.path.is_absolute() or ".." in self.path.parts else name
         lines = unified_diff(before, after, f"a/{name}", f"b/{name}")
         return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
+
+
+def changed_lines(old: bytes, new: bytes) -> list[str]:
+    """What an edit changes, as a diff's lines with two lines around each change, without the names of files."""
+    before, after = (text.decode("utf-8").splitlines() for text in (old, new))
+    return list(unified_diff(before, after, lineterm="", n=2))[2:]

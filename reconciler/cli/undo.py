@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -12,6 +11,7 @@ import click
 
 from reconciler import __version__
 from reconciler.cli.drawing import draw_plan
+from reconciler.cli.edits import changed_lines
 from reconciler.cli.files import edit_file, write_file
 from reconciler.cli.options import CommonOptions, OutputFile, common_options, complete_keys, output_option
 from reconciler.cli.output import safe, say, show_json, tell
@@ -134,16 +134,10 @@ def _show(found: Undo, old: bytes, new: bytes, plan: Plan, options: CommonOption
         say("Nothing of it can be set back.")
         return
     say("\nThe edit of mappings.yaml:")
-    for line in _diff(old, new):
+    for line in changed_lines(old, new):
         say(safe(f"  {line}"))
     say("\nWhat apply would do with it:")
     say(draw_plan(plan_document(plan, version=__version__), options))
-
-
-def _diff(old: bytes, new: bytes) -> list[str]:
-    before, after = (text.decode("utf-8").splitlines() for text in (old, new))
-    lines = difflib.unified_diff(before, after, "mappings.yaml", "mappings.yaml", lineterm="", n=2)
-    return list(lines)[2:]
 
 
 def _save(out: Path | None, plan: Plan, found: Undo, *, written: bool) -> None:
@@ -172,5 +166,5 @@ def _json(found: Undo, old: bytes, new: bytes) -> dict[str, Any]:
             for row in found.set_back
         ],
         "left_out": [{"key": row.key, "halo_customer": row.customer, "why": row.why} for row in found.left_out],
-        "edit": _diff(old, new),
+        "edit": changed_lines(old, new),
     }
