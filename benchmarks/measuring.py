@@ -46,10 +46,11 @@ def pages(rows: int, size: int) -> int:
     return max(1, -(-rows // size))
 
 
-def careful_requests(number: int, mode: str, *, changed: int = 0) -> dict[str, int]:
+def careful_requests(number: int, mode: str, *, changed: int = 0, invoices: int = 0) -> dict[str, int]:
     """What DESIGN 12 permits for that many clients; what has changed is posted fifty at a time and listed once more.
 
     A list that fits into one page has a count that proves nothing: once a run, one page more is asked for.
+    `invoices` are the pages of recurring invoices that a run which applies looks at (DESIGN 14).
     """
     listing = pages(number, 1_000)
     unproven = 1 if listing == 1 else 0
@@ -58,6 +59,8 @@ def careful_requests(number: int, mode: str, *, changed: int = 0) -> dict[str, i
     wanted["halo.licences"] = listing * (2 if changed else 1) + unproven
     if changed:
         wanted["halo.write"] = pages(changed, 50)
+    if invoices:
+        wanted["halo.invoices"] = invoices
     if mode == "active_users":
         wanted["infima.users"] = number
     return wanted
