@@ -24,11 +24,11 @@ from reconciler.plan_document.layout import NeedJson
 from reconciler.planning.money import Amount, add_up
 from reconciler.render.amounts import monthly_amounts, moved
 from reconciler.render.document import View, signed, users_after_run, view
+from reconciler.render.html_needs import need_cards
 from reconciler.render.html_page import Background, Headline, NeedCard, PageRow, ReportPage
 from reconciler.render.html_past import past_headline, past_rows
 from reconciler.render.html_plan import plan_headline, plan_rows
 from reconciler.render.html_time import audit_trail, movements, over_time
-from reconciler.render.needs import need_cards
 from reconciler.render.text import cut, visible
 
 if TYPE_CHECKING:

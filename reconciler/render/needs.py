@@ -1,13 +1,12 @@
-"""What waits for a person, drawn from the one list as the plan document has it: for a terminal, Markdown and HTML."""
+"""What waits for a person, drawn from the one list as the plan document has it: for a terminal and Markdown."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 
 from reconciler.answers.needs import day_words, due_words
 from reconciler.plan_document.layout import NeedJson
-from reconciler.render.html_page import NeedCard, Tone
 from reconciler.render.pen import Pen
 from reconciler.render.text import markdown_code, markdown_safe
 
@@ -73,22 +72,3 @@ def markdown_needs(needs: Sequence[NeedJson], today: date) -> list[str]:
 
 def _key(need: NeedJson) -> str:
     return f" ({markdown_code(need['key'])})" if need["key"] else ""
-
-
-_BAD = frozenset({"refused", "failed", "unknown", "record-missing", "overdue"})
-
-
-def need_cards(needs: Sequence[NeedJson], today: date, rows: Mapping[str, int]) -> tuple[NeedCard, ...]:
-    """The list as the report shows it; `rows` are the page's rows by key."""
-    return tuple(
-        NeedCard(
-            tone=Tone.BAD if need["kind"] in _BAD else Tone.CALL,
-            who=need["who"],
-            key=need["key"],
-            what=need["what"],
-            about=circumstances(need, today),
-            step=need["step"],
-            row=rows.get(need["key"]),
-        )
-        for need in needs
-    )
