@@ -562,6 +562,32 @@ class HaloFacts:
     update_members: tuple[str, ...] = ()
 
 
+class Fate(StrEnum):
+    """What became of a proposal (answers.proposals) that was offered for review."""
+
+    OFFERED = "offered"
+    TAKEN = "taken"
+    DECLINED = "declined"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """A proposed edit of mappings.yaml that was offered for review; the state keeps it under its fingerprint.
+
+    `title` is for people. `since` is when its fate was learned, and `where` the place, such as "pull request 12".
+    """
+
+    key: str
+    title: str
+    fate: Fate
+    since: datetime
+    where: str = ""
+
+
+Offers = MappingABC[str, Offer]
+"""Fingerprint -> what was offered."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
     """What the state says at the start of a run. An empty one is legal: markers and the file find again.
@@ -570,7 +596,7 @@ class Recorded:
     `damage` says in words what is wrong with the newest records of earlier runs. `undecided` are the keys of which
     nobody knows, since the state was lost, whether they had a Subscription. `location` is how a person names the
     state; `is_new` is true where nothing stands there yet. `falls` are the nights in a row that have counted a fall
-    which is not yet written.
+    which is not yet written. `offers` are the edits of mappings.yaml that were offered for review.
     """
 
     tenant: Tenant | None = None
@@ -590,6 +616,7 @@ class Recorded:
     invoice_days: MappingABC[HaloCustomerId, date] = field(default_factory=dict)
     invoices_unread: str = ""
     needs: tuple[Need, ...] = ()
+    offers: Offers = field(default_factory=dict)
 
     @property
     def outlook(self) -> Outlook:

@@ -6,7 +6,7 @@ Two backends keep the same files: `state.directory` and `state.git`. A store is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,6 +21,7 @@ from reconciler.model import (
     HaloFacts,
     Json,
     MappingKey,
+    Offers,
     Outlook,
     Recorded,
     RunId,
@@ -301,6 +302,13 @@ class StateStore(Protocol):
 
     def prove_writable(self) -> None:
         """Really write something and leave nothing of it that means anything. Raises `StateError`."""
+        ...
+
+    def record_offers(self, change: Callable[[Offers], Offers], *, message: str) -> None:
+        """Change what is remembered of proposed edits, durably and as one compare-and-set; no run is opened for it.
+
+        `change` is asked again when somebody else was faster. Nothing is written where it changes nothing.
+        """
         ...
 
     def open_run(self, info: RunInfo) -> AbstractContextManager[RunState]:

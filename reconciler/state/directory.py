@@ -10,7 +10,7 @@ import getpass
 import json
 import os
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -20,14 +20,14 @@ import filelock
 
 from reconciler.clock import Clock
 from reconciler.errors import StateError, StateLocked
-from reconciler.model import Json, Recorded
+from reconciler.model import Json, Offers, Recorded
 from reconciler.state.base import RunInfo, RunState
 from reconciler.state.document import STATE_FILE, StateDocument, decode, encode
 from reconciler.state.files import PrivateDirectory, StateFiles, os_errors_as_state_errors
 from reconciler.state.history import History
 from reconciler.state.journal import Journal
 from reconciler.state.moving import refuse_moved
-from reconciler.state.recording import Edit, Step, record_run, recorded_in
+from reconciler.state.recording import Edit, Step, change_offers, record_run, recorded_in
 from reconciler.state.spelling import format_time
 
 RUN_LOCK = "run.lock"
@@ -82,6 +82,10 @@ class DirectoryState:
         self._directory.prepare()
         self._directory.replace(PROBE_FILE, b"reconciler doctor tried whether this directory can be written\n")
         self._directory.remove(PROBE_FILE)
+
+    def record_offers(self, change: Callable[[Offers], Offers], *, message: str) -> None:
+        self._directory.prepare()
+        change_offers(_DirectoryKeeper(self._directory), change, message=message, location=self.location)
 
     def open_run(self, info: RunInfo) -> AbstractContextManager[RunState]:
         return self._open_run(info)

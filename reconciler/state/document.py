@@ -26,6 +26,7 @@ from reconciler.model import (
     InvoiceLook,
     MappingKey,
     Need,
+    Offers,
     OpenRun,
     Outlook,
     Recorded,
@@ -66,6 +67,7 @@ class StateDocument:
     invoice_days: Mapping[HaloCustomerId, date] = field(default_factory=dict)
     invoices_unread: str = ""
     needs: tuple[Need, ...] = ()
+    offers: Offers = field(default_factory=dict)
     journal: ChainHead | None = None
     history: ChainHead | None = None
     moved_to: str = ""

@@ -17,7 +17,7 @@ from __future__ import annotations
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +26,7 @@ from urllib.parse import quote
 
 from reconciler.clock import Clock
 from reconciler.errors import StateError
-from reconciler.model import Recorded
+from reconciler.model import Offers, Recorded
 from reconciler.state.base import RunInfo, RunState
 from reconciler.state.directory import run_lock
 from reconciler.state.document import STATE_FILE, StateDocument, decode, encode
@@ -37,7 +37,7 @@ from reconciler.state.gitlocks import clear_stale_locks
 from reconciler.state.history import HISTORY_FOLDER, Finding, History
 from reconciler.state.journal import JOURNAL_FOLDER, Journal
 from reconciler.state.moving import refuse_moved
-from reconciler.state.recording import Edit, Step, record_run, recorded_in
+from reconciler.state.recording import Edit, Step, change_offers, record_run, recorded_in
 from reconciler.state.spelling import format_time
 
 DEFAULT_BRANCH = "reconciler-state"
@@ -125,11 +125,18 @@ class GitState:
 
     def prove_writable(self) -> None:
         """Push a commit that changes nothing: what a ruleset says to a dry run is not what it says to a push."""
+        keeper = self._keeper()
+        keeper.update(lambda document, _: Edit(document=document, answer=None), message="Doctor: a write was tried")
+
+    def record_offers(self, change: Callable[[Offers], Offers], *, message: str) -> None:
+        change_offers(self._keeper(), change, message=message, location=self.location)
+
+    def _keeper(self) -> _GitKeeper:
+        """The newest state, to be changed outside any run."""
         branch, local = self._state_branch(), self._local()
         branch.fetch()
         local.prepare()
-        keeper = _GitKeeper(branch, local, self._clock)
-        keeper.update(lambda document, _: Edit(document=document, answer=None), message="Doctor: a write was tried")
+        return _GitKeeper(branch, local, self._clock)
 
     def open_run(self, info: RunInfo) -> AbstractContextManager[RunState]:
         return self._open_run(info)

@@ -20,6 +20,7 @@ from reconciler.model import (
     HaloFacts,
     Json,
     MappingKey,
+    Offers,
     OpenRun,
     Outlook,
     Recorded,
@@ -340,6 +341,17 @@ class RecordedRun:
     def _stamped(self, document: StateDocument) -> StateDocument:
         others = tuple(one for one in document.open_runs if one not in self._open)
         return replace(document, journal=self._journal.head, open_runs=(*others, *self._open))
+
+
+def change_offers(keeper: Keeper, change: Callable[[Offers], Offers], *, message: str, location: str) -> None:
+    """`StateStore.record_offers` for any backend."""
+
+    def step(document: StateDocument, _: StateFiles) -> Edit[None]:
+        refuse_moved(document, location)
+        return Edit(document=replace(document, offers=change(document.offers)), answer=None)
+
+    if change(keeper.document.offers) != keeper.document.offers:
+        keeper.update(step, message=message)
 
 
 @contextmanager
