@@ -589,6 +589,18 @@ Offers = MappingABC[str, Offer]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MissingNights:
+    """The nights in a row in which INFIMA's complete list lacked a client that the file names.
+
+    `first` and `last` are days of `settings.timezone`; `nights` counts the days on which a run has looked.
+    """
+
+    first: date
+    last: date
+    nights: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
     """What the state says at the start of a run. An empty one is legal: markers and the file find again.
 
@@ -596,7 +608,8 @@ class Recorded:
     `damage` says in words what is wrong with the newest records of earlier runs. `undecided` are the keys of which
     nobody knows, since the state was lost, whether they had a Subscription. `location` is how a person names the
     state; `is_new` is true where nothing stands there yet. `falls` are the nights in a row that have counted a fall
-    which is not yet written. `offers` are the edits of mappings.yaml that were offered for review.
+    which is not yet written. `offers` are the edits of mappings.yaml that were offered for review. `missing` are the
+    clients that the file names and INFIMA does not list.
     """
 
     tenant: Tenant | None = None
@@ -617,6 +630,7 @@ class Recorded:
     invoices_unread: str = ""
     needs: tuple[Need, ...] = ()
     offers: Offers = field(default_factory=dict)
+    missing: MappingABC[InfimaClientId, MissingNights] = field(default_factory=dict)
 
     @property
     def outlook(self) -> Outlook:

@@ -23,8 +23,10 @@ from reconciler.model import (
     Falls,
     HaloCustomerId,
     HaloFacts,
+    InfimaClientId,
     InvoiceLook,
     MappingKey,
+    MissingNights,
     Need,
     Offers,
     OpenRun,
@@ -68,6 +70,7 @@ class StateDocument:
     invoices_unread: str = ""
     needs: tuple[Need, ...] = ()
     offers: Offers = field(default_factory=dict)
+    missing: Mapping[InfimaClientId, MissingNights] = field(default_factory=dict)
     journal: ChainHead | None = None
     history: ChainHead | None = None
     moved_to: str = ""
