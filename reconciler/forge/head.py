@@ -25,7 +25,7 @@ def require_head(mappings: Path, environ: Mapping[str, str], *, remote: str | No
     the remote cannot be asked.
     """
     git = Git(mappings.absolute().parent, environ)
-    head = _remote_head(git, remote or choose_remote(git))
+    head = remote_head(git, remote or choose_remote(git))
     here = git.ask("rev-parse", "--verify", "HEAD^{commit}")
     if here != head.commit:
         raise ConfigError(
@@ -41,7 +41,8 @@ def require_head(mappings: Path, environ: Mapping[str, str], *, remote: str | No
     return head
 
 
-def _remote_head(git: Git, remote: str) -> Head:
+def remote_head(git: Git, remote: str) -> Head:
+    """Ask the remote for its default branch. Raises `StateError`."""
     answer = git.run("ls-remote", "--symref", remote, "HEAD", seconds=NETWORK_SECONDS)
     branch, commit = "", ""
     for line in answer.text.splitlines():

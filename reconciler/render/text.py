@@ -125,6 +125,19 @@ def markdown_safe(text: str, width: int = WIDTH) -> str:
     return "".join(_MARKDOWN.get(char, char) for char in safe)
 
 
+_CI_WORDS = re.compile(r"[\[*](?=\S)")
+"""How a commit message begins to tell a CI system that it shall skip the commit: [skip ci], ***NO_CI***."""
+
+
+def commit_safe(text: str, width: int = WIDTH) -> str:
+    """Return the text as plain words for the middle of a line of a commit message.
+
+    It cannot mention, refer to or close anything, skip CI or end the line.
+    """
+    safe = _REFERENCES.sub(_broken, cut(visible(text[: 4 * width]), width))
+    return _CI_WORDS.sub(lambda found: found.group() + _ZERO_WIDTH_SPACE, safe)
+
+
 _PLAIN_WORD = re.compile(r"[A-Za-z0-9._:/=-]+(?: [A-Za-z0-9._:/=-]+)*")
 
 

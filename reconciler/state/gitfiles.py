@@ -79,8 +79,15 @@ def write_commit(
 ) -> str:
     """Write a commit that has the parent's files with `files` put in their place; return its id.
 
-    `index` is a private index file, so that the user's own is never touched.
+    `index` is a private index file, so that the user's own is never touched. The message is one line.
     """
+    tree = write_tree(git, parent=parent, files=files, index=index)
+    text = "".join(character if character.isprintable() else " " for character in message)
+    return commit_tree(git, tree, parent=parent, message=text, identity=identity)
+
+
+def write_tree(git: Git, *, parent: str | None, files: Mapping[str, bytes], index: Path) -> str:
+    """Write the parent's files with `files` put in their place, each as a regular file; return the tree's id."""
     private = {"GIT_INDEX_FILE": str(index)}
     git.ask("read-tree", parent or "--empty", extra=private)
     rows = b""
@@ -88,10 +95,13 @@ def write_commit(
         blob = git.ask("hash-object", "-w", "--stdin", stdin=content)
         rows += f"100644 {blob}\t{name}\0".encode()
     git.ask("update-index", "-z", "--add", "--index-info", stdin=rows, extra=private)
-    tree = git.ask("write-tree", extra=private)
+    return git.ask("write-tree", extra=private)
+
+
+def commit_tree(git: Git, tree: str, *, parent: str | None, message: str, identity: Mapping[str, str]) -> str:
+    """Write a commit of this tree; return its id. Whoever gives the message answers for what is in it."""
     parents = ["-p", parent] if parent else []
-    text = "".join(character if character.isprintable() else " " for character in message)
-    return git.ask("commit-tree", tree, *parents, "-F", "-", stdin=text.encode() + b"\n", extra=identity)
+    return git.ask("commit-tree", tree, *parents, "-F", "-", stdin=message.encode() + b"\n", extra=identity)
 
 
 def _list_entries(git: Git, commit: str) -> dict[str, _Entry]:

@@ -1,0 +1,208 @@
+"""The branch that carries proposed edits: one commit for each kind, on the newest default branch, pushed with a lease.
+
+A commit is ours when it says so itself: our name as author and committer, one parent, its place in the row, and the
+tree that it was made with. Whatever else is found there is a person's work, and then the whole branch is left alone.
+Nothing of this is remembered anywhere, so a lost state cannot make us overwrite anybody.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from reconciler.errors import StateError
+from reconciler.forge.head import Head, remote_head
+from reconciler.render.text import terminal_safe
+from reconciler.state.gitcommand import NETWORK_SECONDS, Git, clean
+from reconciler.state.gitfiles import commit_tree, write_tree
+from reconciler.state.spelling import format_time
+
+PROPOSALS = "reconciler/proposals"
+
+_NAME, _EMAIL = "reconciler", "reconciler@localhost"
+_REFS = "refs/reconciler-proposals"
+_FETCH = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--refmap=")
+_MOST_COMMITS = 100
+"""Ours are one for each kind; a branch with more is somebody else's."""
+
+_FIELDS = ("%H", "%T", "%P", "%ae", "%ce", "%an", "%s", "%b")
+_STAMP = re.compile(r"^Reconciler-Commit: ([0-9]{1,2}) of ([0-9]{1,2}), tree ([0-9a-f]{40,64})$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProposedCommit:
+    """One commit: the whole of mappings.yaml after it. `subject` and `lines` are safe in a commit message already."""
+
+    subject: str
+    lines: tuple[str, ...]
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Found:
+    """A commit on the branch: its number in the row of ours and the row's length; both 0 where it is a person's."""
+
+    id: str
+    tree: str
+    author: str
+    subject: str
+    text: str
+    place: int
+    of: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BranchLook:
+    """What the remote has: `tip` is None without a branch; `people` tells of commits there that are not ours."""
+
+    tip: str | None
+    commits: tuple[_Found, ...] = ()
+    people: tuple[str, ...] = ()
+
+    @property
+    def merged(self) -> bool:
+        """True where the default branch has all of it."""
+        return self.tip is not None and not self.commits
+
+
+class ProposalBranch:
+    """The branch `name` of `remote`, as it is fetched. Only `put` and `remove` change anything there."""
+
+    def __init__(self, git: Git, *, remote: str, name: str = PROPOSALS) -> None:
+        if name.startswith("-") or not git.run("check-ref-format", f"refs/heads/{name}").ok:
+            raise StateError(f"{terminal_safe(name)!r} cannot be a branch.", hint="Name another one.")
+        self._git = git
+        self._remote = remote
+        self.name = name
+        self._ref = f"refs/heads/{name}"
+        self.base: Head = remote_head(git, remote)
+        if self.base.branch == name:
+            raise StateError(
+                f"{name} is the default branch of {remote}: proposals are never pushed there.",
+                hint="Name another one.",
+            )
+
+    def look(self) -> BranchLook:
+        """Fetch the default branch and this one. Raises `StateError`."""
+        whole = self._git.ask("rev-parse", "--is-shallow-repository") != "true"
+        self._fetch(self.base.branch, "base", *([] if whole else ["--unshallow"]))
+        self.base = Head(branch=self.base.branch, commit=self._git.ask("rev-parse", f"{_REFS}/base"))
+        listing = self._git.run("ls-remote", self._remote, self._ref, seconds=NETWORK_SECONDS)
+        if not listing.ok:
+            raise StateError(f"The branches of {self._remote} cannot be asked for: {listing.complaint}")
+        if not listing.text:
+            return BranchLook(tip=None)
+        self._fetch(self.name, "tip")
+        tip = self._git.ask("rev-parse", f"{_REFS}/tip")
+        commits = self._commits(tip)
+        return BranchLook(tip=tip, commits=commits, people=_by_people(commits))
+
+    def file_at_base(self, path: str) -> bytes:
+        """The file as the default branch has it. Raises `StateError`."""
+        shown = self._git.run("cat-file", "blob", f"{self.base.commit}:{path}")
+        if not shown.ok:
+            raise StateError(
+                f"{path} is not on {self.base.branch}: {shown.complaint}", hint="Commit and push it first."
+            )
+        return shown.output
+
+    def put(
+        self, look: BranchLook, path: str, commits: Sequence[ProposedCommit], *, now: datetime, options: Sequence[str]
+    ) -> bool:
+        """Make the branch exactly these commits on the newest default branch; False where it is so already.
+
+        `options` go with a push to a forge that takes wishes in this way. Raises `StateError` when the branch has moved
+        since the look, or the remote refuses.
+        """
+        tip = self._write(path, commits, now)
+        if _story(self._commits(tip)) == _story(look.commits) and self._stands_on_base(look):
+            return False
+        self._push(f"{tip}:{self._ref}", look, [word for option in options for word in ("-o", option)])
+        return True
+
+    def remove(self, look: BranchLook) -> None:
+        """Delete the branch, if it is still what was looked at."""
+        if look.tip is not None:
+            self._push(f":{self._ref}", look, [])
+
+    def _write(self, path: str, commits: Sequence[ProposedCommit], now: datetime) -> str:
+        moment = format_time(now.replace(microsecond=0))
+        who = {
+            f"GIT_{role}_{what}": value
+            for role in ("AUTHOR", "COMMITTER")
+            for what, value in (("NAME", _NAME), ("EMAIL", _EMAIL), ("DATE", moment))
+        }
+        tip = self.base.commit
+        with tempfile.TemporaryDirectory(prefix="reconciler-index-") as folder:
+            for place, commit in enumerate(commits, 1):
+                index = Path(folder) / "index"
+                tree = write_tree(self._git, parent=tip, files={path: commit.content}, index=index)
+                stamp = f"Reconciler-Commit: {place} of {len(commits)}, tree {tree}"
+                message = "\n".join([commit.subject, "", *commit.lines, "", stamp])
+                tip = commit_tree(self._git, tree, parent=tip, message=message, identity=who)
+        return tip
+
+    def _stands_on_base(self, look: BranchLook) -> bool:
+        return bool(look.commits) and self._git.ask("rev-parse", f"{look.commits[0].id}^") == self.base.commit
+
+    def _commits(self, tip: str) -> tuple[_Found, ...]:
+        """The commits that the default branch lacks, oldest first."""
+        separated = "%x00".join(_FIELDS)
+        limits = (f"--max-count={_MOST_COMMITS}", "--topo-order", "--reverse", f"--format={separated}%x00")
+        answer = self._git.run("log", *limits, f"{self.base.commit}..{tip}")
+        if not answer.ok:
+            raise StateError(f"The branch {self.name} cannot be read: {answer.complaint}")
+        words = answer.output.decode("utf-8", "replace").split("\0")[:-1]
+        rows = zip(*[iter(words)] * len(_FIELDS), strict=True)
+        return tuple(_found(row) for row in rows)
+
+    def _fetch(self, branch: str, to: str, *options: str) -> None:
+        refs = f"+refs/heads/{branch}:{_REFS}/{to}"
+        answer = self._git.run(*_FETCH, *options, self._remote, refs, seconds=NETWORK_SECONDS)
+        if not answer.ok:
+            raise StateError(
+                f"The branch {branch} of {self._remote} cannot be fetched: {answer.complaint}",
+                hint="See that `git ls-remote` works here with the same credentials.",
+            )
+
+    def _push(self, refs: str, look: BranchLook, options: Sequence[str]) -> None:
+        lease = f"--force-with-lease={self._ref}:{look.tip or ''}"
+        words = ("push", "--porcelain", "--no-verify", lease, *options, self._remote, refs)
+        answer = self._git.run(*words, seconds=NETWORK_SECONDS)
+        if answer.ok:
+            return
+        refused = b"\n".join(line for line in answer.output.splitlines() if line.startswith(b"!"))
+        said = " / ".join(filter(None, [clean(refused), answer.complaint])) or f"exit code {answer.code}"
+        if "stale info" in said:
+            raise StateError(
+                f"Somebody pushed to {self.name} just now, so it was left alone.", hint="The next night looks again."
+            )
+        raise StateError(
+            f"{self._remote} did not take the branch {self.name}: {said}",
+            hint="May the job push there (in CI: `contents: write`)? Is the branch protected?",
+        )
+
+
+def _found(row: tuple[str, ...]) -> _Found:
+    number, tree, parents, author, committer, name, subject, text = row
+    stamps = _STAMP.findall(text)
+    ours = author == committer == _EMAIL and len(parents.split()) == 1 and len(stamps) == 1 and stamps[0][2] == tree
+    place, of = (int(stamps[0][0]), int(stamps[0][1])) if ours else (0, 0)
+    return _Found(id=number.strip(), tree=tree, author=name, subject=subject, text=text, place=place, of=of)
+
+
+def _by_people(commits: Sequence[_Found]) -> tuple[str, ...]:
+    """What people did on the branch; empty where it is exactly a row of ours."""
+    row = [(commit.place, commit.of) for commit in commits]
+    if row == [(place, len(commits)) for place in range(1, len(commits) + 1)]:
+        return ()
+    theirs = tuple(f"{commit.id[:10]} by {commit.author}: {commit.subject}" for commit in commits if not commit.place)
+    return theirs or ("commits of this program were taken out",)
+
+
+def _story(commits: Sequence[_Found]) -> list[tuple[str, str, str]]:
+    return [(commit.tree, commit.subject, commit.text) for commit in commits]
