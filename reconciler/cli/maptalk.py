@@ -9,7 +9,8 @@ from reconciler.cli.edits import FileEdit
 from reconciler.cli.mapdialog import HELP, Back, Dialog, Ignore, Join, Quit, Reply, Skip, ask, bills
 from reconciler.cli.mapsession import MapSession, Pick, new_mapping, new_mappings, reference
 from reconciler.cli.output import safe, say, tell
-from reconciler.config.edit import add_ignore, add_mapping, add_mappings, join_client, quote
+from reconciler.config.edit import add_ignore, add_mapping, add_mappings, join_client
+from reconciler.config.splice import quote
 from reconciler.errors import ConfigError
 from reconciler.model import InfimaClient, Mapping
 

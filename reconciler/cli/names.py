@@ -6,8 +6,9 @@ from reconciler.cli.edits import FileEdit
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.output import safe, say, tell
 from reconciler.cli.wiring import load, now, run_context
-from reconciler.config.edit import set_name
+from reconciler.config.edit import NewName, set_names
 from reconciler.errors import ExitCode
+from reconciler.model import Mapping
 from reconciler.names import alike
 from reconciler.planning.witness import Names, Said
 
@@ -20,14 +21,17 @@ def write_names(options: CommonOptions, *, check: bool, show_diff: bool) -> int:
         customers = {row.id: row for row in context.systems.target.customers()}
         bound = context.store.read().bindings
     names = Names.of(mappings.mappings, clients, customers)
-    renamed: list[Said] = []
+    renamed: list[tuple[Mapping, Said]] = []
     doubtful: list[Said] = []
     for mapping in mappings.mappings:
         exists = mapping.subscription_id is not None or mapping.key in bound
         for said in names.said_in(mapping):
             if said.differs:
                 doubt = bool(said.others) or not (exists or alike(said.ref.name, said.real or ""))
-                (doubtful if doubt else renamed).append(said)
+                if doubt:
+                    doubtful.append(said)
+                else:
+                    renamed.append((mapping, said))
     for said in doubtful:
         where = said.ref.place or options.mappings
         tell(
@@ -36,8 +40,9 @@ def write_names(options: CommonOptions, *, check: bool, show_diff: bool) -> int:
                 f"{said.ref.name!r}. Is it the right id?"
             )
         )
-    edit = FileEdit.make(options.mappings, lambda text: _with_names(text, renamed, str(options.mappings)), now=now())
-    for said in renamed:
+    new = [NewName(key=mapping.key, ref=said.ref, name=said.real or "") for mapping, said in renamed]
+    edit = FileEdit.make(options.mappings, lambda text: set_names(text, new, file=str(options.mappings)), now=now())
+    for _, said in renamed:
         say(safe(f"{said.what} {said.ref.id}: {said.ref.name!r} -> {said.real!r}"))
     if show_diff:
         for line in edit.patch.splitlines():
@@ -46,15 +51,3 @@ def write_names(options: CommonOptions, *, check: bool, show_diff: bool) -> int:
         edit.write()
         tell(safe(f"{len(renamed)} names written into {options.mappings}." if renamed else "All names are today's."))
     return ExitCode.ERROR if doubtful or (check and renamed) else ExitCode.DONE
-
-
-def _with_names(text: str, renamed: list[Said], file: str) -> str:
-    """From the last place to the first, so that no earlier one moves."""
-    for said in sorted(renamed, key=_place, reverse=True):
-        text = set_name(text, said.ref, said.real or "", file=file)
-    return text
-
-
-def _place(said: Said) -> tuple[int, int]:
-    place = said.ref.place
-    return (0, 0) if place is None else (place.line, place.column)

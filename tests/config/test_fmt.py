@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 
 from reconciler.config import fmt, parse_mappings, read_text
-from reconciler.config.edit import plain
 from reconciler.config.fmt import find_comments, format_mappings
+from reconciler.config.splice import plain
 from reconciler.errors import ConfigError
 from reconciler.model import Mappings
 from tests.config.generated_files import mappings_files, thorough

@@ -15,7 +15,7 @@ from jsonschema import Draft202012Validator
 
 from reconciler.config import read_text
 from reconciler.config.checking import check_schema, mappings_schema, schema_text
-from reconciler.config.edit import plain
+from reconciler.config.splice import plain
 from reconciler.model import Limits, MarkerField, Settings
 from tests.config.generated_files import thorough
 
