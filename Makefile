@@ -9,7 +9,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 WORKERS ?= auto
 
-.PHONY: help setup tool demo test coverage check lint types imports dependencies workflows audit wheel format schema golden bench bench-quick compare lock mutation torture clean pictures
+.PHONY: help setup tool demo test coverage check lint types imports dependencies workflows audit dist wheel sdist format schema golden bench bench-quick compare lock mutation torture clean pictures
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -62,14 +62,22 @@ dependencies: $(STAMP)
 	$(BIN)/deptry tests benchmarks --exclude golden --ignore DEP002,DEP004
 
 workflows: $(STAMP)
-	$(BIN)/zizmor --offline --pedantic --quiet .github/workflows
+	$(BIN)/zizmor --offline --pedantic --quiet .github
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml reconciler/templates/files/dependabot.yml
 
 audit: $(STAMP) ## known weaknesses of the locked dependencies; asks the network
-	$(BIN)/pip-audit --disable-pip --require-hashes -r requirements/run.txt
+	$(BIN)/pip-audit --strict --disable-pip --require-hashes -r requirements/run.txt
 
-wheel: $(STAMP) ## build the wheel into dist/, and run the tests against it without the source tree
-	WORKERS=$(WORKERS) .ci/wheel
+dist: $(STAMP) ## build sdist and wheel into dist/, the same bytes each time; no tests
+	.ci/dist dist
+
+# WHEEL=FILE and SDIST=FILE test what was built before, as the release does.
+wheel: $(if $(WHEEL),$(STAMP),dist) ## run the tests against the wheel, where the source tree is not (PYTEST='tests/cli' for a part)
+	WORKERS=$(WORKERS) .ci/wheel $(or $(WHEEL),dist/*.whl) $(PYTEST)
+
+sdist: $(if $(SDIST),$(STAMP),dist) ## run the tests that the sdist holds, where it is unpacked
+	WORKERS=$(WORKERS) .ci/sdist $(or $(SDIST),dist/*.tar.gz) $(PYTEST)
 
 format: $(STAMP) ## let ruff lay out the code
 	$(BIN)/ruff check --fix .

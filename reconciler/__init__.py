@@ -1,3 +1,3 @@
 """Keeps HaloPSA Subscription quantities equal to INFIMA active-user counts."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from reconciler import __version__
 from reconciler.cli.options import CommonOptions, common_options
 from reconciler.cli.output import safe, say, tell
 from reconciler.config.building import find_zone
@@ -65,7 +66,10 @@ def init(
     if made:
         _tell_what_is_missing(directory, kept)
     if not no_workflows:
-        tell("For the workflows: put reconciler's wheel into vendor/ and commit it; docs/gitops.md has the rest.")
+        tell(
+            f"For the workflows: make pin VERSION={__version__} (or put the program's wheel into vendor/), and commit;"
+        )
+        tell("docs/gitops.md has the rest.")
     tell(
         "For real use set HALO_URL, HALO_CLIENT_ID, HALO_CLIENT_SECRET and INFIMA_API_KEY, or write them to a file for"
     )

@@ -70,6 +70,8 @@ def _workflows() -> tuple[Template, ...]:
             for name in SCRIPTS
         ),
         _own(".ci/reconciler", "ci-reconciler", "called by workflows", executable=True),
+        _own(".ci/pin", "ci-pin", "pins a release of the program by its hash", executable=True),
+        _own(".github/dependabot.yml", "dependabot.yml", "proposes newer actions and dependencies"),
         _own("Makefile", "Makefile", "installs the program for workflows"),
         Template(path="docs/gitops.md", text=_shipped("docs/gitops.md"), purpose="how the workflows are set up"),
         Template(path="requirements.txt", text=_shipped("requirements/run.txt"), purpose="locked dependencies"),
