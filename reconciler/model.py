@@ -600,6 +600,10 @@ class MissingNights:
     nights: int
 
 
+Missing = MappingABC[InfimaClientId, MissingNights]
+"""The clients that the file names and INFIMA does not list."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
     """What the state says at the start of a run. An empty one is legal: markers and the file find again.
@@ -630,7 +634,7 @@ class Recorded:
     invoices_unread: str = ""
     needs: tuple[Need, ...] = ()
     offers: Offers = field(default_factory=dict)
-    missing: MappingABC[InfimaClientId, MissingNights] = field(default_factory=dict)
+    missing: Missing = field(default_factory=dict)
 
     @property
     def outlook(self) -> Outlook:

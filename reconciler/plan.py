@@ -49,7 +49,7 @@ from reconciler.planning.doubts import Live, contract_doubts, customer_doubts, r
 from reconciler.planning.identity import Identity, identify
 from reconciler.planning.index import DEFAULT_KEY, index_subscriptions
 from reconciler.planning.money import differing_prices, live_price, price_for
-from reconciler.planning.nights import falling_doubt, nights_of_fall, settled_quantity
+from reconciler.planning.nights import falling_doubt, nights_missing, nights_of_fall, settled_quantity
 from reconciler.planning.quantity import Quantity, quantity_of
 from reconciler.planning.rules import Doubt, Rule
 from reconciler.planning.twins import candidates, counts_were_lost, is_undecided, unowned
@@ -111,6 +111,7 @@ def diff(mappings: Mappings, observation: Observation, recorded: Recorded) -> Pl
         changes=tuple(changes),
         facts=facts,
         unmapped=_unmapped(mappings, observation),
+        missing=nights_missing(mappings, clients, recorded.missing, today=now.date()),
         unmanaged=_unmanaged(mappings, live, recorded),
         warnings=(*warnings, *filter(None, [differing_prices(prices), _nothing_to_compare(facts, changes)])),
     )

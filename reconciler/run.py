@@ -328,7 +328,12 @@ def _record_verdict(job: ApplyRun, state: RunState, plan: Plan, applied: Applied
     )
     needs, missing = find_needs(given, *_cut_short(applied, given)), ""
     try:
-        state.finish(verdict, falls=_falls(plan, applied), outlook=replace(outlook, needs=needs))
+        state.finish(
+            verdict,
+            falls=_falls(plan, applied),
+            missing=None if plan.refused else plan.missing,
+            outlook=replace(outlook, needs=needs),
+        )
     except StateError as error:
         # The state's first refusal is the cause; what follows says the same in other words, and is not told again.
         cause = applied.error if isinstance(applied.error, StateError) else error

@@ -19,6 +19,7 @@ from reconciler.model import (
     HaloFacts,
     Json,
     MappingKey,
+    Missing,
     Outlook,
     Recorded,
     RunId,
@@ -298,7 +299,14 @@ class FakeState:
     def note(self, kind: str, facts: Mapping[str, Json]) -> None:
         self._called("note", (kind, dict(facts)))
 
-    def finish(self, verdict: RunVerdict, *, falls: Falls | None = None, outlook: Outlook | None = None) -> None:
+    def finish(
+        self,
+        verdict: RunVerdict,
+        *,
+        falls: Falls | None = None,
+        missing: Missing | None = None,
+        outlook: Outlook | None = None,
+    ) -> None:
         self._called("finish", verdict)
         self.verdicts.append(verdict)
         if outlook is not None:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -20,6 +20,7 @@ from reconciler.model import (
     InfimaClientId,
     Mapping,
     MappingKey,
+    Missing,
     Money,
     Need,
     SubscriptionId,
@@ -278,8 +279,8 @@ class Plan:
     """Everything a run would do, and everything it would not do and why. Changes are sorted by key.
 
     `complete` is false when --only or --exclude left mappings out; `whole` are then the changes before that. `needs` is
-    what waits for a person, whatever was left out. `approvals` are those that let something
-    through.
+    what waits for a person, whatever was left out. `approvals` are those that let something through. `missing` are the
+    clients that the file names and INFIMA does not list, with the nights in a row, tonight included.
     """
 
     taken_at: datetime
@@ -296,6 +297,7 @@ class Plan:
     complete: bool = True
     needs: tuple[Need, ...] = ()
     whole: tuple[Change, ...] = ()
+    missing: Missing = field(default_factory=dict)
 
     @property
     def every_change(self) -> tuple[Change, ...]:

@@ -1,11 +1,12 @@
-"""Falls that several nights have to count before they are written (`limits.decrease_nights`). Pure."""
+"""What several nights in a row have to show: falls (`limits.decrease_nights`), and clients that are gone. Pure."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import date
 
-from reconciler.model import CountedNight, Mapping
+from reconciler.model import CountedNight, InfimaClientId, Mapping, Mappings, Missing, MissingNights
 from reconciler.planning.quantity import Quantity, billed, implied_count
 from reconciler.planning.rules import Doubt, Rule, allow_command
 
@@ -64,3 +65,26 @@ def falling_doubt(mapping: Mapping, nights: tuple[CountedNight, ...], wanted: in
             limit=wanted,
         ),
     )
+
+
+def nights_missing(
+    mappings: Mappings,
+    listed: Collection[InfimaClientId],
+    remembered: Missing,
+    *,
+    today: date,
+) -> dict[InfimaClientId, MissingNights]:
+    """For each client that the file names and INFIMA's complete list lacks, the nights in a row, tonight included.
+
+    Several runs on one day are one night. A client that is listed again is forgotten, and so is one that left the file;
+    of retired mappings nobody asks.
+    """
+    named = {ref.id for m in mappings.mappings if not m.retired for ref in m.infima_clients}
+    named |= {one.client.id for one in mappings.ignored}
+    return {number: _one_night_more(remembered.get(number), today) for number in sorted(named.difference(listed))}
+
+
+def _one_night_more(before: MissingNights | None, today: date) -> MissingNights:
+    if before is None:
+        return MissingNights(first=today, last=today, nights=1)
+    return before if before.last >= today else replace(before, last=today, nights=before.nights + 1)

@@ -21,6 +21,7 @@ from reconciler.model import (
     HaloFacts,
     Json,
     MappingKey,
+    Missing,
     Offers,
     Outlook,
     Recorded,
@@ -283,8 +284,18 @@ class RunState(Protocol):
         """Journal anything else worth keeping, such as plan figures and holds; durable with the next record."""
         ...
 
-    def finish(self, verdict: RunVerdict, *, falls: Falls | None = None, outlook: Outlook | None = None) -> None:
-        """Journal the verdict and append the run to the history; remember `falls` and `outlook` in the same step."""
+    def finish(
+        self,
+        verdict: RunVerdict,
+        *,
+        falls: Falls | None = None,
+        missing: Missing | None = None,
+        outlook: Outlook | None = None,
+    ) -> None:
+        """Journal the verdict and append the run to the history; remember the rest of what it saw in the same step.
+
+        Without `missing` the clients that INFIMA did not list stay as they were remembered.
+        """
         ...
 
 

@@ -23,10 +23,9 @@ from reconciler.model import (
     Falls,
     HaloCustomerId,
     HaloFacts,
-    InfimaClientId,
     InvoiceLook,
     MappingKey,
-    MissingNights,
+    Missing,
     Need,
     Offers,
     OpenRun,
@@ -70,7 +69,7 @@ class StateDocument:
     invoices_unread: str = ""
     needs: tuple[Need, ...] = ()
     offers: Offers = field(default_factory=dict)
-    missing: Mapping[InfimaClientId, MissingNights] = field(default_factory=dict)
+    missing: Missing = field(default_factory=dict)
     journal: ChainHead | None = None
     history: ChainHead | None = None
     moved_to: str = ""

@@ -20,6 +20,7 @@ from reconciler.model import (
     HaloFacts,
     Json,
     MappingKey,
+    Missing,
     Offers,
     OpenRun,
     Outlook,
@@ -286,7 +287,14 @@ class RecordedRun:
     def note(self, kind: str, facts: Mapping[str, Json]) -> None:
         self._journal.append(f"note:{kind}", facts, durable=False)
 
-    def finish(self, verdict: RunVerdict, *, falls: Falls | None = None, outlook: Outlook | None = None) -> None:
+    def finish(
+        self,
+        verdict: RunVerdict,
+        *,
+        falls: Falls | None = None,
+        missing: Missing | None = None,
+        outlook: Outlook | None = None,
+    ) -> None:
         self.ended = True
         self._journal.append("verdict", verdict_facts(verdict))
 
@@ -297,6 +305,7 @@ class RecordedRun:
             stamped = replace(document, journal=self._journal.head)
             ended = replace(stamped, history=head, last_good_run=good, open_runs=left)
             ended = changes.remember_falls(ended, falls or {})
+            ended = ended if missing is None else replace(ended, missing=dict(missing))
             ended = ended if outlook is None else changes.look_ahead(ended, outlook)
             return Edit(document=ended, answer=None, files={name: content})
 
