@@ -28,7 +28,7 @@ from reconciler.plan_document.layout import PlanJson
 from reconciler.plan_document.read import SavedPlan
 from reconciler.planning.changes import Plan
 from reconciler.planning.context import PlanOptions
-from reconciler.render.terminal import render_outcome
+from reconciler.render.terminal import render_before_apply, render_outcome
 from reconciler.run import ApplyRun, Finished, run_apply
 from reconciler.state.spelling import to_line
 
@@ -77,7 +77,7 @@ def apply(
         mappings = load(options)
         chosen = plan_options(mappings, only, exclude, allow, reason)
         saved = load_plan_file(plan_file) if plan_file is not None else None
-        drawing = _Drawing(options)
+        drawing = _Drawing(options, asks=not auto_approve)
         with run_context(options, mappings) as context:
             finished = run_apply(
                 ApplyRun(
@@ -91,7 +91,7 @@ def apply(
                     looks_at_invoices=True,
                 )
             )
-    return _report(finished, drawing.document, options, output)
+    return _report(finished, drawing, options, output)
 
 
 @contextmanager
@@ -120,14 +120,22 @@ class _Drawing:
 
     document: PlanJson
 
-    def __init__(self, options: CommonOptions) -> None:
+    def __init__(self, options: CommonOptions, *, asks: bool) -> None:
         self.options = options
+        self.asks = asks
 
     def show(self, plan: Plan) -> None:
-        """The plan goes to stdout where a person reads it; with -o json stdout is kept for the one document."""
+        """The plan goes to stdout where a person reads it; with -o json stdout is kept for the one document.
+
+        Where nobody is asked, what will be written is drawn once, when it is known what became of it.
+        """
         self.document = plan_document(plan, version=__version__)
-        if self.options.output != "json":
+        if self.options.output == "json":
+            return
+        if self.asks:
             say(draw_plan(self.document, self.options))
+        else:
+            say(render_before_apply(self.document, **terminal_style(self.options)))
 
     def confirm(self, plan: Plan) -> bool:
         summary = plan.summary
@@ -174,9 +182,9 @@ def _check_fits(saved: SavedPlan | None) -> Callable[[Plan], None] | None:
     return check
 
 
-def _report(finished: Finished, shown: PlanJson, options: CommonOptions, output: str) -> int:
+def _report(finished: Finished, drawing: _Drawing, options: CommonOptions, output: str) -> int:
     document = with_outcomes(
-        shown,
+        drawing.document,
         finished.plan,
         finished.applied.outcomes,
         finished.verdict,
@@ -192,7 +200,7 @@ def _report(finished: Finished, shown: PlanJson, options: CommonOptions, output:
     if output == "json":
         say(dump_document(document))
     else:
-        say("\n" + render_outcome(document, **terminal_style(options)))
+        say("\n" + render_outcome(document, planned=drawing.asks, **terminal_style(options)))
     error = finished.applied.error
     if error is not None:
         if output == "json" or error.message not in {finished.applied.halted, finished.record_missing}:

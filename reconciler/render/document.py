@@ -484,8 +484,8 @@ def to_attach(shown: View) -> tuple[Row, ...]:
     )
 
 
-def attach(created: int) -> str:
-    """Return what a person has to do after so many creates."""
+def attach(created: int, which: str = "") -> str:
+    """Return what a person has to do after so many creates; `which` says where they are named, if not beside it."""
     if created == 1:
-        return f"attach it to a recurring invoice. Until then it bills nothing. {NEW_HAS_NO_PRICE}"
-    return f"attach each of them to a recurring invoice. Until then they bill nothing. {NEW_HAS_NO_PRICE}"
+        return f"attach {which or 'it'} to a recurring invoice. Until then it bills nothing. {NEW_HAS_NO_PRICE}"
+    return f"attach {which or 'each of them'} to a recurring invoice. Until then they bill nothing. {NEW_HAS_NO_PRICE}"

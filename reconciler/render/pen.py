@@ -13,10 +13,13 @@ from reconciler.render.text import terminal_safe
 _PROSE = 2000
 """Characters of one message or remedy that are shown."""
 
-_TO_COPY = re.compile(
+_WHOLE = re.compile(
     r"reconciler [a-z]+ [^;,.]{1,240}?--reason '\.\.\.'(?: --yes)?"
     r"|reconciler [a-z-]+ (?:--only )?[^\s;,]+|`[^`]{1,120}`"
+    r"|(?:Users: )?[0-9,.?]+ -> [0-9,.?]+|[0-9]+ %|[0-9:]+ UTC"
 )
+"""What a line break must not divide: commands that are there to be copied, and numbers that belong together."""
+
 _GLUE = "\x1f"  # a control character, so no cleaned text holds it
 
 
@@ -46,12 +49,21 @@ class Pen:
         """Our own text in a colour, where colours are wanted."""
         return f"\x1b[{ink.value}m{text}\x1b[0m" if self.colour and ink is not Ink.PLAIN else text
 
+    def coloured(self, opening: str, rest: str = "", *, ink: Ink) -> Iterator[str]:
+        """Our own sentences, wrapped, with the opening in a colour."""
+        left = len(opening)
+        for line in self.prose(f"{opening} {rest}".rstrip(), indent=""):
+            words = line.lstrip()
+            inked = words[:left]
+            left = max(0, left - len(words) - 1)
+            yield line[: -len(words)] + (self.ink(inked, ink) if inked else "") + words[len(inked) :]
+
     def prose(self, text: str, *, indent: str, first: str = "") -> Iterator[str]:
         """Text wrapped into lines; `first` is our own opening, which keeps foreign text off the line's start.
 
-        What is there to be copied stays on one line, however narrow the terminal is.
+        What is there to be copied and what belongs together stays on one line, however narrow the terminal is.
         """
-        words = _TO_COPY.sub(lambda command: command[0].replace(" ", _GLUE), self.clean(text, _PROSE))
+        words = _WHOLE.sub(lambda command: command[0].replace(" ", _GLUE), self.clean(text, _PROSE))
         lines = textwrap.wrap(
             first + words,
             width=max(self.width, 40),

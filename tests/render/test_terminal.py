@@ -13,7 +13,7 @@ from reconciler.plan_document import plan_document
 from reconciler.plan_document.layout import PlanJson
 from reconciler.planning.changes import Action, Outcome, Plan, Settled
 from reconciler.planning.rules import Rule
-from reconciler.render.terminal import render_outcome, render_plan
+from reconciler.render.terminal import render_before_apply, render_outcome, render_plan
 from tests.builders import build_change, build_hold, build_mapping, build_plan
 from tests.render import stories
 from tests.render.golden import assert_golden
@@ -54,6 +54,48 @@ def test_verbose_plan_reads_as_the_golden_file(name: str) -> None:
 @pytest.mark.parametrize("name", OUTCOMES)
 def test_outcome_reads_as_the_golden_file(name: str) -> None:
     assert_golden(f"terminal-outcome-{name}.txt", render_outcome(OUTCOMES[name]))
+
+
+@pytest.mark.parametrize("name", ["night", "refused", "lifted"])
+def test_what_an_apply_that_asks_nobody_tells_first_reads_as_the_golden_file(name: str) -> None:
+    assert_golden(f"terminal-before-{name}.txt", render_before_apply(stories.document(PLANS[name])))
+
+
+@pytest.mark.parametrize("name", ["held", "incomplete", "refused"])
+def test_what_it_tells_afterwards_reads_as_the_golden_file(name: str) -> None:
+    assert_golden(f"terminal-outcome-{name}-once.txt", render_outcome(OUTCOMES[name], planned=False))
+
+
+@pytest.mark.parametrize("name", OUTCOMES)
+@pytest.mark.parametrize("width", [60, 100, 200])
+def test_an_apply_that_asks_nobody_draws_each_row_once(name: str, width: int) -> None:
+    document = OUTCOMES[name]
+    text = render_before_apply(document, width=width) + render_outcome(document, planned=False, width=width)
+    drawn = [row["name"] for row in document["resource_changes"] if row.get("outcome") != "unchanged"]
+    figures = re.findall(r"(\S+) +(?:#\d+|new) +[\d?]+ -> +[\d?]+ ", text)
+    assert sorted(figures) == sorted(drawn)
+
+
+def test_an_outcome_that_the_plan_did_not_foresee_is_told_though_the_plan_was_not_drawn() -> None:
+    held = Settled(outcome=Outcome.HELD, message="a second read gave 3")
+    document = stories.applied(build_plan(build_change()), exit_code=3, infima_101=held)
+    text = render_outcome(document, planned=False)
+    assert "! held" in text
+    assert "A second read gave 3." in text or "a second read gave 3." in text
+
+
+def test_many_rows_that_were_not_attempted_are_all_named_where_the_plan_did_not_name_them() -> None:
+    changes = [build_change(build_mapping(n, n, name=f"C{n}"), subscription=n) for n in range(1, 31)]
+    lost = {f"infima_{n}": Settled(outcome=Outcome.FAILED, message="not attempted") for n in range(1, 31)}
+    text = render_outcome(stories.applied(build_plan(*changes), exit_code=4, **lost), planned=False)
+    assert all(f"infima-{n} " in text for n in range(1, 31))
+
+
+@pytest.mark.parametrize("width", [60, 80, 100, 115, 160])
+def test_no_line_is_wider_than_the_terminal_but_for_what_is_there_to_be_copied(width: int) -> None:
+    for document in (stories.document(PLANS["night"]), OUTCOMES["incomplete"], OUTCOMES["held"]):
+        text = render_plan(document, width=width) + render_outcome(document, planned=False, width=width)
+        assert [line for line in text.splitlines() if len(line) > width and "reconciler apply" not in line] == []
 
 
 def test_narrow_colour_reads_as_the_golden_file() -> None:

@@ -258,4 +258,5 @@ def _tell(history: History, night: Night) -> None:
     if night.document is not None and not night.document["errored"]:
         night.texts["terminal"] = render_outcome(night.document, width=160)  # type: ignore[arg-type]
         night.texts["terminal -v"] = render_outcome(night.document, width=160, verbose=True)  # type: ignore[arg-type]
+        night.texts["terminal once"] = render_outcome(night.document, width=400, planned=False)  # type: ignore[arg-type]
         night.texts["markdown"] = render_markdown(night.document)  # type: ignore[arg-type]

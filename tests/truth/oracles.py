@@ -16,7 +16,7 @@ from tests.truth.nights import History, Night
 Oracle = Callable[[History, Night], Iterator[str]]
 AfterAll = Callable[[History], Iterator[str]]
 
-OUTCOME_DRAWINGS = ("terminal", "terminal -v", "markdown", "summary", "applied")
+OUTCOME_DRAWINGS = ("terminal", "terminal -v", "terminal once", "markdown", "summary", "applied")
 """Drawings with a row for each mapping: "before -> after", or a table."""
 
 

@@ -1,0 +1,168 @@
+"""A plan's rows on a terminal: symbol, word, client -> customer, key, Subscription, before -> after, amount, reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from reconciler.planning.changes import Action, Outcome
+from reconciler.render.amounts import amount_in_words
+from reconciler.render.document import OTHERS, Kind, Row, other_in_words, plural, signed
+from reconciler.render.pen import Ink, Pen
+from reconciler.render.text import display_width, pad
+
+LISTED = 20
+"""Rows of a long list that are drawn without `verbose`."""
+
+ONE_LINE = 115
+"""Columns from which on a row stands on one line."""
+
+KEY = 64
+"""Characters of the longest key: half a key is none."""
+
+LEAST_NAMES = 30
+"""Columns that the two names of a row have at least; a row with less room takes a second line."""
+
+Mark = tuple[str, str, Ink, str]
+"""Symbol, word, colour and last words of a row."""
+
+MARKS = {
+    Kind.HELD: ("!", "held", Ink.RED),
+    Kind.CREATE: ("+", "create", Ink.GREEN),
+    Kind.UPDATE: ("~", "update", Ink.YELLOW),
+    Kind.UNCHANGED: (" ", "no change", Ink.PLAIN),
+}
+
+_OUTCOME_MARKS = {
+    Outcome.APPLIED: ("~", Ink.GREEN),
+    Outcome.UNCHANGED: (" ", Ink.PLAIN),
+    Outcome.HELD: ("!", Ink.RED),
+    Outcome.STALE: ("!", Ink.YELLOW),
+    Outcome.FAILED: ("!", Ink.RED),
+    Outcome.UNKNOWN: ("!", Ink.RED),
+    None: ("!", Ink.YELLOW),
+}
+
+ORDINARY = "where a row gives no reason, its quantity becomes the number of users counted."
+
+
+def is_ordinary(row: Row) -> bool:
+    """True where the quantity becomes just the number of users counted, which the heading says once for all rows."""
+    counted = f"{plural(row.after or 0, 'user')} counted"
+    return row.reason in {f"count changed: {counted}", f"no Subscription yet: {counted}"}
+
+
+def plan_mark(row: Row) -> Mark:
+    """How a plan marks a row."""
+    withheld = "" if row.action == Action.NO_OP else f"{row.action} withheld"
+    if row.kind is Kind.HELD:
+        return *MARKS[row.kind], withheld
+    return *MARKS[row.kind], "" if is_ordinary(row) else row.reason
+
+
+def outcome_mark(row: Row) -> Mark:
+    """How a row is marked after `apply`, where the plan was drawn before."""
+    mark, ink = _OUTCOME_MARKS[row.outcome]
+    if row.ending is None:
+        return mark, "", ink, ""
+    tail = row.ending.details
+    if row.problems:
+        tail = f"{tail}: {', '.join(problem.rule for problem in row.problems)}"
+    return ("+" if row.ending.word == "created" else mark), row.ending.word, ink, tail
+
+
+def only_mark(row: Row) -> Mark:
+    """How a row is marked after an `apply` that did not draw it before: what came right tells its reason here."""
+    mark, word, ink, tail = outcome_mark(row)
+    came_right = row.outcome is Outcome.APPLIED and not is_ordinary(row)
+    return mark, word, ink, row.reason if came_right else tail
+
+
+def draw_rows(pen: Pen, rows: Sequence[Row], mark_of: Callable[[Row], Mark]) -> list[str]:
+    """One text for each row, of one line or several. Names are cut to fit; ids and numbers never are.
+
+    Below `ONE_LINE` columns a row takes a second line, from the key on. A reason that finds no room beside the
+    numbers goes on below them.
+    """
+    if not rows:
+        return []
+    marks = [mark_of(row) for row in rows]
+    priced = any(row.amount is not None for row in rows)
+    word = max(display_width(mark[1]) for mark in marks)
+    figures = _figures(pen, rows, priced=priced)
+    customers = max(display_width(_customer_id(row)) for row in rows)
+    beside = pen.width - word - customers - 7
+    narrow = pen.width < ONE_LINE or beside - display_width(figures[0]) - 2 < LEAST_NAMES
+    room = max(LEAST_NAMES, beside if narrow else beside - display_width(figures[0]) - 2)
+    parties = [_parties(pen, row, room) for row in rows]
+    widest = max(map(display_width, parties))
+    drawn = []
+    for (mark, name, ink, tail), names, numbers in zip(marks, parties, figures, strict=True):
+        first = f"  {pen.ink(f'{mark} {pad(name, word)}', ink)}  {names if narrow else pad(names, widest)}"
+        taken = 6 if narrow else 6 + word + widest
+        lines = _with_tail(pen, numbers, tail, pen.width - taken)
+        drawn.append("\n".join([first.rstrip(), f"      {lines[0]}"] if narrow else [f"{first}  {lines[0]}"]))
+        drawn[-1] = "\n".join([drawn[-1].rstrip(), *lines[1:]])
+    return drawn
+
+
+def _figures(pen: Pen, rows: Sequence[Row], *, priced: bool) -> list[str]:
+    """Key, Subscription, before -> after, difference and amount of each row, all of one width."""
+    cells = [
+        (
+            pen.clean(row.key, KEY),
+            "new" if row.subscription_id is None else f"#{row.subscription_id}",
+            row.before_in_words,
+            row.after_in_words,
+            f"({signed(row.delta)})",
+            amount_in_words(row) if priced else "",
+        )
+        for row in rows
+    ]
+    widths = [max(map(display_width, column)) for column in zip(*cells, strict=True)]
+    lines = []
+    for row_cells in cells:
+        key, subscription, before, after, delta, amount = (
+            pad(cell, width, right=index in _NUMBERS)
+            for index, (cell, width) in enumerate(zip(row_cells, widths, strict=True))
+        )
+        lines.append(f"{key}  {subscription}  {before} -> {after}  {delta}" + (f"  {amount}" if priced else ""))
+    return lines
+
+
+_NUMBERS = frozenset({2, 3, 4, 5})
+"""Cells of a row that are aligned to the right."""
+
+
+def _with_tail(pen: Pen, numbers: str, tail: str, room: int) -> list[str]:
+    """The numbers with their reason beside them, or in lines below where the room is too small for both."""
+    if not tail:
+        return [numbers]
+    text = pen.clean(tail, 2 * pen.width)
+    if display_width(numbers) + 2 + display_width(text) <= room:
+        return [f"{numbers}  {text}"]
+    return [numbers, *pen.prose(tail, indent="      ")]
+
+
+def _customer_id(row: Row) -> str:
+    return f" (customer {row.customer_id})"
+
+
+def _parties(pen: Pen, row: Row, width: int) -> str:
+    """INFIMA client -> HaloPSA customer; one name where an update has the same for both."""
+    if row.clients == row.customer and not row.names_both:
+        return pen.clean(row.customer, width) + _customer_id(row)
+    client, customer = pen.clean(row.clients, width), pen.clean(row.customer, width)
+    half = (width - 4) // 2
+    # a short name leaves its room to the other
+    for_client = max(half, width - 4 - display_width(customer))
+    for_customer = max(half, width - 4 - display_width(client))
+    return f"{pen.clean(row.clients, for_client)} -> {pen.clean(row.customer, for_customer)}{_customer_id(row)}"
+
+
+def others(pen: Pen, row: Row) -> list[str]:
+    """What the customer of a create has already: perhaps the very Subscription that is wanted."""
+    if not row.others:
+        return []
+    listed = [f"        #{other_in_words(other, pen.clean(other['name'], 60))}" for other in row.others[:LISTED]]
+    more = [f"        and {len(row.others) - LISTED} more"] if len(row.others) > LISTED else []
+    return [f"      {OTHERS}:", *listed, *more]
