@@ -1,4 +1,4 @@
-"""What is kept on GitHub, as little of it as is needed: sticky comments, the one issue, the pull request of a commit.
+"""What is kept on GitHub, as little of it as is needed: sticky comments, the one issue, the one pull request of ours.
 
 Each act looks first and then writes what is missing, so that it may be repeated after any failure: a lost answer makes
 no second comment. Only texts that carry our hidden marker *and* were written by our own account are ever touched; a
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from http import HTTPStatus
 from random import Random
@@ -16,6 +17,7 @@ from typing import Any
 
 from reconciler.errors import IncompleteRead, Rejected
 from reconciler.forge.github_api import GitHubApi, GitHubPlace, read_place
+from reconciler.forge.offering import Closed
 from reconciler.forge.words import COMMENT_LIMIT
 from reconciler.http.deadline import Deadline
 from reconciler.http.transport import TransportFactory
@@ -54,6 +56,22 @@ class Text:
     open: bool = True
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reviews:
+    """The pull requests from one branch. `open` is the number of the open one; `closed` the newest that was ended.
+
+    `closed_head` is the commit that the branch had then. One that we ended ourselves, because nothing was left, does
+    not count: nobody has answered it.
+    """
+
+    open: int | None = None
+    closed: Closed | None = None
+    closed_head: str = ""
+
+
+CLOSED_BY_US = "<!-- reconciler: closed because nothing is left -->"
+
+
 class GitHub:
     """One repository. Every method looks before it writes and may be called again after any failure."""
 
@@ -90,6 +108,68 @@ class GitHub:
         """Numbers of the merged pull requests that brought this commit in, ascending."""
         rows = self._api.settle(lambda: list(self._api.pages(f"/commits/{commit}/pulls", ())))
         return tuple(sorted(int(row["number"]) for row in rows if row.get("merged_at")))
+
+    def reviews(self, branch: str, base: str) -> Reviews:
+        """What became of the pull requests from `branch` into `base`."""
+        rows: list[dict[str, Any]] = self._api.settle(lambda: self._pulls(branch, base))
+        ended = [row for row in rows if row["state"] != "open" and CLOSED_BY_US not in str(row.get("body"))]
+        newest = max(ended, key=lambda row: str(row["closed_at"]), default=None)
+        return Reviews(
+            open=next((int(row["number"]) for row in rows if row["state"] == "open"), None),
+            closed=None if newest is None else _closed(newest),
+            closed_head="" if newest is None else str(newest["head"]["sha"]),
+        )
+
+    def keep_pull_request(self, branch: str, base: str, marker: str, title: str, body: Callable[[int], str]) -> Kept:
+        """Open the pull request from `branch` into `base`, or bring its text up to date.
+
+        One that a person opened from our branch keeps their words: ours go into a comment.
+        """
+
+        def put(text: str) -> Kept:
+            row = self._open_pull(branch, base)
+            if row is not None:
+                return self._put_pull(row, marker, text, {"title": title})
+            self._api.send("POST", "/pulls", {"title": title, "body": text, "head": branch, "base": base})
+            return Kept.CREATED
+
+        return self._written(body, lambda text: self._api.settle(lambda: put(f"{marker}\n{text}")))
+
+    def close_pull_request(self, branch: str, base: str, marker: str, title: str, body: Callable[[int], str]) -> Kept:
+        """Close our pull request with a last word, if there is one open."""
+
+        def close(text: str) -> Kept:
+            row = self._open_pull(branch, base)
+            if row is None:
+                return Kept.NOTHING
+            return self._put_pull(row, marker, text, {"title": title, "state": "closed"})
+
+        return self._written(body, lambda text: self._api.settle(lambda: close(f"{marker}\n{CLOSED_BY_US}\n{text}")))
+
+    def _open_pull(self, branch: str, base: str) -> dict[str, Any] | None:
+        return next((row for row in self._pulls(branch, base) if row["state"] == "open"), None)
+
+    def _put_pull(self, row: Mapping[str, Any], marker: str, text: str, wanted: dict[str, str]) -> Kept:
+        number = int(row["number"])
+        found = next(self._own([{**row}], marker, "number"), None)
+        if found is None:
+            return self._put_comment(number, marker, text.removeprefix(f"{marker}\n"))
+        if found.body == text and all(row.get(name) == value for name, value in wanted.items()):
+            return Kept.UNCHANGED
+        self._api.send("PATCH", f"/pulls/{number}", {**wanted, "body": text})
+        return Kept.CLOSED if "state" in wanted else Kept.EDITED
+
+    def _pulls(self, branch: str, base: str) -> list[dict[str, Any]]:
+        """The newest hundred pull requests from the branch, of this repository and no fork."""
+        owner = self._api.repository.partition("/")[0]
+        query = (("head", f"{owner}:{branch}"), ("state", "all"), ("sort", "created"), ("direction", "desc"))
+        return [
+            row
+            for row in self._api.page("/pulls", query, 1)
+            if row["base"]["ref"] == base
+            and row["head"]["ref"] == branch
+            and (row["head"].get("repo") or {}).get("full_name") == self._api.repository
+        ]
 
     # ---- comments and issues ----------------------------------------------------------------------------------------
 
@@ -172,6 +252,16 @@ class GitHub:
             if error.status != HTTPStatus.UNPROCESSABLE_ENTITY or len(body(COMMENT_LIMIT)) <= _SHORT:
                 raise
             return write(body(_SHORT))
+
+
+def _closed(row: Mapping[str, Any]) -> Closed:
+    number, moment = int(row["number"]), datetime.fromisoformat(str(row["closed_at"]))
+    return Closed(at=moment, where=pull_request(number), merged=bool(row.get("merged_at")))
+
+
+def pull_request(number: int) -> str:
+    """How a pull request is called."""
+    return f"pull request {number}"
 
 
 def _is_of(author: Mapping[str, Any], login: str) -> bool:

@@ -117,6 +117,11 @@ class GitHubApi:
         """Close all connections."""
         self._transport.close()
 
+    @property
+    def repository(self) -> str:
+        """ "owner/name"."""
+        return self._place.repository
+
     def who_am_i(self) -> str:
         """The login of the token's account, asked once; empty where GitHub does not say."""
         if self._login is None:
@@ -190,6 +195,9 @@ class GitHubApi:
             ("POST", r"/issues/[0-9]+/comments"),
             ("PATCH", r"/issues/comments/[0-9]+"),
             ("GET", r"/commits/[0-9a-f]{7,64}/pulls"),
+            ("GET", r"/pulls"),
+            ("POST", r"/pulls"),
+            ("PATCH", r"/pulls/[0-9]+"),
         )
         base, origin = re.escape(self._base), self._place.api.origin
         routes = [Route(method=method, origin=origin, path=re.compile(base + path)) for method, path in paths]
@@ -218,6 +226,11 @@ def _hint(call: Call, status: int) -> str:
     match status:
         case 401:
             return "GITHUB_TOKEN is not valid: give the step `GITHUB_TOKEN: ${{ github.token }}`."
+        case 403 | 404 if re.search(r"/pulls(/[0-9]+)?$", call.path):
+            return (
+                "The job needs `pull-requests: write` under `permissions`, and GitHub has to let workflows open pull "
+                "requests: Settings > Actions > General > Allow GitHub Actions to create and approve pull requests."
+            )
         case 403 | 404:
             right = "pull-requests: write" if "comments" in call.path else "issues: write"
             return f"The job needs `{right}` under `permissions`, and issues must be switched on in the repository."

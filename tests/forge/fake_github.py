@@ -12,12 +12,14 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 BOT = "github-actions[bot]"
 LONGEST_BODY = 65_536
+LONGEST_TITLE = 256
 
 
 @dataclass
@@ -52,6 +54,10 @@ class FakeGitHub:
     knows_viewer: bool = True
     """Whether the GraphQL API says whose a token is."""
     has_issues: bool = True
+    may_open_pulls: bool = True
+    """Settings > Actions > General: workflows may open pull requests."""
+    branch_head: Callable[[str], str] = field(default=lambda _: "0" * 40)
+    """The commit of a branch, empty where there is none; GitHub closes a pull request whose branch is deleted."""
     prefix: str = ""
     """What comes before /repos: "/api/v3" on a company's own machine."""
     tokens: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -75,6 +81,24 @@ class FakeGitHub:
         row = self.add_issue(title, login="a-person")
         row["pull_request"] = {"url": "https://api.example.com/pulls"}
         return int(row["number"])
+
+    def add_pull(self, title: str, body: str, head: str, *, login: str = BOT, state: str = "open") -> dict[str, Any]:
+        """A pull request from a branch of this repository into main."""
+        row = self.add_issue(title, body, login=login, state=state)
+        row["pull_request"] = {"url": "https://api.example.com/pulls"}
+        row["head"] = {"ref": head, "sha": self.branch_head(head), "repo": {"full_name": self.repository}}
+        row |= {"base": {"ref": "main"}, "merged_at": None, "closed_at": None}
+        return row
+
+    def end_pull(self, number: int, *, at: str = "", merged: bool = False) -> None:
+        """Somebody closes a pull request, or merges it."""
+        row = self.issues[number - 1]
+        moment = at or datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        row |= {"state": "closed", "closed_at": moment, "merged_at": moment if merged else None}
+
+    def open_pulls(self) -> list[dict[str, Any]]:
+        """Open pull requests that were opened from a branch."""
+        return [row for row in self.issues if "head" in row and row["state"] == "open"]
 
     def add_comment(self, number: int, body: str, *, login: str = "a-person") -> dict[str, Any]:
         """A comment that somebody wrote."""
@@ -144,6 +168,9 @@ class FakeGitHub:
             (r"/issues/(\d+)/comments", "POST", "comments", self._create_comment),
             (r"/issues/comments/(\d+)", "PATCH", "comments", self._edit_comment),
             (r"/commits/([0-9a-f]+)/pulls", "GET", "pull-requests", self._pulls),
+            (r"/pulls", "GET", "pull-requests", self._list_pulls),
+            (r"/pulls", "POST", "pull-requests", self._create_pull),
+            (r"/pulls/(\d+)", "PATCH", "pull-requests", self._edit_pull),
         ]
 
     def _require(self, token: str, scope: str, level: str, found: re.Match[str]) -> None:
@@ -190,6 +217,40 @@ class FakeGitHub:
     def _pulls(self, _asked: Any, query: dict[str, str], commit: str) -> tuple[int, Any]:
         rows = [{"number": n, "merged_at": "2026-11-22T09:00:00Z"} for n in self.merged.get(commit, [])]
         return 200, self._paged(rows, query)
+
+    def _list_pulls(self, _asked: Any, query: dict[str, str]) -> tuple[int, Any]:
+        self._close_what_lost_its_branch()
+        owner, _, head = query["head"].partition(":")
+        rows = [row for row in self.issues if owner == "acme" and row.get("head", {}).get("ref") == head]
+        rows = [row for row in rows if query.get("state", "open") in {row["state"], "all"}]
+        rows = [{name: value for name, value in row.items() if name != "pull_request"} for row in rows]
+        return 200, self._paged(rows[::-1] if query.get("direction", "desc") == "desc" else rows, query)
+
+    def _close_what_lost_its_branch(self) -> None:
+        for row in self.open_pulls():
+            head = self.branch_head(row["head"]["ref"])
+            if head:
+                row["head"]["sha"] = head
+            else:
+                self.end_pull(row["number"])
+
+    def _create_pull(self, asked: Any, _query: Any) -> tuple[int, Any]:
+        if not self.may_open_pulls and self.writer == BOT:
+            raise Refusal(403, "GitHub Actions is not permitted to create or approve pull requests.")
+        if not self.branch_head(asked["head"]) or asked["base"] != "main":
+            raise Refusal(422, "Validation Failed")
+        if any(row["head"]["ref"] == asked["head"] for row in self.open_pulls()):
+            raise Refusal(422, f"A pull request already exists for acme:{asked['head']}.")
+        if len(asked["title"]) > LONGEST_TITLE:
+            raise Refusal(422, "Validation Failed: title is too long (maximum is 256 characters)")
+        return 201, self.add_pull(asked["title"], self._checked(asked["body"]), asked["head"], login=self.writer)
+
+    def _edit_pull(self, asked: Any, _query: Any, number: str) -> tuple[int, Any]:
+        row = self.issues[int(number) - 1]
+        row["body"], row["title"] = self._checked(asked["body"]), asked["title"]
+        if asked.get("state") == "closed":
+            self.end_pull(row["number"])
+        return 200, row
 
     def _paged(self, rows: list[Any], query: dict[str, str]) -> list[Any]:
         size, page = int(query.get("per_page", "30")), int(query.get("page", "1"))
