@@ -34,7 +34,7 @@ from reconciler.model import (
     SubscriptionId,
     Tenant,
 )
-from reconciler.state.spelling import convert, plain, read_tree, require_whole_numbers, to_line
+from reconciler.state.spelling import convert, plain, plain_line, read_tree, require_whole_numbers
 
 FORMAT = 2
 """Format 1 spelled every member, defaults too. It is read, and written anew at the next record."""
@@ -309,10 +309,10 @@ def _lines(members: Mapping[str, Any]) -> bytes:
 def _member(name: str, value: Any) -> str:
     """A section and a list have a line for each row."""
     if name in _SECTIONS and value:
-        return "{\n" + ",\n".join(f"{to_line(key)}: {to_line(value[key])}" for key in sorted(value)) + "\n}"
+        return "{\n" + ",\n".join(f"{plain_line(key)}: {plain_line(value[key])}" for key in sorted(value)) + "\n}"
     if isinstance(value, list) and value:
-        return "[\n" + ",\n".join(to_line(row) for row in value) + "\n]"
-    return to_line(value)
+        return "[\n" + ",\n".join(plain_line(row) for row in value) + "\n]"
+    return plain_line(value)
 
 
 def _without_defaults(tree: Mapping[str, Any]) -> dict[str, Any]:

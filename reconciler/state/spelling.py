@@ -29,7 +29,11 @@ def to_line(value: object) -> str:
 
     Raises `ValueError` or `TypeError` for what JSON cannot say: NaN and infinities, times without a zone.
     """
-    members = plain(value)
+    return plain_line(plain(value))
+
+
+def plain_line(members: object) -> str:
+    """As `to_line`, of what is plain already."""
     try:
         spelled = msgspec.json.format(msgspec.json.encode(members, order="sorted"), indent=0)
     except UnicodeEncodeError:  # msgspec has no half characters; a name that another program cut may end in one
@@ -41,6 +45,8 @@ def plain(value: object) -> Any:
     """The value in dicts, lists, texts and numbers; of a dataclass, the members that do not hold their default."""
     spelled: Any = value
     match value:
+        case None | str() | int():
+            return value
         case Mapping():
             spelled = {plain(str(key)): plain(item) for key, item in value.items()}
         case list() | tuple():
