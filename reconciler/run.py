@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from reconciler.answers.invoices import night_look
-from reconciler.answers.needs import OVERDUE_AFTER, NeedInput, failed_run, find_needs, record_missing
+from reconciler.answers.needs import OVERDUE_AFTER, NeedInput, failed_run, find_needs, needs_met, record_missing
 from reconciler.apply import apply
 from reconciler.errors import ApiError, ExitCode, Interrupted, ReconcilerError, StateError
 from reconciler.events import Noticed
@@ -62,6 +62,8 @@ class Finished:
     verdict: RunVerdict
     confirmed: bool = True
     needs: tuple[Need, ...] = ()
+    met: tuple[Need, ...] = ()
+    """What waited for a person before the run and waits no longer."""
     record_missing: str = ""
 
 
@@ -318,7 +320,7 @@ def _record_alone(job: ApplyRun, verdict: RunVerdict, error: BaseException | Non
 
 
 def _record_verdict(job: ApplyRun, state: RunState, plan: Plan, applied: Applied, seen: _Seen) -> Finished:
-    around = job.context
+    around, waited = job.context, (*state.recorded.outlook.needs, *plan.needs)
     outlook = _look_at_invoices(job, state, plan)
     verdict = verdict_of(job.info.id, plan, applied, stopped=around.stop(), finished_at=around.clock.now())
     verdict = seen.on_record(verdict)
@@ -343,7 +345,8 @@ def _record_verdict(job: ApplyRun, state: RunState, plan: Plan, applied: Applied
         applied = replace(applied, error=applied.error or error)
         if applied.halted == missing:  # the cause is told once
             applied = replace(applied, halted="")
-    return Finished(plan=plan, applied=applied, verdict=verdict, record_missing=missing, needs=needs)
+    met = needs_met(waited, needs)
+    return Finished(plan=plan, applied=applied, verdict=verdict, record_missing=missing, needs=needs, met=met)
 
 
 def _look_at_invoices(job: ApplyRun, state: RunState, plan: Plan) -> Outlook:

@@ -95,6 +95,22 @@ def find_needs(given: NeedInput, *more: Need) -> tuple[Need, ...]:
     return sort_needs([_dated(need, given) for need in (*listed, *kept.values())])
 
 
+def needs_met(before: Iterable[Need], after: Iterable[Need]) -> tuple[Need, ...]:
+    """What waited for a person before a run and waits no longer, the soonest invoice first.
+
+    Of a mapping, and of the whole run, nothing is called met while anything of it still waits.
+    """
+    waiting = tuple(after)
+    ids, keys = {need.id for need in waiting}, {need.key for need in waiting if need.key}
+    run_waits = any(need.who == THE_RUN for need in waiting)
+    met = {
+        need.id: need
+        for need in before
+        if need.id not in ids and need.key not in keys and not (run_waits and need.who == THE_RUN)
+    }
+    return sort_needs(met.values())
+
+
 def sort_needs(needs: Iterable[Need]) -> tuple[Need, ...]:
     """By the customer's next invoice, then by the users at stake."""
     return tuple(

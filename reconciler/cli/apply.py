@@ -191,6 +191,7 @@ def _report(finished: Finished, drawing: _Drawing, options: CommonOptions, outpu
         halted=finished.applied.halted,
         record_missing=finished.record_missing,
         needs=finished.needs,
+        met=finished.met,
     )
     if not finished.confirmed:
         if output == "json":

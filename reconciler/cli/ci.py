@@ -19,6 +19,7 @@ from reconciler.cli.reporting import (
     body_of,
     delimiter,
     headline,
+    notice_of,
     on_github,
     read,
     with_deadline,
@@ -27,6 +28,9 @@ from reconciler.clock import SystemClock
 from reconciler.errors import ExitCode, UsageError
 from reconciler.forge.github import GitHub, Kept
 from reconciler.forge.head import require_head
+from reconciler.forge.message import is_told
+from reconciler.forge.notify import addresses
+from reconciler.forge.notify import notify as send
 from reconciler.forge.outputs import azure_commands, github_output, gitlab_terraform, outputs_of
 from reconciler.forge.ping import VARIABLE
 from reconciler.forge.ping import ping as call
@@ -67,13 +71,15 @@ def ci() -> None:
     """Report a run to GitHub, GitLab or Azure DevOps.
 
     \b
-    Environment: GITHUB_TOKEN, GITHUB_REPOSITORY, GITHUB_API_URL (optional), DEAD_MANS_SWITCH_URL (optional).
+    Environment: GITHUB_TOKEN, GITHUB_REPOSITORY, GITHUB_API_URL (optional), DEAD_MANS_SWITCH_URL (optional),
+    NOTIFY_URLS (optional).
 
     \b
     Examples:
       reconciler ci summary --result result.json --as night
       reconciler ci comment --result result.json --pull-request 12
       reconciler ci issue --result result.json
+      reconciler ci notify --result result.json
     """
 
 
@@ -234,6 +240,45 @@ def ping(options: CommonOptions, *, result_file: Path) -> int:
     else:
         with_deadline(options, lambda tools: call(url, **tools))
         tell("The dead man's switch was called.")
+    return 0
+
+
+@ci.command()
+@_result_option
+@click.option(
+    "--as",
+    "occasion",
+    type=click.Choice(["night", "applied"]),
+    default="night",
+    show_default=True,
+    help="What the text is about.",
+)
+@click.option("--always", is_flag=True, help="Send it also when nothing waits for a person.")
+@common_options
+@click.pass_obj
+def notify(options: CommonOptions, *, result_file: Path, occasion: str, always: bool) -> int:  # noqa: ARG001 - as all
+    """Tell people where they are: Teams, Slack, mail, ntfy and a hundred others, by the addresses in NOTIFY_URLS.
+
+    Sent when something waits for a person, and once when all that waited is right again: how it ended, each thing with
+    its next invoice and what to do, a link to the run; in the service's markup and within its size. Needs the extra
+    `notify` (apprise), whose documentation shows each service's address.
+
+    \b
+    Environment: NOTIFY_URLS, addresses separated by spaces or lines, or NOTIFY_URLS_FILE.
+
+    \b
+    Examples:
+      reconciler ci notify --result result.json
+      reconciler ci notify --result result.json --as applied --always
+    """
+    urls, result = addresses(os.environ), read(result_file)
+    if not urls:
+        tell("NOTIFY_URLS is not set: nobody is told by message.")
+    elif not (always or is_told(result)):
+        tell("Nothing waits for a person, and nothing did before: no message is sent.")
+    else:
+        sent = send(notice_of(result, occasion), urls, os.environ)
+        tell(f"Told: {', '.join(sent)}.")
     return 0
 
 

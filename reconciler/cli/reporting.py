@@ -14,8 +14,9 @@ from reconciler.cli.output import say, tell
 from reconciler.cli.wiring import progress
 from reconciler.clock import SystemClock
 from reconciler.errors import PlanFileError
-from reconciler.forge import words
+from reconciler.forge import message, words
 from reconciler.forge.github import GitHub, read_place
+from reconciler.forge.notify import Notice
 from reconciler.forge.result import NO_RESULT, Result, read_result
 from reconciler.http.connections import kept_connections
 from reconciler.http.deadline import Deadline
@@ -43,6 +44,16 @@ def body_of(result: Result, occasion: str) -> Callable[[int], str]:
     about = words.Occasion(occasion)
     where = words.origin(os.environ, SystemClock().now())
     return lambda limit: words.body(result, about, where, limit=limit)
+
+
+def notice_of(result: Result, occasion: str) -> Notice:
+    """The message for people, in whatever markup and size each service wants."""
+    about, where = words.Occasion(occasion), words.origin(os.environ, SystemClock().now())
+    return Notice(
+        title=message.title(result, about),
+        draw=lambda markup, limit: message.body(result, about, where, markup, limit=limit),
+        kind=message.urgency(result),
+    )
 
 
 def headline(result: Result) -> tuple[str, str]:

@@ -83,6 +83,8 @@ class Result:
     """Things that wait for a person: the length of the one list of needs."""
     needs: tuple[NeedJson, ...] = ()
     """That list. A run that failed has the one that its state remembered."""
+    met: tuple[NeedJson, ...] = ()
+    """What waited before the run and waits no longer; empty where no run is told."""
 
     @property
     def applied(self) -> bool:
@@ -135,9 +137,13 @@ def read_result(data: bytes | None) -> Result:
         return NO_RESULT
     shown = view(document)
     verdict, reason = _judged(document, shown)
-    needs = tuple(document.get("needs", ()))
     return Result(
-        verdict=verdict, reason=reason, document=document, needs=needs, attention=_attention(document, verdict)
+        verdict=verdict,
+        reason=reason,
+        document=document,
+        needs=tuple(document.get("needs", ())),
+        met=tuple(document.get("needs_met", ())),
+        attention=_attention(document, verdict),
     )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from urllib.parse import quote
 
 from reconciler.answers.needs import due_words
 from reconciler.forge.result import LOOKS_AGAIN, Reason, Result, Told, Verdict
@@ -81,21 +82,25 @@ class Origin:
 
 def origin(environ: Mapping[str, str], now: datetime) -> Origin:
     """The origin of texts made by this job."""
+    return Origin(run_url=_on_github(environ) or _on_azure(environ) or environ.get("CI_JOB_URL", ""), now=now)
+
+
+def _on_github(environ: Mapping[str, str]) -> str:
     server, repository, run = (environ.get(f"GITHUB_{name}", "") for name in ("SERVER_URL", "REPOSITORY", "RUN_ID"))
-    known = server and repository and run.isdecimal()
-    return Origin(run_url=f"{server}/{repository}/actions/runs/{run}" if known else "", now=now)
+    return f"{server}/{repository}/actions/runs/{run}" if server and repository and run.isdecimal() else ""
+
+
+def _on_azure(environ: Mapping[str, str]) -> str:
+    organisation, project, build = (
+        environ.get(name, "") for name in ("SYSTEM_COLLECTIONURI", "SYSTEM_TEAMPROJECT", "BUILD_BUILDID")
+    )
+    known = organisation and project and build.isdecimal()
+    return f"{organisation.rstrip('/')}/{quote(project)}/_build/results?buildId={build}" if known else ""
 
 
 def body(result: Result, occasion: Occasion, where: Origin, *, limit: int = COMMENT_LIMIT) -> str:
     """The whole text in at most `limit` characters; what was left out is said, and where it can be read."""
-    if result.document is not None:
-        shown = view(result.document)
-        lead = after_a_run(shown, occasion) if shown.applied else f"{_LEAD.get(occasion, '')} {in_plain_words(shown)}"
-    elif result.reason is Reason.NO_RESULT:
-        lead = _NO_RESULT_LEAD.get(occasion, _FAILED_LEAD[occasion])
-    else:
-        lead = _FAILED_LEAD[occasion]
-    parts = [_HEADING[occasion], " ".join(filter(None, [lead.strip(), _waiting(result, where.now.date())]))]
+    parts = [_HEADING[occasion], f"{lead(result, occasion)} {_waiting(result, where.now.date())}"]
     bottom = _bottom(where)
     release = [RELEASE] if result.document is not None and occasion in _AFTER and _is_stopped(result) else []
     room = limit - sum(len(part) + 2 for part in (*parts, *release, bottom))
@@ -107,6 +112,18 @@ def body(result: Result, occasion: Occasion, where: Origin, *, limit: int = COMM
             items = markdown_needs(result.needs, where.now.date())
             parts.append("\n".join(["**What waits for a person:**", "", *items]))
     return fitted("\n\n".join(parts), bottom, limit)
+
+
+def lead(result: Result, occasion: Occasion) -> str:
+    """What came of it, in one or two sentences without a name."""
+    if result.document is not None:
+        shown = view(result.document)
+        if shown.applied:
+            return after_a_run(shown, occasion)
+        return f"{_LEAD.get(occasion, '')} {in_plain_words(shown)}".strip()
+    if result.reason is Reason.NO_RESULT:
+        return _NO_RESULT_LEAD.get(occasion, _FAILED_LEAD[occasion])
+    return _FAILED_LEAD[occasion]
 
 
 def _waiting(result: Result, today: date) -> str:

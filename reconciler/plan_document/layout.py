@@ -441,4 +441,7 @@ class PlanJson(TypedDict):
     allowances: Annotated[list[AllowanceJson], says("What --allow lifted, and approvals that let something through.")]
     summary: Annotated[SummaryJson, says("The plan in numbers. Held changes are in none of create, update and no_op.")]
     needs: NotRequired[Annotated[list[NeedJson], says(NEEDS)]]
+    needs_met: NotRequired[
+        Annotated[list[NeedJson], says("Only after apply: what waited for a person before it and waits no longer.")]
+    ]
     run: NotRequired[Annotated[RunJson, says("Only after apply: the run that performed the plan.")]]

@@ -106,10 +106,11 @@ def with_outcomes(
     halted: str = "",
     record_missing: str = "",
     needs: Iterable[Need] | None = None,
+    met: Iterable[Need] = (),
 ) -> PlanJson:
     """Return the plan's document with what `apply` made of it; the document itself stays as it is.
 
-    `needs` is what waits for a person after the run, in the place of what waited before it.
+    `needs` is what waits for a person after the run, in the place of what waited before it; `met` waits no longer.
     """
     rows = zip(document["resource_changes"], plan.changes, strict=True)
     told: PlanJson = {
@@ -118,6 +119,8 @@ def with_outcomes(
     }
     if needs is not None:
         told["needs"] = needs_json(needs)
+    if gone := needs_json(met):
+        told["needs_met"] = gone
     if run is not None:
         told["run"] = {
             "id": run.run,

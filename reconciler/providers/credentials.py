@@ -122,6 +122,20 @@ def read_credentials(environ: Mapping[str, str]) -> Credentials:
     )
 
 
+def secret_text(environ: Mapping[str, str], name: str) -> str:
+    """What NAME says, or the file that NAME_FILE names; empty where neither is set. It may have several lines.
+
+    Raises `UsageError` that never repeats a value.
+    """
+    value, file = environ.get(name, ""), environ.get(f"{name}_FILE", "")
+    if value and file:
+        raise UsageError(f"{name} and {name}_FILE are both set.", hint="Keep one of them.")
+    try:
+        return _content(file) if file else value
+    except ValueError as exc:
+        raise UsageError(f"{name}_FILE: the file {exc}.", hint="Name a file that this user can read.") from None
+
+
 class _VariableReader:
     """Reads variables and collects every problem."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from html import escape
 
 WIDTH = 80
 """Columns (terminal) or characters (elsewhere) after which a name is cut."""
@@ -144,6 +145,34 @@ _PLAIN_WORD = re.compile(r"[A-Za-z0-9._:/=-]+(?: [A-Za-z0-9._:/=-]+)*")
 def markdown_code(text: str, width: int = WIDTH) -> str:
     """Return the text as a code span where it is a plain word such as a key, otherwise as `markdown_safe` does."""
     return f"`{text}`" if len(text) <= width and _PLAIN_WORD.fullmatch(text) else markdown_safe(text, width)
+
+
+# What chat services and mail programs turn into people, channels, pictures and links, in plain text as well.
+_MENTIONS = re.compile(r"[@#~](?=\S)|<(?=[!/\w])|:(?=//|[\w+-]+:)|(?i:www)(?=\.)")
+
+_COMMONMARK = re.compile(r"[\\*\[\]<>]|(?<![^\W_])_|_(?![^\W_])")
+_BLOCK = re.compile(r"\A(\s*\d*)([#+=.)-])")
+"""What makes a heading or a list at the start of a line."""
+
+
+def message_safe(text: str, width: int = WIDTH) -> str:
+    """Return the text as plain words for one line of a chat message or a mail: it mentions and links nobody."""
+    return _MENTIONS.sub(lambda found: found.group() + _ZERO_WIDTH_SPACE, cut(visible(text[: 4 * width]), width))
+
+
+def commonmark_safe(text: str, width: int = WIDTH) -> str:
+    """As `message_safe`, for a message in Markdown; at the start of a line, too.
+
+    With backslashes, and no more of them than it takes: unlike forges, chat services show an HTML entity as it is
+    written, and Slack shows some backslashes too.
+    """
+    safe = _COMMONMARK.sub(r"\\\g<0>", message_safe(text, width).replace("`", "'"))
+    return _BLOCK.sub(r"\1\\\2", safe)
+
+
+def html_message_safe(text: str, width: int = WIDTH) -> str:
+    """As `message_safe`, for a message in HTML."""
+    return escape(message_safe(text, width))
 
 
 def annotation_data(text: str, width: int = 1000) -> str:

@@ -19,7 +19,14 @@ from tests.render import stories
 def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No CI system around us."""
     monkeypatch.chdir(tmp_path)
-    for name in ("GITHUB_ACTIONS", "GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY", "GITHUB_TOKEN", "DEAD_MANS_SWITCH_URL"):
+    for name in (
+        "GITHUB_ACTIONS",
+        "GITHUB_OUTPUT",
+        "GITHUB_STEP_SUMMARY",
+        "GITHUB_TOKEN",
+        "DEAD_MANS_SWITCH_URL",
+        "NOTIFY_URLS",
+    ):
         monkeypatch.delenv(name, raising=False)
     for name in ("HALO_URL", "HALO_CLIENT_ID", "HALO_CLIENT_SECRET", "INFIMA_API_KEY"):
         monkeypatch.delenv(name, raising=False)
@@ -164,3 +171,22 @@ def test_a_clean_run_is_clean_everywhere(capsys: pytest.CaptureFixture[str]) -> 
 def test_every_command_has_an_example(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["ci", name, "--help"]) == 0
     assert f"reconciler ci {name}" in capsys.readouterr().out.partition("Example")[2]
+
+
+def test_without_addresses_nobody_is_told_by_message(night: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["ci", "notify", "--result", night]) == 0
+    assert "NOTIFY_URLS is not set" in capsys.readouterr().err
+
+
+def test_a_quiet_night_sends_no_message_unless_it_shall(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("apprise")
+    monkeypatch.setenv("NOTIFY_URLS", "json://127.0.0.1:1/not-to-be-shown")
+    quiet = result(stories.applied(build_plan(*stories.quiet_changes()), exit_code=0))
+    assert main(["ci", "notify", "--result", quiet]) == 0
+    assert "no message is sent" in capsys.readouterr().err
+    assert main(["ci", "notify", "--result", quiet, "--always"]) == 1
+    told = capsys.readouterr()
+    assert "address 1 (JSON) was not reached" in told.err
+    assert "not-to-be-shown" not in told.out + told.err

@@ -131,3 +131,14 @@ def test_the_run_is_linked_only_when_it_is_known() -> None:
 def test_no_result_is_a_failure() -> None:
     assert isinstance(NO_RESULT, Result)
     assert not NO_RESULT.verdict.came_to_its_end
+
+
+def test_gitlabs_job_and_azures_build_are_linked_too() -> None:
+    assert origin({"CI_JOB_URL": "https://gitlab.example.com/acme/-/jobs/7"}, NOW).run_url.endswith("/-/jobs/7")
+    azure = {
+        "SYSTEM_COLLECTIONURI": "https://dev.azure.example.com/acme/",
+        "SYSTEM_TEAMPROJECT": "Client billing",
+        "BUILD_BUILDID": "7",
+    }
+    expected = "https://dev.azure.example.com/acme/Client%20billing/_build/results?buildId=7"
+    assert origin(azure, NOW).run_url == expected

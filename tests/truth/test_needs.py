@@ -139,6 +139,9 @@ def play_nights(seed: int, folder: Path) -> None:
                 if not only:
                     assert must_be_listed(history) <= set(needs)
                     assert not must_not_be_listed(history) & set(needs)
+                met = {need["id"] for need in document.get("needs_met", [])}
+                assert not met & set(needs), "what waits is not told as right again"
+                assert met or not (before and not needs), "when all is right again, it is told"
                 held = {f"held:{row['name']}" for row in document["resource_changes"] if row["hold"]}
                 assert held <= set(needs)
                 check_drawings(scene, document, ended=answer.code in {0, 3})
