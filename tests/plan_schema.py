@@ -26,6 +26,7 @@ def plan_schema() -> Node:
     """One schema for both documents, a plan and a failure, with every description where an editor shows it."""
     plan, failed = _whole(PlanJson), _whole(FailureJson)
     always = [name for name in plan["required"] if name in failed["required"]]
+    more = [name for name in plan["required"] if name not in always]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": "https://reconciler.example/schema/plan.schema.json",
@@ -35,11 +36,8 @@ def plan_schema() -> Node:
         "additionalProperties": False,
         "required": always,
         "if": {"properties": {"errored": {"const": True}}},
-        "then": {"required": ["error"], "properties": {"resource_changes": {"maxItems": 0}}},
-        "else": {
-            "required": [name for name in plan["required"] if name not in always],
-            "properties": {"error": False},
-        },
+        "then": {"required": ["error"], "properties": {"error": True, "resource_changes": False}},
+        "else": {"required": more, "properties": {**dict.fromkeys(more, True), "error": False}},
         "properties": {**plan["properties"], "error": failed["properties"]["error"]},
     }
 

@@ -21,7 +21,7 @@ from reconciler.model import MappingKey, Place, SubscriptionId
 from reconciler.plan_document import dump_document, error_document, plan_document, with_outcomes
 from reconciler.plan_document.layout import PlanJson
 from reconciler.plan_document.read import read_plan_file
-from reconciler.planning.changes import Action, Outcome, Plan, Settled
+from reconciler.planning.changes import Action, Outcome, Plan, Settled, select
 from reconciler.planning.rules import Rule
 from tests import plan_schema
 from tests.builders import build_change, build_hold, build_mapping, build_plan, build_violation
@@ -115,6 +115,28 @@ def test_held_change_keeps_its_action() -> None:
 )
 def test_applyable_needs_something_to_write_and_no_refusal(plan: Plan, applyable: bool) -> None:  # noqa: FBT001
     assert documented(plan)["applyable"] is applyable
+
+
+@pytest.mark.parametrize(
+    ("plan", "complete"),
+    [
+        (build_plan(build_change()), True),
+        (build_plan(*stories.quiet_changes()), True),
+        (stories.night_plan(), False),
+        (stories.refused_plan(), False),
+        (stories.lifted_plan(), True),
+        (select(build_plan(build_change()), only=[MappingKey("infima-101")]), False),
+    ],
+    ids=["changes", "in step", "held", "refused", "lifted", "selected"],
+)
+def test_complete_is_a_plan_that_does_everything(plan: Plan, complete: bool) -> None:  # noqa: FBT001
+    assert documented(plan)["complete"] is complete
+
+
+def test_selected_is_said_only_where_mappings_were_left_out() -> None:
+    some = select(build_plan(build_change()), only=[MappingKey("infima-101")])
+    assert documented(some)["selected"] is True
+    assert "selected" not in documented(stories.night_plan())
 
 
 def test_caused_by_is_present_only_when_set() -> None:
@@ -377,6 +399,10 @@ def test_error_document_has_code_message_and_hint() -> None:
     assert document["errored"] is True
     assert document["applyable"] is False
     assert document["error"] == {"code": "usage", "message": "No such option.", "hint": "See --help."}
+
+
+def test_error_document_has_no_changes_that_could_be_found_in_order() -> None:
+    assert "resource_changes" not in error_document(UsageError("No such option."), version="0.1.0")
 
 
 def test_error_document_names_system_and_request() -> None:

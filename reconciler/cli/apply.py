@@ -14,6 +14,7 @@ from reconciler.answers.needs import NeedInput, failed_run, find_needs
 from reconciler.cli.drawing import draw_plan, terminal_style
 from reconciler.cli.files import load_plan_file
 from reconciler.cli.options import (
+    DOCUMENTS,
     CommonOptions,
     allowance_options,
     common_options,
@@ -23,7 +24,7 @@ from reconciler.cli.options import (
 from reconciler.cli.output import say, tell
 from reconciler.cli.wiring import load, now, open_store, plan_options, run_context, run_info
 from reconciler.errors import PlanFileError, ReconcilerError, StateError, UsageError
-from reconciler.plan_document import dump_document, plan_document, with_outcomes
+from reconciler.plan_document import plan_document, with_outcomes
 from reconciler.plan_document.layout import PlanJson
 from reconciler.plan_document.read import SavedPlan
 from reconciler.planning.changes import Plan
@@ -40,7 +41,7 @@ CLOCK_SKEW_HOURS = 1
 @click.command()
 @click.argument("plan_file", required=False, type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--auto-approve", is_flag=True, help="Do not ask. It lifts no safety rule.")
-@output_option("text", "json")
+@output_option("text", "json", "terraform")
 @selection_options
 @allowance_options
 @common_options
@@ -100,7 +101,7 @@ def _waiting_told(options: CommonOptions) -> Iterator[None]:
     try:
         yield
     except ReconcilerError as error:
-        if options.output == "json" and not error.needs and not isinstance(error, StateError):
+        if options.output in DOCUMENTS and not error.needs and not isinstance(error, StateError):
             with suppress(ReconcilerError):
                 given = NeedInput(recorded=open_store(options).read(), now=now())
                 error.needs = find_needs(given, failed_run(error.message, error.hint, given))
@@ -130,7 +131,7 @@ class _Drawing:
         Where nobody is asked, what will be written is drawn once, when it is known what became of it.
         """
         self.document = plan_document(plan, version=__version__)
-        if self.options.output == "json":
+        if self.options.output in DOCUMENTS:
             return
         if self.asks:
             say(draw_plan(self.document, self.options))
@@ -194,17 +195,17 @@ def _report(finished: Finished, drawing: _Drawing, options: CommonOptions, outpu
         met=finished.met,
     )
     if not finished.confirmed:
-        if output == "json":
-            say(dump_document(document))
+        if output in DOCUMENTS:
+            say(draw_plan(document, options))
         tell("Apply cancelled.")
         return finished.verdict.exit_code
-    if output == "json":
-        say(dump_document(document))
+    if output in DOCUMENTS:
+        say(draw_plan(document, options))
     else:
         say("\n" + render_outcome(document, planned=drawing.asks, **terminal_style(options)))
     error = finished.applied.error
     if error is not None:
-        if output == "json" or error.message not in {finished.applied.halted, finished.record_missing}:
+        if output in DOCUMENTS or error.message not in {finished.applied.halted, finished.record_missing}:
             tell(f"Error: {error.message}")  # as text it stands above, once
         if error.hint:
             tell(f"  {error.hint}")

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from reconciler import __version__
-from reconciler.cli.options import CommonOptions
+from reconciler.cli.options import DOCUMENTS, CommonOptions
 from reconciler.cli.output import clear_terminal, say, tell
 from reconciler.config import Diagnostic
 from reconciler.errors import ConfigError, ReconcilerError
@@ -19,6 +19,7 @@ from reconciler.render.diagnostics import draw_diagnostics
 from reconciler.render.github import render_annotations
 from reconciler.render.markdown import render_markdown
 from reconciler.render.terminal import render_plan
+from reconciler.render.terraform import render_terraform, render_terraform_failure
 from reconciler.render.text import terminal_safe
 
 
@@ -51,9 +52,11 @@ def draw_plan(document: PlanJson, options: CommonOptions) -> str:
         case "markdown":
             return render_markdown(document)
         case "html":
-            from reconciler.render.html import render_html  # noqa: PLC0415 - jinja2, for one format of five
+            from reconciler.render.html import render_html  # noqa: PLC0415 - jinja2, for one format of six
 
             return render_html(document)
+        case "terraform":
+            return render_terraform(document)
         case "github":
             return render_annotations(document)
         case _:
@@ -63,8 +66,8 @@ def draw_plan(document: PlanJson, options: CommonOptions) -> str:
 def report_error(error: ReconcilerError, options: CommonOptions) -> None:
     """Draw an error: with its next step on stderr, and as a valid document on stdout where -o json was asked for."""
     clear_terminal()
-    if options.output == "json":
-        show_error_document(error)
+    if options.output in DOCUMENTS:
+        show_error_document(error, options.output)
     if isinstance(error, ConfigError) and error.diagnostics:
         found = [d for d in error.diagnostics if isinstance(d, Diagnostic)]
         if not (len(found) == 1 and error.message.endswith(found[0].message)):  # said once is enough
@@ -75,6 +78,7 @@ def report_error(error: ReconcilerError, options: CommonOptions) -> None:
         tell(f"  {terminal_safe(error.hint, width=2_000)}")
 
 
-def show_error_document(error: ReconcilerError) -> None:
-    """An error as the one document on stdout that -o json promises."""
-    say(dump_document(error_document(error, version=__version__)))
+def show_error_document(error: ReconcilerError, output: str) -> None:
+    """An error as the one document on stdout that -o json and -o terraform promise."""
+    failure = error_document(error, version=__version__)
+    say(render_terraform_failure(failure) if output == "terraform" else dump_document(failure))

@@ -13,7 +13,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from reconciler import __version__
-from reconciler.cli.options import CommonOptions, common_options
+from reconciler.cli.options import DOCUMENTS, CommonOptions, common_options
 from reconciler.cli.output import clear_terminal, close_streams, closest, forget_unwritten, prepare_streams, say, tell
 from reconciler.errors import ExitCode, Interrupted, ReconcilerError, UsageError
 
@@ -175,10 +175,10 @@ def _report(error: ReconcilerError, options: CommonOptions) -> None:
 
 
 def _usage(error: click.UsageError, words: Sequence[str]) -> int:
-    if _wants_json(words):
+    if output := _document_wanted(words):
         from reconciler.cli.drawing import show_error_document  # noqa: PLC0415 - as above
 
-        show_error_document(UsageError(error.format_message()))
+        show_error_document(UsageError(error.format_message()), output)
     if error.ctx is not None:
         tell(error.ctx.get_usage())
         tell(f"Try '{error.ctx.command_path} --help' for help.\n")
@@ -186,12 +186,15 @@ def _usage(error: click.UsageError, words: Sequence[str]) -> int:
     return ExitCode.USAGE
 
 
-def _wants_json(words: Sequence[str]) -> bool:
-    """True where -o json is on a command line that click did not understand."""
-    return any(
-        word in {"-ojson", "--output=json"} or (word in {"-o", "--output"} and after == "json")
+def _document_wanted(words: Sequence[str]) -> str:
+    """The document, json or terraform, that a command line asks for which click did not understand; or nothing."""
+    wanted = (
+        name
         for word, after in pairwise([*words, ""])
+        for name in DOCUMENTS
+        if word in {f"-o{name}", f"--output={name}"} or (word in {"-o", "--output"} and after == name)
     )
+    return next(wanted, "")
 
 
 def _leave_at_once(code: int) -> int:

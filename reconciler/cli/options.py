@@ -16,6 +16,9 @@ from reconciler.cli.signals import Stopper
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+DOCUMENTS = ("json", "terraform")
+"""Formats of which stdout holds exactly one document, on failure too."""
+
 
 class OutputFile(click.Path):
     """A file to write. A folder that does not exist is told before anything is read, not after."""

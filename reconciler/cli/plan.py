@@ -39,7 +39,7 @@ GIT_SECONDS = 20
 
 
 @click.command()
-@output_option("text", "json", "markdown", "html", "github")
+@output_option("text", "json", "markdown", "html", "github", "terraform")
 @click.option("--out", type=OutputFile(), metavar="FILE", help="Save the plan to FILE.")
 @click.option(
     "--detailed-exitcode", is_flag=True, help="Exit with 2 when there are changes, 3 when anything is held or refused."
@@ -86,6 +86,7 @@ def plan(
       reconciler plan
       reconciler plan --out tonight.plan.json
       reconciler plan --only infima-101 -o json
+      reconciler plan -o terraform > tfplan.json
       reconciler plan --allow zero:infima-107 --reason "school holidays"
       reconciler plan --against origin/main -o markdown
       reconciler plan --save-snapshot last-night.json

@@ -14,7 +14,7 @@ from reconciler.cli.output import say
 
 @click.command()
 @click.argument("plan_file", type=click.Path(path_type=Path, dir_okay=False))
-@output_option("text", "json", "markdown", "html", "github")
+@output_option("text", "json", "markdown", "html", "github", "terraform")
 @common_options
 @click.pass_obj
 def show(options: CommonOptions, plan_file: Path, output: str) -> int:  # noqa: ARG001 - -o is read by draw_plan
@@ -24,6 +24,7 @@ def show(options: CommonOptions, plan_file: Path, output: str) -> int:  # noqa: 
     Examples:
       reconciler show tonight.plan.json
       reconciler show tonight.plan.json -o markdown
+      reconciler show tonight.plan.json -o terraform | conftest test -
     """
     say(draw_plan(load_plan_file(plan_file).document, options))
     return 0

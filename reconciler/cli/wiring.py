@@ -13,7 +13,7 @@ from pathlib import Path
 from random import SystemRandom
 
 from reconciler import __version__
-from reconciler.cli.options import CommonOptions
+from reconciler.cli.options import DOCUMENTS, CommonOptions
 from reconciler.cli.output import closest
 from reconciler.cli.progress import progress_observer
 from reconciler.clock import SystemClock
@@ -49,8 +49,8 @@ def open_store(options: CommonOptions) -> DirectoryState | GitState:
 
 
 def progress(options: CommonOptions) -> Observer:
-    """Progress on stderr: quiet where that was asked for, and beside JSON that nobody watches."""
-    return progress_observer(quiet=options.quiet or (options.output == "json" and not os.isatty(2)))
+    """Progress on stderr: quiet where that was asked for, and beside a document that nobody watches."""
+    return progress_observer(quiet=options.quiet or (options.output in DOCUMENTS and not os.isatty(2)))
 
 
 @contextmanager

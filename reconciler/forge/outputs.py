@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from reconciler.forge.result import Result
+from reconciler.render.terraform import count_actions
 from reconciler.render.text import visible
 
 _PLAIN = re.compile(r"[a-z0-9-]{1,40}")
@@ -30,9 +31,12 @@ def github_output(values: Mapping[str, str], delimiter: Callable[[], str]) -> st
 
 
 def gitlab_terraform(result: Result) -> str:
-    """The report for GitLab's merge-request widget (`artifacts: reports: terraform`). Nothing is ever deleted."""
-    figures = result.figures()
-    return json.dumps({"create": figures.get("create", 0), "update": figures.get("update", 0), "delete": 0}) + "\n"
+    """The report for GitLab's merge-request widget (`artifacts: reports: terraform`). Nothing is ever deleted.
+
+    It counts what `-o terraform` has among its changes: nothing of a refused run; after apply what was written.
+    """
+    counted = count_actions(result.document) if result.document is not None else {}
+    return json.dumps({"create": counted.get("create", 0), "update": counted.get("update", 0), "delete": 0}) + "\n"
 
 
 def azure_commands(result: Result, messages: list[tuple[str, str]], summary: str | None) -> str:

@@ -198,9 +198,9 @@ def _was(number: int) -> str:
 
 def _all_well(shown: View, occasion: Occasion, *, changed: bool) -> str:
     if not changed:
-        what = "Everything" if shown.document["complete"] else "All that was selected"
+        what = "All that was selected" if shown.selected else "Everything"
         return f"{what} was right already."
-    if not shown.document["complete"]:
+    if shown.selected:
         return "This run was about selected mappings only."
     if occasion is Occasion.APPLIED:
         return "mappings.yaml was edited, and HaloPSA was brought in line with it."
@@ -210,7 +210,7 @@ def _all_well(shown: View, occasion: Occasion, *, changed: bool) -> str:
 def _come_to(shown: View) -> str:
     """What all quantities come to, as the run saw them last."""
     before, after, unknown = users_after_run(shown)
-    all_of_them = "The quantities in HaloPSA come" if shown.document["complete"] else "The selected quantities come"
+    all_of_them = "The selected quantities come" if shown.selected else "The quantities in HaloPSA come"
     moved = f"{abs(after - before)} {'more' if after > before else 'fewer'}" if after != before else "as before"
     doubt = f"; of these {_number(unknown, 'quantity')} could not be seen again" if unknown else ""
     return f"{all_of_them} to {_number(after, 'user')}, {moved}{doubt}."

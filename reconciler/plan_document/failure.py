@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from reconciler.errors import ApiError, ConfigError, ReconcilerError
 from reconciler.model import Place
-from reconciler.plan_document.layout import FORMAT_VERSION, NEEDS, ChangeJson, LayoutVersion, NeedJson, says
+from reconciler.plan_document.layout import FORMAT_VERSION, NEEDS, LayoutVersion, NeedJson, says
 from reconciler.plan_document.needs import needs_json
 
 Position = Annotated[int, Meta(ge=1)]
@@ -39,14 +39,13 @@ class ErrorJson(TypedDict):
 
 
 class FailureJson(TypedDict):
-    """The whole document. Its members are a plan's where a plan has them; `resource_changes` is empty."""
+    """The whole document. Its members are a plan's; there are no `resource_changes`, so that nothing looks in order."""
 
     format_version: LayoutVersion
     reconciler_version: str
     applyable: bool
     complete: bool
     errored: bool
-    resource_changes: Annotated[list[ChangeJson], Meta(max_length=0)]
     error: Annotated[ErrorJson, says("Why there is no plan. Present on failure only.")]
     needs: NotRequired[Annotated[list[NeedJson], says(NEEDS)]]
 
@@ -90,7 +89,6 @@ def error_document(error: ReconcilerError, *, version: str) -> FailureJson:
         "applyable": False,
         "complete": False,
         "errored": True,
-        "resource_changes": [],
         "error": details,
     }
     if error.needs:

@@ -422,8 +422,12 @@ class PlanJson(TypedDict):
     reconciler_version: Annotated[str, says("Version of the program that made the plan.")]
     timestamp: Annotated[Moment, says("When both systems were read, UTC.")]
     applyable: Annotated[bool, says("True when there is something to write and no safety rule refuses the run.")]
-    complete: Annotated[bool, says("False when --only or --exclude left mappings out.")]
+    complete: Annotated[
+        bool,
+        says("False when the plan does not do everything: a rule holds a change or refuses the run, or selected."),
+    ]
     errored: Annotated[bool, says("True in the document that is printed on failure; a plan has false.")]
+    selected: NotRequired[Annotated[Literal[True], says("Only with --only or --exclude: mappings were left out.")]]
     mappings_sha256: Annotated[str, says("SHA-256 of mappings.yaml with LF as line end, hexadecimal.")]
     halo_url: Annotated[str, says("Address of the HaloPSA instance.")]
     infima_partner: Annotated[str, says("Name of the INFIMA partner that the key belongs to.")]

@@ -51,12 +51,12 @@ def plan_document(
     `applyable` is true when there is something to write and no refusal.
     """
     approved = {a.key: a for a in reversed(plan.approvals) if a.key is not None}
-    return {
+    document: PlanJson = {
         "format_version": FORMAT_VERSION,
         "reconciler_version": version,
         "timestamp": _timestamp(plan.taken_at),
         "applyable": bool(plan.writes),
-        "complete": plan.complete,
+        "complete": plan.complete and not plan.held and not plan.refused,
         "errored": False,
         "mappings_sha256": plan.mappings_sha256,
         "halo_url": plan.tenant.halo_url,
@@ -82,6 +82,9 @@ def plan_document(
         "summary": _summary(plan.summary),
         "needs": needs_json(plan.needs),
     }
+    if not plan.complete:
+        document["selected"] = True
+    return document
 
 
 def _summary(summary: Summary) -> SummaryJson:

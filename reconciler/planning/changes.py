@@ -386,12 +386,23 @@ def users_in_doubt(changes: Iterable[Change]) -> int:
 
 
 def select(plan: Plan, *, only: Iterable[MappingKey] = (), exclude: Iterable[MappingKey] = ()) -> Plan:
-    """Keep the changes that --only and --exclude name. Rules were checked on the whole plan before."""
+    """Keep the changes that --only and --exclude name, and what was found of them and of the whole run.
+
+    Rules were checked on the whole plan before.
+    """
     wanted, unwanted = set(only), set(exclude)
     if not wanted and not unwanted:
         return plan
     kept = tuple(c for c in plan.changes if (not wanted or c.key in wanted) and c.key not in unwanted)
-    return replace(plan, changes=kept, complete=False, whole=plan.every_change)
+    told = {"", *(c.key for c in kept)}
+    return replace(
+        plan,
+        changes=kept,
+        violations=tuple(v for v in plan.violations if v.name in told),
+        approvals=tuple(a for a in plan.approvals if (a.key or "") in told),
+        complete=False,
+        whole=plan.every_change,
+    )
 
 
 class Outcome(StrEnum):

@@ -185,6 +185,11 @@ class View:
         return any(row.amount is not None for row in self.rows)
 
     @property
+    def selected(self) -> bool:
+        """True when --only or --exclude left mappings out."""
+        return self.document.get("selected", False)
+
+    @property
     def compares_edit(self) -> bool:
         """True when the plan was made --against another version of mappings.yaml."""
         return any(row.caused_by is not None for row in self.rows)
@@ -403,7 +408,7 @@ def verdict(shown: View) -> tuple[str, str]:
         rules = "a safety rule stops" if len(shown.refusals) == 1 else f"{len(shown.refusals)} safety rules stop"
         return f"Refused: {rules} this run, and nothing is written.", f"Without that: {_figures(shown)}"
     if not (summary["create"] or summary["update"] or summary["held"]):
-        if not shown.document["complete"]:
+        if shown.selected:
             return f"No changes among the {plural(summary['no_op'], 'mapping')} selected.", ""
         return "No changes. HaloPSA matches mappings.yaml and INFIMA's counts.", ""
     return f"Plan: {_figures(shown)}", ""

@@ -80,7 +80,7 @@ def plan_headline(shown: View, around: Background, *, people: int) -> Headline:
         title=ending_title(
             run["exit_code"],
             people,
-            whole=document["complete"],
+            whole=not shown.selected,
             all_seen=around.invoices.all_seen,
             refused=bool(shown.refusals),
         ),

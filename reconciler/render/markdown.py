@@ -282,7 +282,7 @@ def _notes(shown: View) -> Iterator[Block]:
 
 def _bottom(document: PlanJson) -> str:
     read = document["timestamp"].replace("T", " ").replace("Z", " UTC")
-    scope = "" if document["complete"] else " Only selected mappings are in this plan."
+    scope = " Only selected mappings are in this plan." if document.get("selected") else ""
     return (
         f"<sub>HaloPSA {markdown_code(document['halo_url'])} and INFIMA partner "
         f"{markdown_safe(document['infima_partner'])}, as read {markdown_code(read)}.{scope}</sub>"

@@ -142,7 +142,7 @@ def _heading(pen: Pen, shown: View) -> list[str]:
             indent="",
         )
     )
-    if not document["complete"]:
+    if shown.selected:
         lines.append("Only the mappings selected by --only and --exclude are in this plan.")
     return lines
 

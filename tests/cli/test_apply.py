@@ -51,6 +51,16 @@ def test_a_row_that_the_saved_plan_does_not_have_is_not_written(bench: Bench) ->
     assert bench.world.licences[9002]["count"] == 11
 
 
+def test_terraform_tells_what_was_done_and_what_was_held(bench: Bench) -> None:
+    answer = bench.run("apply", "--auto-approve", "-o", "terraform")
+    document = json.loads(answer.out)
+    done = {row["name"]: row["change"] for row in document["resource_changes"]}
+    assert (answer.code, answer.out.count("\n")) == (3, 1)
+    assert (done["infima-105"]["actions"], done["infima-105"]["after_unknown"]) == (["create"], {})
+    assert [row["resource_change"]["name"] for row in document["deferred_changes"]] == ["infima-104"]
+    assert (document["applyable"], document["complete"], document["errored"]) == (False, False, False)
+
+
 def test_a_hold_exits_with_3_and_the_rest_is_written(bench: Bench) -> None:
     answer = bench.run("apply", "--auto-approve")
     assert answer.code == 3

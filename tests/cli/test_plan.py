@@ -67,6 +67,36 @@ def test_the_json_plan_is_valid_by_its_schema_and_alone_on_stdout(bench: Bench) 
     assert actions["infima-101"] == ["no-op"]
 
 
+def test_terraform_is_one_line_alone_on_stdout_and_a_saved_plan_shows_the_same(bench: Bench) -> None:
+    answer = bench.run("plan", "-o", "terraform", "--out", "tonight.json")
+    assert answer.out.count("\n") == 1
+    actions = {row["name"]: row["change"]["actions"] for row in json.loads(answer.out)["resource_changes"]}
+    assert actions["infima-105"] == ["create"]
+    assert bench.run("show", "tonight.json", "-o", "terraform").out == answer.out
+
+
+def test_terraform_is_valid_also_on_failure(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("INFIMA_API_KEY", "another-key")
+    answer = bench.run("plan", "-o", "terraform")
+    document = json.loads(answer.out)
+    assert (answer.code, document["errored"], "resource_changes" in document) == (1, True, False)
+    assert "another-key" not in answer.text
+
+
+@pytest.mark.parametrize("words", [("-o", "terraform"), ("-oterraform",), ("--output=terraform",)])
+def test_a_usage_error_is_a_document_too(bench: Bench, words: tuple[str, ...]) -> None:
+    answer = bench.run("plan", *words, "--bogus")
+    assert (answer.code, json.loads(answer.out)["errored"]) == (64, True)
+
+
+def test_exclude_leaves_the_violations_of_that_mapping_out(bench: Bench) -> None:
+    held = json.loads(bench.run("plan", "-o", "json").out)
+    assert {v["name"] for v in held["violations"]} == {"infima-104"}
+    assert held["complete"] is False
+    rest = json.loads(bench.run("plan", "-o", "json", "--exclude", "infima-104").out)
+    assert (rest["violations"], rest["complete"], rest["selected"]) == ([], False, True)
+
+
 def test_json_is_valid_also_on_failure(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INFIMA_API_KEY", "another-key")
     answer = bench.run("plan", "-o", "json")

@@ -9,6 +9,7 @@ import pytest
 from reconciler.forge.outputs import azure_commands, github_output, gitlab_terraform, outputs_of
 from reconciler.forge.result import NO_RESULT, read_result
 from reconciler.plan_document import dump_document
+from reconciler.planning.changes import Outcome, Settled
 from tests.render import stories
 from tests.workflows.runner import read_outputs
 
@@ -50,6 +51,16 @@ def test_anything_but_a_plain_word_is_a_bug(value: str) -> None:
 def test_gitlab_reads_the_counts() -> None:
     assert json.loads(gitlab_terraform(NIGHT)) == {"create": 1, "update": 2, "delete": 0}
     assert json.loads(gitlab_terraform(NO_RESULT)) == {"create": 0, "update": 0, "delete": 0}
+
+
+def test_gitlab_counts_what_stands_among_the_changes_of_the_terraform_plan() -> None:
+    """Nothing of a refused run; after a run what was written, not what was wanted."""
+    refused = read_result(dump_document(stories.document(stories.refused_plan())).encode())
+    assert json.loads(gitlab_terraform(refused)) == {"create": 0, "update": 0, "delete": 0}
+    failed = Settled(outcome=Outcome.FAILED)
+    written = stories.applied(stories.night_plan(), exit_code=4, infima_111=failed)
+    result = read_result(dump_document(written).encode())
+    assert json.loads(gitlab_terraform(result)) == {"create": 0, "update": 2, "delete": 0}
 
 
 def test_azure_is_told_of_a_hold_without_failing() -> None:

@@ -125,6 +125,13 @@ def test_exclude_wins_over_only() -> None:
     assert [c.key for c in plan.changes] == ["b"]
 
 
+def test_what_was_left_out_leaves_its_violations_and_approvals_behind() -> None:
+    found = tuple(replace(violation(Rule.ZERO), name=name) for name in "ab")
+    run = replace(violation(Rule.MANY_CREATES), name="")
+    plan = select(replace(PLAN, violations=(run, *found)), exclude=[MappingKey("a")])
+    assert [v.name for v in plan.violations] == ["", "b"]
+
+
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a crowded machine is no failure
 @given(only=KEYS, exclude=KEYS)
 def test_selection_is_a_filter(only: set[MappingKey], exclude: set[MappingKey]) -> None:
