@@ -81,13 +81,3 @@ def find_run(runs: tuple[PastRun, ...], name: str) -> PastRun:
     raise UsageError(
         f"{len(found)} runs have an id that begins with {name!r}.", hint="Write more of it: `reconciler history`."
     )
-
-
-def require_recorded(name: str, keys: set[MappingKey]) -> MappingKey:
-    """`name` as a key of the history. Raises `UsageError`."""
-    key = MappingKey(name)
-    if key not in keys:
-        near = closest(name, sorted(keys))
-        hint = f"Did you mean {near}?" if near else "`reconciler status` shows every mapping with its key."
-        raise UsageError(f"The history has nothing about {name!r}.", hint=hint)
-    return key

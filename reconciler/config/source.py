@@ -113,10 +113,6 @@ class Problems:
             source_line=self._source.line_text(place.line),
         )
 
-    def known_at(self, offset: int) -> bool:
-        """True when an error stands at `offset` already."""
-        return (offset, "error") in self._found
-
     def within(self, start: int, end: int) -> bool:
         """True when an error stands between `start` and `end`; a missing value stands at the very end."""
         return any(start <= offset <= end for offset, severity in self._found if severity == "error")

@@ -160,11 +160,6 @@ def adopt_another(key: MappingKey) -> str:
     return f"reconciler adopt {key} ID --reason '...' --yes"
 
 
-def either_adopted(key: MappingKey, one: SubscriptionId, other: SubscriptionId) -> str:
-    """The two commands between which a person chooses."""
-    return f"{adopt_command(key, one)}; or {adopt_command(key, other)}"
-
-
 def move_command() -> str:
     """The command that takes the state to another place: PLACE is what --state names there."""
     return "reconciler state move --to PLACE"

@@ -147,11 +147,6 @@ class Row:
         return "?" if self.shown_after is None else str(self.shown_after)
 
     @property
-    def billed_now(self) -> int:
-        """The quantity today, as far as known."""
-        return self.before or 0
-
-    @property
     def caused_by_edit(self) -> bool:
         """False for a change that would happen without the edit of mappings.yaml under review."""
         return self.caused_by in {None, MAPPINGS_EDIT}

@@ -125,11 +125,6 @@ class World(People):
         self._last_licence_id = max(self._last_licence_id, number)
         return number
 
-    def restore_licences(self, rows: dict[int, Row]) -> None:
-        """Put licence rows in place as they are; new ids go on above the highest."""
-        self.licences = rows
-        self._last_licence_id = max(rows, default=9000)
-
     def add_invoice(
         self, customer_id: int, name: str, lines: list[Row], *, disabled: bool = False, **members: Any
     ) -> int:
