@@ -489,3 +489,57 @@ def test_an_api_error_amid_the_writing_is_a_verdict_and_not_raised() -> None:
     finished = night.apply()
     assert (outcome(finished)[0], finished.verdict.exit_code) == ("unknown", 4)
     assert night.state.verdicts == [finished.verdict]
+
+
+# --- while a person thinks -------------------------------------------------------------------------------------------
+
+
+def noticed(night: Night) -> str:
+    return "\n".join(event.message for event in night.events if isinstance(event, Noticed))
+
+
+def test_a_plan_that_grew_old_while_a_person_thought_is_made_again_and_only_what_stands_in_both_is_written() -> None:
+    night = Night()
+
+    def think(plan: Plan) -> bool:
+        night.clock.sleep(300)
+        night.source.users[101] = build_count(101, 16)
+        return bool(plan.writes)
+
+    finished = night.apply(confirm=think)
+    assert any(
+        "the plan is 5 minutes old: it is made again" in e.message for e in night.events if isinstance(e, Noticed)
+    )
+    assert (outcome(finished)[0], night.target.sent) == ("stale", [])
+
+
+def test_a_plan_that_another_run_overtook_is_made_again() -> None:
+    night = Night()
+
+    def meanwhile(plan: Plan) -> bool:
+        night.state.record_bindings([build_binding(2, "infima-102")])
+        return bool(plan.writes)
+
+    finished = night.apply(confirm=meanwhile)
+    assert "made before another run ended" in noticed(night)
+    assert (outcome(finished)[0], night.target.sent) == ("applied", [[{"id": 1, "count": 15}]])
+
+
+def test_with_a_saved_plan_a_person_agrees_only_to_what_it_has_too() -> None:
+    night = Night()
+
+    def think(plan: Plan) -> bool:
+        night.clock.sleep(300)
+        return bool(plan.writes)
+
+    finished = night.apply(confirm=think, agreed={})
+    assert night.target.sent == []
+    assert outcome(finished)[0] == "stale"
+
+
+def test_a_cancelled_run_that_cannot_be_recorded_is_cancelled_all_the_same() -> None:
+    night = Night()
+    night.state.failing = {("finish", 1)}
+    finished = night.apply(confirm=lambda _plan: False)
+    assert finished.verdict.exit_code == 1
+    assert "not in the history: the disk is full" in noticed(night)

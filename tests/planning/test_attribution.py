@@ -76,3 +76,13 @@ def test_an_edit_that_adds_an_approval_says_what_it_lets_through() -> None:
     assert new_approvals(edited, replace(edited, approvals=(moved,))) == ()
     [wider] = new_approvals(replace(edited, approvals=(replace(approval, at_most=30),)), edited)
     assert "12 to 30" in wider
+
+
+def test_an_approval_of_a_run_rule_and_one_without_bounds_are_told_in_their_own_words() -> None:
+    terms = {"until": date(2026, 12, 15), "reason": "ticket 4711", "place": Place(file="", line=1, column=1)}
+    whole = Approval(rule=str(Rule.MANY_CREATES), key=None, up_to=40, **terms)  # type: ignore[arg-type]
+    whatever = Approval(rule=str(Rule.NAME_MISMATCH), key=MappingKey("infima-101"), **terms)  # type: ignore[arg-type]
+    assert new_approvals(replace(build_mappings(A), approvals=(whole, whatever)), None) == (
+        "this edit approves many-creates up to 40, until 2026-12-15 (ticket 4711)",
+        "this edit approves name-mismatch of infima-101, whatever the quantity, until 2026-12-15 (ticket 4711)",
+    )

@@ -11,8 +11,9 @@ import pytest
 from reconciler.model import Approval, ChangeLimit, Limits, MappingKey, Money, Place, PriceSource, UnitPrice
 from reconciler.planning.changes import Change, Plan
 from reconciler.planning.rules import Allowance, Doubt, Rule
+from reconciler.safety.approvals import proposed_bounds
 from reconciler.safety.check import check
-from tests.builders import build_change, build_mapping, build_plan
+from tests.builders import build_change, build_hold, build_mapping, build_plan, build_violation
 
 LAST_DAY = date(2026, 12, 15)
 PLACE = Place(file="mappings.yaml", line=40, column=5)
@@ -145,3 +146,19 @@ def test_a_doubt_about_the_customer_can_be_approved_without_bounds() -> None:
     assert not judge(change, approved=(approval(Rule.CUSTOMER_INACTIVE, "a"),)).held
     bounded = judge(change, approved=(approval(Rule.CUSTOMER_INACTIVE, "a", 1, 5),))
     assert hold_of(bounded) == "m (approved 1 to 5 until 15 Dec; now 13)"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "proposed"),
+    [(40, 15, (13, 17)), (10, 30, (27, 33)), (10, 9, (8, 10)), (40, 42, (40, 47)), (12, 0, (0, 0))],
+)
+def test_the_bounds_that_are_proposed_have_a_tenth_of_slack_and_never_cross_todays_quantity(
+    before: int, after: int, proposed: tuple[int, int]
+) -> None:
+    plan = build_plan(update(before, after))
+    assert proposed_bounds(plan, build_violation(build_hold(Rule.DECREASE), "a")) == proposed
+
+
+def test_for_a_run_rule_the_measured_number_is_proposed_with_slack() -> None:
+    crowd = build_violation(build_hold(Rule.MANY_CREATES), "", measured=27)
+    assert proposed_bounds(build_plan(update(40, 15)), crowd) == (0, 30)
