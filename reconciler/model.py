@@ -553,13 +553,47 @@ class OpenRun:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeAttempt:
+    """A probe that began to write at a customer, recorded before its first request; it is removed at its end.
+
+    `word` stands in the names and markers of all that it makes.
+    """
+
+    customer_id: HaloCustomerId
+    word: str
+    run: RunId
+    recorded_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeRecord:
+    """What the newest probe of the HaloPSA at `halo_url` found out, and when (DESIGN 15).
+
+    `answers` has for each question "yes", "no" or "could not be told", with what was seen. `unfit` says by question
+    why this HaloPSA cannot be written safely, `advice` what to set or to know; both in sentences.
+    """
+
+    at: datetime
+    halo_url: str
+    answers: MappingABC[str, str] = field(default_factory=dict)
+    unfit: MappingABC[str, str] = field(default_factory=dict)
+    advice: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HaloFacts:
     """What this HaloPSA has shown of habits that no documentation tells, so that a later run need not find out again.
 
-    `update_members` are the members that an update must hold besides id and count (FAULTS W18).
+    `update_members` are the members that an update must hold besides id and count (FAULTS W18). The others are a
+    probe's: `page_rows` is the most rows that a page holds, `lost_markers` are the fields that do not keep a marker,
+    `lag_seconds` is how long a listing may not show what was written.
     """
 
     update_members: tuple[str, ...] = ()
+    page_rows: int | None = None
+    lost_markers: tuple[str, ...] = ()
+    lag_seconds: int = 0
+    probe: ProbeRecord | None = None
 
 
 class Fate(StrEnum):
@@ -613,7 +647,8 @@ class Recorded:
     nobody knows, since the state was lost, whether they had a Subscription. `location` is how a person names the
     state; `is_new` is true where nothing stands there yet. `falls` are the nights in a row that have counted a fall
     which is not yet written. `offers` are the edits of mappings.yaml that were offered for review. `missing` are the
-    clients that the file names and INFIMA does not list.
+    clients that the file names and INFIMA does not list. `probes` have begun and
+    not ended.
     """
 
     tenant: Tenant | None = None
@@ -624,6 +659,7 @@ class Recorded:
     falls: Falls = field(default_factory=dict)
     open_runs: tuple[OpenRun, ...] = ()
     halo: HaloFacts = HaloFacts()
+    probes: tuple[ProbeAttempt, ...] = ()
     durable: bool = True
     damage: tuple[str, ...] = ()
     undecided: tuple[MappingKey, ...] = ()

@@ -27,6 +27,7 @@ class RateLimiter:
         self._changed = Condition()
         self._in_flight = 0
         self._finished: deque[float] = deque()
+        self.admitted = 0  # so many requests have left in all
 
     @contextmanager
     def slot(self) -> Iterator[None]:
@@ -53,6 +54,7 @@ class RateLimiter:
                         self._changed.wait(timeout=_GUARD_SECONDS)
                     elif wait <= 0:
                         self._in_flight += taken
+                        self.admitted += taken
                         return
                 if wait is None:
                     self._deadline.check()

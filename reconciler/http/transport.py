@@ -109,6 +109,10 @@ class Transport:
             raise error
         return self._decode(call, reply)
 
+    def look(self, call: Call) -> Reply:
+        """Send a call that changes nothing once, and return the answer whatever its status. Raises `ApiError`."""
+        return self._exchange(call, stoppable=True)
+
     def write(self, call: Call) -> Reply:
         """Send a call exactly once and return the answer, whatever its status.
 

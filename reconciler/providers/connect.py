@@ -22,6 +22,7 @@ from reconciler.http.transport import Transport, TransportFactory
 from reconciler.model import Settings
 from reconciler.providers.credentials import Credentials
 from reconciler.providers.dates import ServerDates
+from reconciler.providers.halo_raw import RawHalo
 from reconciler.providers.halo_token import HaloToken
 from reconciler.providers.halopsa import HaloTarget, halo_hint, halo_routes
 from reconciler.providers.infima import InfimaSource, infima_hint, infima_routes
@@ -32,12 +33,14 @@ from reconciler.providers.pool import ReadPool
 class ConnectedSystems:
     """The two systems of one run. `hide` takes every secret that this run knows out of a text.
 
-    `restart_time` lets the run's total time begin anew: after a person took theirs to answer. `clock_ahead` tells how
-    far this machine's clock is ahead of HaloPSA's, by the newest answer.
+    `raw` gives HaloPSA's answers as they come, for `probe`. `restart_time` lets the run's total time begin anew:
+    after a person took theirs to answer. `clock_ahead` tells how far this machine's clock is ahead of HaloPSA's, by
+    the newest answer.
     """
 
     source: InfimaSource
     target: HaloTarget
+    raw: RawHalo
     halo_url: str
     hide: Callable[[str], str] = field(repr=False)
     close: Callable[[], None] = field(repr=False)
@@ -106,6 +109,7 @@ def connect(
             credentials=halo, transport=to_halo, token=token, pool=pool, deadline=deadline, limiter=limiter,
             redactor=redactor, settings=settings,
         ),
+        raw=RawHalo(origin=halo.url.origin, transport=to_halo, token=token, limiter=limiter, deadline=deadline),
         halo_url=str(halo.url),
         hide=redactor.hide,
         close=close,

@@ -56,6 +56,11 @@ def _unit_price(price: str, monthly: str | None, cycle: str, count: int | None) 
     return unit if _is_fine(unit) else unit.quantize(FINEST, rounding=ROUND_HALF_UP) or None
 
 
+def months_of(cycle: Json) -> int | None:
+    """How many months a billing cycle has; None for words that are not known here."""
+    return _MONTHS.get(cycle.strip().casefold()) if isinstance(cycle, str) else 1 if cycle is None else None
+
+
 def currency_of(row: Mapping[str, Json]) -> str | None:
     """The customer's currency where the row names it by its three letters (ISO 4217)."""
     stated = row.get("clientcurrency")

@@ -43,6 +43,8 @@ class HaloToken:
         self._scopes: frozenset[str] | None = None
         self._asked: tuple[str, ...] = SCOPES
         self._read_is_refused = False
+        self.lifetime: Json = None  # as the newest answer states it, whatever that is
+        self.states_lifetime = False
 
     def bearer(self, *, for_write: bool = False) -> Secret:
         """The token to send now, renewed at 80 % of its life, or when a write would run close to its end."""
@@ -71,6 +73,11 @@ class HaloToken:
             self.bearer()
             return READ_LICENCES in self._asked
 
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The scopes that are asked for."""
+        return self._asked
+
     def lacks(self, scope: str) -> bool:
         """True when the token answer names what it grants, and this is not among it."""
         granted = self.scopes
@@ -90,6 +97,7 @@ class HaloToken:
         members = answer if isinstance(answer, dict) else {}
         self._asked_at = asked_at
         self._life = _life_of(members.get("expires_in"))
+        self.lifetime, self.states_lifetime = members.get("expires_in"), "expires_in" in members
         scope = members.get("scope")
         self._scopes = frozenset(scope.split()) if isinstance(scope, str) and scope.strip() else None
         return Secret(token)

@@ -24,6 +24,7 @@ from reconciler.model import (
     Missing,
     Offers,
     Outlook,
+    ProbeAttempt,
     Recorded,
     RunId,
     Sighting,
@@ -253,6 +254,10 @@ class RunState(Protocol):
 
     def record_facts(self, facts: HaloFacts) -> None:
         """Remember what this HaloPSA has shown of its habits."""
+        ...
+
+    def record_probes(self, probes: Sequence[ProbeAttempt]) -> None:
+        """Write down which probes have begun and not ended, before the first of them sends anything."""
         ...
 
     def record_decision(

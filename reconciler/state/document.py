@@ -30,6 +30,7 @@ from reconciler.model import (
     Offers,
     OpenRun,
     Outlook,
+    ProbeAttempt,
     Recorded,
     SubscriptionId,
     Tenant,
@@ -64,6 +65,7 @@ class StateDocument:
     falls: Falls = field(default_factory=dict)
     open_runs: tuple[OpenRun, ...] = ()
     halo: HaloFacts = field(default_factory=HaloFacts)
+    probes: tuple[ProbeAttempt, ...] = ()
     looks: Mapping[MappingKey, InvoiceLook] = field(default_factory=dict)
     invoice_days: Mapping[HaloCustomerId, date] = field(default_factory=dict)
     invoices_unread: str = ""

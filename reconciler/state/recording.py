@@ -24,6 +24,7 @@ from reconciler.model import (
     Offers,
     OpenRun,
     Outlook,
+    ProbeAttempt,
     Recorded,
     SubscriptionId,
     Tenant,
@@ -247,6 +248,12 @@ class RecordedRun:
     def record_facts(self, facts: HaloFacts) -> None:
         self._change(
             "halo-facts", plain(facts), lambda document: replace(document, halo=facts), "HaloPSA's habits recorded"
+        )
+
+    def record_probes(self, probes: Sequence[ProbeAttempt]) -> None:
+        words: list[Json] = [probe.word for probe in probes]
+        self._change(
+            "probes", {"open": words}, lambda document: replace(document, probes=tuple(probes)), "Probes recorded"
         )
 
     def record_decision(

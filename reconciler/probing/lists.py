@@ -1,0 +1,217 @@
+"""How HaloPSA lists: pages, counts, order, filters, inactive rows. Of foreign rows only their number is looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+from reconciler.http.decoding import whole_number
+from reconciler.probing.making import NOTHING_MADE
+from reconciler.probing.questions import Question
+from reconciler.probing.report import NO, YES, yes_if
+from reconciler.probing.rows import Row
+from reconciler.probing.session import BY_ID, PAGED, Exchange, ProbeSession, Untold
+from reconciler.providers.halopsa import PAGE_ROWS
+
+INVOICES = "/api/RecurringInvoice"
+INVOICE_ROWS = 20
+ENOUGH = 2
+"""Rows of the customer that a question about order or pages needs."""
+
+
+def find_envelope(session: ProbeSession) -> list[Row]:
+    """The first listing: which member holds the rows, and what reading takes. Returns the customer's rows."""
+    exchange = session.get(query=(*PAGED, ("page_size", "1000"), *BY_ID, *session.ours_only))
+    if exchange.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+        refused = exchange
+        if session.halo.token.ask_to_read_licences():
+            exchange = session.get(query=(*PAGED, ("page_size", "1000"), *BY_ID, *session.ours_only))
+        if not exchange.ok:
+            raise Untold(f"Subscriptions cannot be listed: {refused.told}")
+        status = refused.status
+        session.tell(Question.EDIT_READS, NO, f"refused with {status}", value=status, by=refused)
+    if not exchange.ok:
+        raise Untold(f"Subscriptions cannot be listed: {exchange.told}")
+    session.rows_in = _member_with_rows(exchange.body, session.rows_in)
+    right = isinstance(exchange.body, dict) and session.rows_in == "licences"
+    session.tell(Question.ENVELOPE, yes_if(right), f"it is in: {session.rows_in}", value=session.rows_in, by=exchange)
+    rows = session.rows_of(exchange)
+    session.earlier = [row for row in rows if session.halo.is_own(row)]
+    return rows
+
+
+def _member_with_rows(body: Any, usual: str) -> str:
+    if isinstance(body, dict) and isinstance(body.get(usual), list):
+        return usual
+    lists = [name for name, value in body.items() if isinstance(value, list)] if isinstance(body, dict) else []
+    if isinstance(body, list):
+        return usual
+    if len(lists) != 1:
+        raise Untold("a listing's answer has no list in it, or several")
+    return str(lists[0])
+
+
+def pages_and_order(session: ProbeSession) -> None:
+    """Small pages of the customer's own rows: other rows on page two, what record_count counts, which order holds."""
+    if len(session.made) < ENOUGH:
+        raise Untold(NOTHING_MADE)
+    one = _page(session, "1", size=1)
+    two = _page(session, "2", size=1)
+    wide, rows = session.listing()
+    whole = len(rows)
+    if whole < ENOUGH or not _ids(one[1]):
+        raise Untold("the listing does not show two Subscriptions of this customer")
+    _tell_order(session, rows, wide)
+    repeats = _ids(one[1]) == _ids(two[1])
+    if session.findings[Question.ORDER].value == "changing":
+        session.cannot(Question.PAGING, "the order changes from request to request", by=two[0])
+    else:
+        told = "it repeats the first" if repeats else "it holds others" if _ids(two[1]) else "it is empty"
+        session.tell(
+            Question.PAGING,
+            yes_if(bool(_ids(two[1])) and not repeats),
+            told,
+            value="repeats" if repeats else told,
+            by=two[0],
+        )
+    _tell_record_count(session, one, wide, whole)
+
+
+def _page(session: ProbeSession, number: str, *, size: int) -> tuple[Exchange, list[Row]]:
+    exchange = session.get(query=(PAGED[0], ("page_no", number), ("page_size", str(size)), *BY_ID, *session.ours_only))
+    return exchange, session.rows_of(exchange)
+
+
+def _tell_record_count(session: ProbeSession, small: tuple[Exchange, list[Row]], wide: Exchange, whole: int) -> None:
+    """Two pages of one list, of one row and of all: what counts both of them the same is the list."""
+    said = [
+        exchange.body.get("record_count") if isinstance(exchange.body, dict) else None for exchange in (small[0], wide)
+    ]
+    counts = [whole_number(number) for number in said]
+    if said == [None, None]:
+        value, told = "absent", "there is none"
+    elif counts == [0, 0]:
+        value, told = "zero", "it is 0"
+    elif counts == [whole, whole]:
+        value, told = "present", "it was the same on a page of one row and on a page of all"
+    elif counts == [len(small[1]), whole]:
+        value, told = "rows", "it is the number of rows of the page"
+    elif counts == [whole - 1, whole - 1]:
+        value, told = "stale", "it is one less than there are"
+    else:
+        value, told = "wrong", "it is another number than there are rows"
+    session.tell(Question.RECORD_COUNT, yes_if(value == "present"), told, value=value, by=small[0])
+
+
+def _tell_order(session: ProbeSession, ascending: Sequence[Row], by: Exchange) -> None:
+    """The same question twice, then the other way round."""
+    _, again = session.listing()
+    down, descending = session.listing_down()
+    ids, repeated, turned = _ids(ascending), _ids(again), _ids(descending)
+    if ids != repeated:
+        session.tell(Question.ORDER, NO, "it changes from request to request", value="changing", by=by)
+    elif ids == sorted(ids) and turned == ids[::-1]:
+        session.tell(Question.ORDER, YES, "up and down", value="asked", by=down)
+    else:
+        session.tell(Question.ORDER, NO, "it is always the same, an order of its own", value="by_name", by=down)
+
+
+def filters(session: ProbeSession) -> None:
+    """A filter for plain licences must leave our Subscriptions out."""
+    if not session.made:
+        raise Untold(NOTHING_MADE)
+    exchange, rows = session.listing(("licence_type", "0"))
+    kept = [row for row in session.own(rows) if row.get("type") == 1]
+    if not session.own(rows) or kept:
+        told = "they came all the same" if kept else "they were left out"
+        session.tell(Question.TYPE_FILTER, yes_if(not kept), told, by=exchange)
+    else:
+        session.cannot(Question.TYPE_FILTER, "our rows are not shown as Subscriptions", by=exchange)
+
+
+def whole_lists(session: ProbeSession) -> None:
+    """The first pages of everything: how long a page is, whether inactive and deleted rows are among it."""
+    every = _everything(session, "true")
+    rows = session.rows_of(every)
+    _tell_deleted(session, every, rows)
+    more = _tell_page_rows(session, every, rows)
+    _tell_unpaged(session, len(rows), more=more)
+    _tell_inactive(session, rows, every)
+
+
+def _everything(session: ProbeSession, inactive: str | None, page: str = "1") -> Exchange:
+    asked = (("includeinactive", inactive),) if inactive is not None else ()
+    return session.get(query=(PAGED[0], ("page_no", page), ("page_size", str(PAGE_ROWS)), *BY_ID, *asked))
+
+
+def _tell_page_rows(session: ProbeSession, every: Exchange, rows: Sequence[Row]) -> bool:
+    """True where there are more rows than the first page holds."""
+    following = _everything(session, "true", page="2")
+    more = bool(set(_ids(session.rows_of(following))) - set(_ids(rows)))
+    if len(rows) >= PAGE_ROWS:
+        session.tell(Question.PAGE_ROWS, YES, f"{PAGE_ROWS} came", value=PAGE_ROWS, by=every)
+    elif more:
+        session.tell(Question.PAGE_ROWS, NO, f"{len(rows)} came, and there are more", value=len(rows), by=every)
+    else:
+        session.cannot(Question.PAGE_ROWS, "no second page showed that there are more rows than came", by=every)
+    return more
+
+
+def _tell_unpaged(session: ProbeSession, first_page: int, *, more: bool) -> None:
+    plain = session.get(query=(("includeinactive", "true"),))
+    came = len(session.rows_of(plain))
+    if came < first_page or (more and came == first_page):
+        session.tell(Question.UNPAGED_ROWS, NO, f"it is cut after {came}", value=came, by=plain)
+    elif more:
+        session.tell(Question.UNPAGED_ROWS, YES, "it holds more than a page does", value=0, by=plain)
+    else:
+        session.cannot(Question.UNPAGED_ROWS, "all came, and there are too few to see where it would end", by=plain)
+
+
+def _tell_deleted(session: ProbeSession, every: Exchange, rows: Sequence[Row]) -> None:
+    if any(row.get("deleted") not in {None, False} for row in rows):
+        session.tell(Question.DELETED_LISTED, YES, "there was one", value="listed", by=every)
+    else:
+        session.cannot(Question.DELETED_LISTED, "none was listed; a probe deletes nothing to find out", by=every)
+
+
+def _tell_inactive(session: ProbeSession, rows: Sequence[Row], every: Exchange) -> None:
+    if not _inactive(rows):
+        for question in (Question.INACTIVE_ASKED, Question.INACTIVE_UNASKED):
+            session.cannot(question, "no inactive Subscription was listed, with includeinactive=true either", by=every)
+        return
+    unasked, without = _everything(session, None), _everything(session, "false")
+    seen, refused = (_inactive(session.rows_of(exchange)) for exchange in (unasked, without))
+    told = "they are" if seen else "they are left out"
+    session.tell(Question.INACTIVE_UNASKED, yes_if(bool(seen)), told, by=unasked)
+    told = "with false they came all the same" if refused else "with false they are left out"
+    session.tell(Question.INACTIVE_ASKED, yes_if(not refused), told, by=without)
+
+
+def _inactive(rows: Sequence[Row]) -> list[Row]:
+    return [row for row in rows if row.get("is_active") is False or row.get("is_active") == 0]
+
+
+def invoice_lines(session: ProbeSession) -> None:
+    """One page of recurring invoices: whether a list has their lines."""
+    query = (*PAGED, ("page_size", str(INVOICE_ROWS)), *BY_ID, ("includelines", "true"), ("includeinactive", "true"))
+    exchange = session.get(INVOICES, query)
+    rows = exchange.body.get("invoices") if exchange.ok and isinstance(exchange.body, dict) else None
+    if not isinstance(rows, list):
+        raise Untold(f"the list of recurring invoices: {exchange.told}")
+    shown = [row for row in rows if isinstance(row, dict)]
+    if not shown:
+        raise Untold("there is no recurring invoice")
+    lines = [line for row in shown for line in row.get("lines") or () if isinstance(line, dict)]
+    if not lines:
+        session.tell(Question.INVOICE_LINES, NO, "no invoice had any", value="none", by=exchange)
+    elif any(name.startswith("quantity_") for line in lines for name in line):
+        session.tell(Question.INVOICE_LINES, YES, "with their quantities", value="filled", by=exchange)
+    else:
+        told = "without the members that say whose quantity they take"
+        session.tell(Question.INVOICE_LINES, NO, told, value="bare", by=exchange)
+
+
+def _ids(rows: Sequence[Row]) -> list[int]:
+    return [number for row in rows if (number := whole_number(row.get("id"), least=1)) is not None]

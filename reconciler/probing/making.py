@@ -1,0 +1,243 @@
+"""Making a probe's Subscriptions, and what a create, its answer and the first looks at it show."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from http import HTTPStatus
+
+from reconciler.http.decoding import whole_number
+from reconciler.model import SUBSCRIPTION_TYPE
+from reconciler.probing.questions import MARKERS, Question
+from reconciler.probing.report import NO, YES, yes_if
+from reconciler.probing.rows import PUBLISHED, Row, count_form, price_form, quantity
+from reconciler.probing.session import MOST_CREATES, Exchange, Late, ProbeSession, Untold
+
+NOTHING_MADE = "the probe had no Subscription of its own to ask with"
+
+
+def watch(session: ProbeSession, shown: Callable[[Sequence[Row]], bool], *, first: float = 0.0) -> Late:
+    """List until it shows, or the wait is over; `first` is waited before the first look."""
+    begun, missed, pause = session.clock.monotonic(), 0, 0.0
+    session.rest(first)
+    while True:
+        _, rows = session.listing()
+        passed = session.clock.monotonic() - begun
+        if shown(rows):
+            return Late(seconds=round(passed + 0.4) if missed or first else 0, listings=missed)
+        missed += 1
+        if passed >= session.wait:
+            return Late(seconds=round(passed), listings=missed, never=True)
+        pause = min(max(1.0, pause * 2), session.wait - passed)
+        session.rest(pause)
+
+
+def make_first(session: ProbeSession) -> None:
+    """Create one Subscription with the quantity 0, or with 1 where 0 is refused, and look at it."""
+    exchange, number = _create(session, count=0)
+    at_zero = exchange
+    if exchange.refused:
+        exchange, number = _create(session, count=1)
+        if number is not None:
+            why = f"refused with {at_zero.status}, and with 1 it was taken"
+            session.tell(Question.CREATE_AT_ZERO, NO, why, value="refused", by=at_zero)
+    if number is None and exchange.refused:
+        raise Untold(f"HaloPSA refused to create a Subscription (status {exchange.status})")
+    _tell_answer(session, exchange)
+    _watch_first(session, number)
+    _look_at_it(session, exchange)
+
+
+def _create(session: ProbeSession, *, count: int, name: str = "") -> tuple[Exchange, int | None]:
+    """One create and the id that its answer names, which counts only once a read has shown the row as ours."""
+    if session.creates >= MOST_CREATES:
+        raise Untold(f"the {MOST_CREATES} creates that a probe may send were used up")
+    session.creates += 1
+    name = name or session.name(0)
+    row: Row = {"type": SUBSCRIPTION_TYPE, "client_id": int(session.customer), "name": name}
+    exchange = session.post([{**row, **session.markers(), "count": count}])
+    if exchange.refused:
+        return exchange, None
+    session.lost.append(name)
+    rows = exchange.body if isinstance(exchange.body, list) else [exchange.body]
+    named = rows[0].get("id") if exchange.ok and len(rows) == 1 and isinstance(rows[0], dict) else None
+    return exchange, whole_number(named, least=1)
+
+
+def _watch_first(session: ProbeSession, number: int | None) -> None:
+    """Look at once, by itself where its id is known, then in listings until it shows."""
+    single = None
+    if number is not None:
+        single = _read_first(session, number)
+    late = watch(session, lambda rows: bool(_new(session, rows)))
+    if not late.never:
+        session.lag, session.late_listings = float(late.seconds), late.listings
+    elif single is None:
+        raise Untold(f"no listing showed the new Subscription within {session.wait:.0f} s")
+    else:
+        _take(session, [single])
+    session.first_late = late
+
+
+def _read_first(session: ProbeSession, number: int) -> Row | None:
+    """The single read right after the create; where the id alone is refused, with the customer's."""
+    exchange, row = session.read(number)
+    if exchange.status in {400, 422}:
+        session.needs_customer = True
+        again, row = session.read(number)
+        if again.ok or again.status == HTTPStatus.NOT_FOUND:
+            session.tell(Question.READ_BY_ID, NO, f"refused with {exchange.status}, taken with client_id", by=exchange)
+        else:
+            session.needs_customer = False
+            session.cannot(Question.READ_BY_ID, f"with client_id as well {again.told}", by=again)
+    elif exchange.ok or exchange.status == HTTPStatus.NOT_FOUND:
+        session.tell(Question.READ_BY_ID, YES, exchange.told, by=exchange)
+    session.late_reads = row is None
+    return row
+
+
+def _new(session: ProbeSession, rows: Sequence[Row]) -> list[Row]:
+    """Rows of this probe that were not seen before; they are taken into account."""
+    return _take(session, [row for row in session.own(rows) if row["id"] not in session.made])
+
+
+def _take(session: ProbeSession, rows: Sequence[Row]) -> list[Row]:
+    for row in rows:
+        number = session.halo.learn(row)
+        if number is not None and number not in session.made:
+            session.made.append(number)
+        if row.get("name") in session.lost:
+            session.lost.remove(str(row["name"]))
+    return list(rows)
+
+
+def make_others(session: ProbeSession) -> None:
+    """Two more: one of the same name, one of another, so that order, pages and batches can be asked about."""
+    if not session.made:
+        raise Untold(NOTHING_MADE)
+    count = 0 if Question.CREATE_AT_ZERO not in session.findings else 1
+    late = session.first_late
+    twin, _ = _create(session, count=count)
+    if twin.ok:
+        session.tell(Question.EQUAL_NAMES, YES, twin.told, by=twin)
+    elif twin.refused:
+        session.tell(Question.EQUAL_NAMES, NO, f"the second was refused with {twin.status}", by=twin)
+    else:
+        session.cannot(Question.EQUAL_NAMES, twin.told, by=twin)
+    wanted = len(session.made) + (0 if twin.refused else 1)
+    for place in (1, 2) if twin.refused else (1,):
+        other, _ = _create(session, count=count, name=session.name(place))
+        wanted += 0 if other.refused else 1
+    second = watch(session, lambda rows: _all_there(session, rows, wanted), first=float(late.seconds))
+    tell_late(session, Question.CREATE_LISTED, late, second)
+
+
+def _all_there(session: ProbeSession, rows: Sequence[Row], wanted: int) -> bool:
+    _new(session, rows)
+    return len(session.made) >= wanted
+
+
+def tell_late(session: ProbeSession, question: Question, first: Late, second: Late | None) -> None:
+    """How late a listing was, and whether that ends by time or by listings that are read meanwhile."""
+    if first.never:
+        told = f"not within {first.seconds} s, in {first.listings} listings"
+        session.tell(question, NO, told, value={"seconds": first.seconds, "listings": first.listings, "never": 1})
+        return
+    if not first.listings:
+        session.tell(question, YES, "it was there at once", value={"seconds": 0, "listings": 0})
+        return
+    by_listings = second is not None and second.listings > 0 and not second.never
+    told = f"{first.listings} listings did not show it, {first.seconds} s after the write it was there"
+    value = {"seconds": first.seconds, "listings": first.listings, "by_listings": int(by_listings)}
+    session.tell(question, NO, told, value=value)
+
+
+# -- what the answer and the row show ---------------------------------------------------------------------------------
+
+
+def _tell_answer(session: ProbeSession, exchange: Exchange) -> None:
+    if not exchange.ok:
+        for question in (Question.CREATE_ANSWER, Question.ANSWER_STATUS):
+            session.cannot(question, exchange.told, by=exchange)
+        return
+    session.tell(
+        Question.ANSWER_STATUS,
+        yes_if(exchange.status == HTTPStatus.OK),
+        exchange.told,
+        value=exchange.status,
+        by=exchange,
+    )
+    form = answer_form(exchange)
+    told = {"object": "as an object", "array": "in an array of one"}.get(form, f"the answer was: {form}")
+    session.tell(Question.CREATE_ANSWER, yes_if(form in {"object", "array"}), told, value=form, by=exchange)
+
+
+def answer_form(exchange: Exchange) -> str:
+    """What an answer to one row is: object, array, without_id, empty or other."""
+    body = exchange.body
+    if not exchange.readable:
+        return "other"
+    if not body:
+        return "empty"
+    rows = body if isinstance(body, list) else [body]
+    if not all(isinstance(row, dict) and row for row in rows):
+        return "other"
+    if any(whole_number(row.get("id"), least=1) is None for row in rows):
+        return "without_id"
+    return "array" if isinstance(body, list) else "object"
+
+
+def _look_at_it(session: ProbeSession, created: Exchange) -> None:
+    """Hold the first Subscription, listed and read by itself, against what was sent."""
+    if not session.made:
+        raise Untold(NOTHING_MADE)
+    number = session.made[0]
+    by_list, rows = session.listing()
+    listed = next((row for row in rows if row.get("id") == number), None)
+    by_read, single = session.read(number)
+    if Question.READ_BY_ID not in session.findings and single is not None:
+        session.tell(Question.READ_BY_ID, YES, by_read.told, by=by_read)
+    row, by = (listed, by_list) if listed is not None else (single or {}, by_read)
+    _tell_markers(session, listed, single, by)
+    _tell_number(session, row, by)
+    kind = row.get("type")
+    if kind is None:
+        session.cannot(Question.TYPE_KEPT, "the row has no type", by=by)
+    else:
+        session.tell(Question.TYPE_KEPT, yes_if(kind == SUBSCRIPTION_TYPE), "the row was compared", by=by)
+    number_is_zero = quantity(row) == 0
+    if quantity(row) is None:
+        session.cannot(Question.CREATE_AT_ZERO, "the row shows no quantity", by=by)
+    session.tell(
+        Question.CREATE_AT_ZERO,
+        yes_if(number_is_zero),
+        "taken, and shown as 0" if number_is_zero else "taken, and another quantity was shown",
+        value="kept" if number_is_zero else "changed",
+        by=created,
+    )
+
+
+def _tell_markers(session: ProbeSession, listed: Row | None, single: Row | None, by: Exchange) -> None:
+    for name, question in MARKERS.items():
+        sent = session.markers()[name]
+        in_list, alone = (None if row is None else row.get(name) for row in (listed, single))
+        if listed is None:
+            session.cannot(question, "no listing showed the Subscription", by=by)
+        elif in_list == sent:
+            session.tell(question, YES, "given back unchanged", value="kept", by=by)
+        elif in_list:
+            session.tell(question, NO, "another text stands there", value="overwritten", by=by)
+        elif alone == sent:
+            session.tell(question, NO, "only a single read gives it back", value="unlisted", by=by)
+        else:
+            session.tell(question, NO, "it is empty or left out", value="dropped", by=by)
+
+
+def _tell_number(session: ProbeSession, row: Row, by: Exchange) -> None:
+    form = count_form(row)
+    told = {"int": "as 0", "float": "as 0.0", "absent": "the row has no count"}.get(form, f"it is: {form}")
+    session.tell(Question.COUNT_WHOLE, yes_if(form in {"int", "float"}), told, value=form, by=by)
+    form = price_form(row)
+    session.tell(Question.PRICE_MEMBERS, yes_if(form in {"given", "yearly"}), f"they are: {form}", value=form, by=by)
+    more = tuple(sorted(set(row) - PUBLISHED))
+    told = f"besides these there are: {', '.join(more)}" if more else "all of them are"
+    session.tell(Question.KNOWN_MEMBERS, yes_if(not more), told, value=more, by=by)

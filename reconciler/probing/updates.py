@@ -1,0 +1,278 @@
+"""What an update is taken as: what it must hold, what it changes, what a batch and an unknown id come to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from http import HTTPStatus
+
+from reconciler.http.decoding import whole_number
+from reconciler.model import SUBSCRIPTION_TYPE
+from reconciler.probing.making import NOTHING_MADE, tell_late, watch
+from reconciler.probing.questions import Question
+from reconciler.probing.report import NO, YES, yes_if
+from reconciler.probing.rows import Row, quantity
+from reconciler.probing.session import MOST_CREATES, PATH, Exchange, Late, ProbeSession, Untold
+from reconciler.providers.halo_raw import NO_NUMBER, UNKNOWN_ID
+from reconciler.writing.sending import UPDATE_FORMS
+from reconciler.writing.update import HALO_STAMPS
+
+
+def update_one(session: ProbeSession) -> None:
+    """Set 1 in the least form that is taken, and hold everything else of the row against what it was."""
+    number = _first(session)
+    before = _shown(session, number)
+    exchange = first_form(session, number, 1)
+    after = _shown_soon(session, number)
+    late = _watch_count(session, number, 1)
+    session.change_late = late
+    if not late.never:
+        session.lag = max(session.lag, float(late.seconds))
+        session.late_listings = max(session.late_listings, late.listings)
+    session.tell(
+        Question.READ_AT_ONCE,
+        yes_if(not session.late_reads),
+        "a create and an update were read right after",
+        by=exchange,
+    )
+    if session.late_reads or after is None:
+        session.settle()
+        _, after = session.read(number)
+    _tell_frame(session, before, after, exchange)
+
+
+def first_form(session: ProbeSession, number: int, count: int) -> Exchange:
+    """Send one update, with more members each time it is refused, and remember the form that is taken."""
+    refusal: Exchange | None = None
+    for form in UPDATE_FORMS:
+        exchange = session.post_absolute([{"id": number, "count": count, **session.shown(number, form)}])
+        if exchange.ok:
+            session.along = form
+            told = f"taken with {', '.join(form)} besides" if form else "taken"
+            session.tell(Question.UPDATE_ALONE, yes_if(not form), told, value=form, by=exchange)
+            _tell_refusal(session, refusal)
+            return exchange
+        if not exchange.refused:
+            raise Untold(f"an update got no clear answer, however often it was sent: {exchange.told}")
+        refusal = refusal or exchange
+        if exchange.status not in {HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY}:
+            break
+    _tell_refusal(session, refusal)
+    status = refusal.status if refusal else None
+    session.tell(Question.UPDATE_ALONE, NO, f"refused in every form ({status})", value="refused", by=refusal)
+    raise Untold(f"HaloPSA refused an update in every form ({status})")
+
+
+def _tell_refusal(session: ProbeSession, refusal: Exchange | None) -> None:
+    if refusal is None:
+        session.cannot(Question.UPDATE_REFUSAL, "no update was refused for want of a member")
+        return
+    form = refusal_form(refusal)
+    told = f"status {refusal.status}, the body is: {form}"
+    session.tell(Question.UPDATE_REFUSAL, yes_if(form != "empty"), told, value=f"{refusal.status} {form}", by=refusal)
+
+
+def refusal_form(refusal: Exchange) -> str:
+    """Which of the shapes of an error this is (halopsa.md, section 6)."""
+    match refusal.body:
+        case str():
+            return "string"
+        case {"Message": str() as words}:
+            return "database" if "database error" in words.casefold() else "exception"
+        case dict() as members if any(name.startswith("[") for name in members):
+            return "parsing"
+        case dict() as members if members:
+            return "binding"
+        case None if refusal.readable:
+            return "empty"
+        case _:
+            return "other"
+
+
+def _tell_frame(session: ProbeSession, before: Row | None, after: Row | None, by: Exchange) -> None:
+    if before is None or after is None:
+        session.cannot(Question.UPDATE_FRAME, "no single read showed the Subscription before and after it", by=by)
+        return
+    changed = changed_members(before, after)
+    told = f"changed besides: {', '.join(changed)}" if changed else "nothing else changed"
+    session.tell(Question.UPDATE_FRAME, yes_if(not changed), told, value=changed, by=by)
+
+
+def changed_members(before: Row, after: Row) -> tuple[str, ...]:
+    """The members that differ, besides the count and what HaloPSA itself stamps; null and left out are the same."""
+    names = {name for name in (*before, *after) if name not in HALO_STAMPS and not name.startswith("_")}
+    return tuple(sorted(name for name in names if before.get(name) != after.get(name)))
+
+
+def repeat_and_zero(session: ProbeSession) -> None:
+    """The same update once more, then back to 0."""
+    number = _first(session)
+    again = session.update((number, 1))
+    if again.ok or again.refused:
+        session.tell(Question.UPDATE_REPEATED, yes_if(again.ok), again.told, by=again)
+    else:
+        session.cannot(Question.UPDATE_REPEATED, again.told, by=again)
+    zero = session.update((number, 0))
+    if zero.refused:
+        session.tell(Question.UPDATE_TO_ZERO, NO, f"refused with {zero.status}", by=zero)
+        tell_late(session, Question.CHANGE_LISTED, session.change_late, None)
+        return
+    late = session.change_late
+    second = None if late.never else _watch_count(session, number, 0, first=float(late.seconds))
+    tell_late(session, Question.CHANGE_LISTED, late, second)
+    _, row = session.read(number)
+    if (row is not None and quantity(row) == 0) or (second is not None and not second.never):
+        session.tell(Question.UPDATE_TO_ZERO, YES, "taken, and shown as 0", by=zero)
+    else:
+        session.cannot(Question.UPDATE_TO_ZERO, "taken, and 0 was not shown", by=zero)
+
+
+def update_several(session: ProbeSession) -> None:
+    """Two updates in one request: what its answer has of them."""
+    pair = _pair(session)
+    exchange = session.update(*((number, 1) for number in pair))
+    if not exchange.ok:
+        raise Untold(f"two updates in one request: {exchange.told}")
+    form = several_form(exchange, pair)
+    told = {"array": "all of them, in an array"}.get(form, f"the answer was: {form}")
+    session.tell(Question.ANSWER_OF_SEVERAL, yes_if(form == "array"), told, value=form, by=exchange)
+
+
+def several_form(exchange: Exchange, sent: tuple[int, int]) -> str:
+    """What the answer to two updates is: array, first, last, without_id, empty or other."""
+    body = exchange.body
+    if not exchange.readable:
+        return "other"
+    if not body:
+        return "empty"
+    rows = body if isinstance(body, list) else [body]
+    if not all(isinstance(row, dict) for row in rows):
+        return "other"
+    ids = [whole_number(row.get("id"), least=1) for row in rows]
+    if None in ids:
+        return "without_id"
+    if isinstance(body, list):
+        return "array" if tuple(ids) == sent else "other"
+    return {sent[0]: "first", sent[1]: "last"}.get(ids[0] or 0, "other")
+
+
+def unknown_id(session: ProbeSession) -> None:
+    """An id that does not exist: read, and only where that is answered with 404, written as a whole row of ours."""
+    _first(session)
+    query = (("client_id", str(session.customer)),) if session.needs_customer else ()
+    looked = session.get(f"{PATH}/{UNKNOWN_ID}", query)
+    missing = looked.status == HTTPStatus.NOT_FOUND
+    session.tell(Question.UNKNOWN_ID_READ, yes_if(missing), looked.told, value=looked.status, by=looked)
+    if not missing:
+        raise Untold("its read was not answered with 404, so it was not written to")
+    if session.creates >= MOST_CREATES:
+        raise Untold(f"the {MOST_CREATES} creates that a probe may send were used up")
+    session.creates += 1
+    row = _stranger(session)
+    exchange = session.post([row])
+    if not exchange.ok and not exchange.refused:
+        session.lost.append(str(row["name"]))
+        raise Untold(exchange.told)
+    if exchange.refused:
+        value = "not_found" if exchange.status == HTTPStatus.NOT_FOUND else "bad_request"
+        session.tell(Question.UNKNOWN_ID_WRITTEN, YES, f"refused with {exchange.status}", value=value, by=exchange)
+        return
+    before = len(session.made)
+    session.lost.append(str(row["name"]))
+    late = watch(session, lambda rows: _appeared(session, rows, str(row["name"])), first=session.lag)
+    if late.never or len(session.made) == before:
+        session.tell(Question.UNKNOWN_ID_WRITTEN, YES, "taken without an error, and nothing came of it", by=exchange)
+    else:
+        session.tell(Question.UNKNOWN_ID_WRITTEN, NO, "a new row was made", value="create", by=exchange)
+
+
+def _stranger(session: ProbeSession) -> Row:
+    """A whole row of ours under an id that does not exist, so that nothing nameless can come of it."""
+    name = session.name(9)
+    return {"id": UNKNOWN_ID, "type": SUBSCRIPTION_TYPE, "client_id": int(session.customer), "name": name, "count": 0}
+
+
+def _appeared(session: ProbeSession, rows: Sequence[Row], name: str) -> bool:
+    for row in session.own(rows):
+        number = whole_number(row.get("id"), least=1)
+        if row.get("name") == name and number is not None and number not in session.made:
+            session.made.append(number)
+            session.lost = [lost for lost in session.lost if lost != name]
+    return any(row.get("name") == name for row in rows)
+
+
+def bad_row(session: ProbeSession) -> None:
+    """Two good rows with a bad one between them: which of the good ones are written."""
+    first, last = _pair(session)
+    unknown = session.findings.get(Question.UNKNOWN_ID_WRITTEN)
+    refuses = unknown is not None and unknown.value in {"not_found", "bad_request"}
+    bad = _stranger(session) if refuses else _spoilt(session)
+    wanted = {number: 0 if _count(session, number) else 1 for number in (first, last)}
+    rows = [session.good_row(first, wanted[first]), bad, session.good_row(last, wanted[last])]
+    exchange = session.post_absolute(rows)
+    if not exchange.refused:
+        raise Untold(f"the batch was not refused: {exchange.told}")
+    session.settle()
+    done = _count(session, first) == wanted[first], _count(session, last) == wanted[last]
+    value = {(True, True): "apply_good", (True, False): "apply_until_bad", (False, False): "reject_all"}.get(done)
+    if value is None:
+        raise Untold("only the row behind the bad one was written")
+    told = {
+        "apply_good": "both were written",
+        "apply_until_bad": "the one before the bad row was written, the one behind it was not",
+        "reject_all": "none of them was written",
+    }[value]
+    session.tell(Question.BAD_ROW, yes_if(value == "apply_good"), told, value=value, by=exchange)
+
+
+def _spoilt(session: ProbeSession) -> Row:
+    """A row of ours whose quantity no HaloPSA can take, where an unknown id is not refused."""
+    if len(session.made) <= _PAIR:
+        raise Untold("there was no third Subscription to spoil")
+    return {**session.good_row(session.made[_PAIR], 0), "count": NO_NUMBER}
+
+
+_PAIR = 2
+
+
+def _first(session: ProbeSession) -> int:
+    if not session.made:
+        raise Untold(NOTHING_MADE)
+    return session.made[0]
+
+
+def _pair(session: ProbeSession) -> tuple[int, int]:
+    if len(session.made) < _PAIR:
+        raise Untold("there were no two Subscriptions to ask with")
+    if session.along is None:
+        raise Untold("no form of an update was found that is taken")
+    return session.made[0], session.made[1]
+
+
+def _count(session: ProbeSession, number: int) -> int:
+    """The quantity that a single read shows. Raises `Untold` where it shows none."""
+    row = _shown(session, number)
+    count = None if row is None else quantity(row)
+    if count is None:
+        raise Untold("no single read showed the quantity")
+    return count
+
+
+def _shown(session: ProbeSession, number: int) -> Row | None:
+    """One Subscription as it is once everything has arrived."""
+    if session.late_reads:
+        session.settle()
+    return session.read(number)[1]
+
+
+def _shown_soon(session: ProbeSession, number: int) -> Row | None:
+    """One Subscription right after a write; where the quantity is the old one, single reads are late."""
+    _, row = session.read(number)
+    if row is None or quantity(row) == 0:
+        session.late_reads = True
+    return row
+
+
+def _watch_count(session: ProbeSession, number: int, count: int, *, first: float = 0.0) -> Late:
+    return watch(
+        session, lambda rows: any(row.get("id") == number and quantity(row) == count for row in rows), first=first
+    )
