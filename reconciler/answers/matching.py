@@ -1,86 +1,55 @@
-"""Which HaloPSA customer an INFIMA client probably is. Proposals for a person: nothing here ever decides.
+"""Which HaloPSA customers have names like an INFIMA client's, best first: for a person to pick from.
 
-Names are compared without legal forms, punctuation and accents. Two are equal in HaloPSA and INFIMA far less often
-than one would think ("Acme Dental" is "Acme Dental Group Ltd"), and two alike may be two firms.
+Nothing here decides. What is beyond doubt is told by `sameness`.
 """
 
 from __future__ import annotations
 
-import re
-import unicodedata
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from reconciler.model import HaloCustomer, InfimaClient
-from reconciler.names import folded
+from reconciler.model import HaloCustomer
+from reconciler.names import plain, telling_words
 
 LIKELY = 85
-"""From this score on a proposal is worth calling likely, if the runner-up is well behind."""
+"""From this score on a match is worth calling likely, if the runner-up is well behind."""
 
 LEAD = 10
-"""Points that a likely proposal is ahead of the runner-up."""
+"""Points that a likely match is ahead of the runner-up."""
 
 WORTH_SHOWING = 55
 
-_LEGAL_FORMS = frozenset(
-    {"ltd", "limited", "llc", "llp", "lp", "inc", "incorporated", "corp", "corporation", "co", "company", "plc"}
-    | {"gmbh", "ag", "kg", "sa", "sarl", "srl", "bv", "nv", "ab", "as", "oy", "pty", "pte", "pvt"}
-    | {"the", "and", "group", "holdings"}
-)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Proposal:
+class Match:
     """A customer that may be the client; `score` from 0 to 100 is how alike the names are."""
 
     customer: HaloCustomer
     score: int
 
 
-def propose(name: str, customers: Iterable[HaloCustomer], *, limit: int = 5) -> tuple[Proposal, ...]:
+def rank(name: str, customers: Iterable[HaloCustomer], *, limit: int = 5) -> tuple[Match, ...]:
     """The active customers whose names are most like `name`, best first; ties go by id."""
     ratio = _ratio()
     wanted = _bare(name)
-    scored = [Proposal(customer=c, score=_score(wanted, _bare(c.name), ratio)) for c in customers if not c.inactive]
+    scored = [Match(customer=c, score=_score(wanted, _bare(c.name), ratio)) for c in customers if not c.inactive]
     kept = [p for p in scored if p.score >= WORTH_SHOWING]
     return tuple(sorted(kept, key=lambda p: (-p.score, p.customer.id))[:limit])
 
 
-def likely(proposals: Sequence[Proposal]) -> bool:
-    """True where the first proposal stands out. Even then a person confirms."""
-    if not proposals or proposals[0].score < LIKELY:
+def likely(matches: Sequence[Match]) -> bool:
+    """True where the first match stands out. Even then a person confirms."""
+    if not matches or matches[0].score < LIKELY:
         return False
-    return len(proposals) == 1 or proposals[0].score - proposals[1].score >= LEAD
-
-
-def sure_matches(
-    clients: Sequence[InfimaClient], customers: Sequence[HaloCustomer]
-) -> tuple[tuple[InfimaClient, HaloCustomer], ...]:
-    """The pairs of the same name where no other client and no other customer, active or not, is named so.
-
-    Even these are only proposed: two firms may have one name.
-    """
-    clients_by_name: dict[str, list[InfimaClient]] = defaultdict(list)
-    customers_by_name: dict[str, list[HaloCustomer]] = defaultdict(list)
-    for client in clients:
-        clients_by_name[folded(client.name)].append(client)
-    for customer in customers:
-        customers_by_name[folded(customer.name)].append(customer)
-    return tuple(
-        (found[0], namesakes[0])
-        for name, found in clients_by_name.items()
-        if name and len(found) == 1
-        if len(namesakes := customers_by_name.get(name, [])) == 1 and not namesakes[0].inactive
-    )
+    return len(matches) == 1 or matches[0].score - matches[1].score >= LEAD
 
 
 def find(words: str, customers: Iterable[HaloCustomer]) -> tuple[HaloCustomer, ...]:
     """The customers whose names hold all the words, in any order, accents and case aside; by name."""
-    wanted = _plain(words).split()
-    hits = [c for c in customers if all(word in _plain(c.name) for word in wanted)]
-    return tuple(sorted(hits, key=lambda c: (_plain(c.name), c.id)))
+    wanted = plain(words).split()
+    hits = [c for c in customers if all(word in plain(c.name) for word in wanted)]
+    return tuple(sorted(hits, key=lambda c: (plain(c.name), c.id)))
 
 
 Ratio = Callable[[str, str], float]
@@ -118,13 +87,4 @@ def _score(one: str, other: str, ratio: Ratio) -> int:
 
 
 def _bare(name: str) -> str:
-    """The words of a name that tell one firm from another; all of them where nothing else is left."""
-    words = re.findall(r"\w+", _plain(name))
-    telling = [word for word in words if word not in _LEGAL_FORMS]
-    return " ".join(telling or words)
-
-
-def _plain(text: str) -> str:
-    """Lower case without accents."""
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(c for c in decomposed if not unicodedata.combining(c)).replace("&", " and ")
+    return " ".join(telling_words(name))

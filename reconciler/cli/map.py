@@ -11,7 +11,7 @@ from typing import Literal
 
 import click
 
-from reconciler.answers.matching import likely, propose
+from reconciler.answers.matching import likely, rank
 from reconciler.cli.mapdialog import Dialog, Ignore, Join, confirmed, joining, pairing, subscription_line
 from reconciler.cli.mapsession import MapSession, Pick
 from reconciler.cli.maptalk import talk, write_answer
@@ -154,35 +154,35 @@ def _check(asked: _Asked, *, suggest: bool, output: str) -> None:
 
 def _suggest_all(clients: Sequence[InfimaClient], customers: Sequence[HaloCustomer], output: str) -> int:
     """Print the likeliest customers of every client; nothing is asked and nothing is written."""
-    found = [(client, propose(client.name, customers, limit=3)) for client in clients]
+    found = [(client, rank(client.name, customers, limit=3)) for client in clients]
     if output == "json":
         show_json(
             {
                 "suggestions": [
                     {
                         "infima_client": {"id": client.id, "name": client.name, "user_count": client.user_count},
-                        "likely": likely(proposals),
+                        "likely": likely(matches),
                         "halo_customers": [
-                            {"id": p.customer.id, "name": p.customer.name, "score": p.score} for p in proposals
+                            {"id": p.customer.id, "name": p.customer.name, "score": p.score} for p in matches
                         ],
                     }
-                    for client, proposals in found
+                    for client, matches in found
                 ]
             }
         )
         return 0
     tell(f"{len(found)} unmapped INFIMA clients. Proposals only: check each before it goes into mappings.yaml.")
-    for client, proposals in found:
+    for client, matches in found:
         if output == "yaml":
-            first = proposals[0].customer if proposals else None
+            first = matches[0].customer if matches else None
             ref = '{id: 0, name: "?"}  # nobody has a name like that' if first is None else _flow(first.id, first.name)
-            others = "; ".join(f"{p.customer.id} {p.customer.name} {p.score}" for p in proposals)
+            others = "; ".join(f"{p.customer.id} {p.customer.name} {p.score}" for p in matches)
             say(safe(f"  # {others}") if others else "  #")
             say(safe(f"  - infima_client: {_flow(client.id, client.name)}"))
             say(safe(f"    halo_customer: {ref}"))
         else:
             say(safe(f"{client.name} ({client.id})"))
-            for p in proposals:
+            for p in matches:
                 say(safe(f"  {p.customer.name} ({p.customer.id})  {p.score} of 100"))
     return 0
 

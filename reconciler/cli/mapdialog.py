@@ -8,7 +8,7 @@ from enum import Enum
 
 import click
 
-from reconciler.answers.matching import Proposal, likely, propose
+from reconciler.answers.matching import Match, likely, rank
 from reconciler.cli.customers import NOT_FOUND, subscription_in_words
 from reconciler.cli.mapsession import Choices, MapSession, Pick
 from reconciler.cli.output import safe, tell
@@ -77,13 +77,13 @@ class Dialog:
                 return answer
 
     def _propose(self) -> None:
-        proposals = propose(self.client.name, self.session.customers)
-        if not proposals:
+        matches = rank(self.client.name, self.session.customers)
+        if not matches:
             tell("  No customer has a name like that. Type words to search for, or 'skip'.")
             return
-        self._shown = [proposal.customer for proposal in proposals]
-        for letter, proposal in zip(LETTERS, proposals, strict=False):
-            tell(safe(f"  {letter}) {self._line(proposal.customer)}  {_likeness(proposal, proposals)}"))
+        self._shown = [match.customer for match in matches]
+        for letter, match in zip(LETTERS, matches, strict=False):
+            tell(safe(f"  {letter}) {self._line(match.customer)}  {_likeness(match, matches)}"))
 
     def _understand(self, typed: str) -> Answer | None:  # noqa: PLR0911 - one return for each kind of answer
         words = typed.strip()
@@ -223,9 +223,9 @@ class Dialog:
         )
 
 
-def _likeness(proposal: Proposal, proposals: tuple[Proposal, ...]) -> str:
-    first = proposal is proposals[0]
-    return f"{proposal.score} of 100" + (", likely" if first and likely(proposals) else "")
+def _likeness(match: Match, matches: tuple[Match, ...]) -> str:
+    first = match is matches[0]
+    return f"{match.score} of 100" + (", likely" if first and likely(matches) else "")
 
 
 def _prompt(text: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from reconciler.answers.matching import sure_matches
+from reconciler.answers.sameness import Sameness
 from reconciler.cli.customers import search_customers
 from reconciler.cli.edits import FileEdit
 from reconciler.config.edit import NewMapping, add_mapping, clean_name
@@ -127,17 +127,18 @@ class MapSession:
         ]
 
     def sure(self) -> list[Pair]:
-        """Unmapped clients with the one customer of their name, where nothing else is to be asked.
+        """Unmapped clients with the one customer of their name, where nothing else is to be asked (`Sameness`).
 
         The customer is in no mapping yet and has no Subscription that nobody owns.
         """
         index = index_subscriptions(self.listing, self.mappings.mappings, self.recorded)
         used = {m.halo_customer.id for m in self.mappings.mappings}
-        todo = {client.id for client in self.unmapped()}
+        sameness = Sameness(self.clients, self.customers)
+        found = ((client, sameness.counterpart(client)) for client in self.unmapped())
         return [
             (client, customer)
-            for client, customer in sure_matches(self.clients, self.customers)
-            if client.id in todo and customer.id not in used
+            for client, one in found
+            if one.sure and (customer := one.customer) is not None and customer.id not in used
             if not any(
                 row.is_subscription and not index.owners(row.id) and row.marker != f"infima-{client.id}"
                 for row in index.by_customer.get(customer.id, ())

@@ -260,7 +260,7 @@ def test_every_subscription_that_nobody_owns_is_shown_to_pick_from(one: Bench) -
 
 def test_sure_matches_are_shown_and_written_with_one_yes(one: Bench) -> None:
     """Not the one whose customer has a Subscription that nobody owns; and b takes all of them back."""
-    one.world.customers[16]["name"] = "Fenwick Law LLP"
+    one.world.customers[16]["name"] = "Fenwick Legal"
     answer = one.run("map", typed="y\nquit\n")
     assert "Corvid Labs (103) -> Corvid Labs (13)" in answer.err
     assert entries(one) == [(101, 11, None), (102, 12, None), (103, 13, None), (105, 15, None)]
