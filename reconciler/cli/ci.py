@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
+from reconciler.cli.ci_propose import propose
 from reconciler.cli.files import write_file
 from reconciler.cli.options import CommonOptions, OutputFile, common_options, output_option
 from reconciler.cli.output import say, tell
@@ -337,3 +338,6 @@ def azure(_options: CommonOptions, *, result_file: Path, occasion: str, summary_
     messages = [(level, message)] if level != "notice" else []
     say(azure_commands(result, messages, str(summary_file.absolute()) if summary_file else None))
     return 0
+
+
+ci.add_command(propose)

@@ -17,7 +17,7 @@ from typing import Any
 
 from reconciler.errors import IncompleteRead, Rejected
 from reconciler.forge.github_api import GitHubApi, GitHubPlace, read_place
-from reconciler.forge.offering import Closed
+from reconciler.forge.offering import Closed, Reviews
 from reconciler.forge.words import COMMENT_LIMIT
 from reconciler.http.deadline import Deadline
 from reconciler.http.transport import TransportFactory
@@ -54,19 +54,6 @@ class Text:
     title: str
     body: str
     open: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reviews:
-    """The pull requests from one branch. `open` is the number of the open one; `closed` the newest that was ended.
-
-    `closed_head` is the commit that the branch had then. One that we ended ourselves, because nothing was left, does
-    not count: nobody has answered it.
-    """
-
-    open: int | None = None
-    closed: Closed | None = None
-    closed_head: str = ""
 
 
 CLOSED_BY_US = "<!-- reconciler: closed because nothing is left -->"

@@ -27,6 +27,19 @@ class Closed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reviews:
+    """The reviews of our branch. `open` is the number of the open one; `closed` the newest that was ended.
+
+    `closed_head` is the commit that the branch had then. One that we ended ourselves, because nothing was left, does
+    not count: nobody has answered it.
+    """
+
+    open: int | None = None
+    closed: Closed | None = None
+    closed_head: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Offering:
     """Tonight's proposals, sorted: those to offer, those declined, and what is remembered of either from now on."""
 

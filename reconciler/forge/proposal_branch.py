@@ -101,13 +101,12 @@ class ProposalBranch:
         commits = self._commits(tip)
         return BranchLook(tip=tip, commits=commits, people=_by_people(commits))
 
-    def file_at_base(self, path: str) -> bytes:
-        """The file as the default branch has it. Raises `StateError`."""
-        shown = self._git.run("cat-file", "blob", f"{self.base.commit}:{path}")
+    def file(self, path: str, commit: str = "") -> bytes:
+        """The file as a commit has it; without one, the default branch. Raises `StateError`."""
+        shown = self._git.run("cat-file", "blob", f"{commit or self.base.commit}:{path}")
         if not shown.ok:
-            raise StateError(
-                f"{path} is not on {self.base.branch}: {shown.complaint}", hint="Commit and push it first."
-            )
+            place = self.name if commit else self.base.branch
+            raise StateError(f"{path} is not on the branch {place}: {shown.complaint}", hint="Commit and push it.")
         return shown.output
 
     def put(

@@ -101,7 +101,7 @@ def _on_azure(environ: Mapping[str, str]) -> str:
 def body(result: Result, occasion: Occasion, where: Origin, *, limit: int = COMMENT_LIMIT) -> str:
     """The whole text in at most `limit` characters; what was left out is said, and where it can be read."""
     parts = [_HEADING[occasion], f"{lead(result, occasion)} {_waiting(result, where.now.date())}"]
-    bottom = _bottom(where)
+    bottom = written_by(where)
     release = [RELEASE] if result.document is not None and occasion in _AFTER and _is_stopped(result) else []
     room = limit - sum(len(part) + 2 for part in (*parts, *release, bottom))
     if result.document is not None:
@@ -260,7 +260,8 @@ def _error(error: Told) -> str:
     return "\n".join([lines[0], "", *lines[1:]]).rstrip()
 
 
-def _bottom(where: Origin) -> str:
+def written_by(where: Origin) -> str:
+    """When a text was written, and by which CI run."""
     written = f"Written {where.now:%Y-%m-%d %H:%M} UTC"
     return f"<sub>{written} by [this run]({where.run_url}).</sub>" if where.run_url else f"<sub>{written}.</sub>"
 

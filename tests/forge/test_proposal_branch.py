@@ -128,9 +128,9 @@ def test_the_file_is_the_default_branchs_not_the_checkouts(
     person_commits(desk, environ, "version: 9\n")
     git(desk, environ, "push", "-q", "origin", "HEAD:main")
     branch.look()
-    assert branch.file_at_base(FILE) == b"version: 9\n"
-    with pytest.raises(StateError, match=r"other.yaml is not on main"):
-        branch.file_at_base("other.yaml")
+    assert branch.file(FILE) == b"version: 9\n"
+    with pytest.raises(StateError, match=r"other.yaml is not on the branch main"):
+        branch.file("other.yaml")
 
 
 def test_a_persons_commit_is_seen(branch: ProposalBranch, desk: Path, environ: dict[str, str]) -> None:

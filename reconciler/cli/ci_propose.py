@@ -1,0 +1,149 @@
+"""`reconciler ci propose`: the night's proposals as one branch and one pull request."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from reconciler import __version__
+from reconciler.answers.proposals import suggest
+from reconciler.cli.options import CommonOptions, common_options
+from reconciler.cli.output import safe, say, tell
+from reconciler.cli.plan import read_facts
+from reconciler.cli.reporting import append_to, on_github
+from reconciler.cli.wiring import now, open_store
+from reconciler.config import parse_mappings
+from reconciler.config.source import decode
+from reconciler.errors import ConfigError, UsageError
+from reconciler.forge.proposal_branch import PROPOSALS, ProposalBranch
+from reconciler.forge.proposals import Proposed, body
+from reconciler.forge.proposing import GitHubReview, GitLabReview, ProposalJob, Review, bring_up_to_date
+from reconciler.forge.words import SUMMARY_LIMIT, origin
+from reconciler.model import Mappings
+from reconciler.plan_document import plan_document
+from reconciler.plan_document.layout import PlanJson
+from reconciler.planning.attribution import attribute
+from reconciler.planning.context import PlanOptions
+from reconciler.planning.snapshot import Snapshot
+from reconciler.run import make_plan
+from reconciler.state.git import GitState
+from reconciler.state.gitcommand import Git, choose_remote
+
+
+@click.command("propose")
+@click.option(
+    "--snapshot",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Propose from what `plan --save-snapshot` kept, without credentials of HaloPSA or INFIMA.",
+)
+@click.option(
+    "--forge",
+    type=click.Choice(["auto", "github", "gitlab"]),
+    default="auto",
+    show_default=True,
+    help="Where the branch is reviewed; auto looks at the environment.",
+)
+@click.option("--branch", default=PROPOSALS, show_default=True, metavar="NAME", help="The branch with the proposals.")
+@common_options
+@click.pass_obj
+def propose(options: CommonOptions, *, snapshot: Path | None, forge: str, branch: str) -> int:
+    """Keep one pull request with the edits of mappings.yaml that INFIMA and HaloPSA suggest.
+
+    It is opened, brought up to date, and closed when nothing is left, on one branch with a commit for each kind of
+    edit. Commits of people on that branch are never overwritten: it is then left to them. What a person closes or
+    undoes is not proposed again, until `propose --again`. The text is also written to GITHUB_STEP_SUMMARY, or to
+    stdout where there is none. HaloPSA is never written. On other systems: `reconciler propose -o patch`.
+
+    \b
+    Environment: GITHUB_TOKEN, GITHUB_REPOSITORY, GITHUB_API_URL (optional); on GitLab nothing but the right to push.
+
+    \b
+    Examples:
+      reconciler ci propose --snapshot snapshot.json
+      reconciler ci propose
+    """
+    forge = _forge(forge)
+    store = open_store(options)
+    git = Git(options.mappings.absolute().parent, os.environ)
+    remote = store.remote if isinstance(store, GitState) else choose_remote(git)
+    proposals = ProposalBranch(git, remote=remote, name=branch)
+    look = proposals.look()
+    path = git.ask("rev-parse", "--show-prefix") + options.mappings.name
+    content = proposals.file(path)
+    mappings = parse_mappings(content, file=path, now=now())
+    seen = read_facts(options, mappings, None, snapshot, every_client=True)
+    recorded = store.read()
+    text = decode(content, file=path)
+    job = ProposalJob(
+        branch=proposals,
+        look=look,
+        path=path,
+        text=text,
+        proposals=suggest(mappings, seen.observation, replace(seen.recorded, offers=recorded.offers), text=text),
+        known=recorded.offers,
+        remember=lambda change: store.record_offers(change, message="Proposals"),
+        plan_of=_planner(mappings, seen),
+        now=now,
+        state=store.spec if isinstance(store, GitState) else "",
+        remembers=recorded.durable,
+    )
+    _show(_with_review(options, forge, proposals, job))
+    return 0
+
+
+def _forge(named: str) -> str:
+    """The forge that is meant. Raises `UsageError` where the environment tells of none."""
+    if named != "auto":
+        return named
+    if os.environ.get("GITHUB_REPOSITORY"):
+        return "github"
+    if os.environ.get("GITLAB_CI"):
+        return "gitlab"
+    raise UsageError(
+        "Nothing here says that this is GitHub or GitLab.",
+        hint="Name it with --forge; on other systems take the edits as a patch: reconciler propose -o patch",
+    )
+
+
+def _with_review(options: CommonOptions, forge: str, branch: ProposalBranch, job: ProposalJob) -> Proposed:
+    done: list[Proposed] = []
+
+    def carry_out(review: Review) -> None:
+        told, lines = bring_up_to_date(job, review)
+        for line in lines:
+            tell(safe(line))
+        done.append(told)
+
+    name, base = branch.name, branch.base.branch
+    if forge == "gitlab":
+        carry_out(GitLabReview(branch=name, base=base, job_url=os.environ.get("CI_JOB_URL", ""), now=now()))
+    else:
+        where = origin(os.environ, now())
+        on_github(options, lambda github: carry_out(GitHubReview(github=github, branch=name, base=base, where=where)))
+    return done[0]
+
+
+def _planner(base: Mappings, seen: Snapshot) -> Callable[[str | bytes], PlanJson | None]:
+    """Plans for a text of mappings.yaml, with what comes of the edit told apart from what comes anyway."""
+
+    def plan_of(text: str | bytes) -> PlanJson | None:
+        try:
+            edited = parse_mappings(text, file=base.file, now=now())
+        except ConfigError:
+            return None
+        made = make_plan(edited, seen.observation, seen.recorded, PlanOptions())
+        made = attribute(made, make_plan(base, seen.observation, seen.recorded, PlanOptions()))
+        return plan_document(made, version=__version__)
+
+    return plan_of
+
+
+def _show(told: Proposed) -> None:
+    text = body(told, origin(os.environ, now()), limit=SUMMARY_LIMIT)
+    if not append_to("GITHUB_STEP_SUMMARY", text):
+        say(text)

@@ -1,0 +1,169 @@
+"""The text of the pull request with proposed edits, for the billing engineer who decides about them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from reconciler.answers.needs import day_words
+from reconciler.answers.proposals import Confidence, Proposal
+from reconciler.forge.words import COMMENT_LIMIT, Origin, fitted, in_plain_words, written_by
+from reconciler.model import Offer
+from reconciler.plan_document.layout import PlanJson
+from reconciler.render.document import capital, plural, view
+from reconciler.render.markdown import Block, render_markdown
+from reconciler.render.text import markdown_code, markdown_safe
+
+_CELL = 300
+_PROSE = 2_000
+_HEADER = "| INFIMA client | HaloPSA customer | Why | Users | What tonight would write |\n|---|---|---|---:|---|"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposed:
+    """What there is to say. `made` stand on the branch; `asked` wait for a person's own edit.
+
+    `left` has, by fingerprint, why an edit could not be made in this file. `people` tells what people did on the
+    branch, which is then left to them; `waiting` are proposals that are therefore not on it. `document` is the plan of
+    the branch; None where mappings.yaml on it is not in order. `state` is how --state names what remembers the answers,
+    and `remembers` is false where that does not outlast the job.
+    """
+
+    branch: str
+    made: tuple[Proposal, ...]
+    asked: tuple[Proposal, ...]
+    declined: tuple[tuple[Proposal, Offer], ...] = ()
+    left: Mapping[str, str] = field(default_factory=dict)
+    people: tuple[str, ...] = ()
+    waiting: tuple[Proposal, ...] = ()
+    document: PlanJson | None = None
+    state: str = ""
+    remembers: bool = True
+
+
+def title(told: Proposed) -> str:
+    """The pull request's title: numbers, and never a name."""
+    if not told.made and not told.people:
+        return "mappings.yaml: nothing is proposed any more"
+    return f"mappings.yaml: {plural(len(told.made), 'proposed edit')}"
+
+
+def one_line(told: Proposed, where: str) -> str:
+    """The description where a forge takes a single line. `where` is the address of the whole text, or empty."""
+    asked = f" {_needs(len(told.asked))} besides." if told.asked else ""
+    place = f" The evidence and the plan: {where}" if where else ""
+    return f"{plural(len(told.made), 'edit')} of mappings.yaml that INFIMA and HaloPSA suggest.{asked}{place}"
+
+
+def body(told: Proposed, where: Origin, *, limit: int = COMMENT_LIMIT) -> str:
+    """The whole text in at most `limit` characters; what was left out is said."""
+    bottom = written_by(where)
+    parts, cut = [_lead(told)], []
+    room = limit - len(bottom) - len(parts[0]) - 200
+    for block, share in _blocks(told):
+        text, missing = block.within(room // share)
+        if text:
+            parts.append(text)
+            room -= len(text) + 2
+        if missing:
+            cut.append(f"{missing} {block.what}")
+    if cut:
+        parts.append(f"_Left out for want of space: {', '.join(cut)}. `reconciler propose` shows all of them._")
+    if told.document is not None:
+        heading = "### What tonight's run would do with this branch"
+        parts.append(f"{heading}\n\n{render_markdown(told.document, limit=max(room - len(heading), 0)).rstrip()}")
+    return fitted("\n\n".join(parts), bottom, limit)
+
+
+def _lead(told: Proposed) -> str:
+    if told.people:
+        return "\n\n".join(_left_alone(told))
+    if not told.made:
+        done = "Each edit of mappings.yaml that was proposed here is made, or INFIMA and HaloPSA suggest it no longer."
+        left = "What is left needs a person." if told.asked else "Nobody has to do anything."
+        return f"## Nothing is proposed any more\n\n{done} {left}"
+    lead = [f"## {plural(len(told.made), 'proposed edit')} of mappings.yaml", " ".join(_sentences(told))]
+    if not told.remembers:
+        lead.append(
+            "**What is declined here is not remembered**, because the state does not outlast the job: set "
+            "`RECONCILER_STATE: git:reconciler-state`."
+        )
+    return "\n\n".join(lead)
+
+
+def _sentences(told: Proposed) -> Iterator[str]:
+    yield "INFIMA and HaloPSA suggest these edits. Nothing has been written to HaloPSA."
+    if told.document is not None:
+        yield in_plain_words(view(told.document)).replace("Merging the edit", "Merging this pull request")
+    yield (
+        "**To agree**, merge it. **To decline**, close it: nothing of it is proposed again. To decline one edit, take "
+        "it out of mappings.yaml on this branch and merge the rest; from then on the branch is yours, and the program "
+        "leaves it alone."
+    )
+
+
+def _left_alone(told: Proposed) -> Iterator[str]:
+    yield "## Proposed edits of mappings.yaml, edited by people"
+    yield (
+        "People have worked on this branch, so the program leaves it alone and only brings this text up to date. Merge "
+        "the pull request, or close it and delete the branch: the night after that makes a new one of what is left."
+    )
+    yield "\n".join(f"- {markdown_safe(one, _CELL)}" for one in told.people[:20])
+    if told.document is None:
+        yield "**mappings.yaml on this branch is not in order**, so there is no plan of it: see the checks below."
+
+
+def _blocks(told: Proposed) -> Iterator[tuple[Block, int]]:
+    """Each part that may be cut, with the share of the room that is left which it may take (1 is all, 2 half)."""
+    if told.made:
+        rows = [_row(one) for one in told.made]
+        yield Block(what="proposed edits", opening=_HEADER, items=rows), 2
+    if told.waiting:
+        opening = "### Suggested since people worked on this branch, and not on it\n\n" + _HEADER
+        yield Block(what="edits that are not on the branch", opening=opening, items=[_row(o) for o in told.waiting]), 3
+    if told.asked:
+        items = [_asked(one, told.left) for one in told.asked]
+        yield Block(what="things that need a person", opening=f"### {_needs(len(told.asked))}\n", items=items), 2
+    if told.declined:
+        opening = f"<details><summary>{len(told.declined)} declined</summary>\n"
+        items = [_declined(one, offer, told.state) for one, offer in told.declined]
+        yield Block(what="declined edits", opening=opening, items=items, closing="\n</details>"), 4
+
+
+def _needs(number: int) -> str:
+    return f"{number} {'thing needs' if number == 1 else 'things need'} a person"
+
+
+def _row(one: Proposal) -> str:
+    unsure = f"**{one.confidence}**: " if one.confidence is not Confidence.SURE else ""
+    cells = (
+        markdown_safe(one.client) if one.client else "-",
+        markdown_safe(one.customer) if one.customer else "-",
+        unsure + markdown_safe(_why(one), _CELL),
+        "?" if one.users is None else str(one.users),
+        markdown_safe(one.tonight, _CELL),
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def _why(one: Proposal) -> str:
+    return " ".join(
+        capital(text if text.endswith((".", "?", "!")) else f"{text}.") for text in (one.title, *one.evidence)
+    )
+
+
+def _asked(one: Proposal, left: Mapping[str, str]) -> str:
+    why = _why(one)
+    if one.fingerprint in left:
+        why = f"{why} The edit could not be made here: {left[one.fingerprint]}"
+    return f"- {markdown_safe(why, _PROSE)}\n  - To do: {_command(one.command)}"
+
+
+def _command(text: str) -> str:
+    return markdown_code(text, _CELL)
+
+
+def _declined(one: Proposal, offer: Offer, state: str) -> str:
+    where = f", {offer.where}" if offer.where else ""
+    again = _command(" ".join(filter(None, ["reconciler propose --again", one.key, state and f"--state {state}"])))
+    return f"- {markdown_safe(one.title, _CELL)}: {day_words(offer.since)}{markdown_safe(where)}. Again: {again}"

@@ -1,0 +1,216 @@
+"""The story of one night's proposals: what people answered, what is offered now, the branch, its review, the memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Protocol
+
+from reconciler.answers.proposals import Confidence, Proposal
+from reconciler.forge.github import GitHub, Kept, pull_request
+from reconciler.forge.offering import Closed, Offering, Reviews, now_offered, sort_out
+from reconciler.forge.proposal_branch import BranchLook, ProposalBranch
+from reconciler.forge.proposal_edits import ProposedEdits, propose_edits
+from reconciler.forge.proposals import Proposed, body, one_line, title
+from reconciler.forge.words import Origin
+from reconciler.model import Fate, Offers
+from reconciler.plan_document.layout import PlanJson
+
+MARKER = "<!-- reconciler: proposals -->"
+
+
+class Review(Protocol):
+    """Where a forge has the branch looked at: a pull request, a merge request."""
+
+    def find(self, look: BranchLook) -> Reviews:
+        """What became of the reviews so far."""
+        ...
+
+    def push_options(self, told: Proposed) -> tuple[str, ...]:
+        """Wishes that go with the push, for a forge that takes them so."""
+        ...
+
+    def keep(self, told: Proposed) -> tuple[str, str]:
+        """Open it or bring it up to date; how it is called, and what was done."""
+        ...
+
+    def close(self, told: Proposed) -> str:
+        """End it, because nothing is left; what was done. The branch is deleted afterwards."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GitHubReview:
+    """A pull request."""
+
+    github: GitHub
+    branch: str
+    base: str
+    where: Origin
+
+    def find(self, look: BranchLook) -> Reviews:  # noqa: ARG002 - GitHub itself remembers
+        return self.github.reviews(self.branch, self.base)
+
+    def push_options(self, told: Proposed) -> tuple[str, ...]:  # noqa: ARG002 - GitHub takes none
+        return ()
+
+    def keep(self, told: Proposed) -> tuple[str, str]:
+        text = _sized(told, self.where)
+        kept = self.github.keep_pull_request(self.branch, self.base, MARKER, title(told), text)
+        number = self.github.reviews(self.branch, self.base).open
+        name = pull_request(number) if number else f"branch {self.branch}"
+        return name, f"{name[:1].upper()}{name[1:]}: {kept}."
+
+    def close(self, told: Proposed) -> str:
+        text = _sized(told, self.where)
+        kept = self.github.close_pull_request(self.branch, self.base, MARKER, title(told), text)
+        return "" if kept is Kept.NOTHING else f"The pull request: {kept}, because nothing is left."
+
+
+def _sized(told: Proposed, where: Origin) -> Callable[[int], str]:
+    return lambda limit: body(told, where, limit=limit)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GitLabReview:
+    """A merge request, which GitLab opens when the push asks for it. It cannot be read with what a job may.
+
+    A branch that is gone, or merged, is the answer of a person. Deleting the branch closes the merge request.
+    """
+
+    branch: str
+    base: str
+    job_url: str
+    now: datetime
+
+    def find(self, look: BranchLook) -> Reviews:
+        where = f"branch {self.branch}"
+        if look.tip is None:
+            return Reviews(closed=Closed(at=self.now, where=f"{where}, deleted", merged=None))
+        return Reviews(closed=Closed(at=self.now, where=where, merged=True)) if look.merged else Reviews()
+
+    def push_options(self, told: Proposed) -> tuple[str, ...]:
+        wishes = {"target": self.base, "title": title(told), "description": one_line(told, self.job_url)}
+        return ("merge_request.create", *(f"merge_request.{name}={value}" for name, value in wishes.items()))
+
+    def keep(self, told: Proposed) -> tuple[str, str]:  # noqa: ARG002 - the push has said it all
+        return f"branch {self.branch}", f"GitLab keeps a merge request for {self.branch}."
+
+    def close(self, told: Proposed) -> str:  # noqa: ARG002 - as above
+        return ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProposalJob:
+    """What a night's proposals are made from. `text` is mappings.yaml as the default branch has it at `path`.
+
+    `known` is what was remembered, `remember` writes it. `plan_of` plans for a text of mappings.yaml; None where that
+    is not in order. `state` and `remembers` are as in `Proposed`.
+    """
+
+    branch: ProposalBranch
+    look: BranchLook
+    path: str
+    text: str
+    proposals: tuple[Proposal, ...]
+    known: Offers
+    remember: Callable[[Callable[[Offers], Offers]], None]
+    plan_of: Callable[[str | bytes], PlanJson | None]
+    now: Callable[[], datetime]
+    state: str = ""
+    remembers: bool = True
+
+
+def bring_up_to_date(job: ProposalJob, review: Review) -> tuple[Proposed, tuple[str, ...]]:
+    """Make branch and review say what is proposed tonight; return that, and what was done, a line each.
+
+    What people did on the branch is never overwritten: then only the review's text is brought up to date.
+    """
+    found, look = review.find(job.look), job.look
+    if found.closed is not None and found.closed.merged and found.closed_head == look.tip:
+        look = replace(look, people=())  # whatever people did there is on the default branch now
+    night = _Night(job=job, review=review, found=found, look=look)
+    if look.people:
+        return _leave_alone(night)
+    edits = propose_edits(job.text, _for_the_branch(night.offering.offered), file=job.path, now=job.now())
+    document = job.plan_of(edits.text) if edits.commits else None
+    told = _told(night, edits, document=document)
+    return (told, _offer(night, told, edits)) if edits.commits else (told, _withdraw(night, told))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Night:
+    """The job, what the forge knows of its review, and the branch as it is judged."""
+
+    job: ProposalJob
+    review: Review
+    found: Reviews
+    look: BranchLook
+
+    @property
+    def offering(self) -> Offering:
+        return self.sorted_by(self.job.known)
+
+    def sorted_by(self, known: Offers) -> Offering:
+        reopened = pull_request(self.found.open) if self.found.open else ""
+        return sort_out(self.job.proposals, known, self.found.closed, reopened=reopened)
+
+
+def _offer(night: _Night, told: Proposed, edits: ProposedEdits) -> tuple[str, ...]:
+    job = night.job
+    options = night.review.push_options(told)
+    pushed = job.branch.put(night.look, job.path, edits.commits, now=job.now(), options=options)
+    where, done = night.review.keep(told)
+    at = job.now()
+    job.remember(lambda known: now_offered(night.sorted_by(known).remembered, edits.made, at=at, where=where))
+    stands = "pushed" if pushed else "unchanged"
+    return f"Branch {job.branch.name}: {stands}, {len(edits.made)} proposed.", done
+
+
+def _withdraw(night: _Night, told: Proposed) -> tuple[str, ...]:
+    """Nothing is left. It is remembered before the branch goes: a branch that has gone is a person's answer."""
+    job = night.job
+    job.remember(lambda known: night.sorted_by(known).remembered)
+    done = night.review.close(told)
+    job.branch.remove(night.look)
+    removed = f"Branch {job.branch.name}: deleted." if night.look.tip else "Nothing is proposed."
+    return tuple(filter(None, (done, removed)))
+
+
+def _leave_alone(night: _Night) -> tuple[Proposed, tuple[str, ...]]:
+    """People worked on the branch: it is theirs, and only the text is brought up to date."""
+    job, offering = night.job, night.offering
+    there = {f for f, offer in offering.remembered.items() if offer.fate is Fate.OFFERED}
+    offered = _for_the_branch(offering.offered)
+    document = job.plan_of(job.branch.file(job.path, night.look.tip or ""))
+    told = replace(
+        _told(night, ProposedEdits(commits=(), made=(), text=job.text), document=document),
+        made=tuple(one for one in offered if one.fingerprint in there),
+        waiting=tuple(one for one in offered if one.fingerprint not in there),
+        people=night.look.people,
+    )
+    job.remember(lambda known: night.sorted_by(known).remembered)
+    alone = f"Branch {job.branch.name} is left alone: people worked on it."
+    if night.found.open:
+        return told, (alone, night.review.keep(told)[1])
+    return told, (alone, "It has no open pull request: delete it, and the next night makes a new one.")
+
+
+def _for_the_branch(offered: Sequence[Proposal]) -> list[Proposal]:
+    return [one for one in offered if one.edit is not None and one.confidence is not Confidence.ASK]
+
+
+def _told(night: _Night, edits: ProposedEdits, *, document: PlanJson | None) -> Proposed:
+    offering, job = night.offering, night.job
+    on_the_branch = {one.fingerprint for one in _for_the_branch(offering.offered)} - set(edits.left)
+    return Proposed(
+        branch=job.branch.name,
+        made=edits.made,
+        asked=tuple(one for one in offering.offered if one.fingerprint not in on_the_branch),
+        declined=offering.declined,
+        left=edits.left,
+        document=document,
+        state=job.state,
+        remembers=job.remembers,
+    )

@@ -1,0 +1,139 @@
+"""The text of the pull request: complete, true, harmless whatever a name holds, never longer than permitted."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from reconciler.answers.proposals import Confidence
+from reconciler.forge.proposals import Proposed, body, one_line, title
+from reconciler.forge.words import COMMENT_LIMIT, Origin
+from reconciler.model import Fate, Offer
+from tests.forge.proposed import HOSTILE, NOW, ask, ended_approval, proposal
+from tests.render import stories
+
+WHERE = Origin(run_url="https://github.example.com/acme/billing/actions/runs/7", now=NOW)
+GULL, HERON = proposal("infima-107"), proposal("infima-108", number=108, name="Heron")
+DECLINED = Offer(key="infima-108", title="Map Heron", fate=Fate.DECLINED, since=NOW, where="pull request 12")
+PLAN = stories.document(stories.against_plan())
+TOLD = Proposed(branch="reconciler/proposals", made=(GULL,), asked=(), document=PLAN)
+
+
+def text(told: Proposed, limit: int = COMMENT_LIMIT) -> str:
+    return body(told, WHERE, limit=limit)
+
+
+def test_the_table_says_who_why_how_many_and_what_tonight_would_write() -> None:
+    row = (
+        "| Gull Logistics (107) | Gull Logistics (41) | Map Gull Logistics. One active customer is called Gull "
+        "Logistics. | 12 | a new Subscription with 12 users |"
+    )
+    assert row in text(TOLD)
+    assert title(TOLD) == "mappings.yaml: 1 proposed edit"
+
+
+def test_it_says_what_merging_does_and_how_to_decline() -> None:
+    told = text(TOLD)
+    assert "Nothing has been written to HaloPSA. Merging this pull request changes 2 quantities" in told
+    assert "**To decline**, close it: nothing of it is proposed again." in told
+
+
+def test_the_plan_of_the_branch_stands_last() -> None:
+    told = text(replace(TOLD, asked=(ask("infima-109"),)))
+    assert told.index("| Gull Logistics") < told.index("### 1 thing needs a person")
+    assert told.index("### 1 thing needs a person") < told.index("### What tonight's run would do with this branch")
+
+
+def test_what_is_only_likely_says_so() -> None:
+    assert "| **likely**: Map Gull" in text(replace(TOLD, made=(replace(GULL, confidence=Confidence.LIKELY),)))
+
+
+def test_what_needs_a_person_has_its_command() -> None:
+    told = text(replace(TOLD, asked=(ask("infima-109"), ask("infima-110"))))
+    assert "### 2 things need a person" in told
+    assert "- Which customer is infima-109? One active customer" in told
+    assert "  - To do: `reconciler propose --write infima-109`" in told
+
+
+def test_what_could_not_be_edited_says_why() -> None:
+    told = text(replace(TOLD, made=(), asked=(HERON,), left={HERON.fingerprint: "the file's layout does not allow it"}))
+    assert "The edit could not be made here: the file's layout does not allow it" in told
+
+
+def test_declined_ones_are_listed_with_the_way_back() -> None:
+    told = text(replace(TOLD, declined=((HERON, DECLINED),), state="git:reconciler-state"))
+    assert "<summary>1 declined</summary>" in told
+    assert "Map Heron: 22 Nov 2026, pull request 12. Again: `reconciler propose --again infima-108 --state git:" in told
+
+
+def test_a_branch_that_people_edited_is_said_to_be_left_alone() -> None:
+    told = text(replace(TOLD, people=("0123456789 by Jane: An edit",), waiting=(HERON,)))
+    assert "the program leaves it alone" in told
+    assert "by Jane: An edit" in told
+    assert told.index("Suggested since people worked on this branch") < told.index("Heron (108)")
+
+
+def test_a_broken_file_on_that_branch_is_said_to_be_broken() -> None:
+    assert "is not in order" in text(replace(TOLD, people=("1 by Jane: An edit",), document=None))
+
+
+def test_nothing_left_says_so() -> None:
+    nothing = replace(TOLD, made=(), document=None)
+    assert title(nothing) == "mappings.yaml: nothing is proposed any more"
+    assert "Nobody has to do anything." in text(nothing)
+    assert "Nobody has to do anything." not in text(replace(nothing, asked=(ask("infima-109"),)))
+
+
+def test_a_state_that_dies_with_the_job_is_told() -> None:
+    assert "What is declined here is not remembered" in text(replace(TOLD, remembers=False))
+
+
+def test_unknown_numbers_are_a_question_mark() -> None:
+    assert "| - | - | Remove the approval of decrease for infima-102." in text(replace(TOLD, made=(ended_approval(),)))
+    assert "| ? | nothing |" in text(replace(TOLD, made=(ended_approval(),)))
+
+
+@pytest.mark.parametrize("limit", [COMMENT_LIMIT, 30_000])
+def test_a_thousand_proposals_fit(limit: int) -> None:
+    many = tuple(proposal(f"infima-{n}", number=n, name=f"Client {n} " + "x" * 60) for n in range(1_000))
+    told = text(replace(TOLD, made=many, asked=many, declined=tuple((one, DECLINED) for one in many)), limit)
+    assert len(told) <= limit
+    assert re.search(r"_Left out for want of space: \d+ proposed edits, \d+ things that need a person", told)
+    assert "### What tonight's run would do with this branch" in told
+    assert told.count("<details>") == told.count("</details>")
+
+
+def shape(text: str) -> list[str]:
+    """Of each line what makes cells and tags; characters that are written as entities make none."""
+    return [re.sub(r"[^|<>]", "", re.sub(r"&#?\w+;", "", line)) for line in text.splitlines()]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_name_leaves_its_cell(name: str) -> None:
+    bad = proposal(
+        "infima-107", name="Gull", client=name, customer=name, title=name, evidence=(name,), tonight=name, command=name
+    )
+    offer = replace(DECLINED, title=name, where=name, key=name)
+    calm = proposal(
+        "infima-107", name="Gull", client="n", customer="n", title="n", evidence=("n",), tonight="n", command="n"
+    )
+    told = text(replace(TOLD, made=(bad,), asked=(bad,), declined=((bad, offer),), people=(name,), waiting=(bad,)))
+    safe = text(
+        replace(
+            TOLD, made=(calm,), asked=(calm,), declined=((calm, replace(offer, title="n", where="n", key="n")),),
+            people=("n",), waiting=(calm,),
+        )
+    )  # fmt: skip
+    assert shape(told) == shape(safe)
+    for harm in ("@everyone", "fixes #1", "<b>", "<!--", "http://evil", "\u202e"):
+        assert harm not in re.sub(r"`[^`]*`", "", told), "a code span links to nothing"
+
+
+def test_a_single_line_tells_what_it_is_and_where_the_rest_stands() -> None:
+    line = one_line(replace(TOLD, asked=(ask("infima-109"),)), "https://gitlab.example.com/acme/billing/-/jobs/7")
+    assert line == (
+        "1 edit of mappings.yaml that INFIMA and HaloPSA suggest. 1 thing needs a person besides. The evidence and the "
+        "plan: https://gitlab.example.com/acme/billing/-/jobs/7"
+    )
