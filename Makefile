@@ -83,7 +83,7 @@ format: $(STAMP) ## let ruff lay out the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-schema: $(STAMP) ## write schema/plan.schema.json anew from the types in plan_document/layout.py
+schema: $(STAMP) ## write the schemas of a plan and of a probe's report anew from their types
 	$(BIN)/python -m tests.plan_schema
 
 golden: $(STAMP) ## write the golden files anew; then read the difference

@@ -647,8 +647,7 @@ class Recorded:
     nobody knows, since the state was lost, whether they had a Subscription. `location` is how a person names the
     state; `is_new` is true where nothing stands there yet. `falls` are the nights in a row that have counted a fall
     which is not yet written. `offers` are the edits of mappings.yaml that were offered for review. `missing` are the
-    clients that the file names and INFIMA does not list. `probes` have begun and
-    not ended.
+    clients that the file names and INFIMA does not list. `probes` have begun and not ended.
     """
 
     tenant: Tenant | None = None

@@ -1,9 +1,10 @@
-"""schema/plan.schema.json, made of the types in `plan_document`: `make schema` writes it, a test holds it to them."""
+"""The schemas of a plan and of a probe's report, made of their types: `make schema` writes them, tests hold them so."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import msgspec
@@ -11,8 +12,11 @@ import msgspec
 from reconciler.plan_document import failure, layout
 from reconciler.plan_document.failure import FailureJson
 from reconciler.plan_document.layout import PlanJson
+from reconciler.probing import report
+from reconciler.probing.report import Report
 
 FILE = Path(__file__).parent.parent / "schema" / "plan.schema.json"
+PROBE_FILE = FILE.with_name("probe.schema.json")
 
 DESCRIPTION = (
     "A plan: what would change in HaloPSA, and what would not and why. The layout is that of Terraform's JSON plan; "
@@ -42,20 +46,39 @@ def plan_schema() -> Node:
     }
 
 
+def probe_schema() -> Node:
+    """The schema of probe.json."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "https://reconciler.example/schema/probe.schema.json",
+        **_whole(Report, report),
+        "title": "Report of reconciler probe",
+        "description": "What a probe of a HaloPSA found. No value of a customer, a user or the partner stands in it.",
+    }
+
+
 def schema_text() -> str:
-    """The file's content."""
+    """The plan's schema as its file has it."""
     return json.dumps(plan_schema(), indent=2) + "\n"
 
 
-def _whole(document: type) -> Node:
+def probe_schema_text() -> str:
+    """The schema of a probe's report as its file has it."""
+    return json.dumps(probe_schema(), indent=2) + "\n"
+
+
+def _whole(document: type, *modules: ModuleType) -> Node:
     schema = msgspec.json.schema(document)
-    whole: Node = _inlined(schema, {name: _in_order(name, node) for name, node in schema["$defs"].items()})
+    types = {name: kind for module in modules or (layout, failure) for name, kind in vars(module).items()}
+    whole: Node = _inlined(schema, {name: _in_order(types[name], node) for name, node in schema["$defs"].items()})
     return whole
 
 
-def _in_order(name: str, definition: Node) -> Node:
+def _in_order(kind: type, definition: Node) -> Node:
     """The definition with its members as the layout has them; msgspec sorts them by name."""
-    members = list({**vars(layout), **vars(failure)}[name].__annotations__)
+    if "properties" not in definition:
+        return definition
+    members = list(kind.__annotations__)
     return {
         **definition,
         "properties": {member: definition["properties"][member] for member in members},
@@ -91,3 +114,4 @@ def _inlined(node: Any, known: Node) -> Any:
 
 if __name__ == "__main__":
     FILE.write_text(schema_text(), encoding="utf-8")
+    PROBE_FILE.write_text(probe_schema_text(), encoding="utf-8")

@@ -32,6 +32,7 @@ from reconciler.answers.doctor import (
     skipped,
     verdict,
 )
+from reconciler.cli.one_system import without_halo, without_infima
 from reconciler.cli.options import CommonOptions, common_options, output_option
 from reconciler.cli.output import safe, say, show_json
 from reconciler.cli.wiring import load, now, open_store, progress
@@ -45,8 +46,6 @@ from reconciler.providers.credentials import read_credentials
 from reconciler.providers.dates import ServerDates
 from reconciler.providers.halo_token import SCOPES
 
-HALO_VARIABLES = ("HALO_URL", "HALO_AUTH_URL", "HALO_CLIENT_ID", "HALO_CLIENT_SECRET", "HALO_TENANT")
-INFIMA_VARIABLES = ("INFIMA_URL", "INFIMA_API_KEY")
 _MARKS = {"ok": ("\u2713", "+"), "failed": ("\u2717", "x"), "look": ("!", "!"), "skipped": ("-", "-")}
 
 T = TypeVar("T")
@@ -173,7 +172,7 @@ class _Visit:
     def _variables(self) -> tuple[bool, bool]:
         """Whether each system's variables are complete and well-formed. Values are never shown, addresses are."""
         complete = []
-        for system, other in (("HaloPSA", _without_infima(os.environ)), ("INFIMA", _without_halo(os.environ))):
+        for system, other in (("HaloPSA", without_infima(os.environ)), ("INFIMA", without_halo(os.environ))):
             name = f"{system} variables"
             try:
                 known = read_credentials(other)
@@ -211,7 +210,7 @@ class _Visit:
         )
 
     def _halo(self, dates: ServerDates, *, infima: bool) -> None:
-        with self._connect(dates, os.environ if infima else _without_infima(os.environ)) as systems:
+        with self._connect(dates, os.environ if infima else without_infima(os.environ)) as systems:
             self.halo_url, target = systems.halo_url, systems.target
             scopes = self.attempt("HaloPSA token", lambda: (target.granted_scopes,))
             if scopes is None:
@@ -237,7 +236,7 @@ class _Visit:
             self.tell(skipped("Right: software licensing modify", why))
 
     def _infima(self, dates: ServerDates, *, halo: bool) -> None:
-        with self._connect(dates, os.environ if halo else _without_halo(os.environ)) as systems:
+        with self._connect(dates, os.environ if halo else without_halo(os.environ)) as systems:
             self.partner = self.attempt("INFIMA key", systems.source.partner)
             if self.partner is None:
                 self._skip("INFIMA clients", "the key does not work")
@@ -273,22 +272,6 @@ class _Visit:
         recorded = store.read()
         store.prove_writable()
         return recorded, store.location, len(store.history.unfinished())
-
-
-def _without_infima(environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment with a stand-in for INFIMA, which is then never asked, so that HaloPSA is checked by itself."""
-    return _without(environ, INFIMA_VARIABLES) | {"INFIMA_API_KEY": "not-set"}
-
-
-def _without_halo(environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment with a stand-in for HaloPSA, which is then never asked."""
-    stand_in = {"HALO_URL": "http://127.0.0.1:9", "HALO_CLIENT_ID": "not-set", "HALO_CLIENT_SECRET": "not-set"}
-    return _without(environ, HALO_VARIABLES) | stand_in
-
-
-def _without(environ: Mapping[str, str], names: tuple[str, ...]) -> dict[str, str]:
-    gone = {variable for name in names for variable in (name, f"{name}_FILE")}
-    return {name: value for name, value in environ.items() if name not in gone}
 
 
 def _plain(address: object) -> bool:

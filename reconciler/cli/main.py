@@ -22,6 +22,7 @@ OBJECTS_BETWEEN_COLLECTIONS = 200_000
 COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("reconciler.cli.init:init", "Start a repository: mappings.yaml, schema, workflows, editor settings."),
     "doctor": ("reconciler.cli.doctor:doctor", "Check connections, rights, counts and state, each with its fix."),
+    "probe": ("reconciler.cli.probe:probe", "Ask your HaloPSA what no documentation tells, on a throw-away customer."),
     "plan": ("reconciler.cli.plan:plan", "Show what would change. Never writes."),
     "apply": ("reconciler.cli.apply:apply", "Create missing Subscriptions and set quantities."),
     "show": ("reconciler.cli.show:show", "Draw a saved plan."),

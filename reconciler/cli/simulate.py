@@ -20,8 +20,10 @@ from reconciler.config.checking import schema_problems
 from reconciler.errors import ExitCode, UsageError
 from reconciler.simulator.control import ask
 from reconciler.simulator.demo import demo_world, night_passes, scaled_world
+from reconciler.simulator.probed import switches_as_probed
 from reconciler.simulator.saved import world_document, world_from
 from reconciler.simulator.server import serve
+from reconciler.simulator.switches import Switches
 from reconciler.simulator.world import World
 
 CHECK_SECONDS = 0.2
@@ -41,6 +43,10 @@ MOST_CHANGES = 40
     "--night", "nights", type=click.IntRange(1, 366), is_flag=False, flag_value=1, default=None, metavar="[N]",
     help="Let a night pass, or N: in the simulator that runs at HALO_URL; else before this one starts.",
 )  # fmt: skip
+@click.option(
+    "--probe", "probe_file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+    help="Behave as the HaloPSA that this probe.json is of.",
+)  # fmt: skip
 @click.option("--write-world", type=OutputFile(), metavar="FILE", help="Write the world to FILE and end.")
 @click.option("--env-file", type=OutputFile(), metavar="FILE", help="Write the variables that a run needs to FILE.")
 @click.option("--for", "seconds", type=click.FloatRange(0.1), metavar="SECONDS", help="End by itself after SECONDS.")
@@ -54,6 +60,7 @@ def simulate(
     world_file: Path | None,
     clients: int | None,
     nights: int | None,
+    probe_file: Path | None,
     write_world: Path | None,
     env_file: Path | None,
     seconds: float | None,
@@ -73,15 +80,18 @@ def simulate(
       reconciler simulate --night
       reconciler simulate --clients 40 --write-world world.json
       reconciler simulate --world world.json --port 8001
+      reconciler simulate --probe probe.json --env-file simulator.env
     """
     options = context.ensure_object(CommonOptions)
-    alone = not (port or latency or world_file or clients or write_world or env_file or seconds)
+    alone = not (port or latency or world_file or clients or probe_file or write_world or env_file or seconds)
     running = os.environ.get("HALO_URL", "")
     if nights is not None and alone and urlsplit(running).hostname in LOOPBACK:
         return _let_pass(running, nights)
     if world_file is not None and clients is not None:
         raise UsageError("--world and --clients are two worlds.", hint="Give one of them.")
     world = _world(world_file, clients)
+    if probe_file is not None:
+        _behave(world, probe_file)
     for _ in range(nights or 0):
         night_passes(world)
     if write_world is not None:
@@ -144,20 +154,37 @@ def _world(world_file: Path | None, clients: int | None) -> World:
         return scaled_world(clients, clock=clock)
     if world_file is None:
         return demo_world(clock=clock)
-    try:
-        document = json.loads(world_file.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise UsageError(f"{world_file} cannot be read: {error.strerror}.") from error
-    except ValueError as error:
-        raise UsageError(f"{world_file} is not JSON: {error}.", hint="docs/practice.md shows the format.") from error
-    problems = schema_problems(document, "world.schema.json")
-    if problems:
-        listed = "; ".join(problems[:5]) + (f"; and {len(problems) - 5} more" if len(problems) > 5 else "")  # noqa: PLR2004
-        raise UsageError(f"{world_file} is not a world: {listed}.", hint="docs/practice.md shows the format.")
+    document = _document(world_file, "world.schema.json", "a world", "docs/practice.md shows the format.")
     try:
         return world_from(document, clock=clock)
     except ValueError as error:
         raise UsageError(f"{world_file}: {error}.", hint="docs/practice.md shows the format.") from error
+
+
+def _behave(world: World, file: Path) -> None:
+    """Set the switches that a probe's answers tell."""
+    hint = "Make one with: reconciler probe --customer ID"
+    values = switches_as_probed(_document(file, "probe.schema.json", "a probe's report", hint))
+    before = world.switches.to_json()
+    world.switches = Switches.from_json(before | values)
+    moved = {name: value for name, value in world.switches.to_json().items() if value != before[name]}
+    told = ", ".join(f"{name}={value}" for name, value in moved.items()) or "nothing is unusual about it"
+    tell(safe(f"As probed: {told}."))
+
+
+def _document(file: Path, schema: str, what: str, hint: str) -> Any:
+    """A JSON file that keeps one of our schemas. Raises `UsageError` with the places where it does not."""
+    try:
+        document = json.loads(file.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise UsageError(f"{file} is not JSON: {error}.", hint=hint) from error
+    problems = schema_problems(document, schema)
+    if problems:
+        listed = "; ".join(problems[:5]) + (f"; and {len(problems) - 5} more" if len(problems) > 5 else "")  # noqa: PLR2004
+        raise UsageError(f"{file} is not {what}: {listed}.", hint=hint)
+    return document
 
 
 def _wait(stop: threading.Event, seconds: float | None) -> None:

@@ -52,18 +52,18 @@ def advice(findings: dict[Question, Finding]) -> tuple[str, ...]:
     if findings[Question.CREATE_AT_ZERO].value == "refused":
         told.append(
             "HaloPSA takes no new Subscription at the quantity 0, so reconciler can create none: make it by hand, then "
-            "run reconciler adopt KEY ID"
+            "run reconciler adopt KEY ID."
         )
     if findings[Question.UPDATE_TO_ZERO].answer is Answer.NO:
-        told.append("no quantity can be set back to 0: end the Subscription of a client who has left by hand")
+        told.append("no quantity can be set back to 0: end the Subscription of a client who has left by hand.")
     changed = findings[Question.UPDATE_FRAME].value
     if isinstance(changed, tuple) and changed and not FRAME & set(changed):
         told.append(
             f"an update of the quantity changes {', '.join(changed)} besides: apply will call every update failed for "
-            "it. Please send probe.json to the project"
+            "it. Please send probe.json to the project."
         )
     if findings[Question.PAGING].value == "repeats":
-        told.append("page two repeats page one: a list that is longer than one page cannot be read, and plan fails")
+        told.append("page two repeats page one: a list that is longer than one page cannot be read, and plan fails.")
     return tuple(one for one in told if one)
 
 
@@ -78,7 +78,7 @@ def _marker_advice(findings: dict[Question, Finding]) -> str:
         return f"snowid does not keep a marker, {kept[0]} does. Write into mappings.yaml: {setting}"
     return (
         "no field keeps a marker. Write into mappings.yaml: settings: {marker_field: none}. Only the state then says "
-        "which Subscription is whose: keep it safe, best with --state git:reconciler-state"
+        "which Subscription is whose: keep it safe, best with --state git:reconciler-state."
     )
 
 

@@ -90,12 +90,12 @@ class ProbeSession:
     """
 
     halo: RawHalo
-    state: RunState | None
     clock: Clock
     observe: Observer
     stop: Callable[[], bool]
     customer: HaloCustomerId
     word: str
+    state: RunState | None = None
     wait: float = 60.0
     most: int = MOST_REQUESTS - KEPT_FOR_THE_END
     findings: dict[Question, Finding] = field(default_factory=dict)

@@ -42,7 +42,6 @@ class ProbeStage(Stage):
         with self.systems(self.mappings()) as systems:
             session = ProbeSession(
                 halo=systems.raw,
-                state=None,
                 clock=self.clock,
                 observe=self.events.append,
                 stop=stop,
