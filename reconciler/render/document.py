@@ -170,7 +170,7 @@ class View:
         """The rows of these kinds, in order."""
         return tuple(row for row in self.rows if row.kind in kinds)
 
-    def with_outcome(self, *outcomes: Outcome) -> tuple[Row, ...]:
+    def with_outcome(self, *outcomes: Outcome | None) -> tuple[Row, ...]:
         """The rows that `apply` ended with one of these outcomes, in order."""
         return tuple(row for row in self.rows if row.outcome in outcomes)
 

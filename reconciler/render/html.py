@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -21,15 +21,16 @@ from markupsafe import Markup
 from reconciler import __version__
 from reconciler.history.months import month_of
 from reconciler.plan_document.layout import NeedJson
+from reconciler.planning.changes import Outcome
 from reconciler.planning.money import Amount, add_up
 from reconciler.render.amounts import monthly_amounts, moved
-from reconciler.render.document import View, signed, users_after_run, view
+from reconciler.render.document import View, capital, endings, signed, users_after_run, view
 from reconciler.render.html_needs import need_cards
 from reconciler.render.html_page import Background, Headline, NeedCard, PageRow, ReportPage
 from reconciler.render.html_past import past_headline, past_rows
 from reconciler.render.html_plan import plan_headline, plan_rows
 from reconciler.render.html_time import audit_trail, movements, over_time
-from reconciler.render.text import cut, visible
+from reconciler.render.text import cut, pieces, visible
 
 if TYPE_CHECKING:
     from reconciler.plan_document.layout import PlanJson
@@ -58,12 +59,14 @@ def make_page(around: Background, document: PlanJson | None = None) -> ReportPag
         rows = past_rows(around)
         needs = _cards(around.needs, around, rows)
         figures = (*_figures(rows), *_row_amounts(rows))
-        return _page(around, past_headline(around, people=len(needs)), needs, rows, figures)
+        return _page(around, past_headline(around, people=len(around.needs)), needs, rows, figures)
     shown = view(document)
     rows = plan_rows(shown, around)
-    needs = _cards(_with_newer_looks(document.get("needs", []), around), around, rows)
+    waiting = _with_newer_looks(document.get("needs", []), around)
     figures = (*_plan_figures(shown), *_plan_amounts(shown))
-    return _page(around, plan_headline(shown, around, people=len(needs)), needs, rows, figures)
+    return _page(
+        around, plan_headline(shown, around, people=len(waiting)), _cards(waiting, around, rows), rows, figures
+    )
 
 
 def _cards(needs: Sequence[NeedJson], around: Background, rows: tuple[PageRow, ...]) -> tuple[NeedCard, ...]:
@@ -114,14 +117,30 @@ def _plan_figures(shown: View) -> tuple[tuple[str, str], ...]:
         before, after, _ = users_after_run(shown)
     else:
         before, after = summary["users_before"], summary["users_after"]
+    users = (("Users", f"{before} \u2192 {after}"), ("Difference", _signed(after - before)))
+    if shown.applied:
+        return (*users, *_outcome_figures(shown))
     return (
-        ("Users", f"{before} \u2192 {after}"),
-        ("Difference", signed(after - before)),
+        *users,
         ("To create", str(summary["create"])),
         ("To update", str(summary["update"])),
         ("Held", str(summary["held"])),
         ("Unchanged", str(summary["no_op"])),
     )
+
+
+def _outcome_figures(shown: View) -> Iterator[tuple[str, str]]:
+    """How many changes ended in which way; what did not end well is named where there is some."""
+    ended = endings(shown)
+    yield "Created", str(sum(one.created for one in ended))
+    yield "Updated", str(sum(one.written for one in ended))
+    yield "Held", str(len(shown.with_outcome(Outcome.HELD)))
+    yield "Unchanged", str(len(shown.with_outcome(Outcome.UNCHANGED)))
+    for outcome in (Outcome.FAILED, Outcome.UNKNOWN, Outcome.STALE):
+        if number := len(shown.with_outcome(outcome)):
+            yield capital(outcome), str(number)
+    if untold := len(shown.with_outcome(None)):
+        yield "Not told of", str(untold)
 
 
 def _figures(rows: tuple[PageRow, ...]) -> tuple[tuple[str, str], ...]:
@@ -198,6 +217,7 @@ def _environment() -> Environment:
     environment.filters["signed"] = _signed
     environment.filters["short"] = _short
     environment.filters["moved"] = _signed_amount
+    environment.filters["pieces"] = _pieces
     return environment
 
 
@@ -209,7 +229,17 @@ def _exit(value: object) -> object:
 
 
 def _short(name: str) -> str:
-    return cut(visible(name[: 4 * NAME]), NAME)
+    return _arrows(cut(visible(name[: 4 * NAME]), NAME))
+
+
+def _pieces(text: str) -> list[tuple[bool, str]]:
+    """Our own sentence, what is there to be copied apart from the words; the words have a real arrow."""
+    clean = cut(visible(text[: 4 * LONGEST]), LONGEST)
+    return [(code, part if code else _arrows(part)) for code, part in pieces(clean)]
+
+
+def _arrows(text: str) -> str:
+    return text.replace(" -> ", " \u2192 ")
 
 
 def _signed(number: int | None) -> str:

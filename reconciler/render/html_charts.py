@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from markupsafe import Markup
 
@@ -14,6 +14,8 @@ from reconciler.history.points import Point
 SPARK_WIDTH = 104
 SPARK_HEIGHT = 22
 STEPS = 4
+FEW_MONTHS = 4
+"""So many months are all named, also where there is little room."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +108,7 @@ def draw_chart(
         bottom=bottom,
         path=_steps([(x(at), y(users)) for at, users in totals], right),
         grid=tuple(Label(x=left - 6, y=y(value), text=str(value)) for value in range(low, high + 1, step)),
-        months=_month_labels(start, end, x, bottom + 16, wide=width > 500),  # noqa: PLR2004 - room for each month
+        months=_labels(start, end, x, bottom + 16, wide=width > 500),  # noqa: PLR2004 - room for each month
         failed=tuple(Mark(x=x(event.at), y=y(level(event.at)), text=event.text) for event in inside),
         merges=tuple(
             Mark(x=x(event.at), y=bottom + 28, text=event.text) for event in merges if start <= event.at <= end
@@ -159,18 +161,24 @@ def _scale(values: Sequence[int]) -> tuple[int, int, int]:
     return bottom, top if top > bottom else bottom + step, step
 
 
-def _month_labels(
+def _labels(
     start: datetime, end: datetime, x: Callable[[datetime], float], y: float, *, wide: bool
 ) -> tuple[Label, ...]:
-    """Each month's first day, on a narrow drawing every third."""
-    labels = []
-    month = month_of(start)
+    """Each month's first day, on a narrow drawing every third; days where the span has not two months to name."""
+    month, months = month_of(start), []
     while month.start < end:
-        shown = month.start >= start and (wide or month.number % 3 == 1)
-        if shown:
-            labels.append(Label(x=x(month.start), y=y, text=_name(month)))
+        if month.start >= start:
+            months.append(month)
         month = month_of(month.end)
-    return tuple(labels)
+    shown = [one for one in months if wide or len(months) <= FEW_MONTHS or one.number % 3 == 1]
+    if len(shown) > 1:
+        return tuple(Label(x=x(one.start), y=y, text=_name(one)) for one in shown)
+    most = 6 if wide else 3
+    first = start.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+    days = max((end - first).days + 1, 0)
+    every = max(-(-days // most), 1)
+    dates = [first + timedelta(days=number) for number in range(0, days, every)]
+    return tuple(Label(x=x(day), y=y, text=f"{day.day} {day:%b}") for day in dates)
 
 
 def _name(month: Month) -> str:

@@ -57,10 +57,20 @@ class Headline:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NeedLine:
+    """One of several needs that say the same: whom it is about and its circumstances."""
+
+    who: str
+    key: str
+    about: str
+    row: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NeedCard:
     """A need as the page shows it: whom it is about, what it is, its circumstances and the next step.
 
-    `row` is the page row's number.
+    `row` is the page row's number. `each` are the needs of a card that stands for several.
     """
 
     tone: Tone
@@ -70,6 +80,7 @@ class NeedCard:
     about: str
     step: str
     row: int | None = None
+    each: tuple[NeedLine, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,6 +201,16 @@ class ReportPage:
     def priced(self) -> bool:
         """True when the monthly amount of some mapping is known."""
         return any(row.amount is not None for row in self.rows)
+
+    @property
+    def needs_in_all(self) -> int:
+        """How many needs there are, counted one by one."""
+        return sum(len(card.each) or 1 for card in self.needs)
+
+    @property
+    def has_run(self) -> bool:
+        """False before the first run, where there is nothing to list yet."""
+        return bool(self.rows or self.audit or self.charts)
 
     @property
     def changed(self) -> int:

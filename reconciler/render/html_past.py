@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from reconciler.answers.needs import day_words
 from reconciler.history.endings import RunEnding, ending_of, is_whole
 from reconciler.model import MappingKey
-from reconciler.planning.changes import Outcome
+from reconciler.planning.changes import Action, Outcome
 from reconciler.planning.money import Amount, amount_of
 from reconciler.planning.rules import RUN_RULES
 from reconciler.render.document import capital, plural, sentence
 from reconciler.render.html_charts import draw_sparkline
 from reconciler.render.html_page import Background, Badge, Headline, Name, PageRow, Tone
-from reconciler.render.html_plan import OUTCOMES, SAME, ending_title, price_story
+from reconciler.render.html_plan import CREATED, OUTCOMES, SAME, ending_title, price_story
 from reconciler.render.html_time import moment_in_words, overdue
 from reconciler.state.base import HistoryChange
 from reconciler.state.history import PastRun
@@ -32,8 +32,15 @@ def past_headline(around: Background, *, people: int) -> Headline:
     """The newest run's verdict with its freshness."""
     run = newest_run(around)
     if run is None:
-        words = "The history holds no run yet; reconciler apply makes one."
-        return Headline(tone=Tone.CALL, title="Nothing has run yet.", sentence=words, freshness="")
+        mapped = f"mappings.yaml has {plural(len(around.names), 'mapping')}. " if around.names else ""
+        return Headline(
+            tone=Tone.CALL,
+            title="Nothing has run yet.",
+            sentence=f"{mapped}This page tells of runs, and there is none on record yet. See what the first one would "
+            "do with reconciler plan; then do it with reconciler apply. From then on this page has users, movements "
+            "and reasons.",
+            freshness="",
+        )
     verdict, ending = run.verdict, ending_of(run.verdict)
     users = f" Users: {verdict.users_before} \u2192 {verdict.users_after}." if verdict.users_after else ""
     return Headline(
@@ -98,7 +105,7 @@ def _row(number: int, key: MappingKey, line: HistoryChange | None, quiet: Badge,
         key=key,
         customer=name.customer,
         customer_id=name.customer_id,
-        status=OUTCOMES.get(Outcome(line.outcome), quiet) if line else quiet,
+        status=_status(line, quiet),
         counted=line.counted if line else point.counted if point else None,
         rule=newest.rule if newest else "",
         before=line.before if line else quantity,
@@ -110,6 +117,14 @@ def _row(number: int, key: MappingKey, line: HistoryChange | None, quiet: Badge,
         past=past,
         amount=_amount(name, line, quantity),
     )
+
+
+def _status(line: HistoryChange | None, quiet: Badge) -> Badge:
+    if line is None:
+        return quiet
+    if line.outcome == Outcome.APPLIED and line.action == Action.CREATE:
+        return CREATED
+    return OUTCOMES.get(Outcome(line.outcome), quiet)
 
 
 def _amount(name: Name, line: HistoryChange | None, quantity: int | None) -> Amount | None:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from reconciler.errors import ExitCode
 from reconciler.model import MappingKey
 from reconciler.plan_document.layout import ChangeJson
-from reconciler.planning.changes import Outcome
+from reconciler.planning.changes import Action, Outcome
 from reconciler.planning.money import Amount, written
 from reconciler.render.amounts import row_amount
 from reconciler.render.document import (
@@ -45,8 +45,9 @@ _KINDS = {
     Kind.UPDATE: Badge(sign="~", word="to update", tone=Tone.PLAIN),
     Kind.UNCHANGED: SAME,
 }
+CREATED = Badge(sign="\u2713", word="created", tone=Tone.GOOD)
 OUTCOMES = {
-    Outcome.APPLIED: Badge(sign="\u2713", word="written", tone=Tone.GOOD),
+    Outcome.APPLIED: Badge(sign="\u2713", word="updated", tone=Tone.GOOD),
     Outcome.UNCHANGED: SAME,
     Outcome.HELD: HELD,
     Outcome.STALE: Badge(sign="!", word="moved", tone=Tone.CALL),
@@ -167,7 +168,7 @@ def price_story(unit_price: Decimal, source: str, amount: Amount) -> str:
 def _status(row: Row) -> Badge:
     if row.outcome is None:
         return _KINDS[row.kind]
-    return OUTCOMES[row.outcome]
+    return CREATED if row.outcome is Outcome.APPLIED and row.action == Action.CREATE else OUTCOMES[row.outcome]
 
 
 def _story(row: Row, change: ChangeJson) -> Iterator[str]:
@@ -181,8 +182,8 @@ def _story(row: Row, change: ChangeJson) -> Iterator[str]:
             active = plural(client["active_users"], "active user")
             yield f"INFIMA client {client['name']} ({client['id']}): {active}{whole}."
     quantity = change["quantity"]
-    result = "no number follows" if quantity["result"] is None else f"{quantity['result']} to bill"
-    yield f"Rule: {quantity['rule']}. That comes to {result}."
+    result = "no number" if quantity["result"] is None else f"the quantity {quantity['result']}"
+    yield f"Rule: {quantity['rule']}. From that follows {result}."
     if row.before is None:
         yield f"HaloPSA has no known quantity for customer {row.customer} ({row.customer_id})."
     else:

@@ -38,10 +38,15 @@ def in_all(number: int) -> str:
 
 def circumstances(need: NeedJson, today: date) -> str:
     """Kind, since when, before which invoice and for how many users, in one line."""
+    return ", ".join(filter(None, (WORDS[need["kind"]], *details(need, today))))
+
+
+def details(need: NeedJson, today: date) -> tuple[str, str, str]:
+    """Since when, before which invoice and for how many users; the last two are empty where that is not known."""
     since = f"since {day_words(datetime.fromisoformat(need['since']))}"
     due = due_words(date.fromisoformat(need["next_invoice"]) if need["next_invoice"] else None, today)
     users = f"{need['users']} {'user' if need['users'] == 1 else 'users'}" if need["users"] else ""
-    return ", ".join(filter(None, (WORDS[need["kind"]], since, due, users)))
+    return since, due, users
 
 
 def render_needs(needs: Sequence[NeedJson], today: date, pen: Pen) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterator
 from html import escape
 
 WIDTH = 80
@@ -183,6 +184,25 @@ def annotation_data(text: str, width: int = 1000) -> str:
 def annotation_property(text: str, width: int = 200) -> str:
     """Return the text for a property (file, title) of a GitHub workflow command."""
     return annotation_data(text, width).replace(":", "%3A").replace(",", "%2C")
+
+
+_CODE = re.compile(
+    r"reconciler [a-z]+(?:-[a-z]+)*(?: [^;,.'\s]+){0,12}? --reason '\.\.\.'(?: --yes)?"
+    r"|reconciler [a-z]+(?:-[a-z]+)*(?: [^;,.()\s]+)*$"
+    r"|reconciler [a-z]+(?:-[a-z]+)*(?: --[a-z-]+ [^\s;,.']+| (?=[^\s;,]*[0-9])[^\s;,.)]+)*"
+    r"|quantity: \{[a-z_]+: (?:true|[0-9]+)\}|retired: true|- \{infima_client: .{1,400}? retired: true\}"
+)
+
+
+def pieces(text: str) -> Iterator[tuple[bool, str]]:
+    """Our own sentence in pieces: true with what is there to be copied (a command, some YAML), false with words."""
+    at = 0
+    for found in _CODE.finditer(text):
+        yield from ((False, text[at : found.start()]),) if found.start() > at else ()
+        yield True, found[0]
+        at = found.end()
+    if at < len(text):
+        yield False, text[at:]
 
 
 _FORMULA = re.compile(r"[\s\"']*[=+\-@\uff1d\uff0b\uff0d\uff20]")

@@ -42,7 +42,7 @@ class Tab:
 
     def evaluate(self, script: str) -> Any:
         """What the expression comes to in the page."""
-        answer = self.call("Runtime.evaluate", expression=script, returnByValue=True)
+        answer = self.call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
 

@@ -47,7 +47,6 @@ def test_it_is_read_in_this_order() -> None:
         "Users over time",
         "Largest movements in November 2026",
         "All mappings",
-        "Why this number",
         "Audit trail of 2026-11",
     ]
 
@@ -109,7 +108,7 @@ def test_too_old_a_last_run_is_said_at_the_top() -> None:
 def test_without_a_plan_the_newest_run_is_told() -> None:
     html = page_of(None, background(nights(KEYS), KEYS))
     words = {row[0]: row[1] for row in rows_of(html)}
-    assert sorted(set(words.values())) == ["= unchanged", "\u2713 written"]
+    assert sorted(set(words.values())) == ["= unchanged", "\u2713 updated"]
     assert len(words) == len(KEYS)
 
 
@@ -121,6 +120,53 @@ def test_after_a_failed_run_no_row_is_called_unchanged() -> None:
 
 def test_an_empty_history_makes_a_page_as_well() -> None:
     assert "Nothing has run yet." in page_of(None)
+
+
+def test_before_the_first_run_it_says_what_to_do_and_shows_no_empty_lists() -> None:
+    html = page_of(None, background((), KEYS))
+    assert headings(html) == ["Nothing has run yet."]
+    assert "mappings.yaml has 8 mappings." in html
+    assert "<code><span>reconciler</span> <span>plan</span></code>" in html
+    assert "<table" not in html
+
+
+def test_after_an_apply_it_says_created_and_updated() -> None:
+    html = page_of(applied(night_plan(), exit_code=3))
+    words = {row[0]: row[1] for row in rows_of(html)}
+    assert words["Nova Optics GmbH infima-111"] == "\u2713 created"
+    assert words["Corvid plc corvid"] == "\u2713 updated"
+    seen = parse(html)
+    figures = dict(zip(seen.text_of("dt"), seen.text_of("dd"), strict=True))
+    assert (figures["Created"], figures["Updated"], figures["Held"]) == ("1", "2", "2")
+    assert "To create" not in figures
+
+
+def test_needs_that_say_the_same_are_one_card_that_names_each() -> None:
+    new = [build_change(build_mapping(n, n, name=f"Customer {n}"), subscription=None, after=n) for n in (111, 112, 113)]
+    html = page_of(applied(build_plan(*quiet_changes(), *new), exit_code=0))
+    part = html[html.index('<ol class="needs">') : html.index("</ol>")]
+    assert part.count("<h3>") == 1
+    assert "Not seen on a live invoice (3)" in part
+    assert "What needs a person (3)" in html
+    assert [f"Customer {n}" in part for n in (111, 112, 113)] == [True] * 3
+    assert "infima-11" not in part[part.index("Next step:") :]
+
+
+def test_needs_with_a_step_of_their_own_stay_apart() -> None:
+    html = render_html(document(night_plan()))
+    part = html[html.index('<ol class="needs">') : html.index("</ol>")]
+    assert part.index("<span>zero:infima-107</span>") < part.index("<span>customer-inactive:infima-108</span>")
+    assert part.count("<h3>") > 2
+
+
+@pytest.mark.parametrize("days", [1, 5, 12, 40])
+def test_a_chart_of_a_few_weeks_names_days(days: int) -> None:
+    runs = nights(KEYS)[-days - 1 :]
+    html = page_of(None, background(runs, KEYS))
+    for drawing in re.findall(r'<svg class="chart.*?</svg>', html, re.DOTALL):
+        named = re.findall(r"<text x=[^>]*>(\d+ (?:Oct|Nov))</text>", drawing)
+        assert 1 <= len(named) <= 7
+        assert len(named) > 1 or days < 3
 
 
 def test_the_chart_marks_merges_and_failed_nights() -> None:
@@ -140,7 +186,7 @@ def test_movements_are_of_the_month_and_sorted_by_size() -> None:
 
 def test_unchanged_rows_are_hidden_until_asked_for() -> None:
     html = render_html(document(night_plan()))
-    assert html.count('<tr class="same">') == len(quiet_changes())
+    assert len(re.findall('<tr id="row-[0-9]+" class="same">', html)) == len(quiet_changes())
     assert '<input type="checkbox" id="same" class="toggle">' in html
 
 
@@ -154,7 +200,9 @@ def test_each_row_leads_to_its_story() -> None:
     ids = {value for tag, attrs in parse(html).tags for name, value in attrs if name == "id"}
     links = {value for tag, attrs in parse(html).tags for name, value in attrs if name == "href"}
     assert {link.removeprefix("#") for link in links if link} <= ids
-    assert len([one for one in ids if one and one.startswith("why-")]) == len(night_plan().changes)
+    assert len([one for one in ids if one and one.startswith("row-")]) == len(night_plan().changes)
+    table = html[html.index('<table id="rows">') : html.index("</table>", html.index('<table id="rows">'))]
+    assert table.count('<summary aria-label="Why this number') == len(night_plan().changes)
 
 
 def test_the_audit_trail_tells_each_write() -> None:

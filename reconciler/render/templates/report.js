@@ -1,6 +1,8 @@
 "use strict";
 (() => {
-const table = document.getElementById("rows"), body = table.tBodies[0];
+const table = document.getElementById("rows");
+if (!table) return;
+const body = table.tBodies[0];
 const text = (row, i) => row.cells[i].textContent.trim();
 const number = (word) => parseFloat(word.replace("\u2212", "-"));
 const unknown = -1e9;
@@ -23,6 +25,14 @@ const rows = [...body.rows].sort((a, b) => (up ? 1 : -1) * compare(head.classLis
 body.append(...rows);
 });
 });
+// a story stands below the whole row: below its tallest cell, whose height only the browser knows
+for (const why of body.querySelectorAll("details")) why.addEventListener("toggle", () => {
+const story = why.querySelector(".story");
+story.hidden = true;
+const cell = why.closest("td").getBoundingClientRect(), summary = why.firstElementChild.getBoundingClientRect();
+story.hidden = false;
+story.style.marginTop = Math.max(cell.bottom - summary.bottom, 0) + "px";
+});
 const find = document.getElementById("find"), found = document.getElementById("found");
 find.closest("p").hidden = false;
 find.addEventListener("input", () => {
@@ -37,8 +47,8 @@ if (fits) left += 1;
 found.textContent = words ? left + " found" : "";
 });
 const open = () => {
-const target = location.hash.startsWith("#why-") && document.getElementById(location.hash.slice(1));
-if (target) { target.closest("details").open = true; target.scrollIntoView(); }
+const row = location.hash.startsWith("#row-") && document.getElementById(location.hash.slice(1));
+if (row) { row.querySelector("details").open = true; row.scrollIntoView(); }
 };
 addEventListener("hashchange", open);
 open();
