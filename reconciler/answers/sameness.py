@@ -120,6 +120,7 @@ class Register(Generic[Firm]):
         self._by_key: dict[str, list[int]] = defaultdict(list)
         self._by_spelling: dict[str, list[int]] = defaultdict(list)
         self._by_mark: dict[Mark, list[int]] = defaultdict(list)
+        self._by_word: dict[str, list[int]] = defaultdict(list)
         for firm in firms:
             name = FirmName.of(firm.name)
             self.rows[firm.id], self.names[firm.id] = firm, name
@@ -128,6 +129,8 @@ class Register(Generic[Firm]):
                 self._by_spelling[spelling].append(firm.id)
             for mark in _marks(name):
                 self._by_mark[mark].append(firm.id)
+            for word in set(name.words):
+                self._by_word[word].append(firm.id)
 
     def called(self, name: FirmName) -> list[Firm]:
         """The firms of the same name, in ascending order of their ids."""
@@ -137,6 +140,10 @@ class Register(Generic[Firm]):
         """The ids of the firms whose names are near this one or the same: docs/propose.md says what near is."""
         asked = ((_MIRRORED.get(kind, kind), value) for kind, value in _marks(name))
         return {number for mark in asked for number in self._by_mark.get(mark, ())}
+
+    def sharing(self, name: FirmName) -> set[int]:
+        """The ids of those that have a telling word in common with it."""
+        return {number for word in name.words for number in self._by_word.get(word, ())}
 
     def perhaps(self, name: FirmName) -> list[Firm]:
         """Those that may be meant by it: its words in another order or spelling, or with one slip of the pen."""
@@ -236,6 +243,11 @@ class Sameness:
         chosen = active[0]
         doubts += self._beside(client, name, chosen)
         return Counterpart(customer=chosen, same=bool(called), doubts=tuple(doubts))
+
+    def alike(self, client: InfimaClient) -> list[HaloCustomer]:
+        """The customers whose names have anything in common with the client's, for a person to pick from."""
+        name = self.clients.names[client.id]
+        return [self.customers.rows[n] for n in sorted(self.customers.near(name) | self.customers.sharing(name))]
 
     def _beside(self, client: InfimaClient, name: FirmName, chosen: HaloCustomer) -> Iterator[str]:
         """What stands beside this pair in both systems."""

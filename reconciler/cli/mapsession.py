@@ -9,10 +9,8 @@ from pathlib import Path
 from reconciler.answers.sameness import Sameness
 from reconciler.cli.customers import search_customers
 from reconciler.cli.edits import FileEdit
-from reconciler.config.edit import NewMapping, add_mapping, clean_name
+from reconciler.config.edit import NewMapping, add_mapping, client_ref, customer_ref
 from reconciler.model import (
-    ClientRef,
-    CustomerRef,
     HaloCustomer,
     InfimaClient,
     Mapping,
@@ -166,18 +164,11 @@ class MapSession:
 def new_mapping(client: InfimaClient, pick: Pick) -> NewMapping:
     """The entry that an answer comes to."""
     return NewMapping(
-        clients=(reference(client),),
-        customer=CustomerRef(
-            id=pick.customer.id, name=clean_name(pick.customer.name) or f"customer {pick.customer.id}"
-        ),
+        clients=(client_ref(client),),
+        customer=customer_ref(pick.customer),
         key=pick.key,
         subscription_id=None if pick.adopt is None else pick.adopt.id,
     )
-
-
-def reference(client: InfimaClient) -> ClientRef:
-    """The client as the file names it. A name that is nothing to see would not be valid there."""
-    return ClientRef(id=client.id, name=clean_name(client.name) or f"client {client.id}")
 
 
 def new_mappings(pairs: Sequence[Pair]) -> list[NewMapping]:

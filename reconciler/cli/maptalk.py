@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from reconciler.cli.edits import FileEdit
 from reconciler.cli.mapdialog import HELP, Back, Dialog, Ignore, Join, Quit, Reply, Skip, ask, bills
-from reconciler.cli.mapsession import MapSession, Pick, new_mapping, new_mappings, reference
+from reconciler.cli.mapsession import MapSession, Pick, new_mapping, new_mappings
 from reconciler.cli.output import safe, say, tell
-from reconciler.config.edit import add_ignore, add_mapping, add_mappings, join_client
+from reconciler.config.edit import add_ignore, add_mapping, add_mappings, client_ref, join_client
 from reconciler.config.splice import quote
 from reconciler.errors import ConfigError
 from reconciler.model import InfimaClient, Mapping
@@ -27,7 +27,7 @@ def write_answer(session: MapSession, client: InfimaClient, answer: Pick | Join 
 
 
 def _write_ignore(session: MapSession, client: InfimaClient, reason: str) -> FileEdit:
-    ref = reference(client)
+    ref = client_ref(client)
     made = session.write(lambda text: add_ignore(text, ref, reason, file=str(session.file)))
     say(safe(f"Ignored {client.name} ({client.id}): {reason}."))
     return made
@@ -48,7 +48,7 @@ def _tell_doubts(session: MapSession, clients: Sequence[InfimaClient]) -> None:
 
 
 def _write_join(session: MapSession, client: InfimaClient, mapping: Mapping) -> FileEdit | None:
-    ref = reference(client)
+    ref = client_ref(client)
     try:
         made = session.write(lambda text: join_client(text, mapping.key, ref, file=str(session.file)))
     except ConfigError as error:

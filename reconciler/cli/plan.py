@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,12 +23,12 @@ from reconciler.cli.output import safe, say, tell
 from reconciler.cli.wiring import load, now, plan_options, run_context
 from reconciler.config import parse_mappings
 from reconciler.errors import ConfigError, ExitCode, PlanFileError, StateError, UsageError
-from reconciler.model import Mappings, Observation, UnreadableUsers, UserCount
+from reconciler.model import Mappings
 from reconciler.plan_document import dump_document, plan_document
 from reconciler.planning.attribution import attribute, new_approvals
 from reconciler.planning.changes import Plan
 from reconciler.planning.context import RunContext
-from reconciler.planning.observation import clients_to_count
+from reconciler.planning.observation import clients_to_count, count_more, every_client_to_bill
 from reconciler.planning.rules import Level
 from reconciler.planning.snapshot import MAKE_ANOTHER, Snapshot, dump_snapshot, read_snapshot
 from reconciler.run import make_plan, read_live
@@ -131,17 +130,8 @@ def _more_counts(context: RunContext, seen: Snapshot, base: Mappings | None, *, 
     found = seen.observation
     wanted = set(clients_to_count(base, found.clients)) if base is not None else set()
     if every_client:
-        ignored = {i.client.id for i in context.mappings.ignored}
-        wanted |= {c.id for c in found.clients if c.id not in ignored}
-    missing = sorted(wanted - {u.client_id for u in found.user_counts})
-    if not missing:
-        return seen
-    return replace(seen, observation=_with_counts(found, context.systems.source.user_counts(missing)))
-
-
-def _with_counts(seen: Observation, more: Iterable[object]) -> Observation:
-    counted = [u for u in more if isinstance(u, UserCount | UnreadableUsers)]
-    return replace(seen, user_counts=tuple(sorted((*seen.user_counts, *counted), key=lambda u: u.client_id)))
+        wanted |= set(every_client_to_bill(context.mappings, found.clients))
+    return replace(seen, observation=count_more(context, found, wanted))
 
 
 def load_snapshot(path: Path) -> Snapshot:

@@ -33,7 +33,15 @@ from reconciler.config.splice import (
     spliced,
     whole_lines,
 )
-from reconciler.model import ClientRef, CustomerRef, InfimaClientId, MappingKey, SubscriptionId
+from reconciler.model import (
+    ClientRef,
+    CustomerRef,
+    HaloCustomer,
+    InfimaClient,
+    InfimaClientId,
+    MappingKey,
+    SubscriptionId,
+)
 from reconciler.names import LONGEST
 
 
@@ -254,3 +262,13 @@ def clean_name(name: str) -> str:
     """`name` as it may stand in the file: invisible characters gone, line breaks and tabs turned into spaces."""
     spaced = name.replace("\r\n", " ").replace("\n", " ").replace("\t", " ")
     return INVISIBLE.sub("", spaced).strip()[:LONGEST].rstrip()
+
+
+def client_ref(client: InfimaClient) -> ClientRef:
+    """The client as the file names it. A name that is nothing to see would not be valid there."""
+    return ClientRef(id=client.id, name=clean_name(client.name) or f"client {client.id}")
+
+
+def customer_ref(customer: HaloCustomer) -> CustomerRef:
+    """The customer as the file names it."""
+    return CustomerRef(id=customer.id, name=clean_name(customer.name) or f"customer {customer.id}")

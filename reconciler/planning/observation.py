@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -82,6 +83,20 @@ def clients_to_count(mappings: Mappings, clients: Iterable[InfimaClient]) -> tup
         for ref in m.infima_clients
     }
     return tuple(sorted(wanted & listed))
+
+
+def every_client_to_bill(mappings: Mappings, clients: Iterable[InfimaClient]) -> tuple[InfimaClientId, ...]:
+    """All listed clients but the ignored ones, in ascending order."""
+    return tuple(sorted({c.id for c in clients} - {one.client.id for one in mappings.ignored}))
+
+
+def count_more(context: RunContext, seen: Observation, wanted: Iterable[InfimaClientId]) -> Observation:
+    """The same reading with the users of these clients counted as well. Raises `ApiError`."""
+    missing = sorted({*wanted} - {one.client_id for one in seen.user_counts})
+    if not missing:
+        return seen
+    counted = (*seen.user_counts, *context.systems.source.user_counts(missing))
+    return replace(seen, user_counts=tuple(sorted(counted, key=lambda one: one.client_id)))
 
 
 T = TypeVar("T")

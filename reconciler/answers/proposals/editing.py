@@ -10,7 +10,7 @@ from reconciler.answers.proposals.values import (
     DropApproval,
     DropIgnore,
     Edit,
-    Join,
+    JoinClient,
     Proposal,
     ProposalKind,
     Remark,
@@ -58,7 +58,7 @@ def edited(text: str, edit: Edit, *, file: str = "mappings.yaml") -> str:
     match edit:
         case NewMapping() | NewName():
             return _edited(text, [edit], file)
-        case Join():
+        case JoinClient():
             return join_client(text, edit.key, edit.client, file=file)
         case Retire():
             return retire_mapping(text, edit.key, file=file)

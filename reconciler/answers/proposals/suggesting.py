@@ -1,27 +1,35 @@
-"""All proposals for a file, and which of them stand."""
+"""All proposals for a file, what each would come to tonight, and which of them stand."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
-from reconciler.answers.proposals.upkeep import ended_approvals
-from reconciler.answers.proposals.values import Proposal
+from reconciler.answers.proposals.editing import apply_proposals
+from reconciler.answers.proposals.facts import ProposalFacts, judged
+from reconciler.answers.proposals.newcomers import propose_newcomers
+from reconciler.answers.proposals.upkeep import propose_unmanaged, propose_upkeep
+from reconciler.answers.proposals.values import Confidence, JoinClient, Proposal, ProposalKind, Retire
+from reconciler.config import parse_mappings
+from reconciler.config.edit import NewMapping, NewName
+from reconciler.errors import ConfigError
 from reconciler.model import Fate, Mappings, Observation, Offers, Recorded
+from reconciler.planning.changes import Action, Change, Plan
 
 
-def suggest(
-    mappings: Mappings,
-    observation: Observation,
-    recorded: Recorded,  # noqa: ARG001 - for the kinds to come
-    *,
-    text: str,  # noqa: ARG001 - for the kinds to come
-) -> tuple[Proposal, ...]:
+def suggest(mappings: Mappings, observation: Observation, recorded: Recorded, *, text: str) -> tuple[Proposal, ...]:
     """All proposals, the surest first; `text` is the file that `mappings` was read from.
 
-    Declined ones are among them: see `standing`.
+    Declined ones are among them: see `standing`. Each edit was tried: it is possible, and the file is valid after it.
     """
-    today = mappings.settings.day(observation.taken_at)
-    return tuple(ended_approvals(mappings, today))
+    facts = ProposalFacts.of(mappings, observation, recorded, text=text)
+    unmanaged = list(propose_unmanaged(facts))
+    spoken_for = frozenset(client for _, client in unmanaged if client is not None)
+    found = [one for one, _ in unmanaged]
+    found += [*propose_newcomers(facts, spoken_for), *propose_upkeep(facts)]
+    tried = [one for wave in _waves(found) for one in _tried(wave, facts)]
+    surest, kinds = list(Confidence), list(ProposalKind)
+    return tuple(sorted(tried, key=lambda one: (surest.index(one.confidence), kinds.index(one.kind), one.key)))
 
 
 def standing(proposals: Iterable[Proposal], offers: Offers) -> tuple[tuple[Proposal, ...], tuple[Proposal, ...]]:
@@ -32,3 +40,84 @@ def standing(proposals: Iterable[Proposal], offers: Offers) -> tuple[tuple[Propo
         before = offers.get(one.fingerprint)
         (declined if before is not None and before.fate is Fate.DECLINED else kept).append(one)
     return tuple(kept), tuple(declined)
+
+
+def _waves(proposals: Sequence[Proposal]) -> Iterator[list[Proposal]]:
+    """Proposals that do not touch each other, tried together; those that would share a customer come one after another.
+
+    A large file is read a few times then, not once for every proposal.
+    """
+    left = list(proposals)
+    while left:
+        wave: list[Proposal] = []
+        taken: set[str] = set()
+        rest: list[Proposal] = []
+        for one in left:
+            touched = {one.customer, _key_of(one) or one.key} - {""} if isinstance(one.edit, _MOVING) else {one.key}
+            (rest if taken & touched else wave).append(one)
+            taken |= touched
+        yield wave
+        left = rest
+
+
+_MOVING = (NewMapping, JoinClient, Retire)
+"""Edits that may change what is billed."""
+
+
+def _tried(wave: Sequence[Proposal], facts: ProposalFacts) -> Iterator[Proposal]:
+    """The proposals of a wave with what tonight's run would do; one that the file does not take is left to a person."""
+    try:
+        plan = _plan_with(wave, facts)
+    except ConfigError as error:
+        if len(wave) > 1:
+            half = len(wave) // 2
+            yield from _tried(wave[:half], facts)
+            yield from _tried(wave[half:], facts)
+            return
+        [one] = wave
+        why = f"{error.message[:1].upper()}{error.message[1:]}: {error.hint}".rstrip(": ")
+        yield replace(
+            one, confidence=Confidence.ASK, edit=None, evidence=(*one.evidence, why), command="reconciler validate"
+        )
+        return
+    words = {str(change.key): tonight_in_words(change) for change in plan.changes}
+    before = {str(change.key): tonight_in_words(change) for change in facts.plan.changes}
+    for one in wave:
+        key = _key_of(one)
+        yield one if key is None or words[key] == before.get(key) else replace(one, tonight=words[key])
+
+
+def _plan_with(wave: Sequence[Proposal], facts: ProposalFacts) -> Plan:
+    """The plan with these edits in the file, judged by the safety rules."""
+    text = apply_proposals(facts.text, wave, file=facts.mappings.file)
+    mappings = facts.mappings
+    if text != facts.text:
+        mappings = parse_mappings(text, file=facts.mappings.file, now=facts.observation.taken_at)
+    return judged(mappings, facts.observation, facts.recorded)
+
+
+def _key_of(one: Proposal) -> str | None:
+    """The mapping whose quantity it is about, where it may change one."""
+    match one.edit:
+        case NewMapping():
+            return one.edit.key or f"infima-{one.edit.clients[0].id}"
+        case JoinClient() | Retire() | NewName():
+            return one.edit.key
+        case _:
+            return None
+
+
+def tonight_in_words(change: Change) -> str:
+    """What a run would do about one mapping."""
+    before = change.before
+    if change.hold is not None:
+        return f"held by {change.hold.rule}: {change.hold.message}"
+    match change.action:
+        case Action.CREATE:
+            return f"a new Subscription with the quantity {change.after.count}"
+        case Action.UPDATE if before is not None:
+            return f"Subscription {before.id}: {before.count} -> {change.after.count}"
+        case _ if before is not None:
+            return f"nothing: Subscription {before.id} stays at {before.count}"
+        case _:
+            return "nothing"

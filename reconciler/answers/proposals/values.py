@@ -35,7 +35,7 @@ class ProposalKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Join:
+class JoinClient:
     """One more client in the mapping called `key`."""
 
     key: MappingKey
@@ -73,7 +73,7 @@ class DropApproval:
     until: date
 
 
-Edit = NewMapping | Join | NewName | Retire | Remark | DropIgnore | DropApproval
+Edit = NewMapping | JoinClient | NewName | Retire | Remark | DropIgnore | DropApproval
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,236 @@
+"""An INFIMA client that nobody has mapped: which customer it is, on which Subscription, and how sure that is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from reconciler.answers.matching import rank
+from reconciler.answers.proposals.facts import ProposalFacts
+from reconciler.answers.proposals.values import Confidence, Edit, JoinClient, Proposal, ProposalKind, fingerprint
+from reconciler.answers.sameness import Counterpart
+from reconciler.config import parse_mappings
+from reconciler.config.edit import NewMapping, add_mappings, client_ref, customer_ref
+from reconciler.errors import ConfigError
+from reconciler.model import HaloCustomer, InfimaClient, InfimaClientId, Mapping, Subscription, SubscriptionId
+from reconciler.planning.index import index_subscriptions
+from reconciler.planning.twins import candidates
+
+NEAR_USERS, NEAR_PERCENT = 2, 10
+"""A quantity is near a count when it is off by so many users or so many percent at most."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Newcomer:
+    """A client, the customer that it probably is, and what that customer has already.
+
+    `owners` are the mappings of that customer. `meant` are its Subscriptions that no mapping has and for which the plan
+    would hold the create.
+    """
+
+    client: InfimaClient
+    found: Counterpart
+    owners: tuple[Mapping, ...] = ()
+    meant: tuple[Subscription, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """The proposal's key."""
+        return f"map-{self.client.id}"
+
+    @property
+    def who(self) -> str:
+        return f"{self.client.name} ({self.client.id})"
+
+    @property
+    def confidence(self) -> Confidence:
+        """By the names alone."""
+        if self.found.sure:
+            return Confidence.SURE
+        return Confidence.LIKELY if self.found.likely else Confidence.ASK
+
+
+def propose_newcomers(facts: ProposalFacts, spoken_for: frozenset[InfimaClientId]) -> Iterator[Proposal]:
+    """One proposal for each unmapped client but those that are `spoken_for` by another proposal."""
+    found = [
+        (facts.clients[one.id], facts.sameness.counterpart(facts.clients[one.id]))
+        for one in facts.plan.unmapped
+        if one.id not in spoken_for
+    ]
+    meant = _meant(facts, [(client, one.customer) for client, one in found if one.customer is not None])
+    for client, counterpart in found:
+        customer = counterpart.customer
+        if customer is None:
+            yield _nobody(Newcomer(client=client, found=counterpart), facts)
+            continue
+        owners = tuple(m for m in facts.mappings.mappings if m.halo_customer.id == customer.id)
+        one = Newcomer(client=client, found=counterpart, owners=owners, meant=meant.get(client.id, ()))
+        if any(not owner.retired for owner in owners):
+            yield _combined(one, customer, facts)
+        elif one.meant:
+            yield _adopted(one, customer, facts)
+        else:
+            yield _mapped(one, customer, facts)
+
+
+def _meant(
+    facts: ProposalFacts, pairs: Sequence[tuple[InfimaClient, HaloCustomer]]
+) -> dict[InfimaClientId, tuple[Subscription, ...]]:
+    """The Subscriptions for which the plan would hold a create, were these pairs in the file."""
+    entries = [_entry(client, customer) for client, customer in pairs]
+    try:
+        made = parse_mappings(
+            add_mappings(facts.text, entries), file=facts.mappings.file, now=facts.observation.taken_at
+        )
+    except ConfigError:
+        return {}  # the file takes no new mapping: every one of these proposals will say so
+    index = index_subscriptions(facts.observation.subscriptions, made.mappings, facts.recorded)
+    by_client = {ref.id: m for m in made.mappings for ref in m.infima_clients}
+    return {client.id: candidates(by_client[client.id], index, facts.recorded) for client, _ in pairs}
+
+
+def _entry(client: InfimaClient, customer: HaloCustomer, adopt: SubscriptionId | None = None) -> NewMapping:
+    return NewMapping(clients=(client_ref(client),), customer=customer_ref(customer), subscription_id=adopt)
+
+
+def _mapped(one: Newcomer, customer: HaloCustomer, facts: ProposalFacts) -> Proposal:
+    confidence, more = one.confidence, []
+    if one.owners:
+        confidence = Confidence.ASK
+        more.append(f"{customer.name} was billed through {_keys(one.owners)}, which is retired")
+    return _proposal(
+        ProposalKind.NEW_MAPPING,
+        one,
+        facts,
+        confidence=confidence,
+        title=f"Map {one.who} to {customer.name} ({customer.id})",
+        evidence=(*more, "it has no Subscription that may be meant"),
+        edit=_entry(one.client, customer),
+        by_hand=f"reconciler map {one.client.id} --customer {customer.id}",
+    )
+
+
+def _adopted(one: Newcomer, customer: HaloCustomer, facts: ProposalFacts) -> Proposal:
+    """A Subscription that a person made is taken over; likely where there is one and its quantity fits, never sure."""
+    row, users = one.meant[0], facts.users(one.client.id)
+    only = len(one.meant) == 1 and row.live
+    fits = only and row.marker is None and _is_near(row.count, users)
+    confidence = Confidence.LIKELY if one.found.sure and fits and not one.owners else Confidence.ASK
+    seen = "; ".join(_described(each) for each in one.meant)
+    if only and not fits:
+        seen += f", which is not near the count of {'?' if users is None else users}"
+    many = "choose one of the customer's Subscriptions" if len(one.meant) > 1 else f"its Subscription {row.id} is over"
+    wanted = str(row.id) if only else "ID"
+    return _proposal(
+        ProposalKind.ADOPT,
+        one,
+        facts,
+        confidence=confidence,
+        title=f"Map {one.who} to {customer.name} ({customer.id}), "
+        + (f"on its Subscription {row.id}" if only else many),
+        evidence=(f"no mapping has {seen}",),
+        edit=_entry(one.client, customer, row.id) if only else None,
+        by_hand=f"reconciler map {one.client.id} --customer {customer.id} --subscription {wanted}",
+    )
+
+
+def _combined(one: Newcomer, customer: HaloCustomer, facts: ProposalFacts) -> Proposal:
+    """Together on one Subscription, or a second one? Only a person knows."""
+    owners = [owner for owner in one.owners if not owner.retired]
+    owner = owners[0]
+    return _proposal(
+        ProposalKind.COMBINE,
+        one,
+        facts,
+        confidence=Confidence.ASK,
+        title=f"Bill {one.who} together with {_clients(owner)} on the Subscription of {customer.name} ({customer.id})",
+        evidence=(
+            f"{customer.name} is billed through {_keys(owners)} already: together on one Subscription, or a second one",
+            f"for a second one: reconciler map {one.client.id} --customer {customer.id} --key infima-{one.client.id}",
+        ),
+        edit=JoinClient(key=owner.key, client=client_ref(one.client)) if len(owners) == 1 else None,
+        by_hand=f"reconciler map {one.client.id} --customer {customer.id} --key {owner.key}",
+    )
+
+
+def _nobody(one: Newcomer, facts: ProposalFacts) -> Proposal:
+    near = facts.sameness.alike(one.client)
+    matches = rank(one.client.name, near, limit=3)
+    told = ", ".join(f"{match.customer.name} ({match.customer.id})" for match in matches)
+    return _proposal(
+        ProposalKind.NEW_MAPPING,
+        one,
+        facts,
+        confidence=Confidence.ASK,
+        title=f"Say which customer {one.who} is, or that it is not billed",
+        evidence=(f"somewhat alike: {told}" if told else "no active customer has a name like it",),
+        edit=None,
+        by_hand="reconciler map",
+    )
+
+
+def _proposal(
+    kind: ProposalKind,
+    one: Newcomer,
+    facts: ProposalFacts,
+    *,
+    confidence: Confidence,
+    title: str,
+    evidence: Sequence[str],
+    edit: Edit | None,
+    by_hand: str,
+) -> Proposal:
+    users, customer = facts.users(one.client.id), one.found.customer
+    counted = "users not counted" if users is None else f"{users} active {'user' if users == 1 else 'users'}"
+    first = f"INFIMA lists {one.who}, {counted}; no mapping has it{facts.unmapped_since(one.client.id)}"
+    return Proposal(
+        kind=kind,
+        key=one.key,
+        confidence=confidence,
+        client=one.who,
+        customer="" if customer is None else f"{customer.name} ({customer.id})",
+        title=title,
+        evidence=tuple(_sentence(each) for each in (first, *_about_names(one), *one.found.doubts, *evidence)),
+        users=users,
+        tonight="nothing",
+        command=by_hand if confidence is Confidence.ASK else f"reconciler propose --write {one.key}",
+        fingerprint=fingerprint(kind, one.key, edit, title),
+        edit=edit,
+    )
+
+
+def _about_names(one: Newcomer) -> Iterator[str]:
+    customer = one.found.customer
+    if customer is None:
+        return
+    if one.found.sure:
+        yield f"HaloPSA has one customer of this name, {customer.name} ({customer.id}), and no other name near it"
+    elif one.found.same:
+        yield f"HaloPSA has one active customer of this name, {customer.name} ({customer.id})"
+    else:
+        yield f"HaloPSA has no customer of this name; {customer.name} ({customer.id}) is the one that is nearly it"
+
+
+def _is_near(quantity: int | None, users: int | None) -> bool:
+    if quantity is None or users is None:
+        return False
+    return abs(quantity - users) <= max(NEAR_USERS, users * NEAR_PERCENT // 100)
+
+
+def _described(row: Subscription) -> str:
+    state = "" if row.live else " (deleted)" if row.deleted else " (inactive)"
+    marker = "" if row.marker is None else f", marker {row.marker}"
+    return f"Subscription {row.id} {row.name!r}{state}, quantity {'?' if row.count is None else row.count}{marker}"
+
+
+def _clients(owner: Mapping) -> str:
+    return " + ".join(f"{ref.name} ({ref.id})" for ref in owner.infima_clients)
+
+
+def _keys(owners: Sequence[Mapping]) -> str:
+    return ", ".join(owner.key for owner in owners)
+
+
+def _sentence(text: str) -> str:
+    """A line of its own: a capital at its beginning where it is our word, and a full stop."""
+    return f"{text[:1].upper()}{text[1:]}."
