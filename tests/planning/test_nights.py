@@ -126,3 +126,17 @@ def test_a_night_is_a_day_of_the_users_time_zone() -> None:
     change = planned(12, 9, CountedNight(day=date(2026, 11, 21), counted=9), settings=west)
     assert change.hold is not None
     assert [n.day for n in change.nights] == [date(2026, 11, 21)]
+
+
+def test_a_count_that_falls_below_the_minimum_lowers_nothing_and_is_no_fall() -> None:
+    change = planned(10, 8, night(1, 9), rule=QuantityRule(minimum=10), counted_before=9)
+    assert (change.hold, change.action, change.nights) == (None, Action.NO_OP, ())
+
+
+def test_where_a_person_has_set_less_already_the_count_raises_it_and_is_no_fall() -> None:
+    change = planned(5, 9, night(1, 9), counted_before=12)
+    assert (change.hold, change.quantity.result, change.nights) == (None, 9, ())
+
+
+def test_with_one_night_an_earlier_run_of_the_day_has_no_say() -> None:
+    assert planned(12, 9, night(0, 11), wanted=1).quantity.result == 9

@@ -107,9 +107,31 @@ def test_of_two_new_ones_the_later_in_the_file_is_held() -> None:
     assert plan_two(30, 20) == [("infima-101", [Rule.SAME_NAME]), ("infima-102", [])]
 
 
-def test_a_sibling_under_another_name_is_no_namesake() -> None:
-    other = build_mapping(102, 12, subscription_id=9041)
+@pytest.mark.parametrize("line", [5, 15])
+def test_a_sibling_under_another_name_is_no_namesake(line: int) -> None:
+    other = build_mapping(102, 12, subscription_id=9041, line=line)
     assert rules_of(AWARENESS, others=[other]) == []
+
+
+def test_a_sibling_that_has_one_of_the_name_holds_while_that_one_lives() -> None:
+    other, row = build_mapping(102, 12, subscription_id=9002), build_subscription(9002)
+    assert rules_of(row, others=[other]) == [Rule.SAME_NAME]
+    assert rules_of(replace(row, is_active=False), others=[other]) == []
+    assert rules_of(replace(row, type=0), others=[other]) == []
+
+
+def test_keys_that_left_the_file_are_named_in_order() -> None:
+    recorded = build_recorded(build_binding(9002, "zeta"), build_binding(9003, "alpha"))
+    doubt = only(
+        identity_of(build_mapping(), build_subscription(9002), build_subscription(9003), recorded=recorded).doubts
+    )
+    assert "under the key alpha, zeta, which" in doubt.remedy
+
+
+def test_what_is_over_is_called_deleted_or_inactive() -> None:
+    rows = [build_subscription(9002, deleted=True, count=None), build_subscription(9003, is_active=False)]
+    message = only(identity_of(build_mapping(), *rows).doubts).message
+    assert message.endswith("9002 (deleted, quantity ?), 9003 (inactive, quantity 12)")
 
 
 # --- a lost state ----------------------------------------------------------------------------------------------------
@@ -122,6 +144,14 @@ def test_markers_that_the_state_does_not_know_hold_every_create() -> None:
     assert "(9500), and the state does not know them" in doubt.message
     for way_out in ("--state", "--allow state-lost:infima-101 --reason '...'", "adopt infima-101 ID"):
         assert way_out in doubt.remedy
+
+
+@pytest.mark.parametrize(("number", "more"), [(5, ")"), (7, " and 2 more)")])
+def test_of_many_forgotten_ones_five_are_listed(number: int, more: str) -> None:
+    others = [build_mapping(107 + n, 77 + n, name=f"Firm {n}") for n in range(number)]
+    rows = [build_subscription(9500 + n, 77 + n, marker=f"infima-{107 + n}") for n in range(number)]
+    message = only(identity_of(build_mapping(), *rows, others=others).doubts).message
+    assert f"(9500, 9501, 9502, 9503, 9504{more}, and the state" in message
 
 
 def test_markers_that_the_state_knows_hold_nothing() -> None:
@@ -171,10 +201,18 @@ def test_after_a_loss_the_newer_one_is_taken() -> None:
 
 
 def test_after_a_loss_an_unmarked_one_beside_the_marked_one_asks_a_person() -> None:
-    assert rules_of(OLD, AWARENESS) == [Rule.STATE_LOST]
+    doubt = only(identity_of(build_mapping(), OLD, AWARENESS).doubts)
+    assert doubt.rule is Rule.STATE_LOST
+    assert "Acme Dental also has 9041 (quantity 37)" in doubt.message
+    assert "reconciler adopt infima-101 9041" in doubt.remedy
+    assert rules_of(OLD, build_subscription(9007, is_active=False)) == []
     assert rules_of(OLD, build_subscription(9007, name="Backup")) == []
 
 
 def test_with_the_state_nothing_of_it_is_doubtful() -> None:
     recorded = build_recorded(build_binding(9001))
     assert rules_of(OLD, replace(NEW, deleted=True), AWARENESS, recorded=recorded) == []
+
+
+def test_a_retired_mapping_takes_what_carries_its_marker() -> None:
+    assert identity_of(build_mapping(retired=True), OLD, replace(NEW, deleted=True)).doubts == ()
