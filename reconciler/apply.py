@@ -304,7 +304,8 @@ def _confirmed_bindings(plan: Plan, session: WriteSession) -> list[Binding]:
         if binding is None or settled is None:
             continue
         if settled.outcome not in CAME_RIGHT:
-            if settled.sent and binding.last_quantity is not None:  # what shows there later may be our own write
+            # What shows there later may be our own write.
+            if change.key in session.sent and binding.last_quantity is not None:
                 confirmed.append(replace(binding, last_quantity=None))
             continue
         counted = change.quantity.counted if change.mapping.counts_users else binding.last_counted

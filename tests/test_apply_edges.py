@@ -135,3 +135,34 @@ def test_a_clear_yes_after_an_unclear_answer_is_what_counts() -> None:
     applied = stage.apply(build_plan(change()))
     assert outcomes(applied) == {"a": "failed"}
     assert message_of(applied, "a") == "15 was written and accepted, HaloPSA shows 10"
+
+
+# --- creates whose records fail --------------------------------------------------------------------------------------
+
+NEW = build_change(build_mapping(key="a"), before=None, after=15, subscription=None)
+
+
+def test_a_create_whose_id_could_not_be_recorded_and_that_does_not_show_is_unknown() -> None:
+    stage = Scene()
+    stage.target.lag = 50
+    stage.state.failing = {("record_named", 1)}
+    settled = stage.apply(build_plan(NEW)).outcomes[MappingKey("a")]
+    assert (settled.outcome, settled.sent) == (Outcome.UNKNOWN, True)
+    assert settled.message == "a create was sent, and the run could not follow it to its end: the next run looks for it"
+
+
+def test_a_create_that_could_not_be_bound_is_told_with_the_id_that_carries_its_marker() -> None:
+    stage = Scene()
+    stage.state.failing = {("record_bindings", 1)}
+    settled = stage.apply(build_plan(NEW)).outcomes[MappingKey("a")]
+    assert (settled.outcome, settled.subscription_id, settled.sent) == (Outcome.FAILED, 9101, True)
+    assert stage.counts() == {9101: 0}
+
+
+def test_a_quantity_that_was_sent_and_not_confirmed_is_no_persons_edit_the_next_night() -> None:
+    bound = replace(build_binding(1, "a"), last_quantity=10)
+    stage = Scene(build_subscription(1, count=10), recorded=build_recorded(bound))
+    stage.target.answers = [silent]
+    applied = stage.apply(build_plan(change("a", 1)))
+    assert applied.outcomes[MappingKey("a")].outcome is not Outcome.APPLIED
+    assert stage.state.recorded.bindings[MappingKey("a")].last_quantity is None

@@ -17,6 +17,7 @@ from reconciler.model import (
     MappingKey,
     Place,
     QuantityRule,
+    SubscriptionId,
 )
 from reconciler.plan import Plan
 from reconciler.planning.changes import Action, ActionReason, Change, CountedClient, SubscriptionState
@@ -435,3 +436,13 @@ def test_warnings_stand_in_the_order_of_the_keys() -> None:
     rule = QuantityRule(fixed=12, until=NOW.date())
     mappings = build_mappings(*(build_mapping(key=MappingKey(key), rule=rule) for key in "ba"))
     assert [told[:1] for told in plan_of(mappings, build_observation()).warnings] == ["a", "b"]
+
+
+def test_what_a_person_changed_in_halopsa_since_the_last_run_is_said_of_that_subscription_alone() -> None:
+    bound = replace(build_binding(9001), last_quantity=12, last_counted=15)
+    row = build_subscription(9001, count=10)
+    seen = change_for(build_mapping(), 15, row, recorded=build_recorded(bound, last_good_run=NOW))
+    assert (seen.edited_from, seen.edited_since, seen.reason) == (12, NOW, ActionReason.CHANGED_IN_HALO)
+    other = replace(bound, subscription_id=SubscriptionId(9002))
+    by_file = build_mapping(subscription_id=9001)
+    assert change_for(by_file, 15, row, recorded=build_recorded(other, last_good_run=NOW)).edited_from is None

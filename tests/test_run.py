@@ -21,6 +21,7 @@ from reconciler.model import (
     Mapping,
     MappingKey,
     Mappings,
+    NeedKind,
     QuantityRule,
     RunId,
     Subscription,
@@ -33,7 +34,7 @@ from reconciler.planning.observation import clients_to_count, observe
 from reconciler.planning.rules import Allowance, Rule
 from reconciler.run import ApplyRun, Finished, make_plan, run_apply
 from reconciler.simulator.clock import VirtualClock
-from reconciler.state.base import RunInfo
+from reconciler.state.base import CutOffRun, RunInfo
 from tests.builders import NOW, build_context, build_mapping, build_mappings, build_observation, build_subscription
 from tests.core import build_binding, build_client, build_count, build_customer, build_recorded, unreadable
 from tests.fakes import FakeState, FakeTarget, fail
@@ -543,3 +544,27 @@ def test_a_cancelled_run_that_cannot_be_recorded_is_cancelled_all_the_same() -> 
     finished = night.apply(confirm=lambda _plan: False)
     assert finished.verdict.exit_code == 1
     assert "not in the history: the disk is full" in noticed(night)
+
+
+# --- what an earlier run left behind ---------------------------------------------------------------------------------
+
+
+def test_a_run_that_was_cut_off_is_taken_into_the_history_before_the_next_one_writes() -> None:
+    night = Night()
+    cut = CutOffRun(
+        info=RunInfo(id=RunId("run-0"), command="apply", started_at=NOW),
+        journal="run-0.jsonl", changes=(), sent=frozenset(), last_at=NOW,
+    )  # fmt: skip
+    night.state.cut_off = (cut,)
+    night.apply()
+    [(taken, verdict)] = night.state.steps("record_cut_off")
+    assert (taken, verdict.recovered_by) == (cut, "run-1")
+    assert "taken into the history: run run-0. Cut off while it wrote." in noticed(night)
+
+
+def test_a_record_that_fails_after_everything_came_right_waits_for_a_person_all_the_same() -> None:
+    night = Night()
+    night.state.failing = {("record_bindings", 1)}
+    finished = night.apply()
+    assert outcome(finished)[0] == "applied"
+    assert [need.kind for need in finished.needs if need.kind is not NeedKind.NOT_INVOICED] == [NeedKind.FAILED]

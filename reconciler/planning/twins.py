@@ -6,6 +6,7 @@ Names only ever hold a create here; which Subscription is whose is decided by id
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import takewhile
 
 from reconciler.model import BindingOrigin, Mapping, MappingKey, Recorded, Subscription
 from reconciler.names import resembles, same_name
@@ -113,9 +114,7 @@ def _sibling(mapping: Mapping, index: Index) -> tuple[Mapping, Subscription | No
         if owner is not None and row.is_subscription and row.live and same_name(row.name, mapping.subscription_name):
             return owner, row
     claiming = {key for keys in index.claims.values() for key in keys} if len(siblings) > 1 else set()
-    for other in siblings:
-        if other.key == mapping.key:
-            return None
+    for other in takewhile(lambda sibling: sibling.key != mapping.key, siblings):
         if other.key not in claiming and same_name(other.subscription_name, mapping.subscription_name):
             return other, None
     return None
