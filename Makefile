@@ -9,7 +9,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 WORKERS ?= auto
 
-.PHONY: help setup tool demo test coverage check lint types imports dependencies workflows audit dist wheel sdist format schema golden bench bench-quick compare lock mutation torture clean pictures
+.PHONY: help setup tool notify demo test coverage check lint types imports dependencies workflows audit dist wheel sdist format schema golden bench bench-quick compare lock mutation torture clean pictures
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -32,6 +32,12 @@ $(VENV)/.tool: requirements/run.txt
 	@touch $@
 
 tool: $(VENV)/.tool ## what the program needs to run and no more; then use .ci/reconciler, as the workflows do
+
+$(VENV)/.notify: requirements/notify.txt $(VENV)/.tool
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/notify.txt
+	@touch $@
+
+notify: $(VENV)/.notify ## beside `make tool`: what sends messages to people; .ci/notify calls it where there are any to be told
 
 demo: $(STAMP) ## the whole story on the simulator, over real HTTP on 127.0.0.1
 	$(BIN)/reconciler demo
@@ -67,7 +73,7 @@ workflows: $(STAMP)
 	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml reconciler/templates/files/dependabot.yml
 
 audit: $(STAMP) ## known weaknesses of the locked dependencies; asks the network
-	$(BIN)/pip-audit --strict --disable-pip --require-hashes -r requirements/run.txt
+	$(BIN)/pip-audit --strict --disable-pip --require-hashes -r requirements/notify.txt
 
 dist: $(STAMP) ## build sdist and wheel into dist/, the same bytes each time; no tests
 	.ci/dist dist
@@ -105,6 +111,7 @@ bench-quick: $(STAMP) ## exact request counts, and ratios held against twice the
 lock: $(STAMP) ## solve the dependencies anew and write both lock files
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -o requirements/run.txt pyproject.toml
+	$(BIN)/uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra notify -o requirements/notify.txt pyproject.toml
 	$(BIN)/uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --group dev -o requirements/dev.txt pyproject.toml
 
 mutation: $(STAMP) ## does a test fail for each small wrong change to the core? (a quarter of an hour; SAMPLE=40 for a part)

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
+from reconciler.cli.ci_notify import notify
 from reconciler.cli.ci_propose import propose
 from reconciler.cli.files import write_file
 from reconciler.cli.options import CommonOptions, OutputFile, common_options, output_option
@@ -20,18 +21,16 @@ from reconciler.cli.reporting import (
     body_of,
     delimiter,
     headline,
-    notice_of,
+    listed,
     on_github,
     read,
+    result_option,
     with_deadline,
 )
 from reconciler.clock import SystemClock
 from reconciler.errors import ExitCode, UsageError
 from reconciler.forge.github import GitHub, Kept
 from reconciler.forge.head import require_head
-from reconciler.forge.message import is_told
-from reconciler.forge.notify import addresses
-from reconciler.forge.notify import notify as send
 from reconciler.forge.outputs import azure_commands, github_output, gitlab_terraform, outputs_of
 from reconciler.forge.ping import VARIABLE
 from reconciler.forge.ping import ping as call
@@ -51,13 +50,6 @@ COMMENT_MARKERS = {
 }
 ISSUES_OFF = "Issues are switched off in this repository (Settings, General, Features), so none is kept."
 ISSUE_MARKER = "<!-- reconciler: nightly -->"
-
-
-def _result_option(command: F) -> F:
-    return click.option(
-        "--result", "result_file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", required=True,
-        help="What `plan -o json` or `apply -o json` printed. A missing or empty file is a run without a result.",
-    )(command)  # fmt: skip
 
 
 def _occasion_option(command: F) -> F:
@@ -125,7 +117,7 @@ def head_check(options: CommonOptions, output: str) -> int:  # noqa: ARG001 - -o
 
 
 @ci.command()
-@_result_option
+@result_option
 @common_options
 @click.pass_obj
 def outputs(_options: CommonOptions, *, result_file: Path) -> int:
@@ -142,7 +134,7 @@ def outputs(_options: CommonOptions, *, result_file: Path) -> int:
 
 
 @ci.command()
-@_result_option
+@result_option
 @_occasion_option
 @common_options
 @click.pass_obj
@@ -160,7 +152,7 @@ def summary(_options: CommonOptions, *, result_file: Path, occasion: str) -> int
 
 
 @ci.command()
-@_result_option
+@result_option
 @_occasion_option
 @click.option("--pull-request", type=click.IntRange(min=1), metavar="NUMBER", help="Comment on this pull request.")
 @click.option("--commit", metavar="SHA", help="Comment on the merged pull request that brought this commit in.")
@@ -195,15 +187,26 @@ def comment(
 
 
 @ci.command()
-@_result_option
+@result_option
+@click.option(
+    "--assignees",
+    default="",
+    metavar="NAMES",
+    help="GitHub logins, separated by commas: who is assigned where nobody is.",
+)
+@click.option("--labels", default="", metavar="NAMES", help="Labels of the issue, separated by commas.")
 @common_options
 @click.pass_obj
-def issue(options: CommonOptions, *, result_file: Path) -> int:
+def issue(options: CommonOptions, *, result_file: Path, assignees: str, labels: str) -> int:
     """Keep the one issue "Nightly reconciliation: N need attention" up to date; close it when nothing does.
 
+    GitHub notifies whom it assigns, and nobody else who does not watch the repository. A person who was assigned by
+    hand stays so.
+
     \b
-    Example:
+    Examples:
       reconciler ci issue --result result.json
+      reconciler ci issue --result result.json --assignees a-person,b-person --labels billing
     """
     result = read(result_file)
     text, number = body_of(result, "night"), result.attention
@@ -212,6 +215,7 @@ def issue(options: CommonOptions, *, result_file: Path) -> int:
         if number:
             title = f"Nightly reconciliation: {number} {'needs' if number == 1 else 'need'} attention"
             kept = github.keep_issue(ISSUE_MARKER, title, text)
+            _address(github, listed(assignees), listed(labels), kept)
         else:
             kept = github.close_issue(ISSUE_MARKER, "Nightly reconciliation: nothing needs attention", text)
         tell(f"Nightly issue: {kept}.")
@@ -222,8 +226,17 @@ def issue(options: CommonOptions, *, result_file: Path) -> int:
     return 0
 
 
+def _address(github: GitHub, assignees: tuple[str, ...], labels: tuple[str, ...], kept: Kept) -> None:
+    """Whoever GitHub does not take is a warning: the issue is kept all the same."""
+    if kept is not Kept.SWITCHED_OFF and (assignees or labels):
+        refused = github.address_issue(ISSUE_MARKER, assignees=assignees, labels=labels)
+        if refused:
+            who = "Only people who may write to this repository can be assigned, no teams."
+            annotate("warning", "Nightly issue", f"GitHub did not assign {', '.join(refused)}. {who}")
+
+
 @ci.command()
-@_result_option
+@result_option
 @common_options
 @click.pass_obj
 def ping(options: CommonOptions, *, result_file: Path) -> int:
@@ -245,46 +258,7 @@ def ping(options: CommonOptions, *, result_file: Path) -> int:
 
 
 @ci.command()
-@_result_option
-@click.option(
-    "--as",
-    "occasion",
-    type=click.Choice(["night", "applied"]),
-    default="night",
-    show_default=True,
-    help="What the text is about.",
-)
-@click.option("--always", is_flag=True, help="Send it also when nothing waits for a person.")
-@common_options
-@click.pass_obj
-def notify(options: CommonOptions, *, result_file: Path, occasion: str, always: bool) -> int:  # noqa: ARG001 - as all
-    """Tell people where they are: Teams, Slack, mail, ntfy and a hundred others, by the addresses in NOTIFY_URLS.
-
-    Sent when something waits for a person, and once when all that waited is right again: how it ended, each thing with
-    its next invoice and what to do, a link to the run; in the service's markup and within its size. Needs the extra
-    `notify` (apprise), whose documentation shows each service's address.
-
-    \b
-    Environment: NOTIFY_URLS, addresses separated by spaces or lines, or NOTIFY_URLS_FILE.
-
-    \b
-    Examples:
-      reconciler ci notify --result result.json
-      reconciler ci notify --result result.json --as applied --always
-    """
-    urls, result = addresses(os.environ), read(result_file)
-    if not urls:
-        tell("NOTIFY_URLS is not set: nobody is told by message.")
-    elif not (always or is_told(result)):
-        tell("Nothing waits for a person, and nothing did before: no message is sent.")
-    else:
-        sent = send(notice_of(result, occasion), urls, os.environ)
-        tell(f"Told: {', '.join(sent)}.")
-    return 0
-
-
-@ci.command()
-@_result_option
+@result_option
 @common_options
 @click.pass_obj
 def verdict(_options: CommonOptions, *, result_file: Path) -> int:
@@ -301,7 +275,7 @@ def verdict(_options: CommonOptions, *, result_file: Path) -> int:
 
 
 @ci.command()
-@_result_option
+@result_option
 @click.option("--out", type=OutputFile(), metavar="FILE", required=True,
               help="Where to write the report.")  # fmt: skip
 @common_options
@@ -318,7 +292,7 @@ def gitlab(_options: CommonOptions, *, result_file: Path, out: Path) -> int:
 
 
 @ci.command()
-@_result_option
+@result_option
 @_occasion_option
 @click.option("--summary", "summary_file", type=OutputFile(), metavar="FILE",
               help="Write the summary to FILE and attach it to the run.")  # fmt: skip
@@ -341,3 +315,4 @@ def azure(_options: CommonOptions, *, result_file: Path, occasion: str, summary_
 
 
 ci.add_command(propose)
+ci.add_command(notify)

@@ -7,7 +7,9 @@ import secrets
 from collections.abc import Callable
 from pathlib import Path
 from random import SystemRandom
-from typing import Any
+from typing import Any, TypeVar
+
+import click
 
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.output import say, tell
@@ -22,10 +24,20 @@ from reconciler.http.connections import kept_connections
 from reconciler.http.deadline import Deadline
 from reconciler.render.github import Annotation
 
+F = TypeVar("F", bound=Callable[..., Any])
+
 FORGE_SECONDS = 300
 """Total time for one report to a forge."""
 
 MAX_RESULT_BYTES = 60_000_000
+
+
+def result_option(command: F) -> F:
+    """`--result FILE`."""
+    return click.option(
+        "--result", "result_file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", required=True,
+        help="What `plan -o json` or `apply -o json` printed. A missing or empty file is a run without a result.",
+    )(command)  # fmt: skip
 
 
 def read(path: Path) -> Result:
@@ -63,6 +75,11 @@ def headline(result: Result) -> tuple[str, str]:
         return ("warning", waiting) if result.attention else ("notice", "Nothing needs attention.")
     told = NO_RESULT.error.message if result is NO_RESULT and NO_RESULT.error else f"Reason: {result.reason}."
     return "error", f"{told} See the summary of this run."
+
+
+def listed(names: str) -> tuple[str, ...]:
+    """Names separated by commas, as a variable of a workflow holds them."""
+    return tuple(filter(None, (name.strip().removeprefix("@") for name in names.split(","))))
 
 
 def on_github(options: CommonOptions, act: Callable[[GitHub], None]) -> None:

@@ -7,7 +7,7 @@ marker pasted by somebody else is theirs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -15,7 +15,7 @@ from http import HTTPStatus
 from random import Random
 from typing import Any
 
-from reconciler.errors import IncompleteRead, Rejected
+from reconciler.errors import IncompleteRead, NotFound, Rejected
 from reconciler.forge.github_api import GitHubApi, GitHubPlace, read_place
 from reconciler.forge.offering import Closed, Reviews
 from reconciler.forge.words import COMMENT_LIMIT
@@ -48,12 +48,14 @@ class Kept(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Text:
-    """A comment or an issue as GitHub has it. `open` is about issues only."""
+    """A comment or an issue as GitHub has it. `open`, `assignees` and `labels` are about issues only."""
 
     number: int
     title: str
     body: str
     open: bool = True
+    assignees: frozenset[str] = frozenset()
+    labels: frozenset[str] = frozenset()
 
 
 CLOSED_BY_US = "<!-- reconciler: closed because nothing is left -->"
@@ -90,6 +92,29 @@ class GitHub:
             return Kept.CLOSED if found else Kept.NOTHING
 
         return self._written(body, lambda text: self._api.settle(lambda: close(text)))
+
+    def address_issue(self, marker: str, *, assignees: Sequence[str], labels: Sequence[str]) -> tuple[str, ...]:
+        """Assign our open issue where nobody is, label it where it has none of the labels; whom GitHub did not take.
+
+        Whom people assigned instead stays assigned. A person or label that GitHub refuses costs nothing but itself.
+        """
+        found: tuple[str, ...] = self._api.settle(lambda: self._address(marker, assignees, labels))
+        return found
+
+    def _address(self, marker: str, assignees: Sequence[str], labels: Sequence[str]) -> tuple[str, ...]:
+        issue = next(iter(self._open_issues(marker)), None)
+        if issue is None:
+            return ()
+        if labels and not issue.labels.intersection(label.casefold() for label in labels):
+            self._api.send("POST", f"/issues/{issue.number}/labels", {"labels": list(labels)})
+        if not assignees or issue.assignees:
+            return ()
+        try:
+            answer: Any = self._api.send("POST", f"/issues/{issue.number}/assignees", {"assignees": list(assignees)})
+        except (Rejected, NotFound):
+            return tuple(assignees)
+        taken = _named(answer, "assignees", "login") if isinstance(answer, dict) else frozenset()
+        return tuple(name for name in assignees if name.casefold() not in taken)
 
     def pull_requests_of(self, commit: str) -> tuple[int, ...]:
         """Numbers of the merged pull requests that brought this commit in, ascending."""
@@ -220,6 +245,8 @@ class GitHub:
                     title=str(row.get("title") or ""),
                     body=str(row["body"]).replace("\r\n", "\n"),
                     open=row.get("state", "open") == "open",
+                    assignees=_named(row, "assignees", "login"),
+                    labels=_named(row, "labels", "name"),
                 )
             elif not known:
                 raise IncompleteRead(
@@ -249,6 +276,13 @@ def _closed(row: Mapping[str, Any]) -> Closed:
 def pull_request(number: int) -> str:
     """How a pull request is called."""
     return f"pull request {number}"
+
+
+def _named(row: Mapping[str, Any], member: str, name: str) -> frozenset[str]:
+    """The names in a list of an issue, without regard to case: GitHub has none."""
+    entries = row.get(member)
+    listed = entries if isinstance(entries, list) else []
+    return frozenset(str(entry.get(name)).casefold() for entry in listed if isinstance(entry, dict))
 
 
 def _is_of(author: Mapping[str, Any], login: str) -> bool:

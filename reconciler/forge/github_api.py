@@ -191,6 +191,8 @@ class GitHubApi:
             ("GET", r"/issues"),
             ("POST", r"/issues"),
             ("PATCH", r"/issues/[0-9]+"),
+            ("POST", r"/issues/[0-9]+/assignees"),
+            ("POST", r"/issues/[0-9]+/labels"),
             ("GET", r"/issues/[0-9]+/comments"),
             ("POST", r"/issues/[0-9]+/comments"),
             ("PATCH", r"/issues/comments/[0-9]+"),

@@ -15,7 +15,7 @@ WORKFLOWS = {
     "apply.yml": "a merge is applied",
     "nightly.yml": "every night the quantities follow the counts",
 }
-SCRIPTS = ("apply-options", "journal", "snapshot", "with-git-token")
+SCRIPTS = ("apply-options", "journal", "notify", "snapshot", "with-git-token")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +75,11 @@ def _workflows() -> tuple[Template, ...]:
         _own("Makefile", "Makefile", "installs the program for workflows"),
         Template(path="docs/gitops.md", text=_shipped("docs/gitops.md"), purpose="how the workflows are set up"),
         Template(path="requirements.txt", text=_shipped("requirements/run.txt"), purpose="locked dependencies"),
+        Template(
+            path="requirements-notify.txt",
+            text=_shipped("requirements/notify.txt"),
+            purpose="with what sends messages to people",
+        ),
     )
 
 

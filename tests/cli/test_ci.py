@@ -190,3 +190,20 @@ def test_a_quiet_night_sends_no_message_unless_it_shall(
     told = capsys.readouterr()
     assert "address 1 (JSON) was not reached" in told.err
     assert "not-to-be-shown" not in told.out + told.err
+
+
+def test_the_issue_is_given_to_people_and_a_stranger_is_a_warning(
+    night: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with served_github(FakeGitHub()) as github:
+        github.tokens["ghs_everything"] = {"issues": "write"}
+        for name, value in (
+            ("GITHUB_API_URL", github.url), ("GITHUB_REPOSITORY", "acme/billing"), ("GITHUB_TOKEN", "ghs_everything"),
+            ("GITHUB_ACTIONS", "true"),
+        ):  # fmt: skip
+            monkeypatch.setenv(name, value)
+        options = ["--assignees", "@a-person, stranger", "--labels", "needs a person, billing"]
+        assert main(["ci", "issue", "--result", night, *options]) == 0
+        assert [who["login"] for who in github.issues[0]["assignees"]] == ["a-person"]
+        assert [label["name"] for label in github.issues[0]["labels"]] == ["needs a person", "billing"]
+    assert "::warning title=Nightly issue::GitHub did not assign stranger." in capsys.readouterr().out

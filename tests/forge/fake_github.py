@@ -54,6 +54,8 @@ class FakeGitHub:
     knows_viewer: bool = True
     """Whether the GraphQL API says whose a token is."""
     has_issues: bool = True
+    people: set[str] = field(default_factory=lambda: {"a-person", "b-person"})
+    """Who can be assigned."""
     may_open_pulls: bool = True
     """Settings > Actions > General: workflows may open pull requests."""
     branch_head: Callable[[str], str] = field(default=lambda _: "0" * 40)
@@ -73,6 +75,7 @@ class FakeGitHub:
     def add_issue(self, title: str, body: str = "", *, login: str = BOT, state: str = "open") -> dict[str, Any]:
         """An issue that somebody wrote."""
         row = {"number": len(self.issues) + 1, "title": title, "body": body, "user": account(login), "state": state}
+        row |= {"assignees": [], "labels": []}
         self.issues.append(row)
         return row
 
@@ -164,6 +167,8 @@ class FakeGitHub:
             (r"/issues", "GET", "issues", self._list_issues),
             (r"/issues", "POST", "issues", self._create_issue),
             (r"/issues/(\d+)", "PATCH", "issues", self._edit_issue),
+            (r"/issues/(\d+)/assignees", "POST", "issues", self._assign),
+            (r"/issues/(\d+)/labels", "POST", "issues", self._label),
             (r"/issues/(\d+)/comments", "GET", "comments", self._list_comments),
             (r"/issues/(\d+)/comments", "POST", "comments", self._create_comment),
             (r"/issues/comments/(\d+)", "PATCH", "comments", self._edit_comment),
@@ -200,6 +205,17 @@ class FakeGitHub:
         row.update({k: v for k, v in asked.items() if k in {"title", "body", "state"}})
         self._checked(row["body"])
         return 200, row
+
+    def _assign(self, asked: Any, _query: Any, number: str) -> tuple[int, Any]:
+        """Who cannot be assigned is left out without a word."""
+        row = self.issues[int(number) - 1]
+        row["assignees"] += [account(login) for login in asked["assignees"] if login in self.people]
+        return 201, row
+
+    def _label(self, asked: Any, _query: Any, number: str) -> tuple[int, Any]:
+        row = self.issues[int(number) - 1]
+        row["labels"] += [{"name": label} for label in asked["labels"]]
+        return 200, row["labels"]
 
     def _list_comments(self, _asked: Any, query: dict[str, str], number: str) -> tuple[int, Any]:
         return 200, self._paged([c for c in self.comments if c["issue"] == int(number)], query)

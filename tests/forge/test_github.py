@@ -330,3 +330,36 @@ def test_an_environment_that_cannot_be_right_is_refused(changes: dict[str, str],
     assert read_place(good).api.path == "/api/v3"
     with pytest.raises(UsageError, match=said):
         read_place(good | changes)
+
+
+def test_the_issue_is_assigned_and_labelled_once(fake: FakeGitHub, github: GitHub) -> None:
+    github.keep_issue(NIGHTLY, "t", short("b"))
+    who = ("stranger", "B-Person")
+    fake.people.add("B-Person")
+    assert github.address_issue(NIGHTLY, assignees=who, labels=("billing",)) == ("stranger",)
+    assert github.address_issue(NIGHTLY, assignees=who, labels=("billing",)) == (), "it has somebody now"
+    (issue,) = fake.issues
+    assert [one["login"] for one in issue["assignees"]] == ["B-Person"]
+    assert issue["labels"] == [{"name": "billing"}]
+
+
+def test_whom_people_assigned_instead_stays(fake: FakeGitHub, github: GitHub) -> None:
+    github.keep_issue(NIGHTLY, "t", short("b"))
+    fake.issues[0]["assignees"] = [{"login": "c-person"}]
+    fake.issues[0]["labels"] = [{"name": "Billing"}]
+    before = fake.written()
+    assert github.address_issue(NIGHTLY, assignees=("a-person",), labels=("billing", "night")) == ()
+    assert fake.written() == before
+
+
+@pytest.mark.parametrize("status", [404, 422])
+def test_a_person_whom_github_refuses_costs_no_more(fake: FakeGitHub, github: GitHub, status: int) -> None:
+    github.keep_issue(NIGHTLY, "t", short("b"))
+    github.keep_issue(NIGHTLY, "t", short("c"))
+    fake.moods.append(Mood(status=status, method="POST", message="Validation Failed"))
+    assert github.address_issue(NIGHTLY, assignees=("a-person",), labels=()) == ("a-person",)
+
+
+def test_without_an_open_issue_nobody_is_assigned(fake: FakeGitHub, github: GitHub) -> None:
+    assert github.address_issue(NIGHTLY, assignees=("a-person",), labels=("billing",)) == ()
+    assert fake.written() == []

@@ -12,7 +12,6 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from email import message_from_string, policy
 from email.message import EmailMessage
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -25,6 +24,7 @@ from reconciler.forge import notify as module
 from reconciler.forge.message import HTML, MARKDOWN, TEXT, Markup
 from reconciler.forge.notify import Notice, addresses, notify
 from reconciler.providers.credentials import Secret
+from tests.forge.receiver import Receiver, received
 
 apprise = pytest.importorskip("apprise")
 
@@ -33,41 +33,10 @@ SECRET = "not-to-be-shown-anywhere"
 NAMES = {id(TEXT): "text", id(MARKDOWN): "markdown", id(HTML): "html"}
 
 
-class Receiver:
-    """Takes every request; answers with `status`."""
-
-    def __init__(self) -> None:
-        self.requests: list[tuple[str, bytes]] = []
-        self.status = 200
-        self.headers: dict[str, str] = {}
-        self.host = ""
-
-
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    made = Receiver()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            made.requests.append((self.path, self.rfile.read(int(self.headers.get("Content-Length", 0)))))
-            self.send_response(made.status)
-            for name, value in made.headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", "2")
-            self.end_headers()
-            self.wfile.write(b"ok")
-
-        def log_message(self, *_words: object) -> None:
-            return
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    made.host = f"127.0.0.1:{server.server_address[1]}"
-    yield made
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with received() as receiver:
+        yield receiver
 
 
 @pytest.fixture(autouse=True)

@@ -41,6 +41,8 @@ class Scene:
         self.desk = folder / "desk"
         self.configured = True
         self.switch_url = ""
+        self.notify_urls = ""
+        self.issue_variables: dict[str, str] = {}
         self._runs = 0
         self._venv = _tool_environment(folder)
         self.git("init", "-q", "--bare", "-b", "main", str(self.remote), at=folder)
@@ -154,12 +156,16 @@ class Scene:
         known = self.server.environment()
         given = {name: known[name] for name in HALO_SECRETS} if secret and self.configured else {}
         places = {"HALO_URL": known["HALO_URL"], "INFIMA_URL": known["INFIMA_URL"]} if self.configured else {}
+        own = {"DEAD_MANS_SWITCH_URL": self.switch_url, "NOTIFY_URLS": self.notify_urls}
         event = Event(
             github=github,
             environment=self._environment(github),
             clone_of=self.remote,
-            secrets={READ: given, WRITE: {**given, "DEAD_MANS_SWITCH_URL": self.switch_url}},
-            variables={READ: places, WRITE: places},
+            secrets={
+                READ: given,
+                WRITE: {**given, **own},
+            },
+            variables={READ: places, WRITE: {**places, **self.issue_variables}},
             inputs=inputs or {},
         )
         jobs = {}
@@ -242,14 +248,14 @@ def _bare_environment(home: Path) -> dict[str, str]:
 
 
 def _tool_environment(folder: Path) -> Path:
-    """What `make tool` would have installed: this Python with its packages, newer than every lock file."""
+    """What `make tool notify` would have installed: this Python with its packages, newer than every lock file."""
     venv = folder / "venv"
     venv.mkdir()
     for name in ("bin", "lib", "pyvenv.cfg"):
         (venv / name).symlink_to(Path(sys.prefix) / name)
-    stamp = venv / ".tool"
-    stamp.touch()
-    os.utime(stamp, (4_000_000_000, 4_000_000_000))
+    for stamp in (venv / ".tool", venv / ".notify"):
+        stamp.touch()
+        os.utime(stamp, (4_000_000_000, 4_000_000_000))
     return venv
 
 

@@ -141,6 +141,14 @@ def test_ci_covers_every_python_that_is_promised() -> None:
     ]  # fmt: skip
 
 
+def test_what_sends_messages_is_locked_beside_the_same_program() -> None:
+    run, notify = (
+        (ROOT / "requirements" / name).read_text(encoding="utf-8").split("\n") for name in ("run.txt", "notify.txt")
+    )
+    assert set(run) <= set(notify), "make lock writes both"
+    assert any(line.startswith("apprise==") for line in notify)
+
+
 def test_zizmor_finds_nothing() -> None:
     done = subprocess.run(
         [Path(sys.executable).with_name("zizmor"), "--offline", "--pedantic", "--no-progress", str(FOLDER)],

@@ -11,6 +11,7 @@ import pytest
 from reconciler.cli.main import main
 from tests.cli.bench import six_clients
 from tests.faults.kinds import Fault, FaultKind, Faults
+from tests.forge.receiver import received
 from tests.workflows.scene import Scene, six_mappings, staged
 
 pytestmark = pytest.mark.timeout(300)
@@ -252,6 +253,36 @@ def test_the_dead_mans_switch_is_called_after_a_good_night_only(scene: Scene) ->
     scene.server.faults.replace(DOWN)
     scene.night()
     assert scene.github.requests.count("GET /switch") == 1
+
+
+def test_people_are_told_what_waits_and_once_that_all_is_right_again(scene: Scene) -> None:
+    scene.attach_all()
+    scene.issue_variables = {"ISSUE_ASSIGNEES": "a-person", "ISSUE_LABELS": "billing"}
+    with received() as receiver:
+        scene.notify_urls = f"json://{receiver.host}/hook"
+        assert scene.night().result == "success"
+        scene.attach_all()
+        for _night in range(2):
+            assert scene.night().result == "success"
+        told = [json.loads(content) for _, content in receiver.requests]
+    assert [message["title"] for message in told] == [
+        "Nightly reconciliation: clean, 2 things wait for a person",
+        "Nightly reconciliation: right again, nothing waits for a person",
+    ]
+    assert "https://github.example.com/acme/billing/actions/runs/1" in told[0]["message"]
+    assert "Waits no longer: " in told[1]["message"]
+    (issue,) = scene.github.own_issues()
+    assert ([who["login"] for who in issue["assignees"]], issue["labels"]) == (["a-person"], [{"name": "billing"}])
+
+
+def test_a_message_that_reaches_nobody_fails_the_job_and_the_switch_raises_its_alarm(scene: Scene) -> None:
+    scene.switch_url = f"{scene.github.url}/switch"
+    scene.notify_urls = "json://127.0.0.1:1/not-to-be-shown"
+    job = scene.night()
+    assert (job.result, job.outputs["result.verdict"]) == ("failure", "clean")
+    assert "address 1 (JSON) was not reached" in job.step("Tell people where they are").log
+    assert "not-to-be-shown" not in job.log
+    assert "GET /switch" not in scene.github.requests
 
 
 def test_no_secret_is_in_anything_that_is_kept_or_shown(scene: Scene) -> None:
