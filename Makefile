@@ -9,7 +9,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 WORKERS ?= auto
 
-.PHONY: help setup tool notify demo test coverage check lint types imports dependencies workflows audit dist wheel sdist format schema golden bench bench-quick compare lock mutation torture clean pictures
+.PHONY: help setup tool notify demo test coverage check lint types imports dependencies workflows audit dist wheel sdist format schema golden bench bench-quick compare lock mutation torture clean pictures axe
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -98,6 +98,10 @@ golden: $(STAMP) ## write the golden files anew; then read the difference
 
 pictures: $(STAMP) ## draw the README's pictures anew from real output; the report's needs Chromium
 	$(BIN)/python -m tests.pictures docs/images
+
+axe: $(STAMP) ## axe-core over the HTML pages, light and dark, 390 and 1440 px; needs Chromium (Debian: chromium)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --upgrade --target build/axe -r requirements/axe.txt
+	$(BIN)/python -m pytest -q tests/render/test_axe.py tests/render/test_html_browser.py
 
 bench: $(STAMP) ## measure everything beside the limit and write docs/performance.md; takes half an hour
 	$(BIN)/python -m benchmarks.bench
