@@ -12,7 +12,7 @@ from reconciler.cli.edits import changed_lines
 from reconciler.cli.files import edit_file
 from reconciler.cli.options import CommonOptions, common_options, complete_keys
 from reconciler.cli.output import safe, say, tell
-from reconciler.cli.past import parse_date
+from reconciler.cli.past import parse_last_day
 from reconciler.cli.plan import load_snapshot
 from reconciler.cli.wiring import load, now, require_key, run_context
 from reconciler.config import parse_mappings
@@ -113,9 +113,7 @@ def _remove(file: Path, old: bytes, key: str) -> int:
 def _last_day(mappings: Mappings, until: str | None, reason: str | None) -> date:
     if until is None:
         raise UsageError("approve needs a last day.", hint="Add --until DATE, for example --until 2026-12-15.")
-    day = parse_date(until, "--until").date()
-    if day < mappings.settings.day(now()):
-        raise UsageError(f"--until {until}: that day is over.", hint="Name a day to come, at most 92 days ahead.")
+    day = parse_last_day(until, mappings.settings.day(now()), "Name a day to come, at most 92 days ahead.")
     if not (reason or "").strip():
         raise UsageError("approve needs a reason.", hint="Add --reason '...'; reviewers see it in the file.")
     return day

@@ -16,7 +16,7 @@ from reconciler.cli.wiring import load, open_store, require_key, run_info
 from reconciler.cli.wiring import now as this_moment
 from reconciler.errors import DecisionRefused, UsageError
 from reconciler.model import Attached, Binding, InvoiceLook, MappingKey, Recorded
-from reconciler.state.base import HistoryChange, RunVerdict
+from reconciler.writing.verdict import decision_verdict
 
 
 def say_attached(options: CommonOptions, key: str, *, reason: str | None, yes: bool) -> int:
@@ -41,28 +41,7 @@ def say_attached(options: CommonOptions, key: str, *, reason: str | None, yes: b
         recorded = state.recorded
         seen = _judged(recorded, name, _bound(recorded, name), why, now)
         state.note("attached", {"key": key, "reason": why})
-        line = HistoryChange(
-            key=name,
-            subscription_id=seen.subscription_id,
-            action="attached",
-            before=None,
-            after=None,
-            counted=None,
-            rule="resolve",
-            outcome="applied",
-            message=why,
-        )
-        verdict = RunVerdict(
-            run=info.id,
-            finished_at=this_moment(),
-            exit_code=0,
-            sentence=f"resolve: attached {key} by hand: {why}",
-            users_before=0,
-            users_after=0,
-            changes=(line,),
-            snapshot={},
-            decision=True,
-        )
+        verdict = decision_verdict(info, name, "attached", why, at=seen.subscription_id, finished_at=this_moment())
         state.finish(verdict, outlook=replace(recorded.outlook, looks={**recorded.looks, name: seen}))
     say(safe(f"Recorded in {store.location}. Next: reconciler status --only {key}"))
     return 0

@@ -21,7 +21,7 @@ from reconciler.planning.changes import Change, select
 from reconciler.render.document import plural
 from reconciler.render.grid import Column
 from reconciler.run import read_live
-from reconciler.state.base import RunVerdict
+from reconciler.writing.verdict import command_verdict
 
 BILLS_NOTHING = frozenset({Attached.NO, Attached.DISABLED})
 
@@ -127,16 +127,10 @@ def _remember(options: CommonOptions, seen: InvoicesSeen) -> None:
         with open_store(options).open_run(info) as state:
             outlook = remember(state.recorded.outlook, seen.looking.looked, seen.looking.asked, now=seen.at)
             state.finish(
-                RunVerdict(
-                    run=info.id,
+                command_verdict(
+                    info.id,
+                    f"check-invoices: looked for {plural(len(found), 'Subscription')}, {nothing} bill nothing",
                     finished_at=this_moment(),
-                    exit_code=0,
-                    sentence=f"check-invoices: looked for {plural(len(found), 'Subscription')}, {nothing} bill nothing",
-                    users_before=0,
-                    users_after=0,
-                    changes=(),
-                    snapshot={},
-                    decision=True,
                 ),
                 outlook=outlook,
             )

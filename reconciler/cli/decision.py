@@ -20,8 +20,9 @@ from reconciler.errors import DecisionRefused, ExitCode, UsageError
 from reconciler.model import Mapping, MappingKey, Mappings, Recorded, Subscription
 from reconciler.planning.index import index_subscriptions
 from reconciler.planning.markers import reveal_known
-from reconciler.state.base import HistoryChange, RunInfo, RunVerdict, StateStore
+from reconciler.state.base import RunInfo, StateStore
 from reconciler.state.open import runs_in_ci
+from reconciler.writing.verdict import decision_verdict
 
 Decide = Callable[["DecisionContext"], "Decision"]
 
@@ -186,27 +187,15 @@ def _record(
             take_from=fresh.take_from,
             abandon=fresh.settle,
         )
-        line = HistoryChange(
-            key=MappingKey(decision.key),
-            subscription_id=fresh.bind.subscription_id if fresh.bind else None,
-            action=decision.kind,
-            before=decision.count,
-            after=decision.count,
-            counted=None,
-            rule=info.command,
-            outcome="applied",
-            message=reason,
-        )
+        at = fresh.bind.subscription_id if fresh.bind else None
         state.finish(
-            RunVerdict(
-                run=info.id,
+            decision_verdict(
+                info,
+                MappingKey(decision.key),
+                decision.kind,
+                reason,
+                at=at,
+                quantity=decision.count,
                 finished_at=now(),
-                exit_code=0,
-                sentence=f"{info.command}: {decision.kind} {decision.key} by hand: {reason}",
-                users_before=0,
-                users_after=0,
-                changes=(line,),
-                snapshot={},
-                decision=True,
             )
         )

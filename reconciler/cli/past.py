@@ -69,6 +69,14 @@ def parse_date(text: str, option: str, zone: tzinfo = UTC) -> datetime:
     return start_of(day, zone)
 
 
+def parse_last_day(text: str, today: date, hint: str) -> date:
+    """The day that --until names: today or later. Raises `UsageError`."""
+    day = parse_date(text, "--until").date()
+    if day < today:
+        raise UsageError(f"--until {text}: that day is over.", hint=hint)
+    return day
+
+
 def find_run(runs: tuple[PastRun, ...], name: str) -> PastRun:
     """The run with that id, or the one whose id begins so. Raises `UsageError` for none and for several."""
     found = [run for run in runs if run.info.id == name] or [run for run in runs if run.info.id.startswith(name)]

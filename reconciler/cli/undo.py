@@ -15,11 +15,10 @@ from reconciler.cli.edits import changed_lines
 from reconciler.cli.files import edit_file, write_file
 from reconciler.cli.options import CommonOptions, OutputFile, common_options, complete_keys, output_option
 from reconciler.cli.output import safe, say, show_json, tell
-from reconciler.cli.past import find_run, parse_date
+from reconciler.cli.past import find_run, parse_last_day
 from reconciler.cli.wiring import load, now, open_store, require_key, run_context
 from reconciler.config import parse_mappings
 from reconciler.config.edit import set_quantity
-from reconciler.errors import UsageError
 from reconciler.history.undo import Undo, undo_run
 from reconciler.model import Mappings
 from reconciler.plan_document import dump_document, plan_document
@@ -94,10 +93,7 @@ def undo(
 def _last_day(until: str | None, today: date) -> date:
     if until is None:
         return today + timedelta(days=KEPT_DAYS)
-    day = parse_date(until, "--until").date()
-    if day < today:
-        raise UsageError(f"--until {until}: that day is over.", hint="Name a day to come.")
-    return day
+    return parse_last_day(until, today, "Name a day to come.")
 
 
 def _plan(mappings: Mappings, seen: Snapshot, *, keys: Any = ()) -> Plan:

@@ -21,7 +21,8 @@ from reconciler.probing.rows import Row
 from reconciler.probing.session import MOST_REQUESTS, PHASE, ProbeSession, Untold
 from reconciler.probing.sign_in import limits, sign_in
 from reconciler.probing.updates import bad_row, repeat_and_zero, unknown_id, update_one, update_several
-from reconciler.state.base import RunInfo, RunState, RunVerdict
+from reconciler.state.base import RunInfo, RunState
+from reconciler.writing.verdict import command_verdict
 
 Step = Callable[[ProbeSession], None]
 
@@ -183,17 +184,8 @@ def _on_record(
     """Remember what was found; where the state takes it no more, that is told and the answers stand all the same."""
     report = ended.report
     told = sum(finding.answer is not UNTOLD for finding in report.findings)
-    verdict = RunVerdict(
-        run=run,
-        finished_at=session.clock.now(),
-        exit_code=0,
-        sentence=f"probe: customer {session.customer}, {told} of {len(report.findings)} questions answered",
-        users_before=0,
-        users_after=0,
-        changes=(),
-        snapshot={},
-        decision=True,
-    )
+    words = f"probe: customer {session.customer}, {told} of {len(report.findings)} questions answered"
+    verdict = command_verdict(run, words, finished_at=session.clock.now())
     if session.unrecorded is not None:
         return replace(ended, record_missing=session.unrecorded.message)
     try:

@@ -7,10 +7,10 @@ from dataclasses import replace
 from datetime import datetime
 
 from reconciler.errors import ExitCode, Interrupted, ReconcilerError, StateError
-from reconciler.model import MappingKey, PriceSource, RunId, UnitPrice
+from reconciler.model import MappingKey, PriceSource, RunId, SubscriptionId, UnitPrice
 from reconciler.planning.changes import Change, Outcome, Plan, Settled, Violation, users_in_doubt
 from reconciler.planning.outcomes import ending_of, verdict_sentence
-from reconciler.state.base import ALLOW, APPROVAL, HistoryChange, Lifted, RunVerdict
+from reconciler.state.base import ALLOW, APPROVAL, HistoryChange, Lifted, RunInfo, RunVerdict
 from reconciler.writing.session import Applied
 
 
@@ -44,6 +44,49 @@ def failed(run: RunId, error: BaseException, *, when: str, finished_at: datetime
         users_after=0,
         changes=(),
         snapshot={},
+    )
+
+
+def decision_verdict(
+    info: RunInfo,
+    key: MappingKey,
+    kind: str,
+    reason: str,
+    *,
+    at: SubscriptionId | None,
+    quantity: int | None = None,
+    finished_at: datetime,
+) -> RunVerdict:
+    """The verdict of a person's decision about one mapping; `at` is the Subscription that it is about."""
+    line = HistoryChange(
+        key=key,
+        subscription_id=at,
+        action=kind,
+        before=quantity,
+        after=quantity,
+        counted=None,
+        rule=info.command,
+        outcome=str(Outcome.APPLIED),
+        message=reason,
+    )
+    words = f"{info.command}: {kind} {key} by hand: {reason}"
+    return command_verdict(info.id, words, finished_at=finished_at, changes=(line,))
+
+
+def command_verdict(
+    run: RunId, words: str, *, finished_at: datetime, changes: tuple[HistoryChange, ...] = ()
+) -> RunVerdict:
+    """The verdict of a command that is on record and is no run over the mappings: it counted no users."""
+    return RunVerdict(
+        run=run,
+        finished_at=finished_at,
+        exit_code=ExitCode.DONE,
+        sentence=words,
+        users_before=0,
+        users_after=0,
+        changes=changes,
+        snapshot={},
+        decision=True,
     )
 
 

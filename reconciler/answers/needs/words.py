@@ -1,0 +1,48 @@
+"""Words that everything which tells of needs shares: days, invoices, edits in HaloPSA."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+
+def due_words(next_invoice: date | None, today: date) -> str:
+    """ "before the invoice of 1 Dec (in 2 days)"; empty where no day is known."""
+    return "" if next_invoice is None else f"before the invoice of {in_days(next_invoice, today, short=True)}"
+
+
+def in_days(day: date, today: date, *, short: bool = False) -> str:
+    """How far away a day is: "in 3 days (2026-12-02)", or short: "2 Dec (in 3 days)"."""
+    left = (day - today).days
+    when = "today" if left == 0 else "tomorrow" if left == 1 else f"in {left} days"
+    return f"{day.day} {day:%b} ({when})" if short else f"{when} ({day.isoformat()})"
+
+
+def edited_words(live: int | None, since: datetime | None, counted: int | None, counted_then: int | None) -> str:
+    """ "changed in HaloPSA to 20 since the run of 26 Nov; INFIMA still counts 12"."""
+    when = f"since the run of {since.day} {since:%b}" if since else "since the last run"
+    still = " still" if counted is not None and counted == counted_then else ""
+    counts = "" if counted is None else f"; INFIMA{still} counts {counted}"
+    return f"changed in HaloPSA to {'an unknown number' if live is None else live} {when}{counts}"
+
+
+def fixed_beside(fixed: int | None, listed: int | None) -> str:
+    """What INFIMA lists, where that is not what the contract says; empty where it is, or is not known."""
+    return "" if listed is None or listed == fixed else f" (INFIMA's client list says {listed} users)"
+
+
+def day_words(moment: datetime | date) -> str:
+    """ "26 Nov 2026"."""
+    return f"{moment.day} {moment:%b %Y}"
+
+
+def as_step(text: str) -> str:
+    """A next step as a sentence; where it ends with a command, no full stop gets into what is pasted."""
+    text = text.strip()
+    return text if text.startswith("reconciler ") else text[:1].upper() + text[1:]
+
+
+def as_sentence(text: str) -> str:
+    """The text with a capital letter and a full stop."""
+    text = text.strip()
+    text = text[:1].upper() + text[1:]
+    return text if not text or text[-1] in ".!?" else f"{text}."
