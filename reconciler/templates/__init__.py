@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 
+from reconciler import __version__
+
 WORKFLOWS = {
     "plan.yml": "each pull request shows its plan",
     "apply.yml": "a merge is applied",
@@ -31,6 +33,7 @@ class Template:
 def templates(schema: str, *, workflows: bool = True, currency: str = "", timezone: str = "") -> tuple[Template, ...]:
     """Every file of a new repository; `schema` is the schema of mappings.yaml. The workflows can be left out."""
     mappings = _own("mappings.yaml", "mappings.yaml", "who bills to whom")
+    hooks = _own(".pre-commit-config.yaml", "pre-commit-config.yaml", "checks before a commit")
     found = (
         replace(mappings, text=_with_settings(mappings.text, currency=currency, timezone=timezone)),
         Template(
@@ -42,7 +45,7 @@ def templates(schema: str, *, workflows: bool = True, currency: str = "", timezo
         _own(".gitattributes", "gitattributes", "the same bytes everywhere"),
         _own(".editorconfig", "editorconfig", "editors agree on spaces"),
         _own(".vscode/settings.json", "vscode-settings.json", "the schema in VS Code"),
-        _own(".pre-commit-config.yaml", "pre-commit-config.yaml", "checks before a commit"),
+        replace(hooks, text=hooks.text.replace("VERSION", __version__)),
         _own(".github/CODEOWNERS", "CODEOWNERS", "who has to agree"),
     )
     return (*found, *_workflows()) if workflows else found

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from reconciler import __version__
 from reconciler.cli.main import main
 from reconciler.config.checking import schema_text
 from reconciler.templates import templates
@@ -115,6 +116,19 @@ def test_all_that_the_workflows_call_is_there_and_can_be_run(folder: Path) -> No
     for name in called:
         assert os.access(folder / ".ci" / name, os.X_OK), name
     assert "\ntool:" in (folder / "Makefile").read_text(encoding="utf-8")
+
+
+def test_the_hooks_of_pre_commit_install_the_version_that_wrote_them(folder: Path) -> None:
+    """Their commands and files are those that this repository offers to others."""
+    main(["init"])
+    (repo,) = yaml.safe_load((folder / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"]
+    offered = yaml.safe_load((Path(__file__).parents[2] / ".pre-commit-hooks.yaml").read_text(encoding="utf-8"))
+    assert {hook["language"] for hook in (*repo["hooks"], *offered)} == {"python"}
+    for hook, other in zip(repo["hooks"], offered, strict=True):
+        assert hook["additional_dependencies"] == [f"halo-infima-reconciler=={__version__}"]
+        assert [hook[name] for name in ("id", "entry", "files")] == [other[name] for name in ("id", "entry", "files")]
+        command, *rest = hook["entry"].removeprefix("reconciler ").split()
+        assert main([command, *rest]) == 0
 
 
 def test_a_second_init_changes_nothing(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

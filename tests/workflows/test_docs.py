@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,18 @@ def execute(scene: Scene, lines: list[str], **variables: str) -> tuple[int, str]
         check=False,
     )
     return done.returncode, done.stdout
+
+
+@pytest.mark.parametrize(("name", "schema"), [("gitlab.md", "gitlab-ci"), ("azure.md", "azure-pipelines")])
+def test_a_guides_pipeline_fits_the_vendors_schema(name: str, schema: str, tmp_path: Path) -> None:
+    """Azure's wants texts where a number or true would do; a number that is none is refused by it."""
+    file = tmp_path / "pipeline.yml"
+    file.write_text(yaml.safe_dump(example(name)), encoding="utf-8")
+    words = ["--builtin-schema", f"vendor.{schema}", "--regex-variant", "nonunicode"]
+    words += ["--data-transform", "gitlab-ci"] if schema == "gitlab-ci" else []
+    tool = Path(sys.executable).with_name("check-jsonschema")
+    done = subprocess.run([tool, *words, file], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout
 
 
 @pytest.mark.parametrize("name", GUIDES)
