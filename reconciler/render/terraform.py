@@ -33,7 +33,7 @@ Values = dict[str, Json]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Entry:
+class _PlannedResource:
     """One mapping's Subscription on both sides; None where there is none. `deferred` is why it is not written."""
 
     key: str
@@ -47,7 +47,7 @@ class _Entry:
 def render_terraform(document: PlanJson) -> str:
     """Return the plan, or what `apply` made of it, as Terraform's JSON plan: one line, ASCII."""
     shown = view(document)
-    entries = [_entry(row, shown) for row in sorted(shown.rows, key=lambda row: row.key)]
+    entries = [_planned_resource(row, shown) for row in sorted(shown.rows, key=lambda row: row.key)]
     deferred: list[Json] = [
         {"reason": entry.deferred, "resource_change": _change(entry)} for entry in entries if entry.deferred
     ]
@@ -89,21 +89,21 @@ def render_terraform_failure(failure: FailureJson) -> str:
 def count_actions(document: PlanJson) -> Counter[str]:
     """How many changes of each action the drawing has in `resource_changes`: what every tool counts."""
     shown = view(document)
-    entries = () if shown.refusals else (_entry(row, shown) for row in shown.rows)
+    entries = () if shown.refusals else (_planned_resource(row, shown) for row in shown.rows)
     return Counter(entry.action for entry in entries if not entry.deferred)
 
 
-def _entry(row: Row, shown: View) -> _Entry:
+def _planned_resource(row: Row, shown: View) -> _PlannedResource:
     """A row as Terraform tells it. After a run, what it did is `after`, with the quantity that HaloPSA shows."""
     sides, deferred = row.change["change"], _why_deferred(row, shown)
     before = None if sides["before"] is None else _values(row, sides["before"], row.before, told=True)
     quantity = row.after if deferred else row.shown_after
     after = None if sides["after"] is None else _values(row, sides["after"], quantity)
     if not deferred and (row.action == Action.NO_OP or row.outcome is Outcome.UNCHANGED):
-        return _Entry(key=row.key, action=Action.NO_OP, before=after, after=after, planned=after, deferred="")
+        return _PlannedResource(key=row.key, action=Action.NO_OP, before=after, after=after, planned=after, deferred="")
     there = after is not None and "id" in after and row.ending is not None
     left = _values(row, sides["after"], row.shown_after) if there and sides["after"] is not None else before
-    return _Entry(
+    return _PlannedResource(
         key=row.key,
         action=row.action,
         before=before,
@@ -180,7 +180,7 @@ def _about_plan(values: Values) -> Values:
     }
 
 
-def _change(entry: _Entry) -> Values:
+def _change(entry: _PlannedResource) -> Values:
     before, after = entry.before, entry.after
     unknown: Values = {} if after is None else {name: True for name in ("id", "quantity") if name not in after}
     return {
