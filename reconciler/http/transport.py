@@ -16,6 +16,7 @@ from http import HTTPStatus
 from random import Random
 from urllib.parse import urlencode
 
+import httpcore
 import httpx
 
 import reconciler
@@ -60,7 +61,7 @@ _HEADERS = {
     "Cache-Control": "no-cache",
 }
 
-for _name in ("httpx", "httpcore"):
+for _name in (httpx.__name__, httpcore.__name__):
     # Both log URLs and headers, httpx already at INFO: their loggers stay silent whatever an application configures.
     logging.getLogger(_name).setLevel(logging.CRITICAL + 1)
 

@@ -2,74 +2,46 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import httpx
 import pytest
+import respx
 
 from reconciler.errors import ApiError, UsageError
 from reconciler.forge.ping import ping
 
-
-class Switch:
-    """A monitoring service: the paths that were called, and the statuses it gives, the last one for ever."""
-
-    def __init__(self) -> None:
-        self.called: list[str] = []
-        self.statuses = [200]
-        self.url = ""
-
-    def answer(self, path: str) -> int:
-        self.called.append(path)
-        return self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0]
+URL = "https://switch.example.com/0f3c-secret-path"
 
 
 @pytest.fixture
-def switch() -> Iterator[Switch]:
-    made = Switch()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(made.answer(self.path))
-            self.send_header("Content-Length", "2")
-            self.end_headers()
-            self.wfile.write(b"OK")
-
-        def log_message(self, *_words: object) -> None:
-            return
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    made.url = f"http://127.0.0.1:{server.server_address[1]}/0f3c-secret-path"
-    yield made
-    server.shutdown()
-    server.server_close()
-    thread.join()
+def switch(tools: dict[str, Any]) -> respx.Route:
+    """A monitoring service that answers 200, in the place of the network; any other address is an error."""
+    router = respx.MockRouter(assert_all_called=False)
+    tools["factory"] = lambda _origin: httpx.MockTransport(router.handler)
+    return router.get(URL).respond(200, text="OK")
 
 
-def test_the_switch_is_called_once(switch: Switch, tools: dict[str, Any]) -> None:
-    ping(switch.url, **tools)
-    assert switch.called == ["/0f3c-secret-path"]
+def test_the_switch_is_called_once(switch: respx.Route, tools: dict[str, Any]) -> None:
+    ping(URL, **tools)
+    assert switch.call_count == 1
 
 
-def test_it_is_called_again_when_it_stumbles(switch: Switch, tools: dict[str, Any]) -> None:
-    switch.statuses = [500, 429, 200]
-    ping(switch.url, **tools)
-    assert len(switch.called) == 3
+def test_it_is_called_again_when_it_stumbles(switch: respx.Route, tools: dict[str, Any]) -> None:
+    switch.side_effect = [httpx.Response(500), httpx.ReadError("cut off"), httpx.Response(429), httpx.Response(200)]
+    ping(URL, **tools)
+    assert switch.call_count == 4
 
 
 @pytest.mark.parametrize(("status", "calls"), [(503, 5), (404, 1)])
 def test_a_dead_switch_is_an_error_that_keeps_the_address(
-    switch: Switch, tools: dict[str, Any], status: int, calls: int
+    switch: respx.Route, tools: dict[str, Any], status: int, calls: int
 ) -> None:
-    switch.statuses = [status]
+    switch.respond(status)
     with pytest.raises(ApiError) as error:
-        ping(switch.url, **tools)
+        ping(URL, **tools)
     assert "0f3c" not in f"{error.value} {error.value.hint} {error.value.request}"
-    assert len(switch.called) == calls
+    assert switch.call_count == calls
 
 
 @pytest.mark.parametrize("url", ["http://switch.example.com/x", "ftp://x", "https://user@switch.example.com/x", "x"])

@@ -10,6 +10,7 @@ from contextlib import suppress
 from random import Random
 from typing import Any
 
+import httpcore
 import httpx
 import pytest
 
@@ -355,8 +356,9 @@ def test_no_secret_of_a_request_is_part_of_any_message() -> None:
 
 def test_the_loggers_of_the_http_libraries_stay_silent(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG):
-        for name in ("httpx", "httpcore", "httpcore.connection", "httpcore.http11"):
-            assert not logging.getLogger(name).isEnabledFor(logging.CRITICAL)
+        for name in ("", ".connection", ".http11", ".proxy"):
+            assert not logging.getLogger(httpcore.__name__ + name).isEnabledFor(logging.CRITICAL)
+        assert not logging.getLogger(httpx.__name__).isEnabledFor(logging.CRITICAL)
 
 
 # -- error mapping ------------------------------------------------------------------------------------------------
