@@ -8,11 +8,13 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 WORKERS ?= auto
+CONTAINERS ?= docker
 
-.PHONY: help setup tool notify demo test coverage check lint types imports dependencies workflows audit dist wheel sdist format schema golden bench bench-quick compare lock mutation torture clean pictures axe
+# Every target that help lists.
+.PHONY: $(shell sed -nE 's/^([a-z0-9-]+):.*##.*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 $(STAMP): requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "reconciler needs Python 3.11 or newer; $$($(PYTHON) --version) was found. Try: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 1; }
@@ -48,6 +50,16 @@ PROVED := reconciler/names.py,reconciler/apply.py,reconciler/plan.py,reconciler/
 test: $(STAMP) ## the tests, with branch coverage
 	$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=term:skip-covered
 
+# What runs on any system: no bash, no POSIX. CI runs it on Windows and macOS, and the two targets below.
+unit: $(STAMP) ## the tests of single modules, as tests/unit.txt lists them; a minute or two
+	$(BIN)/python -m pytest -n $(WORKERS) @tests/unit.txt
+
+lowest: ## those with the lowest releases that pyproject.toml permits, on $(PYTHON)
+	WORKERS=$(WORKERS) PYTHON=$(PYTHON) .ci/unit lowest @tests/unit.txt tests/cli/test_main.py tests/cli/test_plan.py tests/cli/test_surface.py tests/state
+
+httpx2: ## those, and the forges', with httpx2 in the place of httpx
+	WORKERS=$(WORKERS) PYTHON=$(PYTHON) .ci/unit httpx2 @tests/unit.txt tests/forge tests/faults
+
 coverage: $(STAMP) ## after `make test`: is every branch of what decides about money covered?
 	$(BIN)/coverage report --include='$(PROVED)' --skip-covered --fail-under=100
 
@@ -70,6 +82,7 @@ dependencies: $(STAMP)
 workflows: $(STAMP)
 	$(BIN)/zizmor --offline --pedantic --quiet .github
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/hadolint Containerfile
 	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml reconciler/templates/files/dependabot.yml
 
 audit: $(STAMP) ## known weaknesses of the locked dependencies; asks the network
@@ -84,6 +97,12 @@ wheel: $(if $(WHEEL),$(STAMP),dist) ## run the tests against the wheel, where th
 
 sdist: $(if $(SDIST),$(STAMP),dist) ## run the tests that the sdist holds, where it is unpacked
 	WORKERS=$(WORKERS) .ci/sdist $(or $(SDIST),dist/*.tar.gz) $(PYTEST)
+
+sbom: $(STAMP) ## what the program is made of, as requirements/run.txt has it: a CycloneDX document in dist/
+	.ci/sbom dist
+
+container: dist ## build the container (docs/container.md); CONTAINERS=podman for another builder
+	$(CONTAINERS) build --file Containerfile --tag halo-infima-reconciler .
 
 format: $(STAMP) ## let ruff lay out the code
 	$(BIN)/ruff check --fix .
@@ -112,11 +131,14 @@ compare: $(STAMP) ## Terraform, octoDNS and plain scripts at the same job; what 
 bench-quick: $(STAMP) ## exact request counts, and ratios held against twice the last full run's; under two minutes
 	$(BIN)/python -m benchmarks.bench --quick
 
-lock: $(STAMP) ## solve the dependencies anew and write both lock files
+LOCK = $(BIN)/uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
+lock: $(STAMP) ## solve the dependencies anew and write the lock files
 	$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate -o requirements/run.txt pyproject.toml
-	$(BIN)/uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --extra notify -o requirements/notify.txt pyproject.toml
-	$(BIN)/uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --group dev -o requirements/dev.txt pyproject.toml
+	$(LOCK) -o requirements/run.txt pyproject.toml
+	$(LOCK) --extra notify -o requirements/notify.txt pyproject.toml
+	$(LOCK) --group dev -o requirements/dev.txt pyproject.toml
+	$(LOCK) --group httpx2 -o requirements/httpx2.txt
+	$(LOCK) --resolution lowest-direct --extra match --extra notify --group test -o requirements/lowest.txt pyproject.toml
 
 mutation: $(STAMP) ## does a test fail for each small wrong change to the core? (a quarter of an hour; SAMPLE=40 for a part)
 	$(BIN)/python -m tests.mutation $(if $(SAMPLE),--sample $(SAMPLE)) --json mutation.json
@@ -125,4 +147,4 @@ torture: $(STAMP) ## faults, crashes, races, planted bugs: every figure of docs/
 	$(BIN)/python -m tests.torture.campaign --json torture.json $(TORTURE)
 
 clean: ## remove everything that was built
-	rm -rf $(VENV) dist build .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis demo-work
+	rm -rf $(VENV) .venv-lowest .venv-httpx2 dist build .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis demo-work

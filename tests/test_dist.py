@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import email
 import email.message
+import hashlib
+import json
 import os
 import re
 import shutil
@@ -139,6 +141,63 @@ def test_every_link_of_the_index_page_is_whole_and_leads_to_a_file(metadata: ema
     own = [found[1] for link in links if (found := prefix.match(link))]
     assert len(own) > 10
     assert [path for path in own if not (ROOT / path).exists()] == []
+
+
+def test_the_bill_of_materials_is_the_lock_and_the_same_each_time(tmp_path: Path) -> None:
+    texts = []
+    for folder in ("one", "two"):
+        subprocess.run(
+            [str(ROOT / ".ci" / "sbom"), str(tmp_path / folder)],
+            env=os.environ | {"VENV": sys.prefix}, capture_output=True, check=True, timeout=100,
+        )  # fmt: skip
+        texts.append((tmp_path / folder / f"halo_infima_reconciler-{__version__}.cdx.json").read_bytes())
+    assert texts[0] == texts[1]
+    document = json.loads(texts[0])
+    about = document["metadata"]["component"]
+    assert (document["bomFormat"], about["name"], about["version"]) == (
+        "CycloneDX", "halo-infima-reconciler", __version__,
+    )  # fmt: skip
+    locked = re.findall(r"^([a-z0-9-]+)==(\S+)", (ROOT / "requirements" / "run.txt").read_text(), re.MULTILINE)
+    assert sorted((part["name"], part["version"]) for part in document["components"]) == sorted(locked)
+
+
+@pytest.mark.parametrize(
+    ("tag", "edits", "said"),
+    [
+        ("v{version}", {}, ""),
+        ("v9.9.9", {}, "says {version}"),
+        ("v{version}", {"CHANGELOG.md": ("## [{version}] - ", "## [Unreleased] ")}, "has no entry"),
+        ("v{version}", {"pyproject.toml": ("https://example.com", "https://reconciler.example")}, "a placeholder"),
+    ],
+)
+def test_a_tag_is_released_only_when_all_is_in_order(
+    tmp_path: Path, dist: Path, tag: str, edits: dict[str, tuple[str, str]], said: str
+) -> None:
+    changelog = (
+        f"## [Unreleased]\n\n## [{__version__}] - 2026-11-29\n\n- This one.\n\n## [0.0.1] - 2026-01-01\n\n- Old.\n"
+    )
+    files = {
+        ".ci/release-notes": (ROOT / ".ci" / "release-notes").read_text(encoding="utf-8"),
+        "reconciler/__init__.py": (CODE / "__init__.py").read_text(encoding="utf-8"),
+        "CHANGELOG.md": changelog,
+        "pyproject.toml": 'Source = "https://example.com/owner/name"\n',
+    }
+    for name, text in files.items():
+        before, after = (words.format(version=__version__) for words in edits.get(name, ("", "")))
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text.replace(before, after) if before else text, encoding="utf-8")
+    done = subprocess.run(
+        ["bash", str(tmp_path / ".ci" / "release-notes"), tag.format(version=__version__), str(dist)],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    if said:
+        assert done.returncode == 1
+        assert said.format(version=__version__) in done.stderr
+    else:
+        assert done.returncode == 0, done.stderr
+        assert "- This one." in done.stdout
+        assert "- Old." not in done.stdout
+        assert f"{hashlib.sha256((dist / WHEEL).read_bytes()).hexdigest()}  {WHEEL}" in done.stdout
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tomllib
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +18,15 @@ ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / ".github" / "workflows"
 FILES = sorted(FOLDER.glob("*.yml"))
 WRITERS = ("apply.yml", "nightly.yml")
-PINNED = re.compile(r"uses: (actions/[a-z-]+)@([0-9a-f]{40}) # (v\d+\.\d+\.\d+)$")
+PINNED = re.compile(r"uses: ((?:actions|pypa)/[a-z-]+)@([0-9a-f]{40}) # (v\d+\.\d+\.\d+)$")
 
 
 def steps_of(path: Path) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     return [(job, step) for job in load_workflow(path)["jobs"].values() for step in job["steps"]]
 
 
-def test_there_are_the_four_workflows() -> None:
-    assert [path.name for path in FILES] == ["apply.yml", "ci.yml", "nightly.yml", "plan.yml"]
+def test_there_are_the_five_workflows() -> None:
+    assert [path.name for path in FILES] == ["apply.yml", "ci.yml", "nightly.yml", "plan.yml", "release.yml"]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: p.name)
@@ -149,9 +151,57 @@ def test_what_sends_messages_is_locked_beside_the_same_program() -> None:
     assert any(line.startswith("apprise==") for line in notify)
 
 
+def test_ci_runs_the_unit_tests_on_other_systems_and_with_other_releases() -> None:
+    jobs = load_workflow(FOLDER / "ci.yml")["jobs"]
+    assert jobs["versions"]["strategy"]["matrix"]["versions"] == ["lowest", "httpx2"]
+    assert [name.partition("-")[0] for name in jobs["systems"]["strategy"]["matrix"]["system"]] == ["windows", "macos"]
+    assert jobs["systems"]["steps"][-1]["run"].endswith("@tests/unit.txt")
+    listed = (ROOT / "tests" / "unit.txt").read_text(encoding="utf-8").split()
+    assert [path for path in listed if not (ROOT / path).exists()] == []
+
+
+def test_the_lowest_releases_that_are_tested_are_those_that_are_declared() -> None:
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    locked = (ROOT / "requirements" / "lowest.txt").read_text(encoding="utf-8")
+    pins = dict(re.findall(r"^([a-z0-9-]+)==([0-9.]+)", locked, re.MULTILINE))
+    bounds = (*declared["dependencies"], *chain.from_iterable(declared["optional-dependencies"].values()))
+    for bound in bounds:
+        name, _, lowest = bound.partition(";")[0].partition(">=")
+        assert zeroless(pins[name]) == zeroless(lowest), bound
+
+
+def zeroless(version: str) -> str:
+    return re.sub(r"(\.0)+$", "", version)
+
+
+def test_a_release_is_built_once_and_what_was_tested_is_published() -> None:
+    release = load_workflow(FOLDER / "release.yml")
+    jobs = release["jobs"]
+    assert release["on"] == {"push": {"tags": ["v[0-9]+.[0-9]+.[0-9]+"]}}
+    assert {name: job.get("needs", []) for name, job in jobs.items()} == {
+        "build": [], "again": ["build"], "test": ["build"], "attest": ["build", "again", "test"],
+        "publish": ["attest"], "announce": ["publish"],
+    }  # fmt: skip
+    built = [name for name, job in jobs.items() if "make dist" in str(job["steps"])]
+    assert built == ["build", "again"]
+    for name in ("again", "test", "attest", "publish", "announce"):
+        assert "actions/download-artifact@" in str(jobs[name]["steps"]), name
+    assert jobs["test"]["strategy"]["matrix"]["python"] == ["3.11", "3.12", "3.13", "3.14"]
+
+
+def test_only_the_publishing_job_of_a_release_may_publish() -> None:
+    jobs = load_workflow(FOLDER / "release.yml")["jobs"]
+    assert {name: set(job["permissions"]) for name, job in jobs.items() if set(job["permissions"]) != {"contents"}} == {
+        "attest": {"attestations", "id-token"}, "publish": {"id-token"},
+    }  # fmt: skip
+    assert [name for name, job in jobs.items() if job["permissions"].get("contents") == "write"] == ["announce"]
+    assert jobs["publish"]["environment"] == "pypi"
+    assert "secrets." not in (FOLDER / "release.yml").read_text(encoding="utf-8")
+
+
 def test_zizmor_finds_nothing() -> None:
     done = subprocess.run(
-        [Path(sys.executable).with_name("zizmor"), "--offline", "--pedantic", "--no-progress", str(FOLDER)],
+        [Path(sys.executable).with_name("zizmor"), "--offline", "--pedantic", "--no-progress", str(FOLDER.parent)],
         capture_output=True,
         text=True,
         check=False,
