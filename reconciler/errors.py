@@ -83,7 +83,7 @@ class PlanFileError(ReconcilerError):
 
 
 class DecisionRefused(ReconcilerError):
-    """What `adopt` or `resolve` was told does not fit what HaloPSA, the state and mappings.yaml say."""
+    """What a decision rests on does not fit what HaloPSA, the state and mappings.yaml say."""
 
     code = "decision-refused"
 

@@ -1,4 +1,4 @@
-"""The schemas of a plan and of a probe's report, made of their types: `make schema` writes them, tests hold them so."""
+"""The schemas of what `-o json` prints, made of their types: `make schema` writes them, tests hold them so."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ from typing import Any
 
 import msgspec
 
-from reconciler.plan_document import failure, layout
+from reconciler.plan_document import failure, layout, proposals
 from reconciler.plan_document.failure import FailureJson
 from reconciler.plan_document.layout import PlanJson
+from reconciler.plan_document.proposals import ProposalsJson
 from reconciler.probing import report
 from reconciler.probing.report import Report
 
 FILE = Path(__file__).parent.parent / "schema" / "plan.schema.json"
 PROBE_FILE = FILE.with_name("probe.schema.json")
+PROPOSALS_FILE = FILE.with_name("proposals.schema.json")
 
 DESCRIPTION = (
     "A plan: what would change in HaloPSA, and what would not and why. The layout is that of Terraform's JSON plan; "
@@ -55,6 +57,22 @@ def probe_schema() -> Node:
         "title": "Report of reconciler probe",
         "description": "What a probe of a HaloPSA found. No value of a customer, a user or the partner stands in it.",
     }
+
+
+def proposals_schema() -> Node:
+    """The schema of what `propose -o json` prints."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": "https://reconciler.example/schema/proposals.schema.json",
+        **_whole(ProposalsJson, proposals),
+        "title": "Proposals of reconciler",
+        "description": "The edits of mappings.yaml that both systems suggest. On failure: see plan.schema.json.",
+    }
+
+
+def proposals_schema_text() -> str:
+    """The schema of proposals as its file has it."""
+    return json.dumps(proposals_schema(), indent=2) + "\n"
 
 
 def schema_text() -> str:
@@ -115,3 +133,4 @@ def _inlined(node: Any, known: Node) -> Any:
 if __name__ == "__main__":
     FILE.write_text(schema_text(), encoding="utf-8")
     PROBE_FILE.write_text(probe_schema_text(), encoding="utf-8")
+    PROPOSALS_FILE.write_text(proposals_schema_text(), encoding="utf-8")

@@ -36,6 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "Find Subscriptions that are on no recurring invoice.",
     ),
     "map": ("reconciler.cli.map:map_clients", "Map INFIMA clients to HaloPSA customers, by question or by option."),
+    "propose": ("reconciler.cli.propose:propose", "Propose the edits of mappings.yaml that both systems suggest."),
     "fmt": ("reconciler.cli.fmt:fmt", "Bring mappings.yaml into canonical form."),
     "history": ("reconciler.cli.history:history", "List past runs, or one mapping's changes."),
     "report": ("reconciler.cli.report:report", "One offline HTML file that tells it all."),

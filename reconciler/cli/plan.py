@@ -134,15 +134,15 @@ def _more_counts(context: RunContext, seen: Snapshot, base: Mappings | None, *, 
     return replace(seen, observation=count_more(context, found, wanted))
 
 
-def load_snapshot(path: Path) -> Snapshot:
-    """Read a snapshot file. Raises `PlanFileError`."""
+def load_snapshot(path: Path, *, what: str = "this plan is made") -> Snapshot:
+    """Read a snapshot file, and tell `what` is made from it. Raises `PlanFileError`."""
     try:
         data = path.read_bytes()
     except OSError as error:
         raise PlanFileError(f"{path} cannot be read: {error.strerror}.", hint=MAKE_ANOTHER) from error
     snapshot = read_snapshot(data)
     taken = snapshot.observation.taken_at
-    tell(f"Nothing is read from INFIMA or HaloPSA: this plan is made from a snapshot of {taken:%Y-%m-%d %H:%M} UTC.")
+    tell(f"Nothing is read from INFIMA or HaloPSA: {what} from a snapshot of {taken:%Y-%m-%d %H:%M} UTC.")
     return snapshot
 
 

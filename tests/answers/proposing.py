@@ -7,9 +7,9 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-from reconciler.answers.proposals import Proposal, apply_proposals, suggest
+from reconciler.answers.proposals import Proposal, apply_proposals, clients_to_weigh, suggest
 from reconciler.model import InfimaClientId, MissingNights, Recorded
-from reconciler.planning.observation import count_more, every_client_to_bill
+from reconciler.planning.observation import count_more
 from reconciler.planning.snapshot import Snapshot
 from reconciler.run import read_live
 from tests.stage import Stage, small_mappings, small_world
@@ -25,7 +25,7 @@ class Proposing(Stage):
     def seen(self) -> Snapshot:
         with self.context() as context:
             live = read_live(context)
-            wanted = every_client_to_bill(context.mappings, live.observation.clients)
+            wanted = clients_to_weigh(context.mappings, live.observation)
             observation = count_more(context, live.observation, wanted)
         today = self.clock.now().date()
         missing = {

@@ -5,6 +5,7 @@ person, or a reviewed pull request, decides about it.
 """
 
 from reconciler.answers.proposals.editing import apply_proposals, edited
+from reconciler.answers.proposals.facts import clients_to_weigh
 from reconciler.answers.proposals.suggesting import standing, suggest
 from reconciler.answers.proposals.values import Confidence, Edit, Proposal, ProposalKind
 
@@ -14,6 +15,7 @@ __all__ = [
     "Proposal",
     "ProposalKind",
     "apply_proposals",
+    "clients_to_weigh",
     "edited",
     "standing",
     "suggest",

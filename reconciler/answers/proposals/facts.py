@@ -92,3 +92,11 @@ def judged(mappings: Mappings, observation: Observation, recorded: Recorded) -> 
     """The plan with what the safety rules hold of it."""
     today = mappings.settings.day(observation.taken_at)
     return check(diff(mappings, observation, recorded), mappings.limits, (), mappings.approvals, today=today)
+
+
+def clients_to_weigh(mappings: Mappings, observation: Observation) -> tuple[InfimaClientId, ...]:
+    """The clients whose users a proposal tells and no plan needs: unmapped ones, and those of a fixed quantity."""
+    fixed = {ref.id for m in mappings.mappings if m.quantity.fixed is not None for ref in m.infima_clients}
+    known = {ref.id for m in mappings.mappings for ref in m.infima_clients}
+    known |= {one.client.id for one in mappings.ignored}
+    return tuple(one.id for one in observation.clients if one.id in fixed or one.id not in known)

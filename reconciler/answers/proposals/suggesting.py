@@ -12,17 +12,23 @@ from reconciler.answers.proposals.upkeep import propose_unmanaged, propose_upkee
 from reconciler.answers.proposals.values import Confidence, JoinClient, Proposal, ProposalKind, Retire
 from reconciler.config import parse_mappings
 from reconciler.config.edit import NewMapping, NewName
-from reconciler.errors import ConfigError
+from reconciler.errors import ConfigError, DecisionRefused
 from reconciler.model import Fate, Mappings, Observation, Offers, Recorded
 from reconciler.planning.changes import Action, Change, Plan
+from reconciler.planning.rules import Rule
 
 
 def suggest(mappings: Mappings, observation: Observation, recorded: Recorded, *, text: str) -> tuple[Proposal, ...]:
     """All proposals, the surest first; `text` is the file that `mappings` was read from.
 
     Declined ones are among them: see `standing`. Each edit was tried: it is possible, and the file is valid after it.
+    Raises `DecisionRefused` for other systems than those that the state belongs to.
     """
     facts = ProposalFacts.of(mappings, observation, recorded, text=text)
+    for refusal in facts.plan.refusals:
+        if refusal.rule is Rule.WRONG_TENANT:
+            hint = "Look whether HALO_URL and INFIMA_API_KEY are the right ones, or name the right state with --state."
+            raise DecisionRefused(f"Nothing is proposed: {refusal.message}.", hint=hint)
     unmanaged = list(propose_unmanaged(facts))
     spoken_for = frozenset(client for _, client in unmanaged if client is not None)
     found = [one for one, _ in unmanaged]
