@@ -5,20 +5,31 @@ Facts about recurring invoices are in the fact sheet, section 5. Nothing here ev
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as MappingABC
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Protocol
 
+from reconciler.answers.invoice_rows import (
+    Row,
+    day_in,
+    elements_of,
+    has_quantities,
+    id_of,
+    is_billing,
+    is_live,
+    is_over,
+    lines_of,
+    tells_lines,
+    whole_number,
+)
 from reconciler.errors import ApiError
 from reconciler.events import Observer, PhaseAdvanced, PhaseFinished, PhaseStarted
 from reconciler.model import (
-    MAX_COUNT,
     Attached,
     HaloCustomerId,
     InvoiceLook,
-    Json,
     MappingKey,
     Outlook,
     Recorded,
@@ -32,15 +43,6 @@ NIGHT_REQUESTS = 50
 
 FRESH = timedelta(hours=20)
 """A Subscription that was seen attached so recently is not looked at again."""
-
-_FIRST_REAL_YEAR = 1902
-"""Years before it are Halo's way to write "no date"."""
-
-_QUANTITIES = ("quantity_licences", "quantity_subscriptions")
-_CALCULATED = frozenset({1, 2, 3, 4})
-"""Values of `recurring_invoice_quantity_type` whose quantity comes from a count; another is written by hand."""
-
-Row = MappingABC[str, Json]
 
 
 class InvoiceReader(Protocol):
@@ -144,7 +146,7 @@ def look(
     """
     observe(PhaseStarted(phase=PHASE))
     spent = reader.invoice_requests
-    headers = {number: row for row in reader.recurring_invoices(requests) if (number := _id(row)) is not None}
+    headers = {number: row for row in reader.recurring_invoices(requests) if (number := id_of(row)) is not None}
     pages = _Pages(today=today, wanted=wanted, headers=headers)
     own = pages.unread_own()
     others = sorted(set(pages.unread) - set(own), reverse=True)
@@ -188,8 +190,8 @@ class _Pages:
         self._wanted = wanted
         self._headers = headers
         self._found = {one.subscription_id: _Found() for one in wanted}
-        listed = any(_has_quantities(line) for row in headers.values() for line in _lines(row))
-        self.unread = [number for number, row in headers.items() if not (listed and _tells_lines(row))]
+        listed = any(has_quantities(line) for row in headers.values() for line in lines_of(row))
+        self.unread = [number for number, row in headers.items() if not (listed and tells_lines(row))]
         for number in headers.keys() - set(self.unread):
             self._judge(number, headers[number])
 
@@ -206,7 +208,7 @@ class _Pages:
         """Invoices still to be read that most likely carry a wanted Subscription, in the order of the wanted."""
         by_customer: dict[int, list[int]] = {}
         for number in self.unread:
-            by_customer.setdefault(_whole(self._headers[number].get("client_id")) or 0, []).append(number)
+            by_customer.setdefault(whole_number(self._headers[number].get("client_id")) or 0, []).append(number)
         unread = set(self.unread)
         order: dict[int, None] = {}
         for one in self._wanted:
@@ -217,7 +219,7 @@ class _Pages:
     def attachments(self) -> dict[SubscriptionId, Attachment]:
         """The verdicts: of those that were found, and of those whose own customer's invoices were all read."""
         unread = set(self.unread)
-        customers_unread = {_whole(self._headers[number].get("client_id")) for number in unread}
+        customers_unread = {whole_number(self._headers[number].get("client_id")) for number in unread}
         told = {}
         for one in self._wanted:
             found = self._found[one.subscription_id]
@@ -230,31 +232,31 @@ class _Pages:
         days: dict[HaloCustomerId, date] = {}
 
         def note(customer: int | None, row: Row) -> None:
-            day = _day(row.get("nextcreationdate"))
-            if customer and day is not None and day >= self._today and _bills(row, self._today):
+            day = day_in(row.get("nextcreationdate"))
+            if customer and day is not None and day >= self._today and is_billing(row, self._today):
                 known = days.get(HaloCustomerId(customer))
                 days[HaloCustomerId(customer)] = day if known is None else min(known, day)
 
         for row in self._headers.values():
-            note(_whole(row.get("client_id")), row)
+            note(whole_number(row.get("client_id")), row)
         for one in self._wanted:
             for number in self._found[one.subscription_id].yes:
                 note(one.customer_id, self._headers[number])
         return days
 
     def _judge(self, number: int, invoice: Row) -> None:
-        bills = _bills(invoice, self._today)
-        for line in _lines(invoice):
-            live = bills and _live(line) and not _over(line.get("enddate"), self._today)
-            for element in _elements(line):
-                licence = _whole(element.get("licence_id"))
+        bills, customer = is_billing(invoice, self._today), whole_number(invoice.get("client_id"))
+        for line in lines_of(invoice):
+            live = bills and is_live(line) and not is_over(line.get("enddate"), self._today)
+            for element in elements_of(line):
+                licence = whole_number(element.get("licence_id"))
                 if licence:
                     one = self._found.get(SubscriptionId(licence))
                     if one is not None:
                         (one.yes if live else one.disabled).add(number)
                 elif live:  # it selects by criteria: which Subscriptions those catch only HaloPSA knows
                     for wanted in self._wanted:
-                        if wanted.customer_id is not None and wanted.customer_id == _whole(invoice.get("client_id")):
+                        if wanted.customer_id is not None and wanted.customer_id == customer:
                             self._found[wanted.subscription_id].perhaps.add(number)
 
 
@@ -340,77 +342,3 @@ def remember(
             word=known.word if known and open_question else "",
         )
     return replace(outlook, looks=looks, invoice_days={**outlook.invoice_days, **looked.invoice_days}, unread="")
-
-
-# ---------------------------------------------------------------------------------------------------------------------
-# What a recurring invoice says
-# ---------------------------------------------------------------------------------------------------------------------
-
-
-def _lines(invoice: Row) -> Iterator[dict[str, Json]]:
-    lines = invoice.get("lines")
-    yield from (line for line in lines if isinstance(line, dict)) if isinstance(lines, list) else ()
-
-
-def _tells_lines(row: Row) -> bool:
-    """True where a row of a list that holds lines with quantities can be taken as a whole invoice."""
-    return isinstance(row.get("lines"), list) and all(
-        _has_quantities(line) or _whole(line.get("recurring_invoice_quantity_type")) not in _CALCULATED
-        for line in _lines(row)
-    )
-
-
-def _has_quantities(line: Row) -> bool:
-    return any(isinstance(line.get(member), list) for member in _QUANTITIES)
-
-
-def _elements(line: Row) -> Iterator[dict[str, Json]]:
-    for member in _QUANTITIES:
-        elements = line.get(member)
-        yield from (one for one in elements if isinstance(one, dict)) if isinstance(elements, list) else ()
-
-
-def _bills(invoice: Row, today: date) -> bool:
-    return not _true(invoice.get("disabled")) and _live(invoice) and not _over(invoice.get("enddate"), today)
-
-
-def _live(row: Row) -> bool:
-    """False where either of the two members that say so calls it dead (FAULTS H32)."""
-    return not _true(row.get("isinactive")) and not any(_false(row.get(name)) for name in ("isActive", "isactive"))
-
-
-def _id(row: Row) -> int | None:
-    """A recurring invoice's id: a negative whole number."""
-    value = row.get("id")
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    known = isinstance(value, int) and not isinstance(value, bool) and -MAX_COUNT <= value <= MAX_COUNT
-    return value if known and isinstance(value, int) else None
-
-
-def _whole(value: Json) -> int | None:
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MAX_COUNT else None
-
-
-def _true(value: Json) -> bool:
-    return value is True or value == 1 or (isinstance(value, str) and value.strip().lower() == "true")
-
-
-def _false(value: Json) -> bool:
-    return value is False or (value is not None and value == 0) or (isinstance(value, str) and value.lower() == "false")
-
-
-def _day(value: Json) -> date | None:
-    """A date as HaloPSA writes it; None for "no date", which it writes as one around 1900."""
-    try:
-        day = date.fromisoformat(value[:10]) if isinstance(value, str) else None
-    except ValueError:
-        return None
-    return day if day is not None and day.year >= _FIRST_REAL_YEAR else None
-
-
-def _over(value: Json, today: date) -> bool:
-    day = _day(value)
-    return day is not None and day < today

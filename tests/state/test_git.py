@@ -569,7 +569,7 @@ def test_missing_git_is_said(work: Path, clock: StillClock, git_environ: dict[st
 def test_remote_that_hangs_is_given_up(state: GitState, remote: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install_hook(remote, "pre-receive", "sleep 60")
     with state.open_run(run_info()) as run:
-        monkeypatch.setattr("reconciler.state.git.NETWORK_SECONDS", 0.5)
+        monkeypatch.setattr("reconciler.state.branch.NETWORK_SECONDS", 0.5)
         monkeypatch.setattr("reconciler.state.git.PUSH_TRIES", 1)
         with pytest.raises(StateError, match="took longer"):
             run.record_attempts([attempt("acme")])
