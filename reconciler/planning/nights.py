@@ -39,7 +39,7 @@ def nights_of_fall(
 
 def settled_quantity(mapping: Mapping, quantity: Quantity, nights: tuple[CountedNight, ...], wanted: int) -> Quantity:
     """What is written once `wanted` nights have counted the fall: what the largest of their counts comes to."""
-    if wanted <= 1 or len(nights) < wanted:
+    if len(nights) < wanted:
         return quantity
     largest = max(night.counted for night in nights[-wanted:])
     if largest == quantity.counted:
@@ -81,7 +81,7 @@ def nights_missing(
     """
     named = {ref.id for m in mappings.mappings if not m.retired for ref in m.infima_clients}
     named |= {one.client.id for one in mappings.ignored}
-    return {number: _one_night_more(remembered.get(number), today) for number in sorted(named.difference(listed))}
+    return {number: _one_night_more(remembered.get(number), today) for number in named.difference(listed)}
 
 
 def _one_night_more(before: MissingNights | None, today: date) -> MissingNights:

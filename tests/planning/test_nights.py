@@ -140,3 +140,8 @@ def test_where_a_person_has_set_less_already_the_count_raises_it_and_is_no_fall(
 
 def test_with_one_night_an_earlier_run_of_the_day_has_no_say() -> None:
     assert planned(12, 9, night(0, 11), wanted=1).quantity.result == 9
+
+
+def test_a_number_of_the_file_counts_no_nights() -> None:
+    change = planned(12, 9, night(1, 10), rule=QuantityRule(fixed=7, reason="contract"), counted_before=12)
+    assert (change.hold, change.quantity.result, change.nights) == (None, 7, ())

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from reconciler.planning.changes import Outcome
-from reconciler.planning.outcomes import Ending, users, verdict_sentence
+from reconciler.model import SubscriptionId
+from reconciler.planning.changes import Outcome, Settled
+from reconciler.planning.outcomes import Ending, ending_of, users, verdict_sentence
+from tests.builders import build_change
 
 
 def ending(outcome: Outcome | None = Outcome.FAILED, **facts: Any) -> Ending:
@@ -90,3 +93,39 @@ def test_users_count_what_is_seen_and_tell_how_many_are_not() -> None:
         39,
         2,
     )
+
+
+@pytest.mark.parametrize(
+    ("one", "created", "written"),
+    [
+        (create(Outcome.APPLIED, exists=True, shown=15), True, False),
+        (create(Outcome.APPLIED, exists=True, shown=15, sent=False), True, False),
+        (create(exists=True, shown=0), True, False),
+        (create(Outcome.STALE, exists=True, sent=False), False, False),
+        (create(), False, False),
+        (ending(Outcome.APPLIED, shown=15), False, True),
+        (ending(shown=15), False, True),
+        (ending(shown=15, sent=False), False, False),
+        (ending(shown=None, wanted=None), False, False),
+        (ending(Outcome.UNCHANGED, shown=12, wanted=12), False, False),
+        (ending(), False, False),
+    ],
+)
+def test_what_counts_as_created_and_as_written(one: Ending, *, created: bool, written: bool) -> None:
+    assert (one.created, one.written) == (created, written)
+
+
+@pytest.mark.parametrize("settled", [True, False])
+def test_an_ending_is_what_the_change_wanted_and_what_the_run_knows(*, settled: bool) -> None:
+    new = build_change(before=None, after=15, subscription=None)
+    number = SubscriptionId(9101) if settled else None
+    known = Settled(outcome=Outcome.FAILED, subscription_id=number, sent=True, checked=True, live_count=None)
+    assert ending_of(new, known) == create(exists=settled)
+    old = build_change(before=12, after=15)
+    assert ending_of(old, replace(known, subscription_id=SubscriptionId(9001), live_count=12)) == ending()
+
+
+def test_a_refused_run_that_wrote_nothing_says_so() -> None:
+    refused = verdict_sentence([ending(Outcome.HELD, sent=False)], refused_by=("zero", "many-creates"))
+    assert refused == "Apply refused by zero, many-creates. Nothing was written."
+    assert "Nothing" not in verdict_sentence([ending()], refused_by=("zero",))

@@ -62,6 +62,7 @@ def test_a_quantity_that_shows_what_was_wanted_was_written(*, sent: bool) -> Non
 def test_any_other_quantity_leaves_open_what_the_run_did() -> None:
     verdict = look(planned(), (build_subscription(9001, count=10),))
     assert told(verdict) == ("unknown", None, True)
+    assert told(look(planned(), (build_subscription(9001, count=0),))) == ("unknown", None, True)
     assert verdict.changes[0].message == "15 was wanted; the run after it found 10"
     assert verdict.sentence.endswith("Run night-2 looked afterwards: 1 unknown.")
 
@@ -89,6 +90,8 @@ def test_a_create_is_found_by_its_marker_where_only_one_carries_it() -> None:
     verdict = look(CREATE, (one,))
     assert told(verdict) == ("failed", 0, True)
     assert "was created, and its quantity was not set" in verdict.changes[0].message
+    others = look(CREATE, (one, build_subscription(9008, count=15, marker="infima-102")))
+    assert others.changes[0].subscription_id == 9007
     both = look(CREATE, (one, build_subscription(9008, count=15, marker=KEY)))
     assert told(both) == ("unknown", None, True)
 
