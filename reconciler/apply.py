@@ -20,6 +20,7 @@ from reconciler.model import (
 from reconciler.planning.changes import CAME_RIGHT, Action, Change, Outcome, Plan, PlannedRow
 from reconciler.planning.outcomes import NOT_ATTEMPTED, ending_of
 from reconciler.planning.rules import Rule
+from reconciler.planning.twins import known_keys
 from reconciler.writing.create import Creator
 from reconciler.writing.session import Applied, CountTarget, WriteSession, not_attempted, what_moved
 from reconciler.writing.update import set_counts, settle_moved, verify
@@ -125,7 +126,8 @@ def _perform(
 ) -> ReconcilerError | None:
     error: ReconcilerError | None = None
     _record_loss(plan, session)
-    session.state.record_ground(plan.tenant, _found_bindings(plan, session), planned_lines(plan, writes))
+    bindings, planned = _found_bindings(plan, session), planned_lines(plan, writes)
+    session.state.record_ground(plan.tenant, bindings, planned, plan.facts.never_bound)
     try:
         if writes and confirmed_by_person:
             session.relist()
@@ -260,8 +262,9 @@ _IDENTITY_RULES = frozenset(
 
 def _record_loss(plan: Plan, session: WriteSession) -> None:
     """What a lost state leaves open stays open, run after run; what a person lifted is decided for good."""
-    here = {c.key for c in plan.changes}
-    decided = [key for key, rule in _lifted(plan) if rule is Rule.STATE_LOST and key in here]
+    lifted = {key for key, rule in _lifted(plan) if rule is Rule.STATE_LOST}
+    keys = {c.key for c in plan.every_change}
+    decided = {key for c in plan.changes if c.key in lifted for key in known_keys(c.mapping, keys)}
     undecided = set(plan.facts.undecided) - set(decided)
     known = set(session.state.recorded.undecided)
     if undecided - known or known & set(decided):

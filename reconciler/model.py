@@ -644,8 +644,9 @@ class Recorded:
 
     `recreate` holds the keys for which a person said `resolve KEY --recreate`: their old Subscription is given up.
     `damage` says in words what is wrong with the newest records of earlier runs. `undecided` are the keys of which
-    nobody knows, since the state was lost, whether they had a Subscription. `location` is how a person names the
-    state; `is_new` is true where nothing stands there yet. `falls` are the nights in a row that have counted a fall
+    nobody knows, since the state was lost, whether they had a Subscription; `never_bound` those that stood in the file
+    when the first run wrote with this state, and of which it has known none since. `location` is how a person names
+    the state; `is_new` is true where nothing stands there yet. `falls` are the nights in a row that have counted a fall
     which is not yet written. `offers` are the edits of mappings.yaml that were offered for review. `missing` are the
     clients that the file names and INFIMA does not list. `probes` have begun and not ended.
     """
@@ -662,6 +663,7 @@ class Recorded:
     durable: bool = True
     damage: tuple[str, ...] = ()
     undecided: tuple[MappingKey, ...] = ()
+    never_bound: tuple[MappingKey, ...] = ()
     location: str = field(default="", compare=False)
     is_new: bool = field(default=False, compare=False)
     looks: MappingABC[MappingKey, InvoiceLook] = field(default_factory=dict)
@@ -670,6 +672,12 @@ class Recorded:
     needs: tuple[Need, ...] = ()
     offers: Offers = field(default_factory=dict)
     missing: Missing = field(default_factory=dict)
+
+    @property
+    def untried(self) -> bool:
+        """True where no run has written with this state: it holds nothing, or decisions by hand alone."""
+        created = any(binding.origin is BindingOrigin.CREATED for binding in self.bindings.values())
+        return self.tenant is None and not created
 
     @property
     def outlook(self) -> Outlook:

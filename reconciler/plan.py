@@ -52,7 +52,7 @@ from reconciler.planning.money import differing_prices, live_price, price_for
 from reconciler.planning.nights import falling_doubt, nights_missing, nights_of_fall, settled_quantity
 from reconciler.planning.quantity import Quantity, quantity_of
 from reconciler.planning.rules import Doubt, Rule
-from reconciler.planning.twins import candidates, counts_were_lost, is_undecided, unowned
+from reconciler.planning.twins import candidates, counts_were_lost, is_undecided, known_keys, unowned
 from reconciler.planning.witness import Names
 
 __all__ = [
@@ -341,6 +341,7 @@ def _facts(mappings: Mappings, changes: Sequence[Change], live: Live, recorded: 
     wanted = {ref.id for m in mappings.mappings if m.counts_users for ref in m.infima_clients}
     keys = {m.key for m in mappings.mappings if not m.retired}  # what has left may well be deleted
     bound = [b for b in recorded.bindings.values() if b.key in keys]
+    without = [c.mapping for c in changes if c.before is None]
     return Facts(
         clients_listed=len(live.clients),
         clients_wanted=len(wanted),
@@ -349,7 +350,10 @@ def _facts(mappings: Mappings, changes: Sequence[Change], live: Live, recorded: 
         bindings_found=sum(b.subscription_id in live.index.by_id for b in bound),
         recorded_tenant=recorded.tenant,
         durable=recorded.durable,
-        undecided=tuple(c.key for c in changes if c.before is None and is_undecided(c.key, live.index, recorded)),
+        undecided=tuple(m.key for m in without if is_undecided(m, live.index, recorded)),
+        never_bound=tuple(
+            m.key for m in without if recorded.untried or known_keys(m, live.index.keys) & {*recorded.never_bound}
+        ),
         counts_lost=counts_were_lost(live.index, recorded),
     )
 

@@ -34,12 +34,13 @@ from reconciler.model import (
     UserCount,
 )
 from reconciler.plan import diff, takes_long
-from reconciler.planning.changes import CAME_RIGHT, Change, Outcome, Plan, PlannedRow, planned_rows, select
+from reconciler.planning.changes import CAME_RIGHT, Action, Change, Outcome, Plan, PlannedRow, planned_rows, select
 from reconciler.planning.context import PlanOptions, RunContext
 from reconciler.planning.observation import observe
 from reconciler.planning.ours import first_sighting, sight
 from reconciler.planning.outcomes import open_run_in_words
 from reconciler.planning.snapshot import Snapshot
+from reconciler.planning.twins import new_state
 from reconciler.safety.check import check
 from reconciler.state.base import RunInfo, RunState, RunVerdict
 from reconciler.writing.recovery import recovered
@@ -104,24 +105,15 @@ def make_plan(mappings: Mappings, observation: Observation, recorded: Recorded, 
     )
     given = NeedInput(plan=plan, recorded=recorded, mappings=mappings, now=observation.taken_at)
     plan = select(replace(plan, needs=find_needs(given)), only=options.only, exclude=options.exclude)
+    unbound = {*plan.facts.never_bound} - {*plan.facts.undecided}
     told = (
-        _new_state(recorded),
+        new_state(recorded, [c.key for c in plan.changes if c.action is Action.CREATE and c.key in unbound]),
         *recorded.damage,
         *map(open_run_in_words, recorded.open_runs),
         _overdue(recorded, observation.taken_at),
         takes_long(plan, mappings.settings),
     )
     return replace(plan, warnings=(*filter(None, told), *plan.warnings))
-
-
-def _new_state(recorded: Recorded) -> str:
-    """A first run is nothing to worry about; a mistyped --state looks the same."""
-    if not recorded.is_new:
-        return ""
-    return (
-        f"the state in {recorded.location} is new: nothing is remembered there yet. If there is one already, name it "
-        "with --state"
-    )
 
 
 def _overdue(recorded: Recorded, now: datetime) -> str:

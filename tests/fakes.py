@@ -46,6 +46,7 @@ from reconciler.state.document import (
     add_bindings,
     grant_attempts,
     look_ahead,
+    meet_systems,
     name_attempts,
     note_loss,
     settle_attempts,
@@ -250,9 +251,10 @@ class FakeState:
         tenant: Tenant,
         bindings: Sequence[Binding],
         planned: Sequence[HistoryChange] = (),
+        never_bound: Sequence[MappingKey] = (),
     ) -> None:
         self._called("record_ground", tenant)
-        self.document = replace(self.document, tenant=tenant)
+        self.document = meet_systems(self.document, tenant, never_bound)
         self.record_bindings(bindings)
 
     def record_loss(self, undecided: Sequence[MappingKey], decided: Sequence[MappingKey]) -> None:

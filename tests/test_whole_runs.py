@@ -278,3 +278,55 @@ def test_a_run_about_a_part_of_the_file_notes_the_loss_for_all_of_it(stage: Stag
     lose_state(stage)
     stage.apply(PlanOptions(only=(MappingKey("infima-101"),)))
     assert set(holds(stage.plan())) == {"infima-105", "infima-106"}
+
+
+# --- a state that is new, where nothing in HaloPSA tells a loss from a first run ------------------------------------
+
+
+def new_state_words(stage: Stage) -> list[str]:
+    return [warning for warning in stage.plan().warnings if "is new" in warning]
+
+
+@pytest.fixture
+def unmarked(stage: Stage) -> Stage:
+    """The state is lost, and no Subscription carries a marker."""
+    lose_state(stage)
+    for row in stage.world.licences.values():
+        row.pop("snowid", None)
+    return stage
+
+
+def test_a_state_is_said_to_be_new_until_a_run_has_written_with_it(unmarked: Stage) -> None:
+    """A refused night leaves its record in the state and knows nothing of any Subscription."""
+    unmarked.text = unmarked.text.replace("version: 1\n", "version: 1\nlimits: {max_creates: 0}\n", 1)
+    assert unmarked.apply().plan.refused
+    [told] = new_state_words(unmarked)
+    assert told.endswith("is new: no run has written with it yet. If there is one already, name it with --state")
+
+
+def test_what_the_first_night_held_is_still_new_to_the_state(unmarked: Stage) -> None:
+    right = unmarked.text
+    unmarked.text = right.replace('id: 16, name: "Fenwick Law"', 'id: 16, name: "Somebody else"')
+    assert holds(unmarked.apply().plan)["infima-106"] == "name-mismatch"
+    unmarked.text = right
+    [told] = new_state_words(unmarked)
+    assert "is new for infima-101, infima-102, infima-103, infima-106: it has known no Subscription" in told
+    assert unmarked.apply().applied.created == 1
+    [told] = new_state_words(unmarked)
+    assert "is new for infima-101, infima-102, infima-103: " in told  # held: their own stand there under the same name
+
+
+def test_what_comes_into_the_file_later_is_not_new_to_the_state(unmarked: Stage) -> None:
+    unmarked.apply()
+    unmarked.world.add_client(107, "Gorse", active=4)
+    unmarked.world.add_customer(17, "Gorse")
+    unmarked.text += '  - infima_client: {id: 107, name: "Gorse"}\n    halo_customer: {id: 17, name: "Gorse"}\n'
+    [told] = new_state_words(unmarked)
+    assert "is new for infima-101, infima-102, infima-103: " in told  # their own stand there under the same name
+
+
+def test_a_partial_first_run_leaves_the_rest_new(unmarked: Stage) -> None:
+    unmarked.apply(PlanOptions(only=(MappingKey("infima-105"),)))
+    [told] = new_state_words(unmarked)
+    assert "infima-106" in told
+    assert "infima-105" not in told

@@ -121,6 +121,7 @@ def _json(store: DirectoryState | GitState, document: StateDocument) -> dict[str
         ],
         "given_up": {str(key): list(ids) for key, ids in sorted(document.given_up.items())},
         "undecided": [str(key) for key in document.undecided],
+        "never_bound": [str(key) for key in document.never_bound],
         "moved_to": document.moved_to or None,
         "moved_at": None if moved is None else f"{moved:%Y-%m-%dT%H:%M:%SZ}",
     }  # fmt: skip
@@ -154,3 +155,5 @@ def _text(store: DirectoryState | GitState, document: StateDocument) -> Iterator
             yield f"  {key}: {', '.join(map(str, ids))}"
     if document.undecided:
         yield f"Undecided since a loss (state-lost): {', '.join(document.undecided)}"
+    if document.never_bound:
+        yield f"Without a Subscription since this state was new: {', '.join(document.never_bound)}"

@@ -242,7 +242,8 @@ class Facts:
     `clients_wanted` are the INFIMA clients whose count some mapping needs, `clients_found` those of them that INFIMA
     lists. `bindings` are the recorded ids of this file's mappings, retired ones left out, `bindings_found` those of
     them that HaloPSA still lists. `undecided` are the mappings without a Subscription of which a lost state leaves
-    open whether they had one. `counts_lost` says that the state was lost and with it every earlier count.
+    open whether they had one; `never_bound` those of which the state has known none since it was new. `counts_lost`
+    says that the state was lost and with it every earlier count.
     """
 
     clients_listed: int = 0
@@ -253,6 +254,7 @@ class Facts:
     recorded_tenant: Tenant | None = None
     durable: bool = True
     undecided: tuple[MappingKey, ...] = ()
+    never_bound: tuple[MappingKey, ...] = ()
     counts_lost: bool = False
 
 

@@ -18,7 +18,8 @@ DEFAULT_KEY = re.compile(r"infima-[0-9]+")
 class Index:
     """The live Subscriptions by id, by marker and by customer, and who claims which id.
 
-    `siblings` are the mappings that bill a customer, retired ones left out, in the order of the file. `forgotten` are
+    `billing` are the mappings by key, retired ones left out, and `siblings` those of each customer in the order of the
+    file; whose customer a Subscription is may have changed since in HaloPSA, or in the file. `forgotten` are
     the Subscriptions that carry a marker of this file and that the state does not know: it has lost its memory, or it
     is another one.
     """
@@ -28,6 +29,7 @@ class Index:
     by_customer: MappingABC[int, tuple[Subscription, ...]]
     keys: frozenset[MappingKey]
     claims: MappingABC[SubscriptionId, frozenset[MappingKey]] = field(default_factory=dict)
+    billing: MappingABC[MappingKey, Mapping] = field(default_factory=dict)
     siblings: MappingABC[int, tuple[Mapping, ...]] = field(default_factory=dict)
     forgotten: tuple[SubscriptionId, ...] = ()
 
@@ -51,10 +53,12 @@ def index_subscriptions(
             by_customer[subscription.customer_id].append(subscription)
     claims: dict[SubscriptionId, set[MappingKey]] = defaultdict(set)
     keys = set()
+    billing: dict[MappingKey, Mapping] = {}
     siblings: dict[int, list[Mapping]] = defaultdict(list)
     for mapping in mappings:
         keys.add(mapping.key)
         if not mapping.retired:
+            billing[mapping.key] = mapping
             siblings[mapping.halo_customer.id].append(mapping)
         if mapping.subscription_id is not None:
             claims[mapping.subscription_id].add(mapping.key)
@@ -69,6 +73,7 @@ def index_subscriptions(
         by_customer={customer: tuple(rows) for customer, rows in by_customer.items()},
         keys=frozenset(keys),
         claims={number: frozenset(owners) for number, owners in claims.items()},
+        billing=billing,
         siblings={customer: tuple(sorted(own, key=_in_file)) for customer, own in siblings.items()},
         forgotten=tuple(sorted(_forgotten(by_marker, keys, claims, recorded))),
     )

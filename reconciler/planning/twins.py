@@ -5,7 +5,7 @@ Names only ever hold a create here; which Subscription is whose is decided by id
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import takewhile
 
 from reconciler.model import BindingOrigin, Mapping, MappingKey, Recorded, Subscription
@@ -27,6 +27,7 @@ def unowned(mapping: Mapping, index: Index) -> tuple[Subscription, ...]:
 def candidates(mapping: Mapping, index: Index, recorded: Recorded) -> tuple[Subscription, ...]:
     """Those of them that may be meant: of the same name, live or not, or live and like the template (DESIGN 7).
 
+    A live one that the state has under a key which left the file may be meant whatever its name: keys get renamed.
     What a person gave up for this mapping is not among them.
     """
     given_up = recorded.given_up.get(mapping.key, ())
@@ -36,7 +37,7 @@ def candidates(mapping: Mapping, index: Index, recorded: Recorded) -> tuple[Subs
         if row.id not in given_up
         and (
             same_name(row.name, mapping.subscription_name)
-            or (row.live and resembles(row.name, mapping.subscription_name))
+            or (row.live and (row.id in index.claims or resembles(row.name, mapping.subscription_name)))
         )
     )
 
@@ -49,19 +50,29 @@ def namesakes(mapping: Mapping, found: Iterable[Subscription]) -> tuple[Subscrip
 def twin_doubts(mapping: Mapping, index: Index, recorded: Recorded) -> tuple[Doubt, ...]:
     """Why a new Subscription for this mapping may be a second one."""
     found = candidates(mapping, index, recorded)
-    doubts = [_state_lost(mapping, index, recorded.location)] if is_undecided(mapping.key, index, recorded) else []
+    doubts = [_state_lost(mapping, index, recorded.location)] if is_undecided(mapping, index, recorded) else []
+    former = {key for row in found for key in index.claims.get(row.id, ())}
     if same := namesakes(mapping, found):
-        doubts.append(_same_name(mapping, same, {key for row in same for key in index.claims.get(row.id, ())}))
+        doubts.append(_same_name(mapping, same, former))
     elif found:
-        doubts.append(_resembles(mapping, found))
+        doubts.append(_resembles(mapping, found, former))
     if not same and (sibling := _sibling(mapping, index)) is not None:
         doubts.append(_second_mapping(mapping, *sibling))
     return tuple(doubts)
 
 
-def is_undecided(key: MappingKey, index: Index, recorded: Recorded) -> bool:
+def is_undecided(mapping: Mapping, index: Index, recorded: Recorded) -> bool:
     """True where the state may have forgotten this mapping's Subscription, and nobody has said yet that it has none."""
-    return bool(index.forgotten) or key in recorded.undecided
+    return bool(index.forgotten) or not known_keys(mapping, index.keys).isdisjoint(recorded.undecided)
+
+
+def known_keys(mapping: Mapping, keys: Collection[MappingKey]) -> set[MappingKey]:
+    """The mapping's key, and those that its clients had by default while no other mapping of the file has them.
+
+    What was in doubt under a key is in doubt under the one that it got since.
+    """
+    usual = {MappingKey(f"infima-{client.id}") for client in mapping.infima_clients}
+    return {mapping.key, *usual.difference(keys)}
 
 
 def counts_were_lost(index: Index, recorded: Recorded) -> bool:
@@ -73,6 +84,27 @@ def counts_were_lost(index: Index, recorded: Recorded) -> bool:
     found_again = any(binding.origin is BindingOrigin.MARKER for binding in bound)
     lost = bool(index.forgotten) or bool(recorded.undecided) or found_again
     return lost and all(binding.last_counted is None for binding in bound)
+
+
+def new_state(recorded: Recorded, unbound: Sequence[MappingKey]) -> str:
+    """Words about a state that knows too little; empty where it is new neither as a whole nor for any of `unbound`.
+
+    A first run is nothing to worry about; a mistyped --state and a lost one look the same. It is said until the state
+    knows the Subscriptions of the mappings that it met when it was new: a night that was refused or held everything,
+    and a decision by hand, have not told it of them.
+    """
+    where = f"the state in {recorded.location} is new"
+    if recorded.is_new:
+        return f"{where}: nothing is remembered there yet. If there is one already, name it with --state"
+    if recorded.untried:
+        return f"{where}: no run has written with it yet. If there is one already, name it with --state"
+    if not unbound:
+        return ""
+    more = f" and {len(unbound) - _LISTED} more" if len(unbound) > _LISTED else ""
+    return (
+        f"{where} for {', '.join(unbound[:_LISTED])}{more}: it has known no Subscription of theirs yet. If another "
+        "state does, name it with --state"
+    )
 
 
 def given_up_perhaps(mapping: Mapping, hits: Sequence[Subscription], index: Index, recorded: Recorded) -> Doubt | None:
@@ -103,21 +135,29 @@ def given_up_perhaps(mapping: Mapping, hits: Sequence[Subscription], index: Inde
 
 
 def _sibling(mapping: Mapping, index: Index) -> tuple[Mapping, Subscription | None] | None:
-    """Another mapping of the same customer whose Subscription has, or gets, the same name.
+    """Another mapping whose Subscription at the same customer has, or gets, the same name.
 
-    Of two that are both new only the later one in the file is held: the first is no twin until the second is made.
+    The other may name another customer by now: then it is held as moved, and its Subscription still bills this one.
+    Where the file gives both the same name, it does not matter what people called the first one in HaloPSA. Of two that
+    are both new only the later one in the file is held: the first is no twin until the second is made.
     """
+    here = [row for row in index.by_customer.get(mapping.halo_customer.id, ()) if row.is_subscription and row.live]
+    for row in here:
+        for key in sorted((index.owners(row.id) & index.billing.keys()) - {mapping.key}):
+            other = index.billing[key]
+            named = same_name(row.name, mapping.subscription_name)
+            if named or (other.subscription_id is None and _same_in_file(other, mapping)):
+                return other, row
     siblings = index.siblings.get(mapping.halo_customer.id, ())
-    by_key = {other.key: other for other in siblings if other.key != mapping.key}
-    for row in index.by_customer.get(mapping.halo_customer.id, ()):
-        owner = next((by_key[key] for key in sorted(index.owners(row.id)) if key in by_key), None)
-        if owner is not None and row.is_subscription and row.live and same_name(row.name, mapping.subscription_name):
-            return owner, row
     claiming = {key for keys in index.claims.values() for key in keys} if len(siblings) > 1 else set()
     for other in takewhile(lambda sibling: sibling.key != mapping.key, siblings):
-        if other.key not in claiming and same_name(other.subscription_name, mapping.subscription_name):
+        if other.key not in claiming and _same_in_file(other, mapping):
             return other, None
     return None
+
+
+def _same_in_file(one: Mapping, other: Mapping) -> bool:
+    return same_name(one.subscription_name, other.subscription_name)
 
 
 def _state_lost(mapping: Mapping, index: Index, location: str) -> Doubt:
@@ -146,22 +186,20 @@ _LISTED = 5
 
 def _same_name(mapping: Mapping, found: Sequence[Subscription], former: set[MappingKey]) -> Doubt:
     """A namesake whose own key left the file most likely is this mapping's, and the key was renamed (FAULTS CF10)."""
-    if former:
-        keys = ", ".join(sorted(former))
-        remedy = f"it was billed under the key {keys}, which mappings.yaml no longer has: write that key back"
-    else:
-        remedy = _adopting(mapping, found[0])
     return Doubt(
         rule=Rule.SAME_NAME,
         message=(
             f"{mapping.halo_customer.name} already has a Subscription named {mapping.subscription_name!r}: "
             f"{with_quantities(found)}"
         ),
-        remedy=f"{remedy}; if it is another, run: {allow_command(mapping.key, Rule.SAME_NAME)}",
+        remedy=(
+            f"{_adopting(mapping, found[0], former)}; if it is another, run: "
+            f"{allow_command(mapping.key, Rule.SAME_NAME)}"
+        ),
     )
 
 
-def _resembles(mapping: Mapping, found: Sequence[Subscription]) -> Doubt:
+def _resembles(mapping: Mapping, found: Sequence[Subscription], former: set[MappingKey]) -> Doubt:
     names = ", ".join(f"{row.id} {row.name!r} ({_quantity(row)})" for row in found)
     return Doubt(
         rule=Rule.RESEMBLES,
@@ -170,30 +208,36 @@ def _resembles(mapping: Mapping, found: Sequence[Subscription]) -> Doubt:
             "a second one would bill twice"
         ),
         remedy=(
-            f"{_adopting(mapping, found[0])}; if it is something else, run: "
+            f"{_adopting(mapping, found[0], former)}; if it is something else, run: "
             f"{allow_command(mapping.key, Rule.RESEMBLES)}"
         ),
     )
 
 
-def _adopting(mapping: Mapping, row: Subscription) -> str:
+def _adopting(mapping: Mapping, row: Subscription, former: set[MappingKey]) -> str:
+    if former:
+        keys = ", ".join(sorted(former))
+        return f"it was billed under the key {keys}, which mappings.yaml no longer has: write that key back"
     if row.live:
         return f"if that is the one, write subscription_id: {row.id}, or run: {adopt_command(mapping.key, row.id)}"
     return f"if that is the one, restore it in HaloPSA, then run: {adopt_command(mapping.key, row.id)}"
 
 
 def _second_mapping(mapping: Mapping, other: Mapping, row: Subscription | None) -> Doubt:
-    has = f"has Subscription {row.id} ({_quantity(row)})" if row is not None else "gets one, too"
+    called = "" if row is None or same_name(row.name, mapping.subscription_name) else f" {row.name!r}"
+    has = f"has Subscription {row.id}{called} ({_quantity(row)})" if row is not None else "gets one, too"
+    if other.halo_customer.id == mapping.halo_customer.id:
+        remedy = f"to bill them as one, write both clients into infima_clients of {other.key} and delete this mapping"
+    else:
+        has = f"names customer {other.halo_customer.id} ({other.halo_customer.name}) by now, and {has}"
+        remedy = f"if the ids were swapped, correct halo_customer of {other.key} and of {mapping.key} in mappings.yaml"
     return Doubt(
         rule=Rule.SAME_NAME,
         message=(
             f"{mapping.halo_customer.name} is billed through the mapping {other.key} ({other.place}) already, which "
-            f"{has}; both Subscriptions would be named {mapping.subscription_name!r}"
+            f"{has}; a second one named {mapping.subscription_name!r} may bill it twice"
         ),
-        remedy=(
-            f"to bill them as one, write both clients into infima_clients of {other.key} and delete this mapping; if "
-            f"the customer is to have two, run: {allow_command(mapping.key, Rule.SAME_NAME)}"
-        ),
+        remedy=(f"{remedy}; if the customer is to have two, run: {allow_command(mapping.key, Rule.SAME_NAME)}"),
     )
 
 

@@ -204,9 +204,16 @@ class RunState(Protocol):
         """Put into the history what an earlier run did that could not record it."""
         ...
 
-    def record_ground(self, tenant: Tenant, bindings: Sequence[Binding], planned: Sequence[HistoryChange] = ()) -> None:
+    def record_ground(
+        self,
+        tenant: Tenant,
+        bindings: Sequence[Binding],
+        planned: Sequence[HistoryChange] = (),
+        never_bound: Sequence[MappingKey] = (),
+    ) -> None:
         """Write down which two systems this state belongs to, and bindings as `record_bindings` does, in one step.
 
+        `never_bound` are the mappings without a Subscription; they are kept where no run wrote with this state before.
         `planned` are the changes that this run is about to write. With any, the state is really written, so that it
         is known to take records before the first request leaves, and so that a later run learns of this one.
         """

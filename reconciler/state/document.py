@@ -61,6 +61,7 @@ class StateDocument:
     attempts: Mapping[MappingKey, Attempt] = field(default_factory=dict)
     given_up: Mapping[MappingKey, tuple[SubscriptionId, ...]] = field(default_factory=dict)
     undecided: tuple[MappingKey, ...] = ()
+    never_bound: tuple[MappingKey, ...] = ()
     last_good_run: datetime | None = None
     falls: Falls = field(default_factory=dict)
     open_runs: tuple[OpenRun, ...] = ()
@@ -164,7 +165,20 @@ def note_loss(
     document: StateDocument, *, undecided: Sequence[MappingKey], decided: Sequence[MappingKey]
 ) -> StateDocument:
     """Remember of which mappings a lost state leaves open whether they had a Subscription, until that is decided."""
-    return replace(document, undecided=tuple(sorted({*document.undecided, *undecided} - {*decided})))
+    return replace(
+        document,
+        undecided=tuple(sorted({*document.undecided, *undecided} - {*decided})),
+        never_bound=tuple(key for key in document.never_bound if key not in decided),
+    )
+
+
+def meet_systems(document: StateDocument, tenant: Tenant, never_bound: Sequence[MappingKey]) -> StateDocument:
+    """Remember which two systems this state belongs to; a new one also notes the mappings that it meets unbound.
+
+    A state that was lost and one that never was look the same: only these mappings may have had a Subscription before.
+    """
+    met = document.never_bound if document.tenant is not None else tuple(sorted(never_bound))
+    return replace(document, tenant=tenant, never_bound=met)
 
 
 def remember_falls(document: StateDocument, falls: Falls) -> StateDocument:

@@ -149,30 +149,39 @@ class RecordedRun:
 
         self._update(step, f"Run {cut.info.id} was cut off: {verdict.sentence}")
 
-    def record_ground(self, tenant: Tenant, bindings: Sequence[Binding], planned: Sequence[HistoryChange] = ()) -> None:
+    def record_ground(
+        self,
+        tenant: Tenant,
+        bindings: Sequence[Binding],
+        planned: Sequence[HistoryChange] = (),
+        never_bound: Sequence[MappingKey] = (),
+    ) -> None:
         updates = self._updates
         if planned:
             self._journal.append("writing", {"changes": plain(planned)})
             head = self._journal.head
             self._open = (OpenRun(run=self._info.id, journal=head.file, since=self._info.started_at),)
-        self._record_ground(tenant, bindings)
+        self._record_ground(tenant, bindings, never_bound)
         if planned and self._updates == updates:
             self._touch(f"About to write: {_some([change.key for change in planned])}")
 
-    def _record_ground(self, tenant: Tenant, bindings: Sequence[Binding]) -> None:
+    def _record_ground(self, tenant: Tenant, bindings: Sequence[Binding], never_bound: Sequence[MappingKey]) -> None:
+        def meet(document: StateDocument) -> StateDocument:
+            return changes.meet_systems(document, tenant, never_bound)
+
         if self._keeper.document.tenant == tenant:
             self.record_bindings(bindings)
             return
         facts: dict[str, Json] = {"halo_url": tenant.halo_url, "infima_partner": tenant.infima_partner}
         if not bindings:
-            self._change("tenant", facts, lambda document: replace(document, tenant=tenant), "Systems recorded")
+            self._change("tenant", facts, meet, "Systems recorded")
             return
         self._journal.append("tenant", facts, durable=False)
         try:
-            self._bind(bindings, tenant)
+            self._bind(bindings, meet)
         except StateConflict:  # whose state it is does not hang on one mapping's trouble
             self._update(
-                lambda document, _: Edit(document=self._stamped(replace(document, tenant=tenant)), answer=None),
+                lambda document, _: Edit(document=self._stamped(meet(document)), answer=None),
                 "Systems recorded",
             )
             raise
@@ -234,14 +243,16 @@ class RecordedRun:
         if bindings:
             self._bind(bindings)
 
-    def _bind(self, bindings: Sequence[Binding], tenant: Tenant | None = None) -> None:
+    def _bind(
+        self, bindings: Sequence[Binding], before: Callable[[StateDocument], StateDocument] = lambda document: document
+    ) -> None:
         rows: list[Json] = [
             {"key": row.key, "subscription_id": row.subscription_id, "origin": row.origin.value} for row in bindings
         ]
         self._change(
             "bindings",
             {"bindings": rows},
-            lambda document: changes.add_bindings(replace(document, tenant=tenant or document.tenant), bindings),
+            lambda document: changes.add_bindings(before(document), bindings),
             f"Bound: {_some([row.key for row in bindings])}",
         )
 

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.model import HaloCustomerId, MappingKey, Subscription
-from reconciler.plan import Action
+from reconciler.model import BindingOrigin, HaloCustomerId, MappingKey, Subscription, Tenant
+from reconciler.plan import Action, Plan
 from reconciler.planning.rules import Doubt, Rule
+from reconciler.planning.twins import new_state
 from tests.builders import build_mapping, build_mappings, build_subscription
 from tests.core import (
     KEY,
@@ -26,6 +27,8 @@ from tests.core import (
 AWARENESS = build_subscription(9041, name="Awareness training (Acme Dental)", count=37)
 ELSEWHERE = build_subscription(9500, 77, marker="infima-107")
 """A Subscription of another mapping of the file, which carries its marker."""
+ELSEWHERE_RENAMED = build_subscription(9500, 12, name="E-learning", count=3)
+KNOWN = build_recorded(build_binding(9500, "infima-107"))
 
 
 def rules_of(*subscriptions: Subscription, **more: object) -> list[Rule]:
@@ -134,6 +137,34 @@ def test_what_is_over_is_called_deleted_or_inactive() -> None:
     assert message.endswith("9002 (deleted, quantity ?), 9003 (inactive, quantity 12)")
 
 
+def test_a_sibling_that_people_renamed_in_halo_is_one_all_the_same() -> None:
+    """`validate` warns of two mappings with one name; what the row is called by now changes nothing."""
+    other = build_mapping(107, 12, name="Acme Labs")
+    doubt = only(identity_of(build_mapping(), ELSEWHERE_RENAMED, others=[other], recorded=KNOWN).doubts)
+    assert doubt.rule is Rule.SAME_NAME
+    assert "is billed through the mapping infima-107" in doubt.message
+    assert "which has Subscription 9500 'E-learning' (quantity 3)" in doubt.message
+
+
+@pytest.mark.parametrize(
+    "row", [{"is_active": False}, {"deleted": True}, {"customer_id": HaloCustomerId(13)}, {"type": 0}]
+)
+def test_a_sibling_that_bills_nobody_here_is_no_twin(row: dict[str, object]) -> None:
+    other = build_mapping(107, 12, name="Acme Labs")
+    found = replace(ELSEWHERE_RENAMED, **row)  # type: ignore[arg-type] # members of a Subscription
+    assert rules_of(found, others=[other], recorded=KNOWN) == []
+
+
+def test_a_subscription_whose_mapping_names_another_customer_by_now_is_a_twin_here() -> None:
+    """Ids of two customers changed places in the file: the first is held as moved, and bills this customer still."""
+    other = build_mapping(107, 77, name="Borealis")
+    own = replace(ELSEWHERE, customer_id=HaloCustomerId(12))
+    doubt = only(identity_of(build_mapping(), own, others=[other], recorded=KNOWN).doubts)
+    assert doubt.rule is Rule.SAME_NAME
+    assert "which names customer 77 (Borealis) by now, and has Subscription 9500 " in doubt.message
+    assert "correct halo_customer of infima-107 and of infima-101 in mappings.yaml" in doubt.remedy
+
+
 # --- a lost state ----------------------------------------------------------------------------------------------------
 
 
@@ -216,3 +247,61 @@ def test_with_the_state_nothing_of_it_is_doubtful() -> None:
 
 def test_a_retired_mapping_takes_what_carries_its_marker() -> None:
     assert identity_of(build_mapping(retired=True), OLD, replace(NEW, deleted=True)).doubts == ()
+
+
+# --- a new state -----------------------------------------------------------------------------------------------------
+
+
+def test_a_state_with_decisions_by_hand_alone_is_new_to_every_mapping() -> None:
+    adopted = build_recorded(build_binding(9500, "infima-107", customer=77, origin=BindingOrigin.ADOPTED))
+    assert "is new: no run has written with it yet" in new_state(adopted, [])
+    plan = plan_of(build_mappings(build_mapping()), observe_fitting(build_mapping()), adopted)
+    assert plan.facts.never_bound == (KEY,)
+
+
+def test_a_state_that_knows_its_systems_is_new_for_what_it_never_bound() -> None:
+    known = replace(build_recorded(), tenant=TENANT)
+    keys = [MappingKey(f"infima-{number}") for number in range(102, 108)]
+    told = new_state(known, keys)
+    assert "is new for infima-102, infima-103, infima-104, infima-105, infima-106 and 1 more: " in told
+    assert new_state(known, []) == ""
+
+
+TENANT = Tenant(halo_url="https://halo.example", infima_partner="Partner")
+
+
+# --- a key that was renamed ------------------------------------------------------------------------------------------
+
+
+def renamed_key(**recorded: object) -> Plan:
+    mapping = replace(build_mapping(), key=MappingKey("acme"))
+    observation = observe_fitting(mapping, subscriptions=recorded.pop("listed", ()))
+    return plan_of(build_mappings(mapping), observation, replace(build_recorded(), tenant=TENANT, **recorded))  # type: ignore[arg-type]
+
+
+def test_what_was_in_doubt_under_the_default_key_is_in_doubt_under_the_new_one() -> None:
+    plan = renamed_key(undecided=(KEY,))
+    assert [d.rule for d in plan.changes[0].doubts] == [Rule.STATE_LOST]
+    assert plan.facts.undecided == ("acme",)
+    assert renamed_key(never_bound=(KEY,)).facts.never_bound == ("acme",)
+    assert renamed_key().facts == replace(renamed_key().facts, undecided=(), never_bound=())
+
+
+def test_a_default_key_that_another_mapping_has_says_nothing_about_this_one() -> None:
+    """Two mappings of a file may not bill one client, but a retired one keeps its key."""
+    retired = build_mapping(retired=True)
+    mapping = replace(build_mapping(line=20), key=MappingKey("acme"))
+    recorded = replace(build_recorded(), tenant=TENANT, undecided=(KEY,))
+    plan = plan_of(build_mappings(retired, mapping), observe_fitting(mapping), recorded)
+    assert plan.facts.undecided == (KEY,)
+
+
+def test_what_the_state_has_under_a_key_that_left_the_file_may_be_meant_whatever_its_name() -> None:
+    found = build_subscription(9500, 12, name="E-learning", count=3)
+    recorded = build_recorded(build_binding(9500, "acme-old"))
+    doubt = only(identity_of(build_mapping(), found, recorded=recorded).doubts)
+    assert doubt.rule is Rule.RESEMBLES
+    assert (
+        "it was billed under the key acme-old, which mappings.yaml no longer has: write that key back" in doubt.remedy
+    )
+    assert rules_of(replace(found, deleted=True), recorded=recorded) == []

@@ -22,7 +22,7 @@ from tests.torture import backtest, processes, window
 from tests.torture.hunt import hunt
 from tests.torture.people import play_history
 from tests.torture.plans import play_plan
-from tests.torture.planted import ALL
+from tests.torture.planted import ABOUT_TWINS, ALL
 from tests.torture.schedules import play_schedule
 from tests.torture.sweep import Result, play, sampled_pairs, single_faults
 
@@ -108,11 +108,13 @@ def bugs(c: Campaign) -> None:
             if number is None:
                 c.wrong.append(f"planted bug not found: {name}")
     numbers = [n for n in found.values() if n is not None]
+    histories = [n for bug in ABOUT_TWINS if (n := found[bug.name]) is not None]
     c.report(
         "planted bugs",
         planted=len(ALL),
         found=len(numbers),
         median_schedules=statistics.median(numbers) if numbers else None,
+        median_histories_of_those_about_twins=statistics.median(histories) if histories else None,
         most_schedules=max(numbers, default=None),
         seconds=round(time.monotonic() - began),
         schedules={name: found[name] for name in sorted(found)},

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.torture import planted_create, planted_writes
+from tests.torture import planted_create, planted_twins, planted_writes
 from tests.torture.bugs import ALL, Bug, planted
+from tests.torture.planted_twins import ABOUT_TWINS
 
-__all__ = ["ALL", "Bug", "planted", "planted_create", "planted_writes"]
+__all__ = ["ABOUT_TWINS", "ALL", "Bug", "planted", "planted_create", "planted_twins", "planted_writes"]

@@ -26,7 +26,7 @@ from reconciler.writing import session as writing
 from reconciler.writing.create import Creator
 from reconciler.writing.session import WriteSession
 from tests.torture.bugs import Planter, bug
-from tests.torture.planted_writes import in_the_body, without_doubts
+from tests.torture.planted_writes import in_the_body
 
 
 @bug("blind retry of a create")
@@ -180,26 +180,6 @@ def _(plant: Planter) -> None:
             return told
         found = namesakes(mapping, candidates(mapping, index, recorded))
         return identity.Identity(subscription=found[0], origin=BindingOrigin.MARKER)
-
-
-@bug("the same name is no reason to ask")
-def _(plant: Planter) -> None:
-    without_doubts(plant, Rule.SAME_NAME)
-
-
-@bug("what resembles is no reason to ask")
-def _(plant: Planter) -> None:
-    without_doubts(plant, Rule.RESEMBLES)
-
-
-@bug("a lost state is no reason to ask")
-def _(plant: Planter) -> None:
-    without_doubts(plant, Rule.STATE_LOST)
-
-
-@bug("swapped ids are no reason to ask")
-def _(plant: Planter) -> None:
-    without_doubts(plant, Rule.NAME_SWAPPED)
 
 
 # ---- journal, state, races ------------------------------------------------------------------------------------------

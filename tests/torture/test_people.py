@@ -6,13 +6,18 @@ from collections import Counter
 
 import pytest
 
+from tests.torture.hunt import hunt
 from tests.torture.people import MARKERS, play_history
-from tests.torture.planted import ALL, planted
+from tests.torture.planted import ABOUT_TWINS, Bug
 
-FOUND_HERE = (
+SOON = {
     "the same name is no reason to ask",
     "what resembles is no reason to ask",
-)
+    "a second mapping of a customer is no reason to ask",
+    "swapped ids are no reason to ask",
+    "another name is no reason to ask before a create",
+}
+"""The others take some dozens of histories; the campaign hunts them (docs/reliability.md)."""
 
 
 @pytest.mark.parametrize("start", range(0, 40, 20))
@@ -25,11 +30,11 @@ def test_no_history_of_people_ends_with_a_twin_that_no_rule_announced(start: int
         assert reached[word], reached
 
 
-@pytest.mark.parametrize("name", FOUND_HERE)
-def test_a_planted_bug_about_twins_is_found(name: str) -> None:
-    bug = next(bug for bug in ALL if bug.name == name)
-    with planted(bug):
-        assert any(play_history(seed).violations for seed in range(40))
+@pytest.mark.parametrize("bug", [b for b in ABOUT_TWINS if b.name in SOON], ids=lambda bug: bug.name)
+def test_a_planted_bug_about_twins_is_found(bug: Bug) -> None:
+    number, oracles = hunt(bug, seed=7, most=60)
+    assert number is not None
+    assert oracles
 
 
 def test_a_history_repeats() -> None:
