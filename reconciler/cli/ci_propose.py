@@ -13,8 +13,8 @@ from reconciler import __version__
 from reconciler.answers.proposals import suggest
 from reconciler.cli.options import CommonOptions, common_options
 from reconciler.cli.output import safe, say, tell
-from reconciler.cli.plan import read_facts
-from reconciler.cli.reporting import append_to, on_github
+from reconciler.cli.propose import read_facts
+from reconciler.cli.reporting import annotate, append_to, on_github
 from reconciler.cli.wiring import now, open_store
 from reconciler.config import parse_mappings
 from reconciler.config.source import decode
@@ -76,7 +76,7 @@ def propose(options: CommonOptions, *, snapshot: Path | None, forge: str, branch
     path = git.ask("rev-parse", "--show-prefix") + options.mappings.name
     content = proposals.file(path)
     mappings = parse_mappings(content, file=path, now=now())
-    seen = read_facts(options, mappings, None, snapshot, every_client=True)
+    seen = read_facts(options, mappings, snapshot)
     recorded = store.read()
     text = decode(content, file=path)
     job = ProposalJob(
@@ -114,10 +114,12 @@ def _with_review(options: CommonOptions, forge: str, branch: ProposalBranch, job
     done: list[Proposed] = []
 
     def carry_out(review: Review) -> None:
-        told, lines = bring_up_to_date(job, review)
-        for line in lines:
+        report = bring_up_to_date(job, review)
+        for line in report.done:
             tell(safe(line))
-        done.append(told)
+        if report.warning:
+            annotate("warning", "Proposals", report.warning)
+        done.append(report.told)
 
     name, base = branch.name, branch.base.branch
     if forge == "gitlab":

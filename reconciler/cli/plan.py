@@ -96,7 +96,7 @@ def plan(
     mappings = load(options)
     chosen = plan_options(mappings, only, exclude, allow, reason)
     base = load_base(options, against) if against is not None else None
-    seen = read_facts(options, mappings, base, snapshot, every_client=save_snapshot is not None)
+    seen = _read(options, mappings, base, snapshot, every_client=save_snapshot is not None)
     made = make_plan(mappings, seen.observation, seen.recorded, chosen)
     if against is not None:
         made = attribute(made, make_plan(base, seen.observation, seen.recorded, chosen) if base else None)
@@ -111,7 +111,7 @@ def plan(
     return exit_code(made, detailed=detailed_exitcode)
 
 
-def read_facts(
+def _read(
     options: CommonOptions, mappings: Mappings, base: Mappings | None, snapshot: Path | None, *, every_client: bool
 ) -> Snapshot:
     """What the plan is made from: both systems and the state as they are now, or a file that was kept of them."""

@@ -89,7 +89,7 @@ def propose(
     old = read_bytes(options.mappings)
     text = decode(old, file=str(options.mappings))
     mappings = parse_mappings(old, file=str(options.mappings), now=now())
-    seen = _read(options, mappings, snapshot)
+    seen = read_facts(options, mappings, snapshot)
     found = suggest(mappings, seen.observation, seen.recorded, text=text)
     made, declined = standing(found, _offers(options, seen, again))
     if keys:
@@ -116,7 +116,7 @@ def propose(
     return 0
 
 
-def _read(options: CommonOptions, mappings: Mappings, snapshot: Path | None) -> Snapshot:
+def read_facts(options: CommonOptions, mappings: Mappings, snapshot: Path | None) -> Snapshot:
     """Both systems and the state, or a file that was kept of them."""
     if snapshot is not None:
         return load_snapshot(snapshot, what="what is proposed is made")

@@ -6,7 +6,7 @@ well. What was answered is not offered again until the edit itself is another on
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -88,8 +88,3 @@ def now_offered(known: Offers, proposals: Iterable[Proposal], *, at: datetime, w
         if one.fingerprint not in standing
     }
     return {**known, **new}
-
-
-def asked_again(known: Mapping[str, Offer], key: str) -> Offers:
-    """What is remembered once a person wants the proposals of this key again."""
-    return {fingerprint: offer for fingerprint, offer in known.items() if offer.key != key}

@@ -43,7 +43,7 @@ class ProposedCommit:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Found:
+class _BranchCommit:
     """A commit on the branch: its number in the row of ours and the row's length; both 0 where it is a person's."""
 
     id: str
@@ -60,7 +60,7 @@ class BranchLook:
     """What the remote has: `tip` is None without a branch; `people` tells of commits there that are not ours."""
 
     tip: str | None
-    commits: tuple[_Found, ...] = ()
+    commits: tuple[_BranchCommit, ...] = ()
     people: tuple[str, ...] = ()
 
     @property
@@ -148,7 +148,7 @@ class ProposalBranch:
     def _stands_on_base(self, look: BranchLook) -> bool:
         return bool(look.commits) and self._git.ask("rev-parse", f"{look.commits[0].id}^") == self.base.commit
 
-    def _commits(self, tip: str) -> tuple[_Found, ...]:
+    def _commits(self, tip: str) -> tuple[_BranchCommit, ...]:
         """The commits that the default branch lacks, oldest first."""
         separated = "%x00".join(_FIELDS)
         limits = (f"--max-count={_MOST_COMMITS}", "--topo-order", "--reverse", f"--format={separated}%x00")
@@ -186,15 +186,15 @@ class ProposalBranch:
         )
 
 
-def _found(row: tuple[str, ...]) -> _Found:
+def _found(row: tuple[str, ...]) -> _BranchCommit:
     number, tree, parents, author, committer, name, subject, text = row
     stamps = _STAMP.findall(text)
     ours = author == committer == _EMAIL and len(parents.split()) == 1 and len(stamps) == 1 and stamps[0][2] == tree
     place, of = (int(stamps[0][0]), int(stamps[0][1])) if ours else (0, 0)
-    return _Found(id=number.strip(), tree=tree, author=name, subject=subject, text=text, place=place, of=of)
+    return _BranchCommit(id=number.strip(), tree=tree, author=name, subject=subject, text=text, place=place, of=of)
 
 
-def _by_people(commits: Sequence[_Found]) -> tuple[str, ...]:
+def _by_people(commits: Sequence[_BranchCommit]) -> tuple[str, ...]:
     """What people did on the branch; empty where it is exactly a row of ours."""
     row = [(commit.place, commit.of) for commit in commits]
     if row == [(place, len(commits)) for place in range(1, len(commits) + 1)]:
@@ -203,5 +203,5 @@ def _by_people(commits: Sequence[_Found]) -> tuple[str, ...]:
     return theirs or ("commits of this program were taken out",)
 
 
-def _story(commits: Sequence[_Found]) -> list[tuple[str, str, str]]:
+def _story(commits: Sequence[_BranchCommit]) -> list[tuple[str, str, str]]:
     return [(commit.tree, commit.subject, commit.text) for commit in commits]

@@ -70,7 +70,7 @@ def body(told: Proposed, where: Origin, *, limit: int = COMMENT_LIMIT) -> str:
     if cut:
         parts.append(f"_Left out for want of space: {', '.join(cut)}. `reconciler propose` shows all of them._")
     if told.document is not None:
-        heading = "### What tonight's run would do with this branch"
+        heading = "## What tonight's run would do with this branch"
         parts.append(f"{heading}\n\n{render_markdown(told.document, limit=max(room - len(heading), 0)).rstrip()}")
     return fitted("\n\n".join(parts), bottom, limit)
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from reconciler.answers.proposals import Confidence, Proposal
+from reconciler.errors import Forbidden
 from reconciler.forge.github import GitHub, Kept, pull_request
 from reconciler.forge.offering import Closed, Offering, Reviews, now_offered, sort_out
 from reconciler.forge.proposal_branch import BranchLook, ProposalBranch
@@ -32,7 +33,7 @@ class Review(Protocol):
         ...
 
     def keep(self, told: Proposed) -> tuple[str, str]:
-        """Open it or bring it up to date; how it is called, and what was done."""
+        """Open it or bring it up to date; how it is called, and what was done. Without a name there is none."""
         ...
 
     def close(self, told: Proposed) -> str:
@@ -57,7 +58,10 @@ class GitHubReview:
 
     def keep(self, told: Proposed) -> tuple[str, str]:
         text = _sized(told, self.where)
-        kept = self.github.keep_pull_request(self.branch, self.base, MARKER, title(told), text)
+        try:
+            kept = self.github.keep_pull_request(self.branch, self.base, MARKER, title(told), text)
+        except Forbidden as error:
+            return "", f"The branch {self.branch} is there, but no pull request: {error.hint} Or open it by hand."
         number = self.github.reviews(self.branch, self.base).open
         name = pull_request(number) if number else f"branch {self.branch}"
         return name, f"{name[:1].upper()}{name[1:]}: {kept}."
@@ -122,8 +126,17 @@ class ProposalJob:
     remembers: bool = True
 
 
-def bring_up_to_date(job: ProposalJob, review: Review) -> tuple[Proposed, tuple[str, ...]]:
-    """Make branch and review say what is proposed tonight; return that, and what was done, a line each.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NightReport:
+    """What is proposed, what was done for it, a line each, and what somebody should look at; empty where nothing."""
+
+    told: Proposed
+    done: tuple[str, ...] = ()
+    warning: str = ""
+
+
+def bring_up_to_date(job: ProposalJob, review: Review) -> NightReport:
+    """Make branch and review say what is proposed tonight.
 
     What people did on the branch is never overwritten: then only the review's text is brought up to date.
     """
@@ -136,7 +149,7 @@ def bring_up_to_date(job: ProposalJob, review: Review) -> tuple[Proposed, tuple[
     edits = propose_edits(job.text, _for_the_branch(night.offering.offered), file=job.path, now=job.now())
     document = job.plan_of(edits.text) if edits.commits else None
     told = _told(night, edits, document=document)
-    return (told, _offer(night, told, edits)) if edits.commits else (told, _withdraw(night, told))
+    return _offer(night, told, edits) if edits.commits else _withdraw(night, told)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,28 +170,30 @@ class _Night:
         return sort_out(self.job.proposals, known, self.found.closed, reopened=reopened)
 
 
-def _offer(night: _Night, told: Proposed, edits: ProposedEdits) -> tuple[str, ...]:
+def _offer(night: _Night, told: Proposed, edits: ProposedEdits) -> NightReport:
     job = night.job
     options = night.review.push_options(told)
     pushed = job.branch.put(night.look, job.path, edits.commits, now=job.now(), options=options)
+    branch = f"Branch {job.branch.name}: {'pushed' if pushed else 'unchanged'}, {len(edits.made)} proposed."
     where, done = night.review.keep(told)
-    at = job.now()
-    job.remember(lambda known: now_offered(night.sorted_by(known).remembered, edits.made, at=at, where=where))
-    stands = "pushed" if pushed else "unchanged"
-    return f"Branch {job.branch.name}: {stands}, {len(edits.made)} proposed.", done
+    at, made = job.now(), edits.made if where else ()  # what nobody can answer was not offered
+    job.remember(lambda known: now_offered(night.sorted_by(known).remembered, made, at=at, where=where))
+    return (
+        NightReport(told=told, done=(branch, done)) if where else NightReport(told=told, done=(branch,), warning=done)
+    )
 
 
-def _withdraw(night: _Night, told: Proposed) -> tuple[str, ...]:
+def _withdraw(night: _Night, told: Proposed) -> NightReport:
     """Nothing is left. It is remembered before the branch goes: a branch that has gone is a person's answer."""
     job = night.job
     job.remember(lambda known: night.sorted_by(known).remembered)
     done = night.review.close(told)
     job.branch.remove(night.look)
     removed = f"Branch {job.branch.name}: deleted." if night.look.tip else "Nothing is proposed."
-    return tuple(filter(None, (done, removed)))
+    return NightReport(told=told, done=tuple(filter(None, (done, removed))))
 
 
-def _leave_alone(night: _Night) -> tuple[Proposed, tuple[str, ...]]:
+def _leave_alone(night: _Night) -> NightReport:
     """People worked on the branch: it is theirs, and only the text is brought up to date."""
     job, offering = night.job, night.offering
     there = {f for f, offer in offering.remembered.items() if offer.fate is Fate.OFFERED}
@@ -193,8 +208,10 @@ def _leave_alone(night: _Night) -> tuple[Proposed, tuple[str, ...]]:
     job.remember(lambda known: night.sorted_by(known).remembered)
     alone = f"Branch {job.branch.name} is left alone: people worked on it."
     if night.found.open:
-        return told, (alone, night.review.keep(told)[1])
-    return told, (alone, "It has no open pull request: delete it, and the next night makes a new one.")
+        return NightReport(told=told, done=(alone, night.review.keep(told)[1]))
+    return NightReport(
+        told=told, warning=f"{alone} It has no open pull request: delete it, and the next night makes one."
+    )
 
 
 def _for_the_branch(offered: Sequence[Proposal]) -> list[Proposal]:

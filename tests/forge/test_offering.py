@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from reconciler.answers.proposals import Confidence, Proposal, ProposalKind
-from reconciler.forge.offering import Closed, asked_again, now_offered, sort_out
+from reconciler.forge.offering import Closed, now_offered, sort_out
 from reconciler.model import Fate, Offer, Offers
 
 NIGHT = datetime(2026, 11, 22, 3, 30, tzinfo=UTC)
@@ -107,9 +107,10 @@ def test_a_branch_that_has_gone_tells_by_what_is_suggested_still() -> None:
     assert answered.remembered[ONE.fingerprint].where == TWELVE
 
 
-def test_a_person_may_ask_for_it_again() -> None:
+def test_what_is_forgotten_is_offered_again() -> None:
+    """`propose --again` forgets the answer."""
     declined = sort_out([ONE, TWO], OFFERED, closed(merged=False)).remembered
-    again = asked_again(declined, "one")
+    again = {fingerprint: offer for fingerprint, offer in declined.items() if offer.key != "one"}
     assert sort_out([ONE, TWO], again, closed(merged=False)).offered == (ONE,)
 
 

@@ -43,7 +43,7 @@ def test_it_says_what_merging_does_and_how_to_decline() -> None:
 def test_the_plan_of_the_branch_stands_last() -> None:
     told = text(replace(TOLD, asked=(ask("infima-109"),)))
     assert told.index("| Gull Logistics") < told.index("### 1 thing needs a person")
-    assert told.index("### 1 thing needs a person") < told.index("### What tonight's run would do with this branch")
+    assert told.index("### 1 thing needs a person") < told.index("## What tonight's run would do with this branch")
 
 
 def test_what_is_only_likely_says_so() -> None:
@@ -101,7 +101,7 @@ def test_a_thousand_proposals_fit(limit: int) -> None:
     told = text(replace(TOLD, made=many, asked=many, declined=tuple((one, DECLINED) for one in many)), limit)
     assert len(told) <= limit
     assert re.search(r"_Left out for want of space: \d+ proposed edits, \d+ things that need a person", told)
-    assert "### What tonight's run would do with this branch" in told
+    assert "## What tonight's run would do with this branch" in told
     assert told.count("<details>") == told.count("</details>")
 
 

@@ -38,6 +38,8 @@ class Job:
     steps: list[Step] = field(default_factory=list)
     summary: str = ""
     outputs: dict[str, str] = field(default_factory=dict)
+    given: dict[str, str] = field(default_factory=dict)
+    """What the job itself gives to those that need it."""
     artifacts: dict[str, Path] = field(default_factory=dict)
     environment: str = ""
 
@@ -73,7 +75,16 @@ class Event:
 class JobRunner:
     """One job in a workspace of its own."""
 
-    def __init__(self, name: str, job: dict[str, Any], event: Event, folder: Path, *, token: str) -> None:
+    def __init__(
+        self,
+        name: str,
+        job: dict[str, Any],
+        event: Event,
+        folder: Path,
+        *,
+        token: str,
+        done: Mapping[str, Job] | None = None,
+    ) -> None:
         self._job = job
         self._event = event
         self._workspace = folder / "workspace"
@@ -87,6 +98,7 @@ class JobRunner:
             "vars": event.variables.get(place, {}),
             "inputs": event.inputs,
             "steps": {},
+            "needs": _needs(job, done or {}),
         }
         self._functions = {
             "always": lambda: True,
@@ -101,6 +113,7 @@ class JobRunner:
             return self.outcome
         for number, step in enumerate(self._job["steps"], 1):
             self._run_step(number, step)
+        self.outcome.given = {name: self._filled(value) for name, value in self._job.get("outputs", {}).items()}
         summary = self._folder / "summary"
         self.outcome.summary = summary.read_text(encoding="utf-8") if summary.exists() else ""
         return self.outcome
@@ -169,6 +182,13 @@ class JobRunner:
         shutil.copytree(self._workspace / given["path"], to)
         self.outcome.artifacts[given["name"]] = to
         return True
+
+
+def _needs(job: Mapping[str, Any], done: Mapping[str, Job]) -> dict[str, Any]:
+    """What is known of the jobs that this one waits for."""
+    wanted = job.get("needs", [])
+    names = [wanted] if isinstance(wanted, str) else wanted
+    return {name: {"result": done[name].result, "outputs": done[name].given} for name in names}
 
 
 def read_outputs(text: str) -> dict[str, str]:

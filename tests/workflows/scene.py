@@ -40,6 +40,9 @@ class Scene:
         self.remote = folder / "remote.git"
         self.desk = folder / "desk"
         self.configured = True
+        self.proposing: Job | None = None
+        """How the last night's second job ended."""
+        github.branch_head = self._branch_head
         self.switch_url = ""
         self.notify_urls = ""
         self.issue_variables: dict[str, str] = {}
@@ -115,6 +118,9 @@ class Scene:
     def head(self) -> str:
         return self.git("rev-parse", "HEAD")
 
+    def _branch_head(self, name: str) -> str:
+        return self.git("for-each-ref", "--format=%(objectname)", f"refs/heads/{name}", at=self.remote)
+
     def _offer_merge(self, number: int, branch: str) -> None:
         """refs/pull/N/merge, as GitHub keeps it: the base is its first parent."""
         tree = self.git("rev-parse", f"{branch}^{{tree}}")
@@ -142,13 +148,25 @@ class Scene:
 
     def night(self) -> Job:
         """03:17."""
-        about = {"event_name": "schedule", "ref": "refs/heads/main", "event": {}}
-        return self.run("nightly.yml", about)["reconcile"]
+        jobs = self.run("nightly.yml", _AT_NIGHT)
+        self.proposing = jobs["propose"]
+        return jobs["reconcile"]
+
+    def propose_again(self) -> Job:
+        """The night's second job alone, by what the last night kept."""
+        before = Job(name="reconcile", result="success", given={"kept": "success"})
+        return self.run("nightly.yml", _AT_NIGHT, done={"reconcile": before})["propose"]
 
     def run(
-        self, file: str, github: dict[str, Any], *, secret: bool = True, inputs: dict[str, str] | None = None
+        self,
+        file: str,
+        github: dict[str, Any],
+        *,
+        secret: bool = True,
+        inputs: dict[str, str] | None = None,
+        done: dict[str, Job] | None = None,
     ) -> dict[str, Job]:
-        """Run every job of a workflow file of the repository, in order."""
+        """Run every job of a workflow file of the repository that is not `done`, in order."""
         workflow = load_workflow(self.desk / ".github" / "workflows" / file)
         assert workflow["permissions"] == {}
         self._runs += 1
@@ -168,12 +186,14 @@ class Scene:
             variables={READ: places, WRITE: {**places, **self.issue_variables}},
             inputs=inputs or {},
         )
-        jobs = {}
+        jobs = dict(done or {})
         for name, job in workflow["jobs"].items():
+            if name in jobs:
+                continue
             token = f"ghs_{secrets.token_hex(16)}"
             self.github.tokens[token] = job["permissions"]
             place = self.folder / f"run-{self._runs}-{name}"
-            jobs[name] = JobRunner(name, job, event, place, token=token).run()
+            jobs[name] = JobRunner(name, job, event, place, token=token, done=jobs).run()
             del self.github.tokens[token]  # a job's token dies with it
         return jobs
 
@@ -228,6 +248,8 @@ def six_mappings(**changes: str) -> str:
     """The mappings of the world of `six_clients`, in canonical form; `changes` as in `small_mappings`."""
     return format_mappings(small_mappings(**changes), file="mappings.yaml")
 
+
+_AT_NIGHT: dict[str, Any] = {"event_name": "schedule", "ref": "refs/heads/main", "event": {}}
 
 _AUTHOR = {
     "GIT_AUTHOR_NAME": "A Person",

@@ -106,7 +106,7 @@ def test_writers_wait_for_each_other_and_are_never_cancelled(name: str) -> None:
 @pytest.mark.parametrize("name", WRITERS)
 def test_writers_check_out_the_default_branch_by_name(name: str) -> None:
     refs = [s["with"]["ref"] for _, s in steps_of(FOLDER / name) if s.get("uses", "").startswith("actions/checkout@")]
-    assert refs == ["main"]
+    assert set(refs) == {"main"}
 
 
 @pytest.mark.parametrize("name", WRITERS)
