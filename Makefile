@@ -91,6 +91,9 @@ audit: $(STAMP) ## known weaknesses of the locked dependencies; asks the network
 dist: $(STAMP) ## build sdist and wheel into dist/, the same bytes each time; no tests
 	.ci/dist dist
 
+newcomer: dist ## README's install and practice steps to the letter, in a fresh home, until "No changes."; how long each takes
+	$(BIN)/python -m tests.newcomer dist/*.whl
+
 # WHEEL=FILE and SDIST=FILE test what was built before, as the release does.
 wheel: $(if $(WHEEL),$(STAMP),dist) ## run the tests against the wheel, where the source tree is not (PYTEST='tests/cli' for a part)
 	WORKERS=$(WORKERS) .ci/wheel $(or $(WHEEL),dist/*.whl) $(PYTEST)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.cli.main import COMMANDS
+from tests import newcomer
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -47,6 +48,14 @@ def test_the_demo_tells_the_story_to_its_end(told: str) -> None:
     assert "No changes. HaloPSA matches mappings.yaml and INFIMA's counts." in told
     assert "Apply complete! 15 created, 12 updated, 9 unchanged." in told
     assert "Exit code 3: something was held." in told
+
+
+def test_a_newcomer_finds_each_step_where_the_script_looks_for_it() -> None:
+    install, server, before, after = newcomer.steps(README)
+    assert [line.split()[0] for line in install] == ["python3", "~/reconciler/bin/pip", "export"]
+    assert server == "reconciler simulate --env-file simulator.env"
+    commands = [line.split()[1] for line in [*before, *after] if line.startswith("reconciler ")]
+    assert commands == ["init", "map", "plan", "apply", "apply", "plan"]
 
 
 def test_the_command_table_is_the_one_of_the_help() -> None:
