@@ -27,7 +27,7 @@ def program(mode: str) -> Rival:
         command=lambda job: [sys.executable, "-m", "reconciler", "--state", "directory:state", *words[job]],
         prepare=prepare,
         reset=lambda folder: shutil.rmtree(folder / "state", ignore_errors=True),
-        requests=lambda ground: _careful(ground, mode),
+        requests=lambda ground: _careful(ground, mode, invoices=int(ground.job == "apply")),
         mode=mode,
     )
 
@@ -55,9 +55,9 @@ def _script(name: str, label: str, mode: str) -> Rival:
     )
 
 
-def _careful(ground: Ground, mode: str) -> Mapping[str, int]:
-    """What the program and the limits ask for."""
-    return careful_requests(len(ground.subscriptions), mode, changed=ground.changed)
+def _careful(ground: Ground, mode: str, *, invoices: int = 0) -> Mapping[str, int]:
+    """What the program and the limits ask for; only the program looks at recurring invoices."""
+    return careful_requests(len(ground.subscriptions), mode, changed=ground.changed, invoices=invoices)
 
 
 def _careless(ground: Ground, mode: str) -> Mapping[str, int]:
