@@ -595,6 +595,10 @@ class HaloFacts:
     lag_seconds: int = 0
     probe: ProbeRecord | None = None
 
+    def probe_of(self, halo_url: str) -> ProbeRecord | None:
+        """The newest probe, where it was one of this HaloPSA."""
+        return self.probe if self.probe is not None and self.probe.halo_url == halo_url else None
+
 
 class Fate(StrEnum):
     """What became of a proposal (answers.proposals) that was offered for review."""

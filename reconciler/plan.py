@@ -26,6 +26,7 @@ from reconciler.model import (
     Settings,
     Subscription,
     SubscriptionId,
+    Tenant,
     UserCount,
 )
 from reconciler.planning.changes import (
@@ -103,7 +104,7 @@ def diff(mappings: Mappings, observation: Observation, recorded: Recorded) -> Pl
             customer = live.customers.get(mapping.halo_customer.id)
             prices.append((mapping, live_price(identity.subscription, customer, currency)))
         warnings.extend(warnings_about(mapping, change.action, live, now))
-    facts = _facts(mappings, changes, live, recorded)
+    facts = _facts(mappings, changes, live, recorded, observation.tenant)
     return Plan(
         taken_at=observation.taken_at,
         tenant=observation.tenant,
@@ -133,22 +134,25 @@ def writing_time(plan: Plan, settings: Settings) -> timedelta:
     Counted are one post for each create, one for each batch of quantities, and the listings around each group.
     """
     creates = sum(c.action is Action.CREATE for c in plan.writes)
-    return waiting_time(creates, len(plan.writes) - creates, rows=len(plan.changes), settings=settings)
+    rows, page = len(plan.changes), plan.facts.page_rows
+    return waiting_time(creates, len(plan.writes) - creates, rows=rows, settings=settings, page_rows=page)
 
 
-def waiting_time(creates: int, updates: int, *, rows: int, settings: Settings) -> timedelta:
-    """The same for so many creates and updates where a listing has that many rows."""
+def waiting_time(
+    creates: int, updates: int, *, rows: int, settings: Settings, page_rows: int | None = None
+) -> timedelta:
+    """The same for so many creates and updates where a listing has that many rows, in pages of `page_rows`."""
     if not creates and not updates:
         return timedelta()
     groups, batches = (math.ceil(n / settings.batch) for n in (creates, updates))
-    listing = max(1, math.ceil(rows / _ROWS_A_PAGE))
+    listing = max(1, math.ceil(rows / (page_rows or _ROWS_A_PAGE)))
     requests = creates + groups + batches + listing * (_LISTINGS_PER_GROUP * groups + 1)
     windows = (requests - 1) // settings.halo_budget.requests
     return timedelta(seconds=windows * settings.halo_budget.seconds)
 
 
 _LISTINGS_PER_GROUP = 2  # one right before the creates of a group, one behind them
-_ROWS_A_PAGE = 1_000  # what HaloPSA is asked for; where it grants less, the true time is a little longer
+_ROWS_A_PAGE = 1_000  # what HaloPSA is asked for; where no probe has seen that it grants less
 
 
 def takes_long(plan: Plan, settings: Settings) -> str:
@@ -337,7 +341,8 @@ def _total(clients: tuple[CountedClient, ...]) -> int | None:
     return sum(known) if len(known) == len(counts) else None
 
 
-def _facts(mappings: Mappings, changes: Sequence[Change], live: Live, recorded: Recorded) -> Facts:
+def _facts(mappings: Mappings, changes: Sequence[Change], live: Live, recorded: Recorded, tenant: Tenant) -> Facts:
+    probed = recorded.halo.probe_of(tenant.halo_url)
     wanted = {ref.id for m in mappings.mappings if m.counts_users for ref in m.infima_clients}
     keys = {m.key for m in mappings.mappings if not m.retired}  # what has left may well be deleted
     bound = [b for b in recorded.bindings.values() if b.key in keys]
@@ -355,6 +360,9 @@ def _facts(mappings: Mappings, changes: Sequence[Change], live: Live, recorded: 
             m.key for m in without if recorded.untried or known_keys(m, live.index.keys) & {*recorded.never_bound}
         ),
         counts_lost=counts_were_lost(live.index, recorded),
+        unfit=tuple(probed.unfit.values()) if probed else (),
+        probed_at=probed.at if probed else None,
+        page_rows=recorded.halo.page_rows,
     )
 
 

@@ -39,6 +39,7 @@ from reconciler.planning.context import PlanOptions, RunContext
 from reconciler.planning.observation import observe
 from reconciler.planning.ours import first_sighting, sight
 from reconciler.planning.outcomes import open_run_in_words
+from reconciler.planning.probed import probe_warnings
 from reconciler.planning.snapshot import Snapshot
 from reconciler.planning.twins import new_state
 from reconciler.safety.check import check
@@ -110,6 +111,7 @@ def make_plan(mappings: Mappings, observation: Observation, recorded: Recorded, 
         new_state(recorded, [c.key for c in plan.changes if c.action is Action.CREATE and c.key in unbound]),
         *recorded.damage,
         *map(open_run_in_words, recorded.open_runs),
+        *probe_warnings(mappings, recorded),
         _overdue(recorded, observation.taken_at),
         takes_long(plan, mappings.settings),
     )
@@ -211,8 +213,8 @@ def _plan_to_perform(
 
 def _same_ground(one: Recorded, other: Recorded) -> bool:
     """Whether two readings of the state would make the same plan."""
-    return (one.tenant, one.bindings, one.attempts, one.given_up, one.undecided, one.falls) == (
-        other.tenant, other.bindings, other.attempts, other.given_up, other.undecided, other.falls,
+    return (one.tenant, one.bindings, one.attempts, one.given_up, one.undecided, one.falls, one.halo) == (
+        other.tenant, other.bindings, other.attempts, other.given_up, other.undecided, other.falls, other.halo,
     )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -14,18 +14,22 @@ from reconciler.model import (
     InfimaClient,
     Mappings,
     MarkerField,
+    ProbeRecord,
     Recorded,
     Subscription,
     Tenant,
     UnreadableUsers,
     UserCount,
 )
+from reconciler.planning.rules import probe_command
 
 SAMPLE = 10
 """So many clients' users are counted to see whether INFIMA's client list tells the same number."""
 
 CLOCK_TOLERANCE = timedelta(seconds=90)
 LAST_RUN_TOLERANCE = timedelta(hours=36)
+PROBE_TOLERANCE = timedelta(days=180)
+"""HaloPSA is updated several times a year; an older probe is worth another one."""
 
 
 class CheckStatus(StrEnum):
@@ -219,6 +223,37 @@ def check_habits(facts: HaloFacts) -> Check:
     if not facts.update_members:
         return ok(name, "nothing unusual was seen yet: an update is an id and a count")
     return ok(name, f"an update must also hold {', '.join(facts.update_members)}, unchanged; every update does")
+
+
+def check_probe(recorded: Recorded, halo_url: str | None, now: datetime) -> Iterator[Check]:
+    """What the newest probe of this HaloPSA found, how old it is, and whether one was cut off."""
+    name, probed = "Probe", recorded.halo.probe_of(halo_url or "")
+    again = f"Ask again, on a throw-away customer: {probe_command()}"
+    for cut_off in recorded.probes:
+        began = f"{cut_off.recorded_at:%Y-%m-%d %H:%M} UTC"
+        told = f"one at customer {cut_off.customer_id} began on {began} and did not see all that it made stand at 0"
+        yield look(name, told, f"It is finished by the next: {probe_command(str(cut_off.customer_id))}")
+    if probed is None:
+        told = "this HaloPSA was not asked yet; the worse case is assumed of what no documentation tells"
+        yield Check(name=name, status=CheckStatus.OK, message=told, fix=f"Ask it: {probe_command()}")
+        return
+    for why in probed.unfit.values():
+        yield failed(name, f"every apply is refused (halo-unfit): {why}", f"Send probe.json to the project. {again}")
+    for advice in probed.advice:
+        yield look(name, advice, again)
+    old = now - probed.at > PROBE_TOLERANCE
+    yield (look(name, _findings(probed, now), again) if old else ok(name, _findings(probed, now)))
+
+
+def _findings(probed: ProbeRecord, now: datetime) -> str:
+    answers = probed.answers
+    days = (now - probed.at).days
+    tally = {word: sum(answer.startswith(f"{word}:") for answer in answers.values()) for word in ("yes", "no")}
+    untold = len(answers) - sum(tally.values())
+    when = f"{probed.at:%Y-%m-%d %H:%M} UTC, {days} {'day' if days == 1 else 'days'} ago"
+    no = [f"{name} ({answer[4:]})" for name, answer in answers.items() if answer.startswith("no:")]
+    told = f"{when}: {tally['yes']} yes, {tally['no']} no, {untold} could not be told"
+    return f"{told}. No: {'; '.join(no)}" if no else told
 
 
 def check_last_run(recorded: Recorded, now: datetime) -> Check:

@@ -70,6 +70,14 @@ _RULES: Mapping[Rule, tuple[str, str, str]] = {
             "reconciler apply --allow wrong-tenant --reason '...'."
         ),
     ),
+    Rule.HALO_UNFIT: (
+        "A probe of this HaloPSA found that it cannot be written safely, such as an update that resets other members.",
+        "Every quantity that is written would do damage which no later run can see or mend.",
+        (
+            "It cannot be lifted. Send probe.json to the project, and after an update of HaloPSA ask again: "
+            "reconciler probe --customer ID. docs/probe.md tells what each answer means."
+        ),
+    ),
     Rule.AMOUNTS_DROP: (
         "The decreases of one run add up to more money a month than limits.max_total_decrease permits.",
         "Many small falls, none beyond its own limit, can still be a large hole in the month's billing.",

@@ -21,6 +21,7 @@ from reconciler.answers.doctor import (
     check_habits,
     check_last_run,
     check_marker,
+    check_probe,
     check_proxy,
     check_scopes,
     check_state,
@@ -265,6 +266,8 @@ class _Visit:
             self.tell(check_marker(self.mappings, recorded, self.listing))
         self.tell(check_state(recorded, location, tenant, unfinished=unfinished))
         self.tell(check_habits(recorded.halo))
+        for check in check_probe(recorded, self.halo_url, now()):
+            self.tell(check)
         self.tell(check_last_run(recorded, now()))
 
     def _read_state(self) -> tuple[Recorded, str, int]:

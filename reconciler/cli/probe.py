@@ -22,7 +22,7 @@ from reconciler.clock import SystemClock
 from reconciler.errors import DecisionRefused, ExitCode, UsageError
 from reconciler.model import HaloCustomerId, Mappings, Recorded
 from reconciler.probing.probe import Left, Probed, Seen, look, run_probe
-from reconciler.probing.report import Answer, Finding, encode_report
+from reconciler.probing.report import Answer, ProbeFinding, encode_report
 from reconciler.probing.session import MOST_CREATES, MOST_REQUESTS, ProbeSession
 from reconciler.providers.connect import connect
 from reconciler.providers.credentials import read_credentials
@@ -80,15 +80,12 @@ def probe(options: CommonOptions, *, customer: int, yes: bool, out: Path, wait: 
             "probe asks before it writes to HaloPSA, and there is no terminal to ask on.", hint="Add --yes."
         )
     _refuse_mapped(mappings, store.read(), number)
-    clock, observe = SystemClock(options.stopper.event), progress(options)
-    with connect(
-        read_credentials(without_infima(os.environ)), mappings.settings, clock=clock, observer=observe,
-        rng=SystemRandom(),
-    ) as systems:  # fmt: skip
+    clock, observe, stop = SystemClock(options.stopper.event), progress(options), options.stopper.stopping
+    known, word = read_credentials(without_infima(os.environ)), secrets.token_hex(4)
+    with connect(known, mappings.settings, clock=clock, observer=observe, rng=SystemRandom()) as systems:
         session = ProbeSession(
-            halo=systems.raw, clock=clock, observe=observe, stop=options.stopper.stopping, customer=number,
-            word=secrets.token_hex(4), wait=float(wait),
-        )  # fmt: skip
+            halo=systems.raw, clock=clock, observe=observe, stop=stop, customer=number, word=word, wait=float(wait)
+        )
         _introduce(look(session), session, store, systems.halo_url, out)
         if not yes and not _confirmed():
             tell("Nothing was written to HaloPSA.")
@@ -178,7 +175,7 @@ def _tell(ended: Probed, options: CommonOptions, customer: HaloCustomerId) -> No
         tell(safe(f"The answers are not in the state: {ended.record_missing}"))
 
 
-def _tell_finding(finding: Finding) -> None:
+def _tell_finding(finding: ProbeFinding) -> None:
     _wrapped(f"  {_SIGNS[finding.answer]}  ", f"{finding.asks} {finding.detail[:1].upper()}{finding.detail[1:]}.")
 
 

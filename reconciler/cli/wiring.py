@@ -151,8 +151,10 @@ def _allowance(text: str, reason: str | None, keys: Sequence[str]) -> Allowance:
             f"--allow {text}: there is no safety rule {name!r}.", hint=_hint(name, rules, "The rules are")
         ) from None
     if not rule.liftable:
+        unfit = rule is Rule.HALO_UNFIT
+        why = "only a newer probe takes it back" if unfit else "there is no number or no one object to write"
         raise UsageError(
-            f"--allow {text}: {rule} cannot be lifted, because there is no number or no one object to write.",
+            f"--allow {text}: {rule} cannot be lifted, because {why}.",
             hint=f"`reconciler plan` shows what to do instead; so does `reconciler explain {rule}`.",
         )
     if key:

@@ -243,7 +243,9 @@ class Facts:
     lists. `bindings` are the recorded ids of this file's mappings, retired ones left out, `bindings_found` those of
     them that HaloPSA still lists. `undecided` are the mappings without a Subscription of which a lost state leaves
     open whether they had one; `never_bound` those of which the state has known none since it was new. `counts_lost`
-    says that the state was lost and with it every earlier count.
+    says that the state was lost and with it every earlier count. `unfit` are the reasons, found by the probe of
+    `probed_at`, why this HaloPSA cannot be written safely; `page_rows` is how many rows its pages hold, where a probe
+    saw that.
     """
 
     clients_listed: int = 0
@@ -256,6 +258,9 @@ class Facts:
     undecided: tuple[MappingKey, ...] = ()
     never_bound: tuple[MappingKey, ...] = ()
     counts_lost: bool = False
+    unfit: tuple[str, ...] = ()
+    probed_at: datetime | None = None
+    page_rows: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,6 +26,7 @@ class Rule(StrEnum):
     SOURCE_DROPPED = "source-dropped"
     MANY_CREATES = "many-creates"
     WRONG_TENANT = "wrong-tenant"
+    HALO_UNFIT = "halo-unfit"
     AMOUNTS_DROP = "amounts-drop"
     AMOUNTS_RISE = "amounts-rise"
     ZERO = "zero"
@@ -58,7 +59,7 @@ class Rule(StrEnum):
 
     @property
     def liftable(self) -> bool:
-        """False where lifting makes no sense: there is no number to write, or no one object to write it to."""
+        """False where lifting makes no sense: there is no number, no one object, or no safe way to write it."""
         return self not in FIRM_RULES
 
     @property
@@ -73,6 +74,7 @@ RUN_RULES = frozenset(
         Rule.SOURCE_DROPPED,
         Rule.MANY_CREATES,
         Rule.WRONG_TENANT,
+        Rule.HALO_UNFIT,
         Rule.AMOUNTS_DROP,
         Rule.AMOUNTS_RISE,
     }
@@ -80,6 +82,7 @@ RUN_RULES = frozenset(
 
 FIRM_RULES = frozenset(
     {
+        Rule.HALO_UNFIT,
         Rule.CONTRACT_EXPIRED,
         Rule.CLIENT_MISSING,
         Rule.CLIENT_UNREADABLE,
@@ -158,6 +161,11 @@ def adopt_command(key: MappingKey, number: SubscriptionId) -> str:
 def adopt_another(key: MappingKey) -> str:
     """The same where a person has to say which one: ID stands for its number."""
     return f"reconciler adopt {key} ID --reason '...' --yes"
+
+
+def probe_command(customer: str = "ID") -> str:
+    """The command that asks HaloPSA itself; ID stands for a throw-away customer."""
+    return f"reconciler probe --customer {customer}"
 
 
 def move_command() -> str:

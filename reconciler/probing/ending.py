@@ -52,12 +52,12 @@ def _look(session: ProbeSession, *, after_write: bool) -> dict[int, Row]:
         number = session.halo.learn(row)
         if number is not None:
             shown[number] = row
-            if row.get("name") in session.lost:
-                session.lost.remove(str(row["name"]))
-    for number in session.made:
+    session.take(rows)
+    for number in {*session.made, *session.named}:
         if number not in shown or (session.late_listings and not session.late_reads):
             _, single = session.read(number)
             if single is not None:
+                session.take([single])
                 shown[number] = single
     return shown
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from reconciler.model import HaloFacts, MarkerField, ProbeRecord
 from reconciler.probing.questions import MARKERS, Question
-from reconciler.probing.report import Answer, Finding, Report
+from reconciler.probing.report import Answer, ProbeFinding, Report
 
 FRAME = frozenset(
     {"name", "type", "client_id", "site_id", "price", "purchase_price", "monthly_price", "monthly_cost", "notes"}
@@ -26,7 +26,7 @@ _UNFIT = {
 _NEVER = {Question.CREATE_LISTED, Question.CHANGE_LISTED}
 
 
-def unfit(findings: dict[Question, Finding]) -> dict[str, str]:
+def unfit(findings: dict[Question, ProbeFinding]) -> dict[str, str]:
     """By question, why this HaloPSA cannot be written safely; empty where it can, as far as it was told."""
     reasons = {}
     for question, why in _UNFIT.items():
@@ -46,7 +46,7 @@ def unfit(findings: dict[Question, Finding]) -> dict[str, str]:
     return reasons
 
 
-def advice(findings: dict[Question, Finding]) -> tuple[str, ...]:
+def advice(findings: dict[Question, ProbeFinding]) -> tuple[str, ...]:
     """What a person should set in mappings.yaml, or know, because this HaloPSA is not as reconciler assumes."""
     told = [_marker_advice(findings)]
     if findings[Question.CREATE_AT_ZERO].value == "refused":
@@ -67,7 +67,7 @@ def advice(findings: dict[Question, Finding]) -> tuple[str, ...]:
     return tuple(one for one in told if one)
 
 
-def _marker_advice(findings: dict[Question, Finding]) -> str:
+def _marker_advice(findings: dict[Question, ProbeFinding]) -> str:
     values = {name: findings[question].value for name, question in MARKERS.items()}
     if values[MarkerField.SNOWID] not in {"dropped", "overwritten"}:
         return ""

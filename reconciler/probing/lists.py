@@ -121,6 +121,8 @@ def filters(session: ProbeSession) -> None:
     """A filter for plain licences must leave our Subscriptions out."""
     if not session.made:
         raise Untold(NOTHING_MADE)
+    if session.first_late.never:
+        raise Untold("no listing shows our Subscriptions anyway")
     exchange, rows = session.listing(("licence_type", "0"))
     kept = [row for row in session.own(rows) if row.get("type") == 1]
     if not session.own(rows) or kept:

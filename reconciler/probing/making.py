@@ -60,7 +60,10 @@ def _create(session: ProbeSession, *, count: int, name: str = "") -> tuple[Excha
     session.lost.append(name)
     rows = exchange.body if isinstance(exchange.body, list) else [exchange.body]
     named = rows[0].get("id") if exchange.ok and len(rows) == 1 and isinstance(rows[0], dict) else None
-    return exchange, whole_number(named, least=1)
+    number = whole_number(named, least=1)
+    if number is not None:
+        session.named.append(number)
+    return exchange, number
 
 
 def _watch_first(session: ProbeSession, number: int | None) -> None:
@@ -68,13 +71,13 @@ def _watch_first(session: ProbeSession, number: int | None) -> None:
     single = None
     if number is not None:
         single = _read_first(session, number)
-    late = watch(session, lambda rows: bool(_new(session, rows)))
+    late = watch(session, lambda rows: bool(session.take(rows)))
     if not late.never:
         session.lag, session.late_listings = float(late.seconds), late.listings
     elif single is None:
         raise Untold(f"no listing showed the new Subscription within {session.wait:.0f} s")
     else:
-        _take(session, [single])
+        session.take([single])
     session.first_late = late
 
 
@@ -95,26 +98,12 @@ def _read_first(session: ProbeSession, number: int) -> Row | None:
     return row
 
 
-def _new(session: ProbeSession, rows: Sequence[Row]) -> list[Row]:
-    """Rows of this probe that were not seen before; they are taken into account."""
-    return _take(session, [row for row in session.own(rows) if row["id"] not in session.made])
-
-
-def _take(session: ProbeSession, rows: Sequence[Row]) -> list[Row]:
-    for row in rows:
-        number = session.halo.learn(row)
-        if number is not None and number not in session.made:
-            session.made.append(number)
-        if row.get("name") in session.lost:
-            session.lost.remove(str(row["name"]))
-    return list(rows)
-
-
 def make_others(session: ProbeSession) -> None:
     """Two more: one of the same name, one of another, so that order, pages and batches can be asked about."""
     if not session.made:
         raise Untold(NOTHING_MADE)
-    count = 0 if Question.CREATE_AT_ZERO not in session.findings else 1
+    at_zero = session.findings.get(Question.CREATE_AT_ZERO)
+    count = 1 if at_zero is not None and at_zero.value == "refused" else 0
     late = session.first_late
     twin, _ = _create(session, count=count)
     if twin.ok:
@@ -129,10 +118,13 @@ def make_others(session: ProbeSession) -> None:
         wanted += 0 if other.refused else 1
     second = watch(session, lambda rows: _all_there(session, rows, wanted), first=float(late.seconds))
     tell_late(session, Question.CREATE_LISTED, late, second)
+    for number in session.named if second.never else ():
+        _, row = session.read(number)
+        session.take([row] if row is not None else [])
 
 
 def _all_there(session: ProbeSession, rows: Sequence[Row], wanted: int) -> bool:
-    _new(session, rows)
+    session.take(rows)
     return len(session.made) >= wanted
 
 
@@ -167,6 +159,9 @@ def _tell_answer(session: ProbeSession, exchange: Exchange) -> None:
         by=exchange,
     )
     form = answer_form(exchange)
+    if form == "other":
+        session.cannot(Question.CREATE_ANSWER, "the answer was something that is not JSON, or no row", by=exchange)
+        return
     told = {"object": "as an object", "array": "in an array of one"}.get(form, f"the answer was: {form}")
     session.tell(Question.CREATE_ANSWER, yes_if(form in {"object", "array"}), told, value=form, by=exchange)
 

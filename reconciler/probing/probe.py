@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from http import HTTPStatus
 
 import reconciler
-from reconciler.errors import DecisionRefused, ReconcilerError
+from reconciler.errors import DecisionRefused, Interrupted, ReconcilerError
 from reconciler.events import PhaseFinished, PhaseStarted
 from reconciler.http.decoding import text_of
 from reconciler.model import HaloCustomerId, ProbeAttempt, RunId
@@ -98,6 +98,8 @@ def look(session: ProbeSession) -> Seen:
         customer = _customer(session)
         rows = find_envelope(session)
     except Untold as why:
+        if session.stop():
+            raise Interrupted("Interrupted before the first write: nothing was changed.") from why
         if session.trouble is not None:
             raise session.trouble from why
         raise DecisionRefused(f"The probe cannot begin: {why}.", hint="reconciler doctor tries each right.") from why

@@ -74,7 +74,7 @@ ASKED: dict[Question, str] = {
     Question.UPDATE_TO_ZERO: "Can a quantity be set back to 0?",
     Question.ANSWER_OF_SEVERAL: "Does the answer to several updates have every one of them?",
     Question.UNKNOWN_ID_READ: "Is an id that does not exist answered with 404 when it is read?",
-    Question.UNKNOWN_ID_WRITTEN: "Is an update of an id that does not exist refused, so that nothing is created?",
+    Question.UNKNOWN_ID_WRITTEN: "Does an update of an id that does not exist leave nothing behind?",
     Question.BAD_ROW: "Are the good rows of a batch written where one row is bad?",
     Question.COUNT_WHOLE: "Is the quantity given as a whole number?",
     Question.PRICE_MEMBERS: "Does a Subscription's row have price and monthly_price, as numbers?",

@@ -51,7 +51,7 @@ class Shape:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class ProbeFinding:
     """One question with its answer."""
 
     question: Annotated[Question, _said("The question's name; it stays the same in later versions.")]
@@ -76,9 +76,9 @@ class Report:
         dict[str, str], _said("By question, why this HaloPSA cannot be written safely; then apply refuses.")
     ]
     advice: Annotated[tuple[str, ...], _said("What to set in mappings.yaml, or to know.")]
-    findings: Annotated[tuple[Finding, ...], _said("Every question, in a fixed order.")]
+    findings: Annotated[tuple[ProbeFinding, ...], _said("Every question, in a fixed order.")]
 
-    def finding(self, question: Question) -> Finding:
+    def finding(self, question: Question) -> ProbeFinding:
         """The answer to one question."""
         return next(one for one in self.findings if one.question is question)
 

@@ -15,7 +15,7 @@ from reconciler.http.decoding import Undecodable, decode_json, text_of
 from reconciler.http.routes import Reply
 from reconciler.model import HaloCustomerId, MappingKey
 from reconciler.probing.questions import ASKED, Question
-from reconciler.probing.report import Answer, Finding, Shape, Value, yes_if
+from reconciler.probing.report import Answer, ProbeFinding, Shape, Value, yes_if
 from reconciler.probing.rows import Row
 from reconciler.probing.shapes import envelope_shape, limit_headers, shape_of
 from reconciler.providers.base import WriteRequest
@@ -84,9 +84,10 @@ class ProbeSession:
     """What the questions share. Mutable on purpose: it is the one place where a probe's progress lives.
 
     `earlier` are rows that probes before it left, `made` the ids of this probe's Subscriptions in the order of their
-    creates, `lost` the names whose create may have made one that was never seen. `along` are the members that an
-    update wants, None while that is not known; `lag` is how many seconds a listing was late, `late_listings` how many
-    listings were, and `late_reads` says that single reads are late as well. `ending` is the part that brings all to 0.
+    creates, `named` the ids that answers gave, `lost` the names whose create may have made one that was never seen.
+    `along` are the members that an update wants, None while that is not known; `lag` is how many seconds a listing
+    was late, `late_listings` how many listings were, and `late_reads` says that single reads are late as well.
+    `ending` is the part that brings all to 0.
     """
 
     halo: RawHalo
@@ -98,8 +99,9 @@ class ProbeSession:
     state: RunState | None = None
     wait: float = 60.0
     most: int = MOST_REQUESTS - KEPT_FOR_THE_END
-    findings: dict[Question, Finding] = field(default_factory=dict)
+    findings: dict[Question, ProbeFinding] = field(default_factory=dict)
     made: list[int] = field(default_factory=list)
+    named: list[int] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
     creates: int = 0
     writes: int = 0
@@ -125,11 +127,11 @@ class ProbeSession:
         for tried in range(1, READ_TRIES + 1):
             self._make_room()
             reply = self._ask(path, query)
-            if reply is None or reply.status >= HTTPStatus.INTERNAL_SERVER_ERROR or reply.status in {408, 429}:
-                if tried < READ_TRIES:
-                    self.rest(self._seconds(reply, tried))
-                continue
-            return self._exchange("GET", path, query, None, reply)
+            exchange = self._exchange("GET", path, query, None, reply)
+            if reply is not None and not _may_pass(exchange):
+                return exchange
+            if tried < READ_TRIES:
+                self.rest(self._seconds(reply, tried))
         raise Untold("a read got no usable answer, however often it was sent")
 
     def _ask(self, path: str, query: Sequence[tuple[str, str]]) -> Reply | None:
@@ -199,7 +201,7 @@ class ProbeSession:
         """Write rows by id, again while no clear answer comes; the last answer is returned."""
         exchange = self.post(rows)
         for _ in range(WRITE_TRIES - 1):
-            if exchange.ok or exchange.refused:
+            if exchange.refused or (exchange.ok and exchange.readable):
                 break
             exchange = self.post(rows)
         return exchange
@@ -256,6 +258,19 @@ class ProbeSession:
         for _ in range(self.late_listings if self.late_reads else 0):
             self.listing()
 
+    def take(self, rows: Sequence[Row]) -> list[int]:
+        """Count this probe's Subscriptions among the rows as made; returns those that were not seen before."""
+        new = []
+        for row in self.own(rows):
+            number = self.halo.learn(row)
+            if number is None or number in self.made:
+                continue
+            new.append(number)
+            self.made.append(number)
+            if row["name"] in self.lost:
+                self.lost.remove(str(row["name"]))
+        return new
+
     def own(self, rows: Sequence[Row]) -> list[Row]:
         """Those of the rows that this probe made, by its word."""
         return [row for row in rows if self.halo.is_own(row) and self.word in text_of(row.get("name"))]
@@ -267,7 +282,7 @@ class ProbeSession:
     ) -> None:
         """Write an answer down; the first one stands."""
         shape = by.shape if by else None
-        finding = Finding(
+        finding = ProbeFinding(
             question=question, asks=ASKED[question], answer=answer, detail=detail, value=value, exchange=shape
         )
         self.findings.setdefault(question, finding)
@@ -374,6 +389,14 @@ BY_ID = (("order", "id"), ("orderdesc", "false"))
 DOWN = (("order", "id"), ("orderdesc", "true"))
 LONGEST_LIMIT = 3_600
 """Seconds: a Retry-After beyond an hour is none that anybody means."""
+
+
+def _may_pass(exchange: Exchange) -> bool:
+    """True for an answer to a read that may be another one soon: a server in trouble, a body that is no JSON."""
+    if exchange.ok:
+        return exchange.body is None
+    status = exchange.status or 0
+    return status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in {408, 429}
 
 
 def _count_of(row: Row) -> int:

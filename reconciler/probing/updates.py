@@ -22,7 +22,11 @@ def update_one(session: ProbeSession) -> None:
     number = _first(session)
     before = _shown(session, number)
     exchange = first_form(session, number, 1)
-    after = _shown_soon(session, number)
+    _, after = session.read(number)
+    if not exchange.body and not _shows(after, 1):  # an empty answer may be one to a write that never came about
+        exchange = session.update((number, 1))
+        _, after = session.read(number)
+    session.late_reads = session.late_reads or not _shows(after, 1)
     late = _watch_count(session, number, 1)
     session.change_late = late
     if not late.never:
@@ -67,6 +71,9 @@ def _tell_refusal(session: ProbeSession, refusal: Exchange | None) -> None:
         session.cannot(Question.UPDATE_REFUSAL, "no update was refused for want of a member")
         return
     form = refusal_form(refusal)
+    if form == "other":
+        session.cannot(Question.UPDATE_REFUSAL, "the refusal's body was something that is not JSON", by=refusal)
+        return
     told = f"status {refusal.status}, the body is: {form}"
     session.tell(Question.UPDATE_REFUSAL, yes_if(form != "empty"), told, value=f"{refusal.status} {form}", by=refusal)
 
@@ -133,6 +140,8 @@ def update_several(session: ProbeSession) -> None:
     if not exchange.ok:
         raise Untold(f"two updates in one request: {exchange.told}")
     form = several_form(exchange, pair)
+    if form == "other":
+        raise Untold("the answer to two updates was something that is not JSON, or had other rows")
     told = {"array": "all of them, in an array"}.get(form, f"the answer was: {form}")
     session.tell(Question.ANSWER_OF_SEVERAL, yes_if(form == "array"), told, value=form, by=exchange)
 
@@ -176,28 +185,25 @@ def unknown_id(session: ProbeSession) -> None:
         value = "not_found" if exchange.status == HTTPStatus.NOT_FOUND else "bad_request"
         session.tell(Question.UNKNOWN_ID_WRITTEN, YES, f"refused with {exchange.status}", value=value, by=exchange)
         return
-    before = len(session.made)
     session.lost.append(str(row["name"]))
+    if session.first_late.never:
+        raise Untold(f"{exchange.told}, and no listing shows what was made")
     late = watch(session, lambda rows: _appeared(session, rows, str(row["name"])), first=session.lag)
-    if late.never or len(session.made) == before:
+    if late.never:
         session.tell(Question.UNKNOWN_ID_WRITTEN, YES, "taken without an error, and nothing came of it", by=exchange)
     else:
         session.tell(Question.UNKNOWN_ID_WRITTEN, NO, "a new row was made", value="create", by=exchange)
+
+
+def _appeared(session: ProbeSession, rows: Sequence[Row], name: str) -> bool:
+    session.take(rows)
+    return any(row.get("name") == name for row in session.own(rows))
 
 
 def _stranger(session: ProbeSession) -> Row:
     """A whole row of ours under an id that does not exist, so that nothing nameless can come of it."""
     name = session.name(9)
     return {"id": UNKNOWN_ID, "type": SUBSCRIPTION_TYPE, "client_id": int(session.customer), "name": name, "count": 0}
-
-
-def _appeared(session: ProbeSession, rows: Sequence[Row], name: str) -> bool:
-    for row in session.own(rows):
-        number = whole_number(row.get("id"), least=1)
-        if row.get("name") == name and number is not None and number not in session.made:
-            session.made.append(number)
-            session.lost = [lost for lost in session.lost if lost != name]
-    return any(row.get("name") == name for row in rows)
 
 
 def bad_row(session: ProbeSession) -> None:
@@ -264,12 +270,9 @@ def _shown(session: ProbeSession, number: int) -> Row | None:
     return session.read(number)[1]
 
 
-def _shown_soon(session: ProbeSession, number: int) -> Row | None:
-    """One Subscription right after a write; where the quantity is the old one, single reads are late."""
-    _, row = session.read(number)
-    if row is None or quantity(row) == 0:
-        session.late_reads = True
-    return row
+def _shows(row: Row | None, count: int) -> bool:
+    """True where the row has that quantity, or has one that nobody can make out."""
+    return row is not None and quantity(row) in {count, None}
 
 
 def _watch_count(session: ProbeSession, number: int, count: int, *, first: float = 0.0) -> Late:

@@ -18,7 +18,7 @@ from reconciler.safety.approvals import with_approvals
 from reconciler.safety.counts import decreases, increases, to_zero
 from reconciler.safety.rule_input import Check, RuleInput
 from reconciler.safety.source import source_dropped, source_empty
-from reconciler.safety.state import many_creates, non_durable_state, wrong_tenant
+from reconciler.safety.state import halo_unfit, many_creates, non_durable_state, wrong_tenant
 
 PROPOSED_FOR = timedelta(days=14)
 """The approval that a remedy proposes ends so long after today."""
@@ -125,4 +125,12 @@ MAPPING_RULES: tuple[Check, ...] = (
     amount_increases,
     non_durable_state,
 )
-RUN_RULES: tuple[Check, ...] = (source_empty, source_dropped, many_creates, wrong_tenant, amounts_drop, amounts_rise)
+RUN_RULES: tuple[Check, ...] = (
+    source_empty,
+    source_dropped,
+    many_creates,
+    wrong_tenant,
+    halo_unfit,
+    amounts_drop,
+    amounts_rise,
+)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciler.planning.changes import Action, Plan, Violation
-from reconciler.planning.rules import Rule, allow_command
+from reconciler.planning.rules import Rule, allow_command, probe_command
 from reconciler.safety.rule_input import RuleInput
 
 VANISHED_BINDINGS = 3
@@ -35,6 +35,19 @@ def wrong_tenant(given: RuleInput) -> Iterator[Violation]:
             remedy=remedy,
             measured=0,
             limit=facts.bindings,
+        )
+
+
+def halo_unfit(given: RuleInput) -> Iterator[Violation]:
+    """A probe has found that this HaloPSA cannot be written safely: only a newer probe takes it back."""
+    facts = given.plan.facts
+    if facts.unfit:
+        asked = f" of {facts.probed_at:%Y-%m-%d %H:%M} UTC" if facts.probed_at else ""
+        yield Violation(
+            rule=Rule.HALO_UNFIT,
+            name="",
+            message=f"the probe{asked} found that this HaloPSA cannot be written safely: {'; '.join(facts.unfit)}",
+            remedy=f"send probe.json to the project; after an update of HaloPSA ask again: {probe_command()}",
         )
 
 

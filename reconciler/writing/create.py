@@ -76,7 +76,8 @@ class Creator:
     def _seconds_at_least(self) -> float:
         """What the request budget makes of this many creates."""
         rows, settings = len(self.session.listing), self.session.settings
-        return waiting_time(self.total, 0, rows=rows, settings=settings).total_seconds()
+        page = self.session.state.recorded.halo.page_rows
+        return waiting_time(self.total, 0, rows=rows, settings=settings, page_rows=page).total_seconds()
 
     def _group_size(self, left: int) -> int:
         """As many as one batch of counts takes, and as the request budget lets through without a pause."""
@@ -241,7 +242,8 @@ class Creator:
         self, sent: Sequence[Change], answers: dict[MappingKey, WriteAnswer], known: frozenset[SubscriptionId]
     ) -> dict[MappingKey, Subscription]:
         """Read listings until every create that may have worked shows exactly once, or the wait is over."""
-        deadline = self.session.clock.monotonic() + self.session.settings.marker_wait_seconds
+        wait = max(self.session.settings.marker_wait_seconds, self.session.late_seconds)
+        deadline = self.session.clock.monotonic() + wait
         pause = 1.0
         details = Details(target=self.session.target, marker_field=self.session.settings.marker_field)
         while True:

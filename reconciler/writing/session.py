@@ -99,6 +99,11 @@ class WriteSession:
         """Whom to tell."""
         return self.context.observe
 
+    @property
+    def late_seconds(self) -> float:
+        """How long a listing may not show what was written: half as long again as a probe has seen it late."""
+        return self.state.recorded.halo.lag_seconds * 1.5
+
     def settle(self, key: MappingKey, outcome: Outcome, message: str = "", *, at: SubscriptionId | None = None) -> None:
         """Write down what became of a change and tell the observer."""
         self.outcomes[key] = Settled(outcome=outcome, message=message, subscription_id=at)

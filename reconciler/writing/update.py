@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 from reconciler.model import Subscription
@@ -92,16 +93,23 @@ def _not_attempted(session: WriteSession, batch: Iterable[CountTarget]) -> None:
 def verify(session: WriteSession) -> None:
     """Read one complete listing and hold every sent count against it, and every other field against what it was.
 
-    A listing that lags behind is read again for up to half a minute. Raises `ApiError` when no listing can be had.
+    A listing that lags behind is read again for up to half a minute, or as long as a probe has seen it late. Raises
+    `ApiError` when no listing can be had.
     """
     waiting = {key: t for key, t in session.written.items() if key not in session.outcomes}
-    for pause in (*_READ_BACK_PAUSES, 0.0):
+    for pause in (*_read_back_pauses(session.late_seconds), 0.0):
         session.relist()
         late = any(live_count(session, t) == t.before != t.after for t in waiting.values())
         if not late or not session.pause(pause):
             break
     for target in waiting.values():
         _judge(session, target)
+
+
+def _read_back_pauses(late: float) -> tuple[float, ...]:
+    """Half a minute in growing steps; further ones where listings are known to be later than that."""
+    further = max(0, math.ceil((late - sum(_READ_BACK_PAUSES)) / _READ_BACK_PAUSES[-1]))
+    return (*_READ_BACK_PAUSES, *(_READ_BACK_PAUSES[-1:] * further))
 
 
 _READ_BACK_PAUSES = (2.0, 4.0, 8.0, 16.0)

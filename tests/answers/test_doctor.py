@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,8 @@ from reconciler.model import (
     InfimaClient,
     InfimaClientId,
     MappingKey,
+    ProbeAttempt,
+    ProbeRecord,
     Recorded,
     RunId,
     SubscriptionId,
@@ -165,6 +168,44 @@ def test_what_updates_must_hold_is_told() -> None:
         CheckStatus.OK,
         "an update must also hold client_id, name, type, unchanged; every update does",
     )
+
+
+def probed(**members: Any) -> Recorded:
+    answers = {"paging": "yes: it holds others", "bad-row": "no: none of them was written", "page-rows": "could not"}
+    record = ProbeRecord(at=NOW - timedelta(days=3), halo_url=TENANT.halo_url, answers=answers, **members)
+    return Recorded(halo=HaloFacts(probe=record))
+
+
+def test_a_probe_is_told_with_its_age_and_with_what_is_not_so() -> None:
+    (told,) = checkup.check_probe(probed(), TENANT.halo_url, NOW)
+    assert told.status is CheckStatus.OK
+    assert "3 days ago: 1 yes, 1 no, 1 could not be told. No: bad-row (none of them was written)" in told.message
+
+
+def test_an_old_probe_is_worth_another_one() -> None:
+    (told,) = checkup.check_probe(probed(), TENANT.halo_url, NOW + timedelta(days=180))
+    assert (told.status, "reconciler probe --customer ID" in told.fix) == (CheckStatus.LOOK, True)
+
+
+def test_what_forbids_writing_fails_and_advice_is_worth_a_look() -> None:
+    recorded = probed(unfit={"update-frame": "an update resets notes"}, advice=("set the marker field",))
+    unfit, advice, _ = checkup.check_probe(recorded, TENANT.halo_url, NOW)
+    assert (unfit.status, advice.status) == (CheckStatus.FAILED, CheckStatus.LOOK)
+    assert "halo-unfit" in unfit.message
+    assert "an update resets notes" in unfit.message
+
+
+@pytest.mark.parametrize(("recorded", "url"), [(Recorded(), TENANT.halo_url), (probed(), "https://other.example")])
+def test_a_halo_that_was_not_asked_is_told_how_to_ask_it(recorded: Recorded, url: str) -> None:
+    (told,) = checkup.check_probe(recorded, url, NOW)
+    assert (told.status, told.fix) == (CheckStatus.OK, "Ask it: reconciler probe --customer ID")
+
+
+def test_a_probe_that_was_cut_off_is_told_with_its_customer() -> None:
+    attempt = ProbeAttempt(customer_id=HaloCustomerId(77), word="w", run=RunId("r"), recorded_at=NOW)
+    told = next(checkup.check_probe(Recorded(probes=(attempt,)), TENANT.halo_url, NOW))
+    assert told.status is CheckStatus.LOOK
+    assert "reconciler probe --customer 77" in told.fix
 
 
 def test_a_proxy_that_is_used_and_one_that_is_not() -> None:

@@ -95,7 +95,7 @@ def test_a_mappings_violation_refuses_nothing() -> None:
 def test_a_violation_has_its_rules_level(rule: Rule) -> None:
     run_rules = {
         Rule.SOURCE_EMPTY, Rule.SOURCE_DROPPED, Rule.MANY_CREATES, Rule.WRONG_TENANT,
-        Rule.AMOUNTS_DROP, Rule.AMOUNTS_RISE,
+        Rule.AMOUNTS_DROP, Rule.AMOUNTS_RISE, Rule.HALO_UNFIT,
     }  # fmt: skip
     assert violation(rule).level is (Level.RUN if rule in run_rules else Level.MAPPING)
 

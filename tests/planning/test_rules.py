@@ -16,7 +16,7 @@ LIFTABLE = {
 }  # fmt: skip
 FIRM = {
     "client-missing", "client-unreadable", "customer-unknown", "subscription-gone", "moved", "identity-conflict",
-    "duplicate-marker", "attempt-open", "contract-expired",
+    "duplicate-marker", "attempt-open", "contract-expired", "halo-unfit",
 }  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from reconciler.planning.changes import Action, Change, Facts, Plan, Violation
 from reconciler.planning.quantity import Quantity
 from reconciler.planning.rules import Allowance, Doubt, Level, Rule
 from reconciler.safety.check import MAPPING_RULES, RUN_RULES, check
-from tests.builders import TENANT, build_change, build_mapping, build_plan
+from tests.builders import NOW, TENANT, build_change, build_mapping, build_plan
 
 WIDE = Limits(max_decrease=ChangeLimit(users=10, percent=30), max_increase=ChangeLimit(users=50, percent=100))
 """Limits whose boundaries these tests know; the defaults have tests of their own."""
@@ -462,6 +462,24 @@ def test_another_tenant_is_said_once() -> None:
     assert broken(facts=Facts(recorded_tenant=OTHERS[0], bindings=9)) == [Rule.WRONG_TENANT]
 
 
+# --- halo-unfit ------------------------------------------------------------------------------------------------------
+
+
+def test_a_halo_that_a_probe_found_unfit_is_written_by_nobody() -> None:
+    facts = Facts(unfit=("an update of the quantity changes notes besides",), probed_at=NOW)
+    plan = check(build_plan(update(1, 2), facts=facts), WIDE, allowance(Rule.HALO_UNFIT))
+    assert (plan.refused, plan.writes) == (True, ())
+    (violation,) = plan.refusals
+    assert violation.rule is Rule.HALO_UNFIT
+    assert "changes notes besides" in violation.message
+    assert "reconciler probe --customer ID" in violation.remedy
+    assert "--allow" not in violation.remedy
+
+
+def test_a_halo_without_a_complaint_is_written() -> None:
+    assert broken(facts=Facts(probed_at=NOW)) == []
+
+
 # --- the whole -------------------------------------------------------------------------------------------------------
 
 
@@ -506,7 +524,7 @@ def test_a_plan_in_order_stays_as_it_is() -> None:
 def test_every_rule_function_is_in_use() -> None:
     assert [rule.__name__ for rule in (*MAPPING_RULES, *RUN_RULES)] == [
         "doubtful", "to_zero", "decreases", "increases", "amount_decreases", "amount_increases", "non_durable_state",
-        "source_empty", "source_dropped", "many_creates", "wrong_tenant", "amounts_drop", "amounts_rise",
+        "source_empty", "source_dropped", "many_creates", "wrong_tenant", "halo_unfit", "amounts_drop", "amounts_rise",
     ]  # fmt: skip
 
 

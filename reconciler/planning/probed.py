@@ -1,0 +1,24 @@
+"""What a plan says of probes: one that was cut off, a marker field that the last one has seen fail."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from reconciler.model import Mappings, MarkerField, Recorded
+from reconciler.planning.rules import probe_command
+
+
+def probe_warnings(mappings: Mappings, recorded: Recorded) -> Iterator[str]:
+    """Sentences for people, each with its next step."""
+    for probe in recorded.probes:
+        yield (
+            f"a probe of {probe.recorded_at:%Y-%m-%d %H:%M} UTC was cut off, or did not see all that it made stand at 0. "
+            f"Run again: {probe_command(str(probe.customer_id))}"
+        )
+    field, lost = str(mappings.settings.marker_field), recorded.halo.lost_markers
+    if field in lost:  # it is then no second witness of a binding
+        kept = next(str(other) for other in MarkerField if str(other) not in lost)
+        yield (
+            f"by the last probe HaloPSA does not keep a marker in {field}: write settings: {{marker_field: {kept}}} into "
+            "mappings.yaml"
+        )
