@@ -24,7 +24,7 @@ def told() -> str:
         [sys.executable, "-m", "reconciler", "demo"],
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=110,
         check=False,
         cwd=ROOT,
         env=os.environ | {"COLUMNS": "100", "NO_COLOR": "1"},
@@ -48,6 +48,8 @@ def test_the_demo_tells_the_story_to_its_end(told: str) -> None:
     assert "No changes. HaloPSA matches mappings.yaml and INFIMA's counts." in told
     assert "Apply complete! 15 created, 12 updated, 9 unchanged." in told
     assert "Exit code 3: something was held." in told
+    assert "Map Tidewater Yoga (143) to Tidewater Yoga Ltd (72)" in told
+    assert "takes over the one that was made by hand." in told
 
 
 def test_a_newcomer_finds_each_step_where_the_script_looks_for_it() -> None:

@@ -61,6 +61,19 @@ STORY = (
         ends_with=3,
         night_before=True,
     ),
+    Scene(
+        told=(
+            "   Exit code 3: something was held. Every hold above names its remedy; the rest of the night's work is done.\n\n"
+            "6. Another night. A client appears, one gets another name, and somebody makes a Subscription by hand.\n"
+            "   Each is an edit of mappings.yaml. `propose` finds them, with its reasons and what would come of them."
+        ),
+        typed=("propose",),
+        night_before=True,
+    ),
+    Scene(
+        told="7. Write them, the likely one too. No other byte of the file moves.",
+        typed=("propose", "--write", "--likely"),
+    ),
 )
 
 
@@ -74,7 +87,7 @@ STORY = (
 @common_options
 @click.pass_obj
 def demo(options: CommonOptions, *, keep: Path | None) -> int:
-    """Tell the whole story on the simulator: plan, apply, no changes, a night, what is held and why.
+    """Tell the whole story on the simulator: plan, apply, no changes, a night, what is held and why, what is proposed.
 
     The simulator answers as INFIMA and HaloPSA over real HTTP on 127.0.0.1. Nothing leaves this machine.
 
@@ -108,7 +121,7 @@ def _tell_story(options: CommonOptions, folder: Path) -> int:
                 tell(f"The demo ended early: `reconciler {' '.join(scene.typed)}` exited with {code}.")
                 return ExitCode.ERROR
     say(
-        "\nExit code 3: something was held. Every hold above names its remedy; the rest of the night's work is done.\n"
+        "\nThe next apply creates one Subscription, and takes over the one that was made by hand.\n"
         'Next: README.md, "Five minutes to real use".'
     )
     return 0

@@ -21,17 +21,18 @@ def render_proposals(document: ProposalsJson, pen: Pen) -> str:
 
 
 def _lines(document: ProposalsJson, pen: Pen) -> Iterator[str]:
-    between = ""
+    between: tuple[str, ...] = ()
     for confidence, (word, what, ink) in HEADINGS.items():
         group = [one for one in document["proposals"] if one["confidence"] == confidence]
         if group:
-            yield from filter(None, [between])
-            yield f"{pen.ink(f'{word} ({len(group)})', ink)}: {what}."
+            yield from between
+            done = all(one["written"] for one in group)
+            yield f"{pen.ink(f'{word} ({len(group)})', ink)}: {'written' if done else what}."
             for one in group:
                 yield from _proposal(one, pen)
-            between = "\n"
+            between = ("",)
     if document["declined"]:
-        yield from filter(None, [between])
+        yield from between
         yield f"Declined ({len(document['declined'])}): not proposed again while they say the same."
         for one in document["declined"]:
             yield from pen.prose(f"{one['title']}", indent="  ", first=f"{one['key']}  ")
@@ -41,10 +42,10 @@ def _lines(document: ProposalsJson, pen: Pen) -> Iterator[str]:
 def _proposal(one: ProposalJson, pen: Pen) -> Iterator[str]:
     yield ""
     yield from pen.prose(one["title"], indent="  ", first=f"{one['key']}  ")
+    if one["written"]:
+        return
     for line in one["evidence"]:
         yield from pen.prose(line, indent="    ", first="- ")
     yield from pen.prose(one["tonight"], indent="    ", first="Tonight: ")
-    if one["written"]:
-        yield "    Written."
-    elif one["confidence"] == "ask":
+    if one["confidence"] == "ask":
         yield from pen.prose(one["command"], indent="    ", first="Next: ")

@@ -19,6 +19,9 @@ CLOSED_CUSTOMER = 47
 RENAMED_CUSTOMER = 23
 NEWCOMER = (142, "Zephyr Cycles", 17)
 NEWCOMER_CUSTOMER = (71, "Zephyr Cycles Ltd")
+RENAMED_CLIENT = (122, "Vale Physiotherapy")
+SECOND_NEWCOMER = (143, "Tidewater Yoga", 9)
+SECOND_NEWCOMER_CUSTOMER = (72, "Tidewater Yoga Ltd")
 
 FOREIGN: tuple[tuple[int, str, int, Row], ...] = (
     (21, "Microsoft 365 Business Premium", 26, {"vendor": "Microsoft", "status": "Active", "snowid": "CSP-44120"}),
@@ -60,17 +63,20 @@ def demo_world(*, seed: int = 1, clock: Clock | None = None) -> World:
 
 
 def night_passes(world: World) -> None:
-    """One night over the demo's world: people join and leave, and on the first night four things go wrong or new.
+    """One night over the demo's world: people join and leave, and on the first two nights things go wrong or new.
 
     On the first night one client drops to nobody, one customer goes inactive, someone renames a Subscription, and a
-    client that nobody mapped appears. Later nights only bring ordinary coming and going. Fits any other world as well.
+    client that nobody mapped appears. On the second someone makes that client's Subscription by hand, another client
+    appears, and one gets another name. Later nights only bring ordinary coming and going. Fits any other world as well.
     """
     with world.lock:
         world.nights += 1
         if world.nights == 1 and EMPTIED_CLIENT in world.infima_clients and CLOSED_CUSTOMER in world.customers:
             _first_night(world)
-        else:
-            _ordinary_night(world)
+            return
+        _ordinary_night(world)
+        if world.nights == 2 and NEWCOMER_CUSTOMER[0] in world.customers:  # noqa: PLR2004 - the second one
+            _second_night(world)
 
 
 def _first_night(world: World) -> None:
@@ -87,6 +93,14 @@ def _first_night(world: World) -> None:
     client_id, name, active = NEWCOMER
     world.add_client(client_id, name, active=active)
     world.add_customer(*NEWCOMER_CUSTOMER)
+
+
+def _second_night(world: World) -> None:
+    world.person_creates(NEWCOMER_CUSTOMER[0], "Awareness training, by hand", NEWCOMER[2])
+    world.person_renames_client(*RENAMED_CLIENT)
+    client_id, name, active = SECOND_NEWCOMER
+    world.add_client(client_id, name, active=active)
+    world.add_customer(*SECOND_NEWCOMER_CUSTOMER)
 
 
 def _ordinary_night(world: World) -> None:

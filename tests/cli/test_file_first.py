@@ -25,6 +25,8 @@ READ_MAPPINGS = {
     "fmt": (),
     "undo": ("12345678",),
     "backtest": (),
+    "propose": (),
+    "probe": ("--customer", "11", "--yes"),
     "statement": (),
     "history": (),
 }

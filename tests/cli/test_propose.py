@@ -57,7 +57,7 @@ def test_write_makes_the_sure_ones_and_the_next_one_is_without_them(one: Bench) 
     before = one.file.read_text()
     answer = one.run("propose", "--write")
     assert one.file.read_text() == before + ZEPHYR.lstrip("\n")
-    assert "    Written.\n" in answer.out
+    assert "Sure (1): written.\n" in answer.out
     assert answer.err.splitlines()[-1] == f"Wrote 1 proposal into {one.file.name}. Next: reconciler plan"
     assert keys(one.run("propose", "-o", "json").out) == {"map-143": "likely", "map-144": "ask"}
     assert one.run("validate").code == 0

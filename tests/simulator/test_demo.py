@@ -115,6 +115,16 @@ def test_a_night_brings_what_the_story_tells(world: World, mappings: dict[str, A
     assert all(each.request is None for each in world.mutations)
 
 
+def test_the_second_night_brings_what_propose_finds(world: World) -> None:
+    night_passes(world)
+    night_passes(world)
+    assert world.infima_clients[122].name == "Vale Physiotherapy"
+    assert world.infima_clients[143].name == "Tidewater Yoga"
+    assert world.customers[72]["name"] == "Tidewater Yoga Ltd"
+    [by_hand] = [row for row in world.live_subscriptions() if row["client_id"] == 71]
+    assert (by_hand["count"], by_hand.get("snowid")) == (17, None)
+
+
 def test_later_nights_are_ordinary(world: World) -> None:
     for _ in range(30):
         night_passes(world)

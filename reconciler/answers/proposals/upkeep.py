@@ -68,9 +68,8 @@ def _renamed(mapping: Mapping, said: Said, facts: ProposalFacts) -> Proposal:
     confidence = Confidence.LIKELY if exists else Confidence.ASK
     if exists and follows:
         confidence = Confidence.SURE
-    evidence = [
-        f"{said.ref.place or mapping.place} says {said.ref.name}; {said.what} {said.ref.id} is called {real} now"
-    ]
+    place = said.ref.place or mapping.place
+    evidence = [f"{said.what} {said.ref.id} is called {real} now, and {place} says {said.ref.name}"]
     if said.others:
         confidence = Confidence.ASK
         evidence.append(f"{said.ref.name} is the name of {said.what} {said.others[0]} today: were ids swapped")
