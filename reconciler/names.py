@@ -109,7 +109,7 @@ def alike(one: str, other: str) -> bool:
     if set(first) & set(second):
         return True
     left, right = "".join(first), "".join(second)
-    if not left or not right:
+    if not left and not right:
         return False
     if min(len(left), len(right)) >= _SHORTEST and (left in right or right in left):
         return True
@@ -118,7 +118,7 @@ def alike(one: str, other: str) -> bool:
 
 def _initials(name: str, short: str) -> bool:
     words = re.findall(r"\w+", plain(name))
-    return len(words) > 1 and len(short) > 1 and "".join(w[0] for w in words).startswith(short)
+    return len(short) > 1 and "".join(w[0] for w in words).startswith(short)
 
 
 def unlike_any(name: str, others: Iterable[str]) -> bool:

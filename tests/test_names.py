@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reconciler.names import agrees, alike, folded, resembles, same_name, unlike_any
+from reconciler.names import agrees, alike, folded, plain, resembles, same_name, unlike_any
 
 TEMPLATE = "INFIMA Security Awareness Training"
 
@@ -104,3 +104,52 @@ def test_firms_that_may_be_the_same(one: str, other: str) -> None:
 def test_firms_that_have_nothing_in_common(one: str, other: str) -> None:
     assert not alike(one, other)
     assert unlike_any(one, [other])
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\u180b\u180f\ufe00\ufe0f\U000e0100\U000e01ef",
+)
+def test_letters_and_marks_that_show_nothing_make_no_other_name(hidden: str) -> None:
+    assert same_name(f"Acme{hidden} Dental", "Acme Dental")
+
+
+@pytest.mark.parametrize("seen", "\u1810\ufe10\u2801\u3165")
+def test_their_neighbours_that_show_something_do(seen: str) -> None:
+    assert not same_name(f"Acme{seen} Dental", "Acme Dental")
+
+
+def test_for_searching_what_nobody_sees_is_a_space_or_nothing() -> None:
+    assert plain("Acme\u2028D\u00e9n\u00adtal\u3164& Sons") == "acme dental  and  sons"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        ("IT Security", "Security for IT rooms", False),  # a word of two letters counts for nothing
+        ("Ace Security", "Security by Ace", True),
+        ("Security 2026", "Backup Security 2026", False),  # a number neither
+    ],
+)
+def test_which_words_count_for_a_template(one: str, other: str, *, expected: bool) -> None:
+    assert resembles(one, other) is expected
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"),
+    [
+        ("Abc", "Abcdefghijk", True),  # three letters within the other's
+        ("Ab", "Abacus", False),
+        ("Abcde", "Abcxy", True),  # six of ten letters
+        ("Ibex Burrows", "IB", True),  # initials
+        ("Ibex Inn", "I", False),
+        ("!!!", "???", False),
+    ],
+)
+def test_where_likeness_begins(one: str, other: str, *, expected: bool) -> None:
+    assert alike(one, other) is expected
+    assert alike(other, one) is expected
+
+
+def test_one_that_is_like_is_enough() -> None:
+    assert not unlike_any("Acme Dental", ["Borealis", "Acme Dental Ltd"])

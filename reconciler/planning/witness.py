@@ -35,22 +35,22 @@ class NameIndex:
     live: MappingABC[InfimaClientId, InfimaClient] | MappingABC[HaloCustomerId, HaloCustomer]
     refs: Sequence[Ref]
     _ids: dict[str, list[int]] | None = field(default=None, init=False)
-    _places: dict[int, Place] | None = field(default=None, init=False)
+    _places: dict[int, Place | None] | None = field(default=None, init=False)
 
-    def others_called(self, name: str, number: int) -> list[int]:
-        """The ids of all others whose live name this is, in ascending order."""
+    def called(self, name: str) -> list[int]:
+        """The ids whose live name this is, in ascending order."""
         if self._ids is None:
             ids: dict[str, list[int]] = defaultdict(list)
             for row in self.live.values():
                 if not (isinstance(row, HaloCustomer) and row.inactive):
                     ids[folded(row.name)].append(row.id)
             self._ids = {name: sorted(found) for name, found in ids.items() if name}
-        return [found for found in self._ids.get(folded(name), ()) if found != number]
+        return self._ids.get(folded(name), [])
 
     def place_of(self, number: int) -> Place | None:
         """Where the file names this id, if it does."""
         if self._places is None:
-            self._places = {ref.id: ref.place for ref in reversed(self.refs) if ref.place is not None}
+            self._places = {ref.id: ref.place for ref in reversed(self.refs)}
         return self._places.get(number)
 
 
@@ -73,7 +73,7 @@ class Said:
         """Whose live name it is instead."""
         if self.real is not None and not self.differs:
             return []
-        return self.index.others_called(self.ref.name, self.ref.id)
+        return self.index.called(self.ref.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

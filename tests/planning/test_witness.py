@@ -9,6 +9,7 @@ import pytest
 from reconciler.model import ClientRef, CustomerRef, HaloCustomerId, InfimaClientId, Mapping, Place
 from reconciler.plan import Action, Plan
 from reconciler.planning.rules import Rule
+from reconciler.planning.witness import NameIndex
 from tests.builders import build_mapping, build_mappings, build_subscription
 from tests.core import (
     KEY,
@@ -131,3 +132,34 @@ def test_a_create_for_a_customer_with_quite_another_name_carries_a_warning() -> 
     [told] = plan_of(build_mappings(mapping), observation).warnings
     assert "'Zephyr Cycles' (101) would be billed to HaloPSA customer 'Bramble Catering' (12)" in told
     assert plan_of(build_mappings(build_mapping()), observe_fitting(build_mapping(), 15)).warnings == ()
+
+
+def test_of_two_with_the_name_the_lower_id_is_offered_and_names_that_show_nothing_are_nobodys() -> None:
+    rows = {number: build_customer(number, "Borealis") for number in (14, 13)} | {15: build_customer(15, "\u200b")}
+    index = NameIndex(live=rows, refs=())
+    assert index.called("borealis ") == [13, 14]
+    assert index.called("\u2060") == []
+
+
+def test_the_edit_offers_only_what_is_known() -> None:
+    listed = replace(build_mapping(101), halo_customer=customer(12, "Borealis Freight"))
+    [doubt] = plan_two(listed).changes[0].doubts
+    assert "HaloPSA customer 12 is called 'Acme Dental', and mappings.yaml:11:5 calls it" in doubt.message
+    assert 'if it was renamed, at mappings.yaml:11:5 write {id: 12, name: "Acme Dental"}' in doubt.remedy
+    unlisted = replace(build_mapping(101), halo_customer=customer(14, "Borealis Freight"))
+    [_, doubt] = plan_two(unlisted, exists=False).changes[0].doubts
+    assert "HaloPSA customer 14 is not listed, and" in doubt.message
+    assert "renamed" not in doubt.remedy
+
+
+def test_without_a_place_of_its_own_a_name_stands_where_its_mapping_does() -> None:
+    nameless = CustomerRef(id=HaloCustomerId(12), name="Borealis Freight")
+    [doubt] = plan_two(replace(build_mapping(101, line=77), halo_customer=nameless)).changes[0].doubts
+    assert "mappings.yaml:77:5 calls it" in doubt.message
+
+
+def test_names_are_spelled_as_the_file_has_them() -> None:
+    rows = (build_customer(12, "Acme"), build_customer(13, "Caf\u00e9 Nord"))
+    mapping = replace(build_mapping(101), halo_customer=customer(12, "Caf\u00e9 Nord"))
+    [change] = plan_of(build_mappings(mapping), observe_fitting(mapping, 15, MARKED, customers=rows), KNOWN).changes
+    assert '{id: 13, name: "Caf\u00e9 Nord"}' in change.doubts[0].remedy
