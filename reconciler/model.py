@@ -7,6 +7,7 @@ of a Halo customer id does not type-check.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from collections.abc import Mapping as MappingABC
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, tzinfo
@@ -490,6 +491,18 @@ class InvoiceLook:
     attached_at: datetime | None = None
     word: str = ""
 
+    @property
+    def billed_on(self) -> tuple[int, ...] | None:
+        """Numbers of the recurring invoices that bill it, as HaloPSA shows them; None where the look leaves it open."""
+        if self.verdict is Attached.YES:
+            return screen_numbers(self.invoices)
+        return () if self.everywhere and self.verdict is not Attached.PERHAPS else None
+
+
+def screen_numbers(invoices: Iterable[int]) -> tuple[int, ...]:
+    """The numbers that HaloPSA's screens show for these ids of recurring invoices."""
+    return tuple(-9 - number for number in invoices)
+
 
 class NeedKind(StrEnum):
     """What waits for a person (DESIGN 14), in the order in which equal ones are listed."""
@@ -534,10 +547,12 @@ class Need:
 class Outlook:
     """What a run leaves for later drawings: looks at invoices, the customers' next invoices, and the open needs.
 
-    `unread` says why the recurring invoices could not be looked at last time, and is empty where they were.
+    `other_looks` are those at Subscriptions that no mapping has, beside a create that is held. `unread` says why the
+    recurring invoices could not be looked at last time, and is empty where they were.
     """
 
     looks: MappingABC[MappingKey, InvoiceLook] = field(default_factory=dict)
+    other_looks: MappingABC[SubscriptionId, InvoiceLook] = field(default_factory=dict)
     invoice_days: MappingABC[HaloCustomerId, date] = field(default_factory=dict)
     unread: str = ""
     needs: tuple[Need, ...] = ()
@@ -671,6 +686,7 @@ class Recorded:
     location: str = field(default="", compare=False)
     is_new: bool = field(default=False, compare=False)
     looks: MappingABC[MappingKey, InvoiceLook] = field(default_factory=dict)
+    other_looks: MappingABC[SubscriptionId, InvoiceLook] = field(default_factory=dict)
     invoice_days: MappingABC[HaloCustomerId, date] = field(default_factory=dict)
     invoices_unread: str = ""
     needs: tuple[Need, ...] = ()
@@ -686,13 +702,20 @@ class Recorded:
     @property
     def outlook(self) -> Outlook:
         """What the last run left for later drawings."""
-        return Outlook(looks=self.looks, invoice_days=self.invoice_days, unread=self.invoices_unread, needs=self.needs)
+        return Outlook(
+            looks=self.looks,
+            other_looks=self.other_looks,
+            invoice_days=self.invoice_days,
+            unread=self.invoices_unread,
+            needs=self.needs,
+        )
 
     def with_outlook(self, outlook: Outlook) -> Recorded:
         """The same records with another outlook."""
         return replace(
             self,
             looks=outlook.looks,
+            other_looks=outlook.other_looks,
             invoice_days=outlook.invoice_days,
             invoices_unread=outlook.unread,
             needs=outlook.needs,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TypedDict
 
 from reconciler.model import (
@@ -98,7 +98,7 @@ def diff(mappings: Mappings, observation: Observation, recorded: Recorded) -> Pl
     currency, prices = mappings.settings.currency, []
     for mapping in sorted(mappings.mappings, key=lambda m: m.key):
         identity = identify(mapping, live.index, recorded, now=now, settle=settle)
-        change = _change(mapping, identity, live, recorded, file=mappings, today=now.date())
+        change = _change(mapping, identity, live, recorded, file=mappings, now=now)
         changes.append(change)
         if mapping.price is not None:
             customer = live.customers.get(mapping.halo_customer.id)
@@ -174,8 +174,9 @@ def takes_long(plan: Plan, settings: Settings) -> str:
 
 
 def _change(
-    mapping: Mapping, identity: Identity, live: Live, recorded: Recorded, *, file: Mappings, today: date
+    mapping: Mapping, identity: Identity, live: Live, recorded: Recorded, *, file: Mappings, now: datetime
 ) -> Change:
+    today = now.date()
     clients = tuple(_counted(ref, mapping, live) for ref in mapping.infima_clients)
     counted = _total(clients)
     quantity = quantity_of(mapping, counted, today=today)
@@ -215,7 +216,7 @@ def _change(
         settled_attempt=identity.settled_attempt,
         nights=nights if wanted > 1 else (),
         price=price_for(mapping, found, customer, file.settings.currency),
-        unowned=_unowned(mapping, live) if action is Action.CREATE else (),
+        unowned=_unowned(mapping, live, recorded, now) if action is Action.CREATE else (),
         candidates=_candidates(mapping, identity, live, recorded),
         **edited,
         doubts=(*identity.doubts, *doubts, *customer_doubts(mapping, action, customer, live)),
@@ -227,9 +228,20 @@ def _awaits_first_count(key: MappingKey, binding: Binding | None, recorded: Reco
     return (binding is not None and binding.awaiting_first_count) or key in recorded.attempts
 
 
-def _unowned(mapping: Mapping, live: Live) -> tuple[UnownedSubscription, ...]:
+LOOKS_HOLD = timedelta(days=7)
+"""So long a look at recurring invoices is believed of a Subscription that no mapping has: nights renew it."""
+
+
+def _unowned(mapping: Mapping, live: Live, recorded: Recorded, now: datetime) -> tuple[UnownedSubscription, ...]:
+    looks = {seen.subscription_id: seen for seen in recorded.looks.values()} | {**recorded.other_looks}
     return tuple(
-        UnownedSubscription(id=row.id, name=row.name, count=row.count, live=row.live)
+        UnownedSubscription(
+            id=row.id,
+            name=row.name,
+            count=row.count,
+            live=row.live,
+            invoices=seen.billed_on if (seen := looks.get(row.id)) and now - seen.looked_at <= LOOKS_HOLD else None,
+        )
         for row in unowned(mapping, live.index)
     )
 

@@ -5,8 +5,8 @@ Facts about recurring invoices are in the fact sheet, section 5. Nothing here ev
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as MappingABC
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Protocol
@@ -34,8 +34,10 @@ from reconciler.model import (
     Outlook,
     Recorded,
     SubscriptionId,
+    screen_numbers,
 )
-from reconciler.planning.changes import Change
+from reconciler.plan import LOOKS_HOLD
+from reconciler.planning.changes import Action, Change
 
 PHASE = "Reading recurring invoices"
 NIGHT_REQUESTS = 50
@@ -89,11 +91,6 @@ class Attachment:
     def numbers(self) -> tuple[int, ...]:
         """The invoices' numbers as HaloPSA's screens show them."""
         return screen_numbers(self.invoices)
-
-
-def screen_numbers(invoices: Iterable[int]) -> tuple[int, ...]:
-    """The numbers that HaloPSA's screens show for these ids."""
-    return tuple(-9 - number for number in invoices)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -270,19 +267,50 @@ def night_look(
 ) -> Outlook:
     """What a night sees of the recurring invoices, within its requests, on top of what was remembered.
 
-    It looks first at the Subscriptions that were never seen attached, then at the oldest looks. Where nothing is due
-    nothing is asked; where HaloPSA refuses, the outlook says why, and all looks stay as they are.
+    It looks first at the Subscriptions that were never seen attached, then at the oldest looks, and last at those that
+    may be meant by a held create. Where nothing is due nothing is asked; where HaloPSA refuses, the outlook says why,
+    and all looks stay as they are.
     """
     outlook = recorded.outlook
-    wanted = due(changes, recorded, now=now)
-    if not wanted:
+    wanted, others = due(changes, recorded, now=now), _others_due(changes, recorded, now=now)
+    everything = [*wanted.values(), *others]
+    if not everything:
         return outlook
     try:
-        looked = look(reader, list(wanted.values()), today=now.date(), observe=observe, requests=NIGHT_REQUESTS)
+        looked = look(reader, everything, today=now.date(), observe=observe, requests=NIGHT_REQUESTS)
     except ApiError as error:
         observe(PhaseFinished(phase=PHASE, detail=f"not checked: {error.message}"))
         return replace(outlook, unread=f"{error.message} {error.hint}".strip())
-    return remember(outlook, looked, {key: one.subscription_id for key, one in wanted.items()}, now=now)
+    outlook = remember(outlook, looked, {key: one.subscription_id for key, one in wanted.items()}, now=now)
+    seen = {one.subscription_id: _seen(one.subscription_id, looked, now) for one in others}
+    kept = {number: one for number, one in outlook.other_looks.items() if now - one.looked_at <= LOOKS_HOLD}
+    return replace(outlook, other_looks=kept | {number: one for number, one in seen.items() if one is not None})
+
+
+def _others_due(changes: Sequence[Change], recorded: Recorded, *, now: datetime) -> list[Wanted]:
+    """The Subscriptions that no mapping has, beside a create that is held; none where every look is fresh enough."""
+    held = (c for c in changes if c.action is Action.CREATE and c.hold is not None)
+    found = [(one.id, change.mapping.halo_customer.id) for change in held for one in change.unowned if one.live]
+    looks = {number: recorded.other_looks.get(number) for number, _ in found}
+    if all(seen is not None and now - seen.looked_at < FRESH for seen in looks.values()):
+        return []
+    return [
+        Wanted(subscription_id=number, customer_id=customer, seen_on=seen.invoices if (seen := looks[number]) else ())
+        for number, customer in dict(found).items()
+    ]
+
+
+def _seen(number: SubscriptionId, looked: Looked, now: datetime) -> InvoiceLook | None:
+    found = looked.attachments.get(number)
+    if found is None:
+        return None
+    return InvoiceLook(
+        subscription_id=number,
+        looked_at=now,
+        verdict=found.verdict,
+        invoices=found.invoices,
+        everywhere=found.everywhere,
+    )
 
 
 def due(changes: Sequence[Change], recorded: Recorded, *, now: datetime) -> dict[MappingKey, Wanted]:

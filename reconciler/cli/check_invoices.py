@@ -7,7 +7,7 @@ from datetime import date, datetime
 
 import click
 
-from reconciler.answers.invoices import invoice_note, remember, screen_numbers
+from reconciler.answers.invoices import invoice_note, remember
 from reconciler.answers.needs import NEW_HAS_NO_PRICE, due_words
 from reconciler.cli.options import CommonOptions, common_options, complete_keys, output_option
 from reconciler.cli.output import safe, show_json, show_table, tell
@@ -15,7 +15,7 @@ from reconciler.cli.status import Looking, look_now
 from reconciler.cli.wiring import load, open_store, plan_options, run_context, run_info
 from reconciler.cli.wiring import now as this_moment
 from reconciler.errors import ExitCode, StateError
-from reconciler.model import Attached, InvoiceLook, Json, Mappings, Recorded
+from reconciler.model import Attached, InvoiceLook, Json, Mappings, Recorded, screen_numbers
 from reconciler.plan import diff
 from reconciler.planning.changes import Change, select
 from reconciler.render.document import plural

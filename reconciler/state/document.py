@@ -68,6 +68,7 @@ class StateDocument:
     halo: HaloFacts = field(default_factory=HaloFacts)
     probes: tuple[ProbeAttempt, ...] = ()
     looks: Mapping[MappingKey, InvoiceLook] = field(default_factory=dict)
+    other_looks: Mapping[SubscriptionId, InvoiceLook] = field(default_factory=dict)
     invoice_days: Mapping[HaloCustomerId, date] = field(default_factory=dict)
     invoices_unread: str = ""
     needs: tuple[Need, ...] = ()
@@ -226,6 +227,7 @@ def look_ahead(document: StateDocument, outlook: Outlook) -> StateDocument:
     return replace(
         document,
         looks={key: seen for key, seen in outlook.looks.items() if key in document.bindings},
+        other_looks=dict(outlook.other_looks),
         invoice_days=dict(outlook.invoice_days),
         invoices_unread=outlook.unread,
         needs=tuple(outlook.needs),

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from reconciler.answers.invoices import invoice_note, look_of, screen_numbers
+from reconciler.answers.invoices import invoice_note, look_of
 from reconciler.answers.needs.given import NeedInput, who_of
 from reconciler.answers.needs.words import as_sentence, as_step, day_words
 from reconciler.model import (
@@ -20,6 +20,7 @@ from reconciler.model import (
     NeedKind,
     Recorded,
     SubscriptionId,
+    screen_numbers,
 )
 from reconciler.planning.changes import Change
 from reconciler.planning.rules import Rule, attached_command
