@@ -148,6 +148,12 @@ class Dialog:
             pick = answer
         if not sure and not confirmed(pairing(self.client, pick.customer)):
             return None
+        if pick.key is None and (taker := self.session.taker(self.client)) is not None:
+            tell(safe(f"  The key {taker.key} is taken by the mapping at {taker.place}."))
+            answer = self._named(pick, "Key of this one", f"{taker.key}-2")
+            if not isinstance(answer, Pick):
+                return answer
+            pick = answer
         return self.choose(pick, self.session.choices(self.client, pick)) if pick.adopt is None else pick
 
     def _together_or_second(self, pick: Pick, owners: Sequence[Mapping]) -> Answer | None:
@@ -160,16 +166,16 @@ class Dialog:
             if typed == "quit":
                 return Quit()
             if typed == "s":
-                return self._second(pick)
+                return self._named(pick, "Key of the second one", f"infima-{self.client.id}")
             if len(typed) == 1 and typed in LETTERS[: len(owners)]:
                 joined = owners[LETTERS.index(typed)]
                 return Join(mapping=joined) if confirmed(joining(self.client, joined)) else None
             tell("  Answer with a letter of the list, 's' or 'b'.")
         return None
 
-    def _second(self, pick: Pick) -> Answer | None:
-        usual = f"infima-{self.client.id}"
-        while (typed := _prompt(f"Key of the second one [{usual}]").strip()) not in {"b", "quit"}:
+    def _named(self, pick: Pick, question: str, usual: str) -> Answer | None:
+        """The pick with a key that a person chooses."""
+        while (typed := _prompt(f"{question} [{usual}]").strip()) not in {"b", "quit"}:
             second = replace(pick, key=MappingKey(typed or usual))
             try:
                 self.session.choices(self.client, second)

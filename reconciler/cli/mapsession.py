@@ -91,6 +91,10 @@ class MapSession:
         """The mappings that bill this customer, retired ones left out."""
         return tuple(m for m in self.mappings.mappings if m.halo_customer.id == customer.id and not m.retired)
 
+    def taker(self, client: InfimaClient) -> Mapping | None:
+        """The mapping that has the key which this client's own would get by default."""
+        return next((m for m in self.mappings.mappings if m.key == f"infima-{client.id}"), None)
+
     def keys_of(self, row: Subscription) -> list[MappingKey]:
         """The mappings of the file that have this Subscription: by id, by the state or by marker."""
         return sorted(index_subscriptions(self.listing, self.mappings.mappings, self.recorded).owners(row.id))

@@ -119,6 +119,14 @@ _BULK = 2
 def _sure_ones(session: MapSession, steps: list[_Step]) -> bool:
     """Show the pairs of one name and, with one yes, write them all in one edit. False where the person quits."""
     pairs = session.sure()
+    taken = [(client, other) for client, _ in pairs if (other := session.taker(client)) is not None]
+    for client, other in taken:
+        tell(
+            safe(
+                f"{client.name} ({client.id}) needs a key of its own, {other.key} is taken ({other.place}): it is asked."
+            )
+        )
+    pairs = [pair for pair in pairs if session.taker(pair[0]) is None]
     if len(pairs) < _BULK:
         return True
     tell(f"{len(pairs)} with the one customer of the same name, which has no Subscription that nobody owns:")

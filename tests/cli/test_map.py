@@ -271,6 +271,17 @@ def test_sure_matches_are_shown_and_written_with_one_yes(one: Bench) -> None:
     assert one.file.read_text(encoding="utf-8") == ONE
 
 
+def test_one_whose_key_is_taken_is_told_and_asked_and_the_others_are_mapped(one: Bench) -> None:
+    """A customer's second mapping was given the key that another client's would get by default."""
+    one.file.write_text(ONE.replace("- infima_client", "- key: infima-105\n    infima_client"), encoding="utf-8")
+    answer = one.run("map", typed="y\nskip\na\ny\n\nquit\n")
+    assert answer.code == 0, answer.text
+    assert "Eastgate Homes (105) needs a key of its own, infima-105 is taken (mappings.yaml:" in answer.err
+    assert "Map all 3?" in answer.err
+    assert entries(one) == [(101, 11, None), (102, 12, None), (103, 13, None), (106, 16, None), (105, 15, None)]
+    assert "  - key: infima-105-2\n    infima_client: {id: 105" in one.file.read_text(encoding="utf-8")
+
+
 def test_the_sure_matches_can_be_left_by_quit(one: Bench) -> None:
     assert "[1 of" not in one.run("map", typed="quit\n").err
     assert one.file.read_text(encoding="utf-8") == ONE
