@@ -121,11 +121,8 @@ def _sure_ones(session: MapSession, steps: list[_Step]) -> bool:
     pairs = session.sure()
     taken = [(client, other) for client, _ in pairs if (other := session.taker(client)) is not None]
     for client, other in taken:
-        tell(
-            safe(
-                f"{client.name} ({client.id}) needs a key of its own, {other.key} is taken ({other.place}): it is asked."
-            )
-        )
+        who = f"{client.name} ({client.id})"
+        tell(safe(f"{who} needs a key of its own, {other.key} is taken ({other.place}): you are asked about it."))
     pairs = [pair for pair in pairs if session.taker(pair[0]) is None]
     if len(pairs) < _BULK:
         return True

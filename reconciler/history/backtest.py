@@ -3,8 +3,9 @@
 Each recorded night is planned again by the very code that plans tonight: its counts stand in an observation of made-up
 ids. Quantities are those that the replay itself has written so far, but what people and other runs moved between two
 nights moves in the replay too. What stopped a mapping for another cause than its numbers (a client that was missing, a
-doubt about its Subscription) is taken from the record, and so are the rules that a person lifted. So the unchanged file
-gives what those nights did.
+doubt about its Subscription) is taken from the record, and so are the rules that a person lifted. What an approval let
+through is judged by the file's approval, and taken from the record where the file has none any more: they are deleted
+after their day. So the unchanged file gives what those nights did.
 """
 
 from __future__ import annotations
@@ -213,12 +214,19 @@ class _Replay:
         observation = observation_of(known, counts, self.quantities, self.numbers, at)
         plan = diff(tonight, observation, self._recorded(known, at))
         plan = replace(plan, changes=tuple(_with_doubts(change, told.get(change.key)) for change in plan.changes))
-        allowances = (*_allowances(run.verdict.lifted, None),)
+        allowances = (*self._allowances(run.verdict.lifted, None),)
         for change in told.values():
-            allowances += tuple(_allowances(change.lifted, change.key))
+            allowances += tuple(self._allowances(change.lifted, change.key))
         settings = self.mappings.settings
         plan = check(plan, tonight.limits, allowances, self.mappings.approvals, today=settings.day(at))
         return _as_recorded(plan, told)
+
+    def _allowances(self, lifted: Iterable[Lifted], key: MappingKey | None) -> Iterable[Allowance]:
+        """What that night lifted, but for what an approval of the file is to judge anew."""
+        judged = {(approval.rule, approval.key) for approval in self.mappings.approvals}
+        for one in lifted:
+            if one.by == ALLOW or (one.rule, key) not in judged:
+                yield Allowance(rule=Rule(one.rule), reason=one.reason, key=key)
 
     def _recorded(self, known: Sequence[Mapping], at: datetime) -> Recorded:
         bound = {
@@ -308,7 +316,3 @@ _NOT_REPLAYED_REFUSALS = frozenset(rule for rule in Rule if rule not in REPLAYED
 
 def _refusal(rule: Rule) -> Violation:
     return Violation(rule=rule, name="", message="as recorded", remedy="")
-
-
-def _allowances(lifted: Iterable[Lifted], key: MappingKey | None) -> Iterable[Allowance]:
-    return (Allowance(rule=Rule(one.rule), reason=one.reason, key=key) for one in lifted if one.by == ALLOW)

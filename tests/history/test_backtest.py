@@ -6,12 +6,13 @@ import csv
 import io
 import json
 from dataclasses import replace
+from datetime import date
 
 import pytest
 
 from reconciler.history.backtest import Backtest, backtest
-from reconciler.model import ChangeLimit, Limits, Mappings, QuantityRule, SubscriptionId
-from reconciler.state.base import Lifted
+from reconciler.model import Approval, ChangeLimit, Limits, Mappings, Place, QuantityRule, SubscriptionId
+from reconciler.state.base import APPROVAL, Lifted
 from reconciler.state.history import PastRun
 from tests.builders import build_mapping, build_mappings
 from tests.history.conftest import Command
@@ -25,6 +26,8 @@ GROWING = (
     past(moment(9, 4), line(12, 90)),
 )
 ALL = moment(8, 1)
+
+PLACE = Place(file="mappings.yaml", line=9, column=5)
 
 
 def replayed(runs: tuple[PastRun, ...], mappings: Mappings) -> Backtest:
@@ -145,6 +148,21 @@ def test_a_rule_that_was_lifted_is_lifted_again() -> None:
     lifted = replace(line(12, 90), lifted=(Lifted(rule="increase", reason="a school joined"),))
     runs = (past(moment(9, 1), line(12, 12, outcome="unchanged")), past(moment(9, 2), lifted))
     assert [(night.held, night.replayed) for night in replayed(runs, with_limits()).nights] == [((), 12), ((), 90)]
+
+
+def test_what_an_approval_let_through_that_was_deleted_since_is_taken_from_the_record() -> None:
+    lifted = replace(line(12, 90), lifted=(Lifted(rule="increase", reason="a school joined", by=APPROVAL),))
+    runs = (past(moment(9, 1), line(12, 12, outcome="unchanged")), past(moment(9, 2), lifted))
+    assert [(night.held, night.replayed) for night in replayed(runs, with_limits()).nights] == [((), 12), ((), 90)]
+
+
+def test_an_approval_of_the_file_is_judged_by_what_it_says_now() -> None:
+    lifted = replace(line(12, 90), lifted=(Lifted(rule="increase", reason="a school joined", by=APPROVAL),))
+    runs = (past(moment(9, 1), line(12, 12, outcome="unchanged")), past(moment(9, 2), lifted))
+    terms = {"until": date(2026, 12, 31), "reason": "a school joined", "place": PLACE}
+    narrow = Approval(rule="increase", key=KEY, at_least=13, at_most=50, **terms)  # type: ignore[arg-type]
+    night = replayed(runs, replace(with_limits(), approvals=(narrow,))).nights[-1]
+    assert (night.held, night.replayed) == (((KEY, "increase"),), 12)
 
 
 def test_a_write_that_failed_fails_again() -> None:
