@@ -82,6 +82,7 @@ dependencies: $(STAMP)
 workflows: $(STAMP)
 	$(BIN)/zizmor --offline --pedantic --quiet .github
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/halopsa.yml
 	$(BIN)/hadolint Containerfile
 	$(BIN)/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml reconciler/templates/files/dependabot.yml
 

@@ -11,14 +11,10 @@ from reconciler.planning.rules import probe_command
 def probe_warnings(mappings: Mappings, recorded: Recorded) -> Iterator[str]:
     """Sentences for people, each with its next step."""
     for probe in recorded.probes:
-        yield (
-            f"a probe of {probe.recorded_at:%Y-%m-%d %H:%M} UTC was cut off, or did not see all that it made stand at 0. "
-            f"Run again: {probe_command(str(probe.customer_id))}"
-        )
+        began, again = f"{probe.recorded_at:%Y-%m-%d %H:%M} UTC", probe_command(str(probe.customer_id))
+        yield f"a probe of {began} was cut off, or did not see all that it made stand at 0. Run again: {again}"
     field, lost = str(mappings.settings.marker_field), recorded.halo.lost_markers
     if field in lost:  # it is then no second witness of a binding
         kept = next(str(other) for other in MarkerField if str(other) not in lost)
-        yield (
-            f"by the last probe HaloPSA does not keep a marker in {field}: write settings: {{marker_field: {kept}}} into "
-            "mappings.yaml"
-        )
+        setting = f"settings: {{marker_field: {kept}}}"
+        yield f"by the last probe HaloPSA does not keep a marker in {field}: write {setting} into mappings.yaml"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -178,6 +179,17 @@ def test_every_question_is_worded_so_that_yes_and_no_are_answers() -> None:
     first = {words.split()[0] for words in ASKED.values() if words.endswith("?")}
     assert first <= {"Is", "Are", "Does", "Do", "Can", "May"}
     assert {answer.value for answer in Answer} == {"yes", "no", "could not be told"}
+
+
+def test_the_page_speaks_of_questions_that_are_asked_and_counts_them() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "probe.md").read_text(encoding="utf-8")
+    rows = [line for line in page.splitlines() if line.startswith("| `")]
+    named = {name for row in rows for name in re.findall(r"`([a-z-]+(?:_[a-z]+)?)`", row.split("|")[1])}
+    assert rows
+    assert named <= {question.value for question in Question}
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    assert f"Each of the {len(Question)} questions" in page
+    assert f"asks {len(Question)} questions" in readme
 
 
 def test_the_fields_that_are_asked_about_are_those_that_can_carry_a_marker() -> None:
