@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
 
+from reconciler.forge.message import TEXT, body
+from reconciler.forge.result import read_result
+from reconciler.forge.words import Occasion, Origin
 from reconciler.simulator.demo import invoice_line
 from reconciler.simulator.records import Endpoint
 from tests.faults.kinds import Fault, FaultKind
@@ -82,8 +86,14 @@ def must_not_be_listed(history: History) -> set[str]:
     }
 
 
+def message_of(document: dict[str, Any]) -> str:
+    """What people are told where they are, with room for all of it."""
+    where = Origin(run_url="", now=datetime(2026, 11, 22, tzinfo=UTC))
+    return body(read_result(json.dumps(document).encode()), Occasion.NIGHT, where, TEXT, limit=10_000_000)
+
+
 def check_drawings(scene: Scene, document: dict[str, Any], *, ended: bool) -> None:
-    """T5: status, explain, report, summary and outputs have the document's list."""
+    """T5: status, explain, report, summary, message and outputs have the document's list."""
     needs = needs_of(document)
     (scene.folder / "result.json").write_text(json.dumps(document), encoding="utf-8")
     outputs = scene.cli("ci", "outputs", "--result", "result.json").out
@@ -94,6 +104,8 @@ def check_drawings(scene: Scene, document: dict[str, Any], *, ended: bool) -> No
     else:
         assert "Nothing that was looked at waits for a person" in summary
         assert "things wait" not in summary
+    message = message_of(document)
+    assert message.count("To do: ") == len(needs)
     status = json.loads(scene.cli("status", "-o", "json").out)
     settled = {i for i in needs if i.split(":")[0] in OF_ROWS}
     assert set(needs_of(status)) - settled == set(needs) - settled
@@ -158,7 +170,7 @@ def test_every_drawing_has_the_same_needs_and_none_is_lost(seed: int, tmp_path: 
 PLANTED: dict[str, tuple[str, Any]] = {
     "a night that read nothing forgets what waited": ("reconciler.answers.needs.listing._stands", lambda *_: False),
     "the reminder to attach ends at once": ("reconciler.answers.needs.invoices.not_invoiced", lambda *_: None),
-    "a dead line bills": ("reconciler.answers.invoices._live", lambda _: True),
+    "a dead line bills": ("reconciler.answers.invoices.is_live", lambda _: True),
     "the report says that nothing waits": ("reconciler.render.html._cards", lambda *_: ()),
     "the outputs say 0": ("reconciler.forge.result._attention", lambda *_: 0),
     "status shows nothing": ("reconciler.cli.status.needs_json", lambda _: []),

@@ -128,3 +128,25 @@ def test_journals_of_this_clone_are_collected(desk: Path, environ: dict[str, str
 def test_a_run_without_any_journal_collects_nothing(desk: Path, environ: dict[str, str]) -> None:
     assert run("journal", "out", cwd=desk, environ=environ).returncode == 0
     assert list((desk / "out").iterdir()) == []
+
+
+@pytest.mark.parametrize("urls", [{}, {"NOTIFY_URLS": ""}, {"NOTIFY_URLS": "$(NOTIFY_URLS)"}])
+def test_nothing_is_installed_where_nobody_is_to_be_told(
+    urls: dict[str, str], tmp_path: Path, environ: dict[str, str]
+) -> None:
+    """Azure DevOps hands over the name itself where a variable is not set."""
+    done = run("notify", "--result", "none.json", cwd=tmp_path, environ={**environ, "VENV": sys.prefix, **urls})
+    assert (done.returncode, done.stderr) == (0, "NOTIFY_URLS is not set: nobody is told by message.\n")
+
+
+def test_the_addresses_are_out_of_reach_while_the_sender_is_installed(tmp_path: Path, environ: dict[str, str]) -> None:
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    make = tools / "make"
+    make.write_text('#!/bin/sh\necho "$@" > make.log\nenv >> make.log\nexit 7\n', encoding="utf-8")
+    make.chmod(0o755)
+    given = {"PATH": f"{tools}:{environ['PATH']}", "NOTIFY_URLS": "json://not-to-be-shown"}
+    assert run("notify", "--result", "none.json", cwd=tmp_path, environ={**environ, **given}).returncode == 7
+    log = (tmp_path / "make.log").read_text(encoding="utf-8")
+    assert log.startswith(f"--no-print-directory -C {SCRIPTS.parent} notify\n")
+    assert "not-to-be-shown" not in log
