@@ -86,7 +86,7 @@ def propose(options: CommonOptions, *, snapshot: Path | None, forge: str, branch
         text=text,
         proposals=suggest(mappings, seen.observation, replace(seen.recorded, offers=recorded.offers), text=text),
         known=recorded.offers,
-        remember=lambda change: store.record_offers(change, message="Proposals"),
+        remember=lambda change: store.record_offers(change, message="What was proposed, and what people answered"),
         plan_of=_planner(mappings, seen),
         now=now,
         state=store.spec if isinstance(store, GitState) else "",

@@ -180,6 +180,11 @@ class ProposalBranch:
             raise StateError(
                 f"Somebody pushed to {self.name} just now, so it was left alone.", hint="The next night looks again."
             )
+        if "does not support push options" in said:
+            raise StateError(
+                f"{self._remote} takes no push options, so it is no GitLab.",
+                hint="Take the edits as a patch instead: reconciler propose -o patch",
+            )
         raise StateError(
             f"{self._remote} did not take the branch {self.name}: {said}",
             hint="May the job push there (in CI: `contents: write`)? Is the branch protected?",

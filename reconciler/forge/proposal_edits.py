@@ -19,7 +19,7 @@ _MOST_LINES = 300
 
 _SUBJECTS = {
     ProposalKind.NEW_MAPPING: ("Map", "INFIMA client", ""),
-    ProposalKind.ADOPT: ("Map", "INFIMA client", " with the Subscription that is there"),
+    ProposalKind.ADOPT: ("Map", "INFIMA client", ", each with the Subscription that its customer has"),
     ProposalKind.COMBINE: ("Add", "INFIMA client", " to the mapping of the customer"),
     ProposalKind.RENAME: ("Bring", "name", " up to date"),
     ProposalKind.RETIRE: ("Retire", "mapping", ": INFIMA does not list the client any more"),
@@ -83,12 +83,17 @@ def _edited(text: str, proposals: Sequence[Proposal], *, file: str, now: datetim
 
 
 def _commit(kind: ProposalKind, done: Sequence[Proposal], after: str) -> ProposedCommit:
-    verb, noun, rest = _SUBJECTS[kind]
     lines = [line for one in done for line in (f"- {commit_safe(one.title, _WIDTH)}", *_evidence(one))]
     if len(lines) > _MOST_LINES:
         lines = [*lines[:_MOST_LINES], f"- and more: {len(done)} in all"]
-    counted = plural(len(done), noun).replace("quantitys", "quantities")
-    return ProposedCommit(subject=f"{verb} {counted}{rest}", lines=tuple(lines), content=after.encode("utf-8"))
+    return ProposedCommit(subject=subject(kind, len(done)), lines=tuple(lines), content=after.encode("utf-8"))
+
+
+def subject(kind: ProposalKind, number: int) -> str:
+    """What so many edits of a kind do, in one line without a name."""
+    verb, noun, rest = _SUBJECTS[kind]
+    counted = plural(number, noun).replace("quantitys", "quantities")
+    return f"{verb} {counted}{rest}"
 
 
 def _evidence(one: Proposal) -> list[str]:

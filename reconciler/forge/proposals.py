@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from reconciler.answers.needs import day_words
-from reconciler.answers.proposals import Confidence, Proposal
+from reconciler.answers.proposals import Confidence, Proposal, ProposalKind
+from reconciler.forge.proposal_edits import subject
 from reconciler.forge.words import COMMENT_LIMIT, Origin, fitted, in_plain_words, written_by
 from reconciler.model import Offer
 from reconciler.plan_document.layout import PlanJson
@@ -14,7 +15,7 @@ from reconciler.render.document import capital, plural, view
 from reconciler.render.markdown import Block, render_markdown
 from reconciler.render.text import markdown_code, markdown_safe
 
-_CELL = 300
+_CELL = 500
 _PROSE = 2_000
 _HEADER = "| INFIMA client | HaloPSA customer | Why | Users | What tonight would write |\n|---|---|---|---:|---|"
 
@@ -26,7 +27,7 @@ class Proposed:
     `left` has, by fingerprint, why an edit could not be made in this file. `people` tells what people did on the
     branch, which is then left to them; `waiting` are proposals that are therefore not on it. `document` is the plan of
     the branch; None where mappings.yaml on it is not in order. `state` is how --state names what remembers the answers,
-    and `remembers` is false where that does not outlast the job.
+    and `remembers` is false where that does not outlast the job; `way_out` is how a person declines.
     """
 
     branch: str
@@ -39,6 +40,7 @@ class Proposed:
     document: PlanJson | None = None
     state: str = ""
     remembers: bool = True
+    way_out: str = "close it"
 
 
 def title(told: Proposed) -> str:
@@ -94,11 +96,11 @@ def _lead(told: Proposed) -> str:
 def _sentences(told: Proposed) -> Iterator[str]:
     yield "INFIMA and HaloPSA suggest these edits. Nothing has been written to HaloPSA."
     if told.document is not None:
-        yield in_plain_words(view(told.document)).replace("Merging the edit", "Merging this pull request")
+        yield in_plain_words(view(told.document)).replace("Merging the edit", "Merging it")
     yield (
-        "**To agree**, merge it. **To decline**, close it: nothing of it is proposed again. To decline one edit, take "
-        "it out of mappings.yaml on this branch and merge the rest; from then on the branch is yours, and the program "
-        "leaves it alone."
+        f"**To agree**, merge it. **To decline**, {told.way_out}: nothing of it is proposed again. To decline one "
+        "edit, take it out of mappings.yaml on this branch and merge the rest; from then on the branch is yours, and "
+        "the program leaves it alone."
     )
 
 
@@ -115,9 +117,11 @@ def _left_alone(told: Proposed) -> Iterator[str]:
 
 def _blocks(told: Proposed) -> Iterator[tuple[Block, int]]:
     """Each part that may be cut, with the share of the room that is left which it may take (1 is all, 2 half)."""
-    if told.made:
-        rows = [_row(one) for one in told.made]
-        yield Block(what="proposed edits", opening=_HEADER, items=rows), 2
+    for kind in ProposalKind:
+        alike = [one for one in told.made if one.kind is kind]
+        if alike:
+            opening = f"**{subject(kind, len(alike))}:**\n\n{_HEADER}"
+            yield Block(what=_WHAT[kind], opening=opening, items=[_row(one) for one in alike]), 2
     if told.waiting:
         opening = "### Suggested since people worked on this branch, and not on it\n\n" + _HEADER
         yield Block(what="edits that are not on the branch", opening=opening, items=[_row(o) for o in told.waiting]), 3
@@ -130,6 +134,11 @@ def _blocks(told: Proposed) -> Iterator[tuple[Block, int]]:
         yield Block(what="declined edits", opening=opening, items=items, closing="\n</details>"), 4
 
 
+_WHAT = {kind: f"edits of the kind {kind}" for kind in ProposalKind}
+_SAID_BY_THE_ROW = {ProposalKind.NEW_MAPPING, ProposalKind.ADOPT, ProposalKind.COMBINE}
+"""Kinds whose title says no more than the heading and the row's other cells."""
+
+
 def _needs(number: int) -> str:
     return f"{number} {'thing needs' if number == 1 else 'things need'} a person"
 
@@ -139,17 +148,23 @@ def _row(one: Proposal) -> str:
     cells = (
         markdown_safe(one.client) if one.client else "-",
         markdown_safe(one.customer) if one.customer else "-",
-        unsure + markdown_safe(_why(one), _CELL),
+        unsure + markdown_safe(_evidence(one), _CELL),
         "?" if one.users is None else str(one.users),
         markdown_safe(one.tonight, _CELL),
     )
     return f"| {' | '.join(cells)} |"
 
 
+def _evidence(one: Proposal) -> str:
+    return _prose(one.evidence) if one.kind in _SAID_BY_THE_ROW and one.evidence else _why(one)
+
+
 def _why(one: Proposal) -> str:
-    return " ".join(
-        capital(text if text.endswith((".", "?", "!")) else f"{text}.") for text in (one.title, *one.evidence)
-    )
+    return _prose((one.title, *one.evidence))
+
+
+def _prose(texts: Iterable[str]) -> str:
+    return " ".join(capital(text if text.endswith((".", "?", "!")) else f"{text}.") for text in texts)
 
 
 def _asked(one: Proposal, left: Mapping[str, str]) -> str:

@@ -24,6 +24,11 @@ MARKER = "<!-- reconciler: proposals -->"
 class Review(Protocol):
     """Where a forge has the branch looked at: a pull request, a merge request."""
 
+    @property
+    def way_out(self) -> str:
+        """How a person declines there."""
+        ...
+
     def find(self, look: BranchLook) -> Reviews:
         """What became of the reviews so far."""
         ...
@@ -49,6 +54,7 @@ class GitHubReview:
     branch: str
     base: str
     where: Origin
+    way_out: str = "close it"
 
     def find(self, look: BranchLook) -> Reviews:  # noqa: ARG002 - GitHub itself remembers
         return self.github.reviews(self.branch, self.base)
@@ -87,6 +93,7 @@ class GitLabReview:
     base: str
     job_url: str
     now: datetime
+    way_out: str = "close it and delete its branch"
 
     def find(self, look: BranchLook) -> Reviews:
         where = f"branch {self.branch}"
@@ -230,4 +237,5 @@ def _told(night: _Night, edits: ProposedEdits, *, document: PlanJson | None) -> 
         document=document,
         state=job.state,
         remembers=job.remembers,
+        way_out=night.review.way_out,
     )

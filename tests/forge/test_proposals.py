@@ -27,16 +27,17 @@ def text(told: Proposed, limit: int = COMMENT_LIMIT) -> str:
 
 def test_the_table_says_who_why_how_many_and_what_tonight_would_write() -> None:
     row = (
-        "| Gull Logistics (107) | Gull Logistics (41) | Map Gull Logistics. One active customer is called Gull "
-        "Logistics. | 12 | a new Subscription with 12 users |"
+        "| Gull Logistics (107) | Gull Logistics (41) | One active customer is called Gull Logistics. | 12 | "
+        "a new Subscription with 12 users |"
     )
     assert row in text(TOLD)
+    assert "**Map 1 INFIMA client:**" in text(TOLD)
     assert title(TOLD) == "mappings.yaml: 1 proposed edit"
 
 
 def test_it_says_what_merging_does_and_how_to_decline() -> None:
     told = text(TOLD)
-    assert "Nothing has been written to HaloPSA. Merging this pull request changes 2 quantities" in told
+    assert "Nothing has been written to HaloPSA. Merging it changes 2 quantities" in told
     assert "**To decline**, close it: nothing of it is proposed again." in told
 
 
@@ -47,7 +48,7 @@ def test_the_plan_of_the_branch_stands_last() -> None:
 
 
 def test_what_is_only_likely_says_so() -> None:
-    assert "| **likely**: Map Gull" in text(replace(TOLD, made=(replace(GULL, confidence=Confidence.LIKELY),)))
+    assert "| **likely**: One active" in text(replace(TOLD, made=(replace(GULL, confidence=Confidence.LIKELY),)))
 
 
 def test_what_needs_a_person_has_its_command() -> None:
@@ -100,7 +101,9 @@ def test_a_thousand_proposals_fit(limit: int) -> None:
     many = tuple(proposal(f"infima-{n}", number=n, name=f"Client {n} " + "x" * 60) for n in range(1_000))
     told = text(replace(TOLD, made=many, asked=many, declined=tuple((one, DECLINED) for one in many)), limit)
     assert len(told) <= limit
-    assert re.search(r"_Left out for want of space: \d+ proposed edits, \d+ things that need a person", told)
+    assert re.search(
+        r"_Left out for want of space: \d+ edits of the kind new-mapping, \d+ things that need a person", told
+    )
     assert "## What tonight's run would do with this branch" in told
     assert told.count("<details>") == told.count("</details>")
 
