@@ -117,6 +117,26 @@ def test_gitlabs_night_runs(scene: Scene) -> None:
 
 
 @pytest.mark.timeout(200)
+def test_gitlabs_proposals_run(scene: Scene) -> None:
+    """Behind the night, from what it kept, and with nothing but the right to push."""
+    scene.git("config", "receive.advertisePushOptions", "true", at=scene.remote)
+    scene.world.add_client(107, "Gull Logistics", active=12)
+    scene.world.add_customer(41, "Gull Logistics Ltd")
+    job = example("gitlab.md")
+    taken = scene.folder / "snapshot.json"
+    keeps = [line for line in job["apply"]["script"] if "--save-snapshot" in line]
+    lines = [*job["default"]["before_script"], *keeps, f"cp snapshot.json {taken}"]
+    code, log = execute(scene, lines, **job["variables"])
+    assert code == 0, log
+    (scene.folder / "job").rename(scene.folder / "night")
+    lines = [*job["default"]["before_script"], f"cp {taken} .", "unset HALO_URL", *job["propose"]["script"]]
+    code, log = execute(scene, lines, **job["variables"], GITLAB_CI="true")
+    assert code == 0, log
+    assert "107" in scene.git("show", "reconciler/proposals:mappings.yaml", at=scene.remote)
+    assert "Gull Logistics (107)" in (scene.folder / "job" / "proposals.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.timeout(200)
 def test_azures_night_runs(scene: Scene) -> None:
     steps = example("azure.md")["jobs"][0]["strategy"]["runOnce"]["deploy"]["steps"]
     lines = [step["script"] for step in steps if "script" in step]
