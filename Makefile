@@ -135,12 +135,28 @@ compare: $(STAMP) ## Terraform, octoDNS and plain scripts at the same job; what 
 bench-quick: $(STAMP) ## exact request counts, and ratios held against twice the last full run's; under two minutes
 	$(BIN)/python -m benchmarks.bench --quick
 
+# One of the tools wants Python 3.13; with an older one it is left out. npm is used where it is.
+INTEROP := .venv-interop
+INTEROP_PYTHON ?= $(shell python3.13 -c 'print("python3.13")' 2>/dev/null || echo $(PYTHON))
+
+$(INTEROP)/.installed: requirements/interop.txt tests/interop/package-lock.json
+	@echo "Setting up $(INTEROP): other people's tools, a few minutes ..."
+	@rm -rf $(INTEROP)
+	@$(INTEROP_PYTHON) -m venv $(INTEROP)
+	@$(INTEROP)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/interop.txt
+	@if command -v npm > /dev/null; then mkdir $(INTEROP)/npm && cp tests/interop/package*.json $(INTEROP)/npm/ && npm ci --silent --ignore-scripts --prefix $(INTEROP)/npm; fi
+	@touch $@
+
+interop: $(STAMP) $(INTEROP)/.installed ## other people's tools on our output: policies, counts, patches, schemas, hooks (INTEROP_WRITE=--write for the page)
+	$(BIN)/python -m tests.interop $(INTEROP) $(INTEROP_WRITE)
+
 LOCK = $(BIN)/uv pip compile --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 lock: $(STAMP) ## solve the dependencies anew and write the lock files
 	$(BIN)/python -m pip install --quiet uv
 	$(LOCK) -o requirements/run.txt pyproject.toml
 	$(LOCK) --extra notify -o requirements/notify.txt pyproject.toml
 	$(LOCK) --group dev -o requirements/dev.txt pyproject.toml
+	$(LOCK) --group interop -o requirements/interop.txt
 	$(LOCK) --group httpx2 -o requirements/httpx2.txt
 	$(LOCK) --resolution lowest-direct --extra match --extra notify --group test -o requirements/lowest.txt pyproject.toml
 
@@ -151,4 +167,4 @@ torture: $(STAMP) ## faults, crashes, races, planted bugs: every figure of docs/
 	$(BIN)/python -m tests.torture.campaign --json torture.json $(TORTURE)
 
 clean: ## remove everything that was built
-	rm -rf $(VENV) .venv-lowest .venv-httpx2 dist build .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis demo-work
+	rm -rf $(VENV) $(INTEROP) .venv-lowest .venv-httpx2 dist build .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis demo-work

@@ -69,7 +69,7 @@ class Shell:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=100,
+            timeout=300,
             check=False,
         )
 
@@ -81,11 +81,19 @@ class Shell:
 
 
 @contextmanager
-def mixed_night(folder: Path) -> Iterator[Shell]:
-    """The night, served on 127.0.0.1."""
-    world = mixed_world()
+def mixed_night(folder: Path, *, adoptable: bool = False) -> Iterator[Shell]:
+    """The night, served on 127.0.0.1; `adoptable` adds one whose Subscription was made by hand, and a new client."""
+    world, mappings = mixed_world(), mixed_mappings()
+    if adoptable:
+        world.add_client(501, "Client 501", active=7)
+        world.add_customer(501, "Customer 501")
+        world.add_licence(501, TEMPLATE, 7, licence_id=9501)
+        world.add_client(601, "Zephyr Cycles", active=17)
+        world.add_customer(601, "Zephyr Cycles")
+        mappings += '  - infima_client: {id: 501, name: "Client 501"}\n'
+        mappings += '    halo_customer: {id: 501, name: "Customer 501"}\n'
     remember_markers(world, folder / ".reconciler")
-    (folder / "mappings.yaml").write_text(mixed_mappings(), encoding="utf-8")
+    (folder / "mappings.yaml").write_text(mappings, encoding="utf-8")
     known = world.credentials
     with Server(world) as server:
         reach = {

@@ -21,7 +21,7 @@ from tests.workflows.scene import Scene, six_mappings, staged
 
 ROOT = Path(__file__).parents[2]
 GITOPS = (ROOT / "docs" / "gitops.md").read_text(encoding="utf-8")
-GUIDES = ["gitops.md", "gitlab.md", "azure.md"]
+GUIDES = ["gitops.md", "gitlab.md", "azure.md", "policy.md"]
 
 
 def example(name: str) -> dict[str, Any]:
