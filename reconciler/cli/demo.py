@@ -63,7 +63,7 @@ STORY = (
     ),
     Scene(
         told=(
-            "   Exit code 3: something was held. Every hold above names its remedy; the rest of the night's work is done.\n\n"
+            "   Exit code 3: something was held. Every hold names its remedy; the rest of the night is done.\n\n"
             "6. Another night. A client appears, one gets another name, and somebody makes a Subscription by hand.\n"
             "   Each is an edit of mappings.yaml. `propose` finds them, with its reasons and what would come of them."
         ),

@@ -131,7 +131,7 @@ class MapSession:
     def sure(self) -> list[Pair]:
         """Unmapped clients with the one customer of their name, where nothing else is to be asked (`Sameness`).
 
-        The customer is in no mapping yet and has no Subscription that nobody owns.
+        The customer is in no mapping yet and has no Subscription, not even one that another mapping claims.
         """
         index = index_subscriptions(self.listing, self.mappings.mappings, self.recorded)
         used = {m.halo_customer.id for m in self.mappings.mappings}
@@ -142,7 +142,7 @@ class MapSession:
             for client, one in found
             if one.sure and (customer := one.customer) is not None and customer.id not in used
             if not any(
-                row.is_subscription and not index.owners(row.id) and row.marker != f"infima-{client.id}"
+                row.is_subscription and row.marker != f"infima-{client.id}"
                 for row in index.by_customer.get(customer.id, ())
             )
         ]

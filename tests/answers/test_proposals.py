@@ -107,6 +107,14 @@ def test_other_subscriptions_of_the_customer_are_no_reason_to_ask(stage: Proposi
     assert stage.proposals()["map-142"].confidence is How.SURE
 
 
+def test_a_subscription_that_another_mapping_claims_makes_it_a_question(stage: Proposing) -> None:
+    """Somebody moved it there, or copied it with its marker: a second one would bill twice all the same."""
+    stage.world.person_moves(9001, 71)
+    one = stage.proposals()["map-142"]
+    assert (one.kind, one.confidence) == (Kind.NEW_MAPPING, How.ASK)
+    assert "9001" in one.evidence[-1]
+
+
 def test_a_customer_that_is_mapped_already_is_asked_about_and_never_sure(tmp_path: Path) -> None:
     stage = Proposing(tmp_path)
     stage.world.add_client(142, "ACME Dental", active=30)

@@ -13,7 +13,8 @@ from reconciler.config import parse_mappings
 from reconciler.config.edit import NewMapping, add_mappings, client_ref, customer_ref
 from reconciler.errors import ConfigError
 from reconciler.model import HaloCustomer, InfimaClient, InfimaClientId, Mapping, Subscription, SubscriptionId
-from reconciler.planning.index import index_subscriptions
+from reconciler.names import resembles
+from reconciler.planning.index import Index, index_subscriptions
 from reconciler.planning.twins import candidates
 
 NEAR_USERS, NEAR_PERCENT = 2, 10
@@ -25,13 +26,15 @@ class Newcomer:
     """A client, the customer that it probably is, and what that customer has already.
 
     `owners` are the mappings of that customer. `meant` are its Subscriptions that no mapping has and for which the plan
-    would hold the create.
+    would hold the create; `others` those that are like the template all the same: another customer's mapping has them,
+    or a person gave them up.
     """
 
     client: InfimaClient
     found: Counterpart
     owners: tuple[Mapping, ...] = ()
     meant: tuple[Subscription, ...] = ()
+    others: tuple[Subscription, ...] = ()
 
     @property
     def key(self) -> str:
@@ -64,7 +67,8 @@ def propose_newcomers(facts: ProposalFacts, spoken_for: frozenset[InfimaClientId
             yield _nobody(Newcomer(client=client, found=counterpart), facts)
             continue
         owners = tuple(m for m in facts.mappings.mappings if m.halo_customer.id == customer.id)
-        one = Newcomer(client=client, found=counterpart, owners=owners, meant=meant.get(client.id, ()))
+        rows, others = meant.get(client.id, ((), ()))
+        one = Newcomer(client=client, found=counterpart, owners=owners, meant=rows, others=others)
         if any(not owner.retired for owner in owners):
             yield _combined(one, customer, facts)
         elif one.meant:
@@ -73,20 +77,32 @@ def propose_newcomers(facts: ProposalFacts, spoken_for: frozenset[InfimaClientId
             yield _mapped(one, customer, facts)
 
 
+Rows = tuple[Subscription, ...]
+
+
 def _meant(
     facts: ProposalFacts, pairs: Sequence[tuple[InfimaClient, HaloCustomer]]
-) -> dict[InfimaClientId, tuple[Subscription, ...]]:
-    """The Subscriptions for which the plan would hold a create, were these pairs in the file."""
+) -> dict[InfimaClientId, tuple[Rows, Rows]]:
+    """The Subscriptions for which the plan would hold a create, were these pairs in the file; and others like them."""
     entries = [_entry(client, customer) for client, customer in pairs]
     try:
-        made = parse_mappings(
-            add_mappings(facts.text, entries), file=facts.mappings.file, now=facts.observation.taken_at
-        )
+        text = add_mappings(facts.text, entries)
+        made = parse_mappings(text, file=facts.mappings.file, now=facts.observation.taken_at)
     except ConfigError:
         return {}  # the file takes no new mapping: every one of these proposals will say so
     index = index_subscriptions(facts.observation.subscriptions, made.mappings, facts.recorded)
     by_client = {ref.id: m for m in made.mappings for ref in m.infima_clients}
-    return {client.id: candidates(by_client[client.id], index, facts.recorded) for client, _ in pairs}
+    return {client.id: _rows_of(by_client[client.id], index, facts) for client, _ in pairs}
+
+
+def _rows_of(mapping: Mapping, index: Index, facts: ProposalFacts) -> tuple[Rows, Rows]:
+    meant = candidates(mapping, index, facts.recorded)
+    others = tuple(
+        row
+        for row in index.by_customer.get(mapping.halo_customer.id, ())
+        if row not in meant and row.is_subscription and row.live and resembles(row.name, mapping.subscription_name)
+    )
+    return meant, others
 
 
 def _entry(client: InfimaClient, customer: HaloCustomer, adopt: SubscriptionId | None = None) -> NewMapping:
@@ -94,17 +110,23 @@ def _entry(client: InfimaClient, customer: HaloCustomer, adopt: SubscriptionId |
 
 
 def _mapped(one: Newcomer, customer: HaloCustomer, facts: ProposalFacts) -> Proposal:
-    confidence, more = one.confidence, []
+    confidence = one.confidence
+    more: list[str] = []
     if one.owners:
         confidence = Confidence.ASK
         more.append(f"{customer.name} was billed through {_keys(one.owners)}, which is retired")
+    if one.others:
+        confidence = Confidence.ASK
+        more.append(f"it has {'; '.join(map(_described, one.others))}, which another mapping has or a person gave up")
+    else:
+        more.append("it has no Subscription that may be meant")
     return _proposal(
         ProposalKind.NEW_MAPPING,
         one,
         facts,
         confidence=confidence,
         title=f"Map {one.who} to {customer.name} ({customer.id})",
-        evidence=(*more, "it has no Subscription that may be meant"),
+        evidence=more,
         edit=_entry(one.client, customer),
         by_hand=f"reconciler map {one.client.id} --customer {customer.id}",
     )
