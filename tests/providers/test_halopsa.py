@@ -10,7 +10,15 @@ from urllib.parse import parse_qs
 import httpx
 import pytest
 
-from reconciler.errors import Forbidden, IncompleteRead, NotAuthorised, NotFound, ServerFailed, UnreadableAnswer
+from reconciler.errors import (
+    Forbidden,
+    IncompleteRead,
+    NotAuthorised,
+    NotFound,
+    Rejected,
+    ServerFailed,
+    UnreadableAnswer,
+)
 from reconciler.model import HaloCustomer, MarkerField, Settings, Subscription
 from tests.providers.wiring import ENVIRON, SECRET, TOKEN, Wiring, halo_list, licence, token_answer
 
@@ -105,6 +113,13 @@ def test_a_refused_client_is_said_with_halos_words_and_where_to_look(wiring: Wir
     with pytest.raises(NotAuthorised, match=r"The secret \*\*\* is wrong") as caught:
         list_licences(wiring, halo_list([]))
     assert "HALO_CLIENT_SECRET" in caught.value.hint
+
+
+def test_a_token_request_that_is_wrong_otherwise_asks_for_no_other_scopes(wiring: Wiring) -> None:
+    wiring.halo.answer("/auth/token", httpx.Response(400, json={"error": "invalid_request"}))
+    with pytest.raises(Rejected, match="invalid_request"):
+        list_licences(wiring, halo_list([]))
+    assert len(wiring.halo.asked("/auth/token")) == 1
 
 
 def test_granted_scopes_are_what_halo_names(wiring: Wiring) -> None:
@@ -315,6 +330,14 @@ def test_another_subscription_than_asked_for_is_unreadable(wiring: Wiring) -> No
     wiring.halo.answer(f"{LICENCES}/9", httpx.Response(200, json=licence(8)))
     with pytest.raises(UnreadableAnswer):
         wiring.target.subscription(9)
+
+
+def test_a_night_asks_for_no_more_pages_of_invoices_than_it_may(wiring: Wiring) -> None:
+    wiring.halo.answer(INVOICES, halo_list([{"id": -240}], envelope="invoices"))
+    with pytest.raises(IncompleteRead, match="takes more than 1 requests") as caught:
+        wiring.target.recurring_invoices(most_requests=1)
+    assert "reconciler check-invoices" in caught.value.hint
+    assert wiring.target.invoice_requests == 1
 
 
 def test_recurring_invoices_have_negative_ids(wiring: Wiring) -> None:

@@ -15,6 +15,7 @@ import pytest
 from reconciler.errors import StateConflict, StateError, StateLocked
 from reconciler.model import MappingKey, Recorded, SubscriptionId, Tenant
 from reconciler.state.directory import DirectoryState
+from reconciler.state.document import StateDocument, encode
 from reconciler.state.journal import journal_name
 from tests.state.samples import START, StillClock, attempt, binding, intent, read_journal, run_info, verdict
 from tests.state.unlocked import no_run_lock
@@ -316,3 +317,19 @@ def test_a_lost_journal_is_told(store: DirectoryState) -> None:
 
 def store_root(store: DirectoryState) -> Path:
     return Path(store.location.removeprefix("directory "))
+
+
+def test_a_run_whose_lock_was_left_out_sees_that_another_one_wrote(tmp_path: Path, clock: StillClock) -> None:
+    with DirectoryState(tmp_path / "s", clock=clock).open_run(run_info("r1")) as run:
+        run.record_bindings([binding("acme", 9001)])
+        assert not run.overtaken()
+        file = tmp_path / "s" / "state.json"
+        ours = file.read_bytes()
+        file.write_bytes(ours + b"\n")
+        assert run.overtaken()
+        file.write_bytes(ours)
+
+
+def test_a_binding_before_another_keys_row_is_never_written(store: DirectoryState) -> None:
+    with pytest.raises(ValueError, match="acme stands before another key's row"):
+        encode(StateDocument(bindings={MappingKey("acme"): binding("borealis", 9001)}))

@@ -704,3 +704,13 @@ def test_a_forced_push_is_noticed_until_it_is_undone_or_accepted(
     assert elsewhere.history.verify() == (), "a clone that has not seen it cannot know"
     git(remote, git_environ, "update-ref", f"refs/heads/{BRANCH}", newest)
     assert state.history.verify() == ()
+
+
+def test_a_run_that_cannot_ask_the_remote_any_more_counts_as_overtaken(state: GitState, remote: Path) -> None:
+    """Only a look at the branch could say that no other run went on meanwhile."""
+    with state.open_run(run_info()) as run:
+        run.record_bindings([binding("acme", 9001)])
+        away = remote.rename(remote.with_name("away.git"))
+        assert run.overtaken()
+        away.rename(remote)
+        run.finish(verdict())
