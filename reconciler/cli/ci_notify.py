@@ -28,7 +28,7 @@ from reconciler.forge.notify import notify as send
 @click.option("--always", is_flag=True, help="Send it also when nothing waits for a person.")
 @common_options
 @click.pass_obj
-def notify(_options: CommonOptions, *, result_file: Path, occasion: str, always: bool) -> int:
+def notify(options: CommonOptions, *, result_file: Path, occasion: str, always: bool) -> int:
     """Tell people where they are: Teams, Slack, mail, ntfy and a hundred others, by the addresses in NOTIFY_URLS.
 
     Sent when something waits for a person, and once when all that waited is right again: how it ended, each thing with
@@ -49,6 +49,6 @@ def notify(_options: CommonOptions, *, result_file: Path, occasion: str, always:
     elif not (always or is_told(result)):
         tell("Nothing waits for a person, and nothing did before: no message is sent.")
     else:
-        sent = send(notice_of(result, occasion), urls, os.environ)
+        sent = send(notice_of(result, occasion, options.mappings), urls, os.environ)
         tell(f"Told: {', '.join(sent)}.")
     return 0

@@ -58,11 +58,15 @@ def body_of(result: Result, occasion: str) -> Callable[[int], str]:
     return lambda limit: words.body(result, about, where, limit=limit)
 
 
-def notice_of(result: Result, occasion: str) -> Notice:
-    """The message for people, in whatever markup and size each service wants."""
+def notice_of(result: Result, occasion: str, mappings: Path) -> Notice:
+    """The message for people, in whatever markup and size each service wants.
+
+    The folder of mappings.yaml tells one instance of many (docs/fleet.md) from the others.
+    """
     about, where = words.Occasion(occasion), words.origin(os.environ, SystemClock().now())
+    instance = "" if mappings.is_absolute() or mappings.parent == Path() else mappings.parent.as_posix()
     return Notice(
-        title=message.title(result, about),
+        title=message.title(result, about, instance),
         draw=lambda markup, limit: message.body(result, about, where, markup, limit=limit),
         kind=message.urgency(result),
     )

@@ -66,10 +66,11 @@ def is_told(result: Result) -> bool:
     return bool(result.attention or result.met)
 
 
-def title(result: Result, occasion: Occasion) -> str:
-    """The subject: which run, how it ended, how much waits. It holds no name."""
+def title(result: Result, occasion: Occasion, instance: str = "") -> str:
+    """The subject: which run, of which instance of many, how it ended, how much waits. It names no customer."""
     ended = "right again" if result.verdict is Verdict.CLEAN and result.met and not result.attention else result.verdict
-    return f"{_SUBJECT[occasion]}: {ended}, {in_all(result.attention)}"
+    of_many = f" ({message_safe(instance)})" if instance else ""
+    return f"{_SUBJECT[occasion]}{of_many}: {ended}, {in_all(result.attention)}"
 
 
 def urgency(result: Result) -> str:

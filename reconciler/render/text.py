@@ -157,8 +157,12 @@ _BLOCK = re.compile(r"\A(\s*\d*)([#+=.)-])")
 
 
 def message_safe(text: str, width: int = WIDTH) -> str:
-    """Return the text as plain words for one line of a chat message or a mail: it mentions and links nobody."""
-    return _MENTIONS.sub(lambda found: found.group() + _ZERO_WIDTH_SPACE, cut(visible(text[: 4 * width]), width))
+    """Return the text as plain words for one line of a chat message or a mail: it mentions and links nobody.
+
+    Many services read a backtick in plain text, too: it becomes a quotation mark.
+    """
+    safe = cut(visible(text[: 4 * width]), width).replace("`", "'")
+    return _MENTIONS.sub(lambda found: found.group() + _ZERO_WIDTH_SPACE, safe)
 
 
 def commonmark_safe(text: str, width: int = WIDTH) -> str:
@@ -167,7 +171,7 @@ def commonmark_safe(text: str, width: int = WIDTH) -> str:
     With backslashes, and no more of them than it takes: unlike forges, chat services show an HTML entity as it is
     written, and Slack shows some backslashes too.
     """
-    safe = _COMMONMARK.sub(r"\\\g<0>", message_safe(text, width).replace("`", "'"))
+    safe = _COMMONMARK.sub(r"\\\g<0>", message_safe(text, width))
     return _BLOCK.sub(r"\1\\\2", safe)
 
 

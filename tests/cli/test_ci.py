@@ -12,6 +12,7 @@ from reconciler.plan_document import dump_document
 from reconciler.plan_document.layout import PlanJson
 from tests.builders import build_plan
 from tests.forge.fake_github import FakeGitHub, served_github
+from tests.forge.receiver import received
 from tests.render import stories
 
 
@@ -176,6 +177,17 @@ def test_every_command_has_an_example(name: str, capsys: pytest.CaptureFixture[s
 def test_without_addresses_nobody_is_told_by_message(night: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["ci", "notify", "--result", night]) == 0
     assert "NOTIFY_URLS is not set" in capsys.readouterr().err
+
+
+def test_a_message_of_a_fleet_names_its_instance(night: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("apprise")
+    with received() as receiver:
+        monkeypatch.setenv("NOTIFY_URLS", f"json://{receiver.host}/hook")
+        for mappings in ("mappings.yaml", "instances/north/mappings.yaml", "/elsewhere/mappings.yaml"):
+            assert main(["--mappings", mappings, "ci", "notify", "--result", night]) == 0
+        subjects = [json.loads(content)["title"].partition(":")[0] for _, content in receiver.requests]
+    plain = "Nightly reconciliation"
+    assert subjects == [plain, f"{plain} (instances/north)", plain]
 
 
 def test_a_quiet_night_sends_no_message_unless_it_shall(

@@ -87,6 +87,11 @@ def test_right_again_is_not_said_while_something_waits() -> None:
     assert "Waits no longer: Borealis (held)." in told(both)
 
 
+def test_one_instance_of_many_is_named_in_the_subject() -> None:
+    subject = title(night([]), Occasion.NIGHT, "instances/north")
+    assert subject == "Nightly reconciliation (instances/north): clean, nothing waits for a person"
+
+
 def test_many_that_wait_no_longer_are_counted() -> None:
     met = [need(id=f"held:{n}", key=f"k{n}", who=f"Client {n}") for n in range(25)]
     assert "Client 9 (held) and 15 more." in told(night([], met))

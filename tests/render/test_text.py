@@ -7,6 +7,7 @@ import io
 import re
 import unicodedata
 from collections.abc import Callable
+from html import unescape
 
 import pytest
 from hypothesis import given
@@ -16,11 +17,14 @@ from markdown_it import MarkdownIt
 from reconciler.render.text import (
     annotation_data,
     annotation_property,
+    commonmark_safe,
     csv_cell,
     cut,
     display_width,
+    html_message_safe,
     markdown_code,
     markdown_safe,
+    message_safe,
     pad,
     terminal_safe,
     visible,
@@ -163,6 +167,21 @@ def test_markdown_reads_as_the_name(name: str) -> None:
 def test_option_in_a_remedy_can_be_copied() -> None:
     remedy = "run: reconciler apply --allow zero:infima-107 --reason '...'"
     assert rendered_text(markdown_safe(remedy)) == remedy
+
+
+def test_a_thousand_names_are_plain_words_in_a_message() -> None:
+    """A service may read any of it as Markdown, as a mention or as an address; the words stay what they are."""
+    for name in THOUSAND:
+        assert "`" not in message_safe(name)
+        assert not re.search(r"[@#~]\S(?<!\u200b)|<[!/\w]|://", message_safe(name))
+        assert foreign_nodes(commonmark_safe(name)) <= {"text_special"}
+        assert unescape(html_message_safe(name)) == message_safe(name)
+
+
+@pytest.mark.parametrize("name", ["R&D Ltd", "Smith's (UK)", "a|b", "x_y*z", "<b>", "\\", "3. Floor", "infima_client"])
+def test_a_message_reads_as_the_name(name: str) -> None:
+    for text in (rendered_text(commonmark_safe(name)), message_safe(name)):
+        assert text.replace("\u200b", "") == name
 
 
 def test_thousand_names_are_safe_as_code_too() -> None:
