@@ -72,7 +72,7 @@ def _answered(offer: Offer, closed: Closed | None, *, reopened: str, suggested: 
         return undone if suggested else offer
     if offer.fate is Fate.DECLINED:
         return replace(offer, fate=Fate.OFFERED) if offer.where == reopened else offer
-    if closed is None or closed.at <= offer.since:
+    if closed is None or (closed.where != offer.where and closed.at <= offer.since):
         return offer
     taken = closed.merged is True or (closed.merged is None and not suggested)
     answer = replace(offer, fate=Fate.TAKEN if taken else Fate.DECLINED, since=closed.at, where=closed.where)

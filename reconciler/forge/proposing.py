@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Protocol
 
 from reconciler.answers.proposals import Confidence, Proposal
-from reconciler.errors import Forbidden
+from reconciler.errors import Forbidden, StateError
 from reconciler.forge.github import GitHub, Kept, pull_request
 from reconciler.forge.offering import Closed, Offering, Reviews, now_offered, sort_out
 from reconciler.forge.proposal_branch import BranchLook, ProposalBranch
@@ -205,7 +205,7 @@ def _leave_alone(night: _Night) -> NightReport:
     job, offering = night.job, night.offering
     there = {f for f, offer in offering.remembered.items() if offer.fate is Fate.OFFERED}
     offered = _for_the_branch(offering.offered)
-    document = job.plan_of(job.branch.file(job.path, night.look.tip or ""))
+    document = _plan_at_tip(night)
     told = replace(
         _told(night, ProposedEdits(commits=(), made=(), text=job.text), document=document),
         made=tuple(one for one in offered if one.fingerprint in there),
@@ -219,6 +219,14 @@ def _leave_alone(night: _Night) -> NightReport:
     return NightReport(
         told=told, warning=f"{alone} It has no open pull request: delete it, and the next night makes one."
     )
+
+
+def _plan_at_tip(night: _Night) -> PlanJson | None:
+    try:
+        content = night.job.branch.file(night.job.path, night.look.tip or "")
+    except StateError:  # people took the file away
+        return None
+    return night.job.plan_of(content)
 
 
 def _for_the_branch(offered: Sequence[Proposal]) -> list[Proposal]:

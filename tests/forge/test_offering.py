@@ -87,8 +87,14 @@ def test_what_a_person_took_out_before_the_merge_is_declined() -> None:
 
 
 def test_an_answer_from_before_the_offer_is_no_answer_to_it() -> None:
-    early = closed(merged=False, at=NIGHT - timedelta(hours=1))
+    early = Closed(at=NIGHT - timedelta(hours=1), where="pull request 11", merged=False)
     assert sort_out([ONE, TWO], OFFERED, early).offered == (ONE, TWO)
+
+
+def test_an_answer_in_the_very_second_of_the_offer_counts() -> None:
+    """GitHub's times have no fractions, ours do."""
+    at_once = closed(merged=False, at=NIGHT - timedelta(milliseconds=700))
+    assert sort_out([ONE, TWO], OFFERED, at_once).offered == ()
 
 
 def test_what_is_suggested_no_more_is_forgotten_unless_it_was_answered() -> None:
