@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import stat
 
 from reconciler.plan_document import dump_document, plan_document, with_outcomes
@@ -32,8 +33,9 @@ def test_from_history_alone_each_hold_has_its_rule_and_next_step(autumn: Stage, 
     command("report")
     html = (autumn.folder / "report.html").read_text(encoding="utf-8")
     assert "Zero: INFIMA counts nobody; the quantity in HaloPSA is 12." in html
-    assert "</b> Ask the client; if it is right, write quantity: {allow_zero: true}" in html
-    assert "reconciler apply --allow zero:infima-103 --allow decrease:infima-103 --reason &#39;...&#39;" in html
+    words = re.sub(r"</?(?:code|span|b)>", "", html)  # commands and YAML are set as code
+    assert "Next step: Ask the client; if it is right, write quantity: {allow_zero: true}" in words
+    assert "reconciler apply --allow zero:infima-103 --allow decrease:infima-103 --reason &#39;...&#39;" in words
 
 
 def test_from_history_alone_a_refusal_is_one_need_not_one_for_each_change(autumn: Stage, command: Command) -> None:
