@@ -312,7 +312,7 @@ def _confirmed_bindings(plan: Plan, session: WriteSession) -> list[Binding]:
                 confirmed.append(replace(binding, last_quantity=None))
             continue
         counted = change.quantity.counted if change.mapping.counts_users else binding.last_counted
-        quantity = change.after.count if settled.outcome is Outcome.APPLIED else change.billed
+        quantity = change.after.count if settled.outcome is Outcome.APPLIED else change.live_quantity
         fresh = replace(binding, awaiting_first_count=False, last_counted=counted, last_quantity=quantity)
         if fresh != binding:
             confirmed.append(fresh)

@@ -84,7 +84,7 @@ class CustomerRef:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuantityRule:
-    """How a count of users becomes a billed quantity (DESIGN 5). Whole numbers throughout.
+    """How a count of users becomes a quantity (DESIGN 5). Whole numbers throughout.
 
     `fixed` while it is set, else `counted - included`, at least `minimum`, at most `maximum`, never below 0.
     A `fixed` whose `until` has passed gives no number: its mapping is held (`contract-expired`).
@@ -153,7 +153,7 @@ class Mapping:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IgnoredClient:
-    """An INFIMA client that is not billed, on purpose."""
+    """An INFIMA client that is left out, on purpose."""
 
     client: ClientRef
     reason: str
@@ -323,12 +323,12 @@ class Subscription:
 
     @property
     def live(self) -> bool:
-        """True for a Subscription that bills: neither deleted nor inactive."""
+        """True for a Subscription that is neither deleted nor inactive."""
         return self.is_active and not self.deleted
 
     @property
     def quantity(self) -> int | None:
-        """What it can bill: nobody where it is deleted or inactive, whatever number it still carries."""
+        """Its quantity that counts: 0 where it is deleted or inactive, whatever number it still carries."""
         return self.count if self.live else 0
 
     @property
@@ -344,14 +344,14 @@ class Standing(StrEnum):
     INACTIVE = "inactive"
     DELETED = "deleted"
     GONE = "gone"  # the listing does not have its id
-    LET_GO = "let-go"  # no mapping, record or marker calls it ours any more: what it bills is not looked at
+    LET_GO = "let-go"  # no mapping, record or marker calls it ours any more: its quantity is not looked at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
     """One Subscription that is ours, as a complete listing shows it.
 
-    `quantity` is what it bills: 0 where it is inactive, deleted or gone, None where HaloPSA gave no whole number or
+    `quantity` is 0 where it is inactive, deleted or gone, None where HaloPSA gave no whole number or
     nobody looks any more. `managed` is false where no mapping of the file claims it; `key` is then the one it had.
     """
 

@@ -120,7 +120,7 @@ def diff(mappings: Mappings, observation: Observation, recorded: Recorded) -> Pl
 
 def _nothing_to_compare(facts: Facts, changes: Sequence[Change]) -> str:
     """What `source-dropped` cannot tell after a loss of the state; empty where there was nothing to compare anyway."""
-    if not facts.counts_lost or not any(c.mapping.counts_users and c.billed for c in changes):
+    if not facts.counts_lost or not any(c.mapping.counts_users and c.live_quantity for c in changes):
         return ""
     return (
         "INFIMA's counts cannot be compared with earlier ones: the state does not remember any, so source-dropped "

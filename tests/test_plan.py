@@ -140,7 +140,7 @@ def test_a_doubtful_create_remains_a_create(rows: tuple[object, ...], recorded: 
 def test_gone_keeps_its_action_and_bills_nobody_whatever_it_carries(dead: dict[str, bool]) -> None:
     change = change_for(build_mapping(), 15, replace(MARKED, count=12, **dead))  # type: ignore[arg-type]
     assert (change.action, rules_of(change)) == (Action.UPDATE, [Rule.SUBSCRIPTION_GONE])
-    assert (change.before and change.before.count, change.billed, change.after.count) == (0, 0, 15)
+    assert (change.before and change.before.count, change.live_quantity, change.after.count) == (0, 0, 15)
 
 
 def test_an_unknown_live_count_is_no_update() -> None:

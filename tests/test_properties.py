@@ -29,7 +29,7 @@ from reconciler.plan import diff
 from reconciler.plan_document import plan_document
 from reconciler.planning.changes import Action, Plan, select
 from reconciler.planning.index import index_subscriptions
-from reconciler.planning.quantity import billed
+from reconciler.planning.quantity import apply_rule
 from reconciler.planning.rules import Allowance, Rule
 from reconciler.safety.check import check
 from tests.builders import build_mapping, build_mappings, build_observation, build_subscription
@@ -243,7 +243,7 @@ def test_every_written_number_comes_from_a_complete_read_or_from_the_file(
             continue
         source = records if mapping.quantity.count is CountRule.CLIENT_RECORD else read
         numbers = [source[ref.id] for ref in mapping.infima_clients]
-        assert change.after.count == billed(mapping.quantity, sum(n or 0 for n in numbers))
+        assert change.after.count == apply_rule(mapping.quantity, sum(n or 0 for n in numbers))
         if change.after.count == 0 and change.action is Action.UPDATE:
             assert mapping.quantity.allow_zero
 

@@ -228,7 +228,7 @@ def _adoptable(context: DecisionContext, number: SubscriptionId) -> Subscription
     if found.customer_id != wanted.id:
         where = "no customer" if found.customer_id is None else f"customer {found.customer_id}"
         raise DecisionRefused(
-            f"{_describe(found)} belongs to {where}; the mapping bills customer {wanted.id} ({wanted.name}).",
+            f"{_describe(found)} belongs to {where}; the mapping is for customer {wanted.id} ({wanted.name}).",
             hint=_candidates(context) or "Correct halo_customer in mappings.yaml, or name another Subscription.",
         )
     return found
@@ -249,7 +249,7 @@ def _freed_keys(context: DecisionContext, number: SubscriptionId) -> tuple[Mappi
     standing = sorted(claiming & context.index.keys)
     if standing:
         raise DecisionRefused(
-            f"Subscription {number} belongs to mapping {standing[0]}: one Subscription bills one mapping.",
+            f"Subscription {number} belongs to mapping {standing[0]}: one Subscription belongs to one mapping.",
             hint=f"See which of the two is right: reconciler explain {standing[0]}",
         )
     return tuple(sorted(claiming))

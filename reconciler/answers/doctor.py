@@ -157,7 +157,7 @@ def check_counters(sample: Sequence[InfimaClient], counts: Sequence[UserCount | 
         f"user_count is not the number of active users for {len(wrong)} of {len(pairs)} clients tried, such as "
         f"{client.name} ({client.id}): it says {client.user_count}, {count.active} are active. It seems to "
         f"count {meaning}",
-        "Keep count: active_users, the default; client_record would bill another number.",
+        "Keep count: active_users, the default; client_record would give another number.",
     )
 
 

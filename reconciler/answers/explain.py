@@ -115,7 +115,7 @@ def answer(story: Story) -> str:
             edited = f" It was {_edited(change)}." if change.edited_from is not None else ""
             return f"{_stands(story)}. {_next(story, str(change.after.count), f'sets {change.after.count}')}{edited}"
         case _ if change.before is None:
-            return "Retired, and there is no Subscription: nothing is billed."
+            return "Retired, and there is no Subscription: there is nothing to write."
         case _:
             return f"In step: {_stands(story, sentence=False)}, and {live} is what the rule gives."
 
@@ -162,7 +162,7 @@ def _stays(story: Story) -> str:
         if change.before.count is None:
             return "the quantity in HaloPSA stays what it is, and HaloPSA gives no whole number for it"
         if change.hold is not None and change.hold.rule is Rule.SUBSCRIPTION_GONE and not change.before.count:
-            return "its Subscription bills nobody"
+            return "its Subscription has the quantity 0"
         return _stands(story, sentence=False).replace("the quantity in HaloPSA is", "the quantity in HaloPSA stays", 1)
     known = [one for one in change.candidates if one.id is not None]
     if not known:

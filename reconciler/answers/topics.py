@@ -194,7 +194,7 @@ _RULES: Mapping[Rule, tuple[str, str, str]] = {
     ),
     Rule.IDENTITY_CONFLICT: (
         "File, state and marker name different Subscriptions, or one that cannot be this mapping's.",
-        "Nothing here guesses which of two objects is billed.",
+        "The program never guesses which of two Subscriptions is meant.",
         "Look at the ids named. Decide with: reconciler adopt KEY ID --reason '...', or correct subscription_id.",
     ),
     Rule.DUPLICATE_MARKER: (
@@ -264,7 +264,7 @@ _RULES: Mapping[Rule, tuple[str, str, str]] = {
         "What was agreed no longer holds, and what holds now has to be agreed by people. Other mappings go on.",
         (
             "Agree with the customer, then edit the quantity in mappings.yaml: a later until, another fixed, or delete "
-            "fixed, reason and until to bill what INFIMA counts."
+            "fixed, reason and until to count users again."
         ),
     ),
     Rule.STATE_NOT_DURABLE: (
@@ -335,7 +335,7 @@ _ERRORS: Mapping[str, tuple[str, str, str]] = {
     ),
     "deadline": (
         "The time for a request or for the whole run is over.",
-        "A run that hangs would hide that nothing is billed right.",
+        "A run that hangs would hide that no quantity is brought up to date.",
         "Run again. For large files raise settings.run_timeout_minutes in mappings.yaml.",
     ),
     "not-authorised": (

@@ -31,7 +31,7 @@ SHOWN = 30
 @common_options
 @click.pass_obj
 def backtest(options: CommonOptions, *, since: str, output: str) -> int:
-    """Replay recorded counts through a mappings file: what would have been billed, held, refused.
+    """Replay recorded counts through a mappings file: what would have been written, held, refused.
 
     Try other limits or rules in a copy of mappings.yaml, and see what they would have done to past nights. The
     copy has to lie beside mappings.yaml, or --state has to name the state. Nothing is read from INFIMA or HaloPSA.

@@ -138,9 +138,7 @@ def _without_mapping(options: CommonOptions, mappings: Mappings, wanted: str) ->
         return None  # that it is not in the file is then all that can be said
     for client in clients:
         if same_name(wanted, client.name) or wanted == str(client.id):
-            answer = (
-                f"INFIMA client {client.name} ({client.id}) is neither mapped nor ignored: nobody is billed for it."
-            )
+            answer = f"INFIMA client {client.name} ({client.id}) is neither mapped nor ignored: no mapping counts it."
             return answer, f"reconciler map {client.id} --customer ID, or --ignore REASON"
     for customer in customers:
         if same_name(wanted, customer.name):

@@ -40,7 +40,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "fmt": ("reconciler.cli.fmt:fmt", "Bring mappings.yaml into canonical form."),
     "history": ("reconciler.cli.history:history", "List past runs, or one mapping's changes."),
     "report": ("reconciler.cli.report:report", "One offline HTML file that tells it all."),
-    "statement": ("reconciler.cli.statement:statement", "A month's billed quantities for finance."),
+    "statement": ("reconciler.cli.statement:statement", "A month's quantities for finance."),
     "backtest": ("reconciler.cli.backtest:backtest", "Replay past nights through other mappings or limits."),
     "undo": ("reconciler.cli.undo:undo", "Prepare to set back what a past run wrote."),
     "state": ("reconciler.cli.state:state", "What is remembered, and where: show it, or move it."),
@@ -100,7 +100,7 @@ class LazyGroup(click.Group):
 def cli() -> None:
     """Keep HaloPSA Subscription quantities equal to INFIMA active-user counts.
 
-    mappings.yaml says which INFIMA client bills to which HaloPSA customer. `plan` shows what would change, `apply`
+    mappings.yaml says which INFIMA client belongs to which HaloPSA customer. `plan` shows what would change, `apply`
     does it; nothing else in HaloPSA is ever touched.
 
     \b

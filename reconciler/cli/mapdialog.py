@@ -282,7 +282,7 @@ def joining(client: InfimaClient, mapping: Mapping) -> str:
 def bills(mapping: Mapping) -> str:
     """What a combined mapping puts on its Subscription."""
     fixed = mapping.quantity.fixed
-    return f"{mapping.key} bills " + ("their sum" if fixed is None else f"a fixed {fixed}, whoever joins")
+    return f"{mapping.key} counts " + ("their sum" if fixed is None else f"a fixed {fixed}, whoever joins")
 
 
 def subscription_line(row: Subscription, choices: Choices) -> str:

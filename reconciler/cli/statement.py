@@ -16,7 +16,7 @@ from reconciler.cli.wiring import now
 from reconciler.errors import UsageError
 from reconciler.history.months import month_of, parse_month
 from reconciler.history.points import recorded_prices
-from reconciler.history.statement import DayKnown, Statement, StatementRow, make_statement, unmade_mappings, whom_billed
+from reconciler.history.statement import DayKnown, Statement, StatementRow, make_statement, owners_of, unmade_mappings
 from reconciler.history.timeline import draw_timeline
 from reconciler.history.words import moment_in, zone_name
 from reconciler.model import Attached, Json
@@ -57,7 +57,7 @@ def statement(options: CommonOptions, *, month: str | None, invoice_day: int, ou
     timeline = draw_timeline(past.runs, past.snapshots)
     made = make_statement(
         timeline,
-        whom_billed(past.mappings, past.recorded, recorded_prices(past.runs, past.snapshots, min(wanted.end, moment))),
+        owners_of(past.mappings, past.recorded, recorded_prices(past.runs, past.snapshots, min(wanted.end, moment))),
         wanted,
         invoice_day=invoice_day,
         now=moment,

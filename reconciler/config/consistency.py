@@ -14,7 +14,7 @@ from reconciler.model import IgnoredClient
 from reconciler.names import same_name
 
 ENDS_SOON = timedelta(days=30)
-"""From so long before its last day on, a `fixed` that ends is told: what is billed then has to be agreed."""
+"""From so long before its last day on, a `fixed` that ends is told: what follows has to be agreed."""
 
 Ignored = tuple[tuple[IgnoredClient, Table], ...]
 
@@ -179,13 +179,13 @@ def _check_until(entry: MappingEntry, problems: Problems, *, today: date) -> Non
         problems.warning(
             at,
             f"the fixed quantity of {key} ended: it held until {until}, and the mapping is held since",
-            "agree on what is billed now: set a later `until`, or delete `fixed`, `reason` and `until`",
+            "agree on what follows: set a later `until`, or delete `fixed`, `reason` and `until`",
         )
     elif until - today <= ENDS_SOON:
         problems.warning(
             at,
             f"the fixed quantity of {key} holds until {until}; after that day the mapping is held",
-            "agree in time on what is billed then",
+            "agree in time on what follows",
         )
 
 

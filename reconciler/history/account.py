@@ -16,7 +16,7 @@ from reconciler.state.base import HistoryChange, Lifted
 from reconciler.state.history import PastRun
 
 SEEN = "seen"
-"""The outcome of a line that tells what a listing showed, and that no run brought about as far as it knew."""
+"""The outcome of a line about a change that a listing showed and no run is known to have made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +54,7 @@ def lines_of(runs: Iterable[PastRun]) -> Iterator[Line]:
 
 
 def _expect(change: HistoryChange, told: dict[SubscriptionId, Shown]) -> None:
-    """What a run that was cut off is known to have written is no news in the listing that showed it."""
+    """What a cut-off run is known to have written is not told again when a listing shows it."""
     row = None if change.subscription_id is None else told.get(change.subscription_id)
     if row is not None and change.outcome == Outcome.APPLIED:
         told[row.subscription_id] = replace(row, quantity=change.after)

@@ -1,4 +1,4 @@
-"""Past nights through other mappings or limits: what would have been billed, held, refused. Pure.
+"""Past nights through other mappings or limits: what would have been written, held, refused. Pure.
 
 Each recorded night is planned again by the very code that plans tonight: its counts stand in an observation of made-up
 ids. Quantities are those that the replay itself has written so far, but what people and other runs moved between two
@@ -284,7 +284,7 @@ def _set(numbers: dict[MappingKey, int], key: MappingKey, value: int | None) -> 
 
 def _same(change: Change, line: HistoryChange) -> bool:
     """True where the night had before it what the replay has, and wanted the same."""
-    return (change.billed or 0, change.after.count) == (line.before or 0, after_and_wanted(line)[1])
+    return (change.live_quantity or 0, change.after.count) == (line.before or 0, after_and_wanted(line)[1])
 
 
 def _second_read_differed(change: Change, line: HistoryChange | None) -> bool:

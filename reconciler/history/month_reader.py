@@ -18,7 +18,7 @@ FRESH = timedelta(hours=36)
 """How old the newest listing may be to stand for a day that is not over."""
 
 INSTANT = timedelta(microseconds=1)
-"""So much before midnight a day ends: what is written at midnight belongs to the next one."""
+"""A day ends this much before midnight: what is written at midnight belongs to the next day."""
 
 State = Known | NotKnown
 

@@ -49,7 +49,7 @@ Event = tuple[datetime, bool, int | None]
 
 
 def _quantities(lines: Mapping[Subject, tuple[Span, ...]]) -> dict[MappingKey, list[Event]]:
-    """The sum of what a mapping's Subscriptions bill: of one, but for doubts and for one made anew."""
+    """The quantities of a mapping's Subscriptions, added up: of one, or of two in doubt or after one was made anew."""
     told: defaultdict[MappingKey, list[tuple[datetime, int, Subject, int | None]]] = defaultdict(list)
     for subject, line in lines.items():
         former: set[MappingKey] = set()

@@ -38,8 +38,8 @@ class DayKnown(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Billed:
-    """Whom a key bills, as mappings.yaml and the state have it; the ids are None and the name empty where unknown.
+class Owner:
+    """Whose a key is, as mappings.yaml and the state have it; the ids are None and the name empty where unknown.
 
     `mapped` is false for a key that mappings.yaml does not have. `look` is what the newest look at recurring invoices
     showed, None where nobody has looked.
@@ -65,7 +65,7 @@ class StatementRow:
     """
 
     key: MappingKey
-    whom: Billed
+    whom: Owner
     told: DayKnown
     invoiced: int | None = None
     why: str = ""
@@ -143,9 +143,9 @@ class Statement:
         return sum(bool(row.invoiced) and row.amount is None for row in self.rows)
 
 
-def whom_billed(
+def owners_of(
     mappings: Mappings | None, recorded: Recorded, prices: Mapping[MappingKey, UnitPrice] | None = None
-) -> dict[MappingKey, Billed]:
+) -> dict[MappingKey, Owner]:
     """Customer, Subscription and price of every key that the file or the state knows.
 
     `prices` are those that runs have read from HaloPSA; the one in the file wins.
@@ -154,7 +154,7 @@ def whom_billed(
     found = {}
     for key in known.keys() | recorded.bindings.keys():
         mapping, binding = known.get(key), recorded.bindings.get(key)
-        found[key] = Billed(
+        found[key] = Owner(
             customer_id=mapping.halo_customer.id if mapping else binding.customer_id if binding else None,
             customer=mapping.halo_customer.name if mapping else "",
             subscription_id=binding.subscription_id if binding else mapping.subscription_id if mapping else None,
@@ -167,7 +167,7 @@ def whom_billed(
 
 def make_statement(
     timeline: Timeline,
-    whom: Mapping[MappingKey, Billed],
+    whom: Mapping[MappingKey, Owner],
     month: Month,
     *,
     invoice_day: int,
@@ -181,9 +181,9 @@ def make_statement(
     day = month.days[min(invoice_day, len(month.days)) - 1]
     until = min(month.end, now)
     reader = MonthReader(timeline=timeline, month=month, day=day, now=now)
-    found = [(read, whom.get(read.key, Billed(mapped=False))) for read in map(reader.read, timeline.lines) if read]
+    found = [(read, whom.get(read.key, Owner(mapped=False))) for read in map(reader.read, timeline.lines) if read]
     rows = [_row(read, billed) for read, billed in found]
-    rows += [_unmade_row(key, whom.get(key, Billed()), why) for key, why in (unmade or {}).items()]
+    rows += [_unmade_row(key, whom.get(key, Owner()), why) for key, why in (unmade or {}).items()]
     return Statement(
         month=month,
         day=day,
@@ -198,7 +198,7 @@ def _place(row: StatementRow) -> tuple[str, str, int]:
     return row.whom.customer.casefold(), row.key, row.whom.subscription_id or 0
 
 
-def _row(read: MonthRead, whom: Billed) -> StatementRow:
+def _row(read: MonthRead, whom: Owner) -> StatementRow:
     shown = read.about.shown
     told = DayKnown.NONE if read.not_ours_yet else DayKnown.NOT_KNOWN if read.invoiced is None else DayKnown.KNOWN
     return StatementRow(
@@ -227,7 +227,7 @@ def _row(read: MonthRead, whom: Billed) -> StatementRow:
     )
 
 
-def _unmade_row(key: MappingKey, whom: Billed, why: str) -> StatementRow:
+def _unmade_row(key: MappingKey, whom: Owner, why: str) -> StatementRow:
     told = DayKnown.NONE if why else DayKnown.NOT_KNOWN
     return StatementRow(
         key=key,

@@ -1,4 +1,4 @@
-"""What each of our Subscriptions billed at any moment of the past, as far as the records tell. Pure.
+"""What quantity each of our Subscriptions had at any moment of the past, as far as the records tell. Pure.
 
 A run sees HaloPSA in its complete listings. Between two listings that show the same quantity it stood; between two
 that differ nobody knows when it changed. Only that is said.

@@ -75,13 +75,13 @@ def _judge(line: HistoryChange, change: Change | None, customer: str) -> SetBack
     if line.outcome == Outcome.UNKNOWN:
         return "whether that run wrote it is unknown"
     if line.action == Action.CREATE or line.before is None:
-        return "that run created the Subscription, and nothing is ever deleted: write retired: true to bill nobody"
+        return "that run created the Subscription, and nothing is ever deleted: write retired: true to bring it to 0"
     if line.before == 0:
-        return "it stood at 0 before, as a new Subscription does: write retired: true to bill nobody"
+        return "it stood at 0 before, as a new Subscription does: write retired: true to bring it to 0"
     if change is None:
         return "mappings.yaml has no mapping with that key any more"
     if change.before is None or change.before.id != line.subscription_id or line.subscription_id is None:
-        return f"the mapping no longer bills by Subscription {line.subscription_id}"
+        return f"the mapping no longer uses Subscription {line.subscription_id}"
     if line.after is None or change.before.count != line.after:
         return f"changed since: that run wrote {line.after}, HaloPSA has {change.before.count} now"
     if change.mapping.retired:

@@ -104,7 +104,7 @@ class ClientJson(TypedDict):
 
 
 class CustomerJson(TypedDict):
-    """The Halo customer that is billed."""
+    """The Halo customer that the mapping is for."""
 
     id: Annotated[Id, says("Id of the customer in HaloPSA.")]
     name: Annotated[str, says("Name of the customer.")]
@@ -122,7 +122,7 @@ class QuantityJson(TypedDict):
 
 
 class AmountJson(TypedDict):
-    """What a mapping bills a month, an estimate; `source` is who says the unit price."""
+    """What a mapping comes to a month, an estimate; `source` is who says the unit price."""
 
     unit_price: Annotated[Decimals, says("What one user costs a month.")]
     currency: Annotated[Currency, says("Three capital letters of ISO 4217.")]
@@ -140,7 +140,7 @@ class MoneyJson(TypedDict):
 
 
 class SumJson(TypedDict):
-    """All known monthly amounts of one currency; held changes with what they bill now on both sides."""
+    """All known monthly amounts of one currency; held changes with their quantity now on both sides."""
 
     currency: Annotated[Currency, says("Three capital letters of ISO 4217.")]
     before: Annotated[Decimals, says("A month before the plan.")]
@@ -208,13 +208,13 @@ class ChangeJson(TypedDict):
     mode: Annotated[Literal["managed"], says("Always managed.")]
     change: Annotated[ActionsJson, says("Terraform's change object.")]
     action_reason: Annotated[ReasonName, says("Why the action is what it is.")]
-    infima_clients: Annotated[list[ClientJson], says("The INFIMA clients whose users are billed.")]
-    halo_customer: Annotated[CustomerJson, says("The HaloPSA customer that is billed.")]
+    infima_clients: Annotated[list[ClientJson], says("The INFIMA clients whose users are counted.")]
+    halo_customer: Annotated[CustomerJson, says("The HaloPSA customer that the mapping is for.")]
     quantity: Annotated[QuantityJson, says("How the number came about.")]
     monthly_amount: Annotated[
         AmountJson | None,
         says(
-            "What the mapping bills a month, an estimate by its unit price; a held change with what it would "
+            "What the mapping comes to a month, an estimate by its unit price; a held change with what it would "
             "be. Null where price or quantity is not known: never 0 for that."
         ),
     ]
@@ -314,7 +314,7 @@ class ViolationJson(TypedDict):
 
 
 class UnmappedJson(TypedDict):
-    """An INFIMA client that nobody is billed for."""
+    """An INFIMA client that no mapping counts."""
 
     id: Annotated[Id, says("Id of the client in INFIMA.")]
     name: Annotated[str, says("Name of the client.")]
@@ -354,7 +354,7 @@ class SummaryJson(TypedDict):
         list[SumJson],
         says(
             "The known monthly amounts added up, estimates: one element for each currency, never added over "
-            "currencies; held changes with what they bill now on both sides."
+            "currencies; held changes with their quantity now on both sides."
         ),
     ]
     without_amount: Annotated[
@@ -435,7 +435,7 @@ class PlanJson(TypedDict):
     violations: Annotated[list[ViolationJson], says("Every broken safety rule, lifted ones included.")]
     unmapped_clients: Annotated[
         list[UnmappedJson],
-        says("INFIMA clients that are neither mapped nor ignored: nobody is billed for them."),
+        says("INFIMA clients that are neither mapped nor ignored: no mapping counts them."),
     ]
     unmanaged_subscriptions: Annotated[
         list[UnmanagedJson],

@@ -144,7 +144,7 @@ def _settled(row: ChangeJson, change: Change, settled: Settled | None) -> Change
     told: ChangeJson = {**row, "outcome": settled.outcome.value, "outcome_message": settled.message}
     if change.after.id is None:
         told["change"] = _actions(change, settled.subscription_id)
-    if settled.live_count is not None and (settled.sent or settled.live_count != change.billed):
+    if settled.live_count is not None and (settled.sent or settled.live_count != change.live_quantity):
         told["outcome_count"] = settled.live_count
     if settled.sent:
         told["sent"] = True

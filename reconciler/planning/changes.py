@@ -145,7 +145,7 @@ class Change:
         return f"halo_subscription.{self.key}"
 
     @property
-    def billed(self) -> int | None:
+    def live_quantity(self) -> int | None:
         """The quantity today, None without a Subscription."""
         return None if self.before is None else self.before.count
 
@@ -153,8 +153,8 @@ class Change:
     def amount(self) -> Amount | None:
         """What both sides cost a month, an estimate; None where price or users are not known."""
         if self.action is Action.NO_OP:
-            return amount_of(self.price, self.billed, self.billed)
-        return amount_of(self.price, 0 if self.before is None else self.billed, self.after.count)
+            return amount_of(self.price, self.live_quantity, self.live_quantity)
+        return amount_of(self.price, 0 if self.before is None else self.live_quantity, self.after.count)
 
     @property
     def performs_write(self) -> bool:
@@ -216,7 +216,7 @@ class Violation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnmappedClient:
-    """An INFIMA client that is neither mapped nor ignored: nobody is billed for it."""
+    """An INFIMA client that is neither mapped nor ignored: no mapping counts it."""
 
     id: InfimaClientId
     name: str
@@ -345,7 +345,7 @@ def summarise(changes: Iterable[Change]) -> Summary:
     before = after = users_in_doubt(changes)
     amounts = []
     for change in changes:
-        live = change.billed or 0
+        live = change.live_quantity or 0
         before += live
         amount = change.amount
         if amount is not None:

@@ -35,14 +35,14 @@ class Live:
 
 
 def contract_doubts(mapping: Mapping, today: date) -> tuple[Doubt, ...]:
-    """A fixed quantity whose last day is over: nobody has said what is billed now."""
+    """A fixed quantity whose last day is over: nobody has said what follows."""
     rule = mapping.quantity
     if mapping.retired or not has_ended(rule, today):
         return ()
-    message = f"the fixed quantity of {rule.fixed} held until {rule.until}; what is billed now has to be agreed"
+    message = f"the fixed quantity of {rule.fixed} held until {rule.until}; what follows has to be agreed"
     remedy = (
         f"agree with the customer, then edit the quantity at {mapping.place}: a later until, another fixed, or delete "
-        "fixed, reason and until to bill what INFIMA counts"
+        "fixed, reason and until to count users again"
     )
     return (Doubt(rule=Rule.CONTRACT_EXPIRED, message=message, remedy=remedy),)
 

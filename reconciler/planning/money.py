@@ -17,7 +17,7 @@ CENT = Decimal("0.01")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Amount:
-    """What is billed a month before and after a change, in one currency."""
+    """What a quantity comes to a month before and after a change, in one currency."""
 
     currency: str
     before: Decimal

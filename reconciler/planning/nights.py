@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import date
 
 from reconciler.model import CountedNight, InfimaClientId, Mapping, Mappings, Missing, MissingNights
-from reconciler.planning.quantity import Quantity, billed, implied_count
+from reconciler.planning.quantity import Quantity, apply_rule, implied_count
 from reconciler.planning.rules import Doubt, Rule, allow_command
 
 
@@ -45,7 +45,7 @@ def settled_quantity(mapping: Mapping, quantity: Quantity, nights: tuple[Counted
     if largest == quantity.counted:
         return quantity
     words = f"{quantity.rule}, the largest count of {wanted} nights ({largest})"
-    return replace(quantity, rule=words, result=billed(mapping.quantity, largest))
+    return replace(quantity, rule=words, result=apply_rule(mapping.quantity, largest))
 
 
 def falling_doubt(mapping: Mapping, nights: tuple[CountedNight, ...], wanted: int) -> tuple[Doubt, ...]:

@@ -114,7 +114,7 @@ def ending_of(change: Change, settled: Settled) -> Ending:
         sent=settled.sent,
         checked=settled.checked,
         exists=settled.subscription_id is not None,
-        before=change.billed,
+        before=change.live_quantity,
         wanted=change.after.count,
         shown=settled.live_count,
     )

@@ -1,4 +1,4 @@
-"""From a count of users to the quantity that is billed (DESIGN 5)."""
+"""From a count of users to the quantity (DESIGN 5)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from reconciler.model import Mapping, QuantityRule
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quantity:
-    """How the number came about: `counted` users, `rule` in words, `result` the quantity to bill.
+    """How the number came about: `counted` users, `rule` in words, `result` the quantity that follows.
 
     `counted` is None where no count was read completely; `result` is None where no number follows from that.
     """
@@ -29,7 +29,7 @@ def quantity_of(mapping: Mapping, counted: int | None, *, today: date | None = N
         ended = has_ended(rule, today)
         words = _fixed_in_words(rule)
         return Quantity(counted=counted, rule=words, result=None if ended else rule.fixed)
-    return Quantity(counted=counted, rule=_counted_in_words(rule), result=billed(rule, counted))
+    return Quantity(counted=counted, rule=_counted_in_words(rule), result=apply_rule(rule, counted))
 
 
 def has_ended(rule: QuantityRule, today: date | None) -> bool:
@@ -37,7 +37,7 @@ def has_ended(rule: QuantityRule, today: date | None) -> bool:
     return rule.fixed is not None and rule.until is not None and today is not None and today > rule.until
 
 
-def billed(rule: QuantityRule, counted: int | None) -> int | None:
+def apply_rule(rule: QuantityRule, counted: int | None) -> int | None:
     """`counted - included`, at least `minimum`, at most `maximum`, never below 0; None without a count."""
     if counted is None:
         return None

@@ -136,7 +136,7 @@ class Row:
 
     @property
     def before_in_words(self) -> str:
-        """A Subscription that does not exist bills 0; one whose count HaloPSA did not tell is unknown."""
+        """0 for a Subscription that does not exist yet; a question mark where HaloPSA gave no count."""
         if self.before is not None:
             return str(self.before)
         return "0" if self.action == Action.CREATE else "?"

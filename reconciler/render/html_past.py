@@ -75,7 +75,7 @@ def _partial(around: Background, run: PastRun) -> Iterator[str]:
 
 
 def past_rows(around: Background) -> tuple[PageRow, ...]:
-    """Every mapping that the records know to be billing, as the newest run left it; what needs a person first."""
+    """Every mapping whose Subscription the records know, as the newest run left it; what needs a person first."""
     run = newest_run(around)
     lines = {change.key: change for change in run.verdict.changes} if run else {}
     status = SAME if run is not None and ending_of(run.verdict) in {RunEnding.GOOD, RunEnding.HELD} else NOT_READ
@@ -128,7 +128,7 @@ def _status(line: HistoryChange | None, quiet: Badge) -> Badge:
 
 
 def _amount(name: Name, line: HistoryChange | None, quantity: int | None) -> Amount | None:
-    """What the mapping bills a month, from what stood before the newest run to what stands since."""
+    """What the mapping comes to a month, from what stood before the newest run to what stands since."""
     before = quantity if line is None or line.outcome != Outcome.APPLIED else line.before or 0
     return amount_of(name.price, before, quantity)
 

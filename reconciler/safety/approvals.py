@@ -104,7 +104,7 @@ def proposed_bounds(plan: Plan, violation: Violation) -> tuple[int, int]:
     change = next((c for c in plan.changes if c.key == violation.name), None)
     if change is None or change.quantity.result is None:
         return 0, _with_slack(_measured(violation) or 1)
-    now, live = change.quantity.result, change.billed
+    now, live = change.quantity.result, change.live_quantity
     lowest, highest = max(now - math.ceil(now / 10), 0), _with_slack(now)
     if live is not None and now < live:
         return lowest, min(highest, live)

@@ -11,7 +11,7 @@ from reconciler.safety.rule_input import RuleInput, counted_updates
 
 
 def to_zero(given: RuleInput) -> Iterator[Violation]:
-    """A count of 0, or a quantity of 0, where users are billed today."""
+    """A count of 0, or a quantity of 0, where the quantity is above 0 today."""
     for change, live in counted_updates(given):
         nobody = change.quantity.counted == 0 or change.quantity.result == 0
         if not nobody or live == 0 or change.mapping.quantity.allow_zero:

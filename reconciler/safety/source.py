@@ -53,7 +53,7 @@ def _gives_no_count(given: RuleInput) -> Iterator[Violation]:
             measured=0,
             limit=1,
         )
-    emptied = [c for c in counting if c.quantity.counted == 0 and c.billed and not c.mapping.quantity.allow_zero]
+    emptied = [c for c in counting if c.quantity.counted == 0 and c.live_quantity and not c.mapping.quantity.allow_zero]
     if len(emptied) > 1 and not any(change.quantity.counted for change in counting):
         yield Violation(
             rule=Rule.SOURCE_EMPTY,

@@ -74,11 +74,11 @@ NEW_TO_BILLING: tuple[tuple[int, str, int, int, str, int | None], ...] = (
 
 SECTIONS: tuple[Section, ...] = (
     Section(
-        comment=("Billed as counted. Their Subscriptions exist already and are adopted by their id.",),
+        comment=("As counted. Their Subscriptions exist already and are adopted by their id.",),
         entries=tuple(map(_plain, BILLED_ALREADY)),
     ),
     Section(
-        comment=("Billed as counted, and new: the first apply creates their Subscriptions.",),
+        comment=("As counted, and new: the first apply creates their Subscriptions.",),
         entries=tuple(map(_plain, NEW_TO_BILLING)),
     ),
     Section(
@@ -111,7 +111,7 @@ SECTIONS: tuple[Section, ...] = (
         ),
     ),
     Section(
-        comment=("A minimum is billed even when fewer people are active.",),
+        comment=("The quantity is never below the minimum, even when fewer people are active.",),
         entries=(
             RosterEntry(
                 clients=((128, "Delta Signs", 6),),
@@ -130,7 +130,7 @@ SECTIONS: tuple[Section, ...] = (
         ),
     ),
     Section(
-        comment=("The contract includes five users: those above are billed.",),
+        comment=("The contract includes five users: only those above are counted.",),
         entries=(
             RosterEntry(
                 clients=((130, "Foxglove Retail", 45),),
@@ -165,7 +165,7 @@ SECTIONS: tuple[Section, ...] = (
         ),
     ),
     Section(
-        comment=("Several INFIMA clients billed as one Subscription: the key names it, and never changes.",),
+        comment=("Several INFIMA clients on one Subscription: the key names it, and never changes.",),
         entries=(
             RosterEntry(
                 key="kingfisher",
@@ -197,7 +197,7 @@ SECTIONS: tuple[Section, ...] = (
         ),
     ),
     Section(
-        comment=("Left us in autumn: billed nothing, and kept at nothing.",),
+        comment=("Left us in autumn: set to 0, and kept there.",),
         entries=(
             RosterEntry(
                 clients=((139, "Tollgate Printing", 6),),
@@ -220,7 +220,7 @@ IGNORED: tuple[tuple[int, str, int, str], ...] = (
 HEAD = """\
 # yaml-language-server: $schema=./schema/mappings.schema.json
 #
-# Which INFIMA client bills to which HaloPSA customer, and by which rule.
+# Which INFIMA client belongs to which HaloPSA customer, and by which rule.
 # This is the demo's file: its clients live in the simulator. `reconciler init` starts one of your own.
 version: 1
 
@@ -249,7 +249,7 @@ def demo_mappings_yaml() -> str:
     for section in SECTIONS:
         parts += [f"  # {line}\n" for line in section.comment]
         parts += [f"{_mapping(entry)}\n" for entry in section.entries]
-    parts.append("ignore: # INFIMA clients that are not billed, on purpose\n")
+    parts.append("ignore: # INFIMA clients that are left out, on purpose\n")
     for client_id, name, _, reason in IGNORED:
         parts.append(f'  - infima_client: {{id: {client_id}, name: "{name}"}}\n    reason: "{reason}"\n')
     return "".join(parts)

@@ -146,7 +146,7 @@ def add_bindings(document: StateDocument, bindings: Sequence[Binding]) -> StateD
         if owners.get(subscription, key) != key:
             raise StateConflict(
                 f"Subscription {subscription} is bound to {owners[subscription]}, so {key} cannot have it too.",
-                hint="One Subscription bills one mapping: see which of the two keys is right.",
+                hint="One Subscription belongs to one mapping: see which of the two keys is right.",
             )
         # Who found it by its marker while another run was creating it cannot know that its first count is still due.
         attempted, standing = attempts.pop(key, None), recorded.get(key)

@@ -1,4 +1,4 @@
-"""What was billed and why, over the years: one line per run, once a month everything, and the questions asked of it.
+"""What was counted, what was written and why, over the years: a line for each run, everything once a month.
 
 `history/<YYYY-MM>.jsonl` holds the runs that ended in that month (UTC) as one chain over all files. Nothing here needs
 a network. What is damaged is left out of answers and named by `verify`.

@@ -32,7 +32,7 @@ class Template:
 
 def templates(schema: str, *, workflows: bool = True, currency: str = "", timezone: str = "") -> tuple[Template, ...]:
     """Every file of a new repository; `schema` is the schema of mappings.yaml. The workflows can be left out."""
-    mappings = _own("mappings.yaml", "mappings.yaml", "who bills to whom")
+    mappings = _own("mappings.yaml", "mappings.yaml", "which client belongs to which customer")
     hooks = _own(".pre-commit-config.yaml", "pre-commit-config.yaml", "checks before a commit")
     found = (
         replace(mappings, text=_with_settings(mappings.text, currency=currency, timezone=timezone)),

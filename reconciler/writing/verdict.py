@@ -156,7 +156,7 @@ def _quantity_after(change: Change, settled: Settled | None) -> int | None:
     """What HaloPSA has after the run, as far as the run has seen it; the last number seen where it is not known."""
     ending = None if settled is None else ending_of(change, settled)
     if ending is None or ending.after is None or (ending.creates and not ending.created):
-        return change.billed
+        return change.live_quantity
     return ending.after
 
 

@@ -14,13 +14,13 @@ import pytest
 
 from reconciler.history.months import Month
 from reconciler.history.statement import (
-    Billed,
     DayKnown,
+    Owner,
     Statement,
     StatementRow,
     make_statement,
+    owners_of,
     unmade_mappings,
-    whom_billed,
 )
 from reconciler.history.timeline import draw_timeline
 from reconciler.model import Attached, HaloCustomerId, InvoiceLook, MappingKey, Recorded, Standing, SubscriptionId
@@ -169,7 +169,7 @@ def test_days_are_those_of_the_time_zone() -> None:
 def test_a_line_says_whether_it_was_on_an_invoice_when_last_looked_at() -> None:
     look = InvoiceLook(subscription_id=SubscriptionId(9001), looked_at=moment(10, 3), verdict=Attached.NO)
     state = Recorded(looks={KEY: look, MappingKey("infima-102"): look})
-    whom = whom_billed(build_mappings(build_mapping(), build_mapping(102, 13, name="Other")), state)
+    whom = owners_of(build_mappings(build_mapping(), build_mapping(102, 13, name="Other")), state)
     runs = [past(moment(9, 9), line(8, 10), line(3, 4, key="infima-102"))]
     rows = make_statement(draw_timeline(runs, ()), whom, OCTOBER, invoice_day=1, now=LATER).rows
     assert {row.key: row.whom.look for row in rows} == {KEY: look, "infima-102": None}, "the other's is another one"
@@ -198,8 +198,8 @@ def test_the_difference_is_what_is_billed_beyond_the_count() -> None:
 
 def test_rows_are_sorted_by_customer() -> None:
     whom = {
-        KEY: Billed(customer="Zephyr", customer_id=HaloCustomerId(1)),
-        MappingKey("infima-102"): Billed(customer="acme", customer_id=HaloCustomerId(2)),
+        KEY: Owner(customer="Zephyr", customer_id=HaloCustomerId(1)),
+        MappingKey("infima-102"): Owner(customer="acme", customer_id=HaloCustomerId(2)),
     }
     runs = [past(moment(9, 9), line(8, 10), line(3, 4, key="infima-102"))]
     made = make_statement(draw_timeline(runs, []), whom, OCTOBER, invoice_day=1, now=LATER)

@@ -15,21 +15,21 @@ from tests.mutation.subjects import SUBJECTS, files_of, source_of
 
 STRICT = """
 from reconciler.model import QuantityRule
-from reconciler.planning.quantity import billed
+from reconciler.planning.quantity import apply_rule
 
 def test_all_of_it():
     for rule in (QuantityRule(included=2, minimum=3, maximum=9), QuantityRule(included=2), QuantityRule()):
         for counted in (None, 0, 1, 4, 5, 6, 10, 11, 12, 40):
             low, high = rule.minimum or 0, 10**9 if rule.maximum is None else rule.maximum
             wanted = None if counted is None else max(0, min(high, max(low, counted - rule.included)))
-            assert billed(rule, counted) == wanted
+            assert apply_rule(rule, counted) == wanted
 """
-BLIND = "from reconciler.planning.quantity import billed\n\ndef test_nothing():\n    assert callable(billed)\n"
+BLIND = "from reconciler.planning.quantity import apply_rule\n\ndef test_nothing():\n    assert callable(apply_rule)\n"
 FAILING = "def test_it():\n    assert False\n"
 
 
 def billed_mutants() -> list[Mutant]:
-    return [m for m in mutants_of(source_of("planning.quantity")) if m.function == "billed"]
+    return [m for m in mutants_of(source_of("planning.quantity")) if m.function == "apply_rule"]
 
 
 def judged(folder: Path, test: str, mutants: list[Mutant]) -> list[Mutant]:
@@ -65,7 +65,7 @@ def test_what_stands_outside_of_functions_is_judged_at_import(tmp_path: Path) ->
 
 def test_nothing_of_it_stays_in_this_process() -> None:
     quantity = importlib.import_module("reconciler.planning.quantity")
-    assert living_function(quantity, "billed").__code__.co_filename == quantity.__file__
+    assert living_function(quantity, "apply_rule").__code__.co_filename == quantity.__file__
 
 
 @pytest.mark.parametrize("module", SUBJECTS)
@@ -77,15 +77,15 @@ def test_every_change_reaches_the_living_code(module: str) -> None:
 
 
 def test_a_changed_function_is_changed_for_whoever_has_it() -> None:
-    from reconciler.planning.quantity import billed  # noqa: PLC0415 - an import from before the change is the point
+    from reconciler.planning.quantity import apply_rule  # noqa: PLC0415 - an import from before the change is the point
 
-    before = billed.__code__
+    before = apply_rule.__code__
     mutant = next(m for m in billed_mutants() if m.what.startswith("return max(result, 0)"))
     try:
         transplant("reconciler.planning.quantity", mutant)
-        assert billed(importlib.import_module("reconciler.model").QuantityRule(), 5) is None
+        assert apply_rule(importlib.import_module("reconciler.model").QuantityRule(), 5) is None
     finally:
-        billed.__code__ = before
+        apply_rule.__code__ = before
 
 
 def test_each_mutant_is_one_change_and_has_a_name_of_its_own() -> None:

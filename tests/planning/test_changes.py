@@ -48,16 +48,16 @@ def test_a_held_create_bills_nobody() -> None:
 @pytest.mark.parametrize("rule", [Rule.MOVED, Rule.SUBSCRIPTION_GONE])
 def test_sums_are_what_the_rows_say_whatever_holds_them(rule: Rule) -> None:
     held = keyed("a", 12, 15, hold=build_hold(rule))
-    assert (held.billed, summarise([held]).users_before, summarise([held]).users_after) == (12, 12, 12)
+    assert (held.live_quantity, summarise([held]).users_before, summarise([held]).users_after) == (12, 12, 12)
 
 
 def test_an_unknown_count_adds_nothing() -> None:
     change = keyed("a", None, None, action=Action.NO_OP)
-    assert (change.billed, summarise([change]).users_before) == (None, 0)
+    assert (change.live_quantity, summarise([change]).users_before) == (None, 0)
 
 
 def test_without_a_subscription_nothing_is_billed() -> None:
-    assert keyed("a", subscription=None).billed is None
+    assert keyed("a", subscription=None).live_quantity is None
 
 
 def test_a_retired_mapping_without_subscription_adds_nothing() -> None:

@@ -1,4 +1,4 @@
-"""From a count to the billed quantity."""
+"""From a count to the apply_rule quantity."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.model import MAX_COUNT, CountRule, QuantityRule
-from reconciler.planning.quantity import billed, implied_count, quantity_of
+from reconciler.planning.quantity import apply_rule, implied_count, quantity_of
 from tests.builders import build_mapping
 
 RULES = st.builds(
@@ -42,16 +42,16 @@ COUNTS = st.integers(0, MAX_COUNT)
     ],
 )
 def test_billed(rule: QuantityRule, counted: int, result: int) -> None:
-    assert billed(rule, counted) == result
+    assert apply_rule(rule, counted) == result
 
 
 def test_without_a_count_there_is_no_quantity() -> None:
-    assert billed(QuantityRule(minimum=10), None) is None
+    assert apply_rule(QuantityRule(minimum=10), None) is None
 
 
 @given(rule=RULES, counted=COUNTS)
 def test_a_quantity_keeps_within_its_bounds(rule: QuantityRule, counted: int) -> None:
-    result = billed(rule, counted)
+    result = apply_rule(rule, counted)
     assert result is not None
     assert 0 <= result <= max(counted, rule.minimum or 0)
     assert rule.minimum is None or result >= rule.minimum
@@ -60,7 +60,7 @@ def test_a_quantity_keeps_within_its_bounds(rule: QuantityRule, counted: int) ->
 
 @given(rule=RULES, counted=COUNTS, more=st.integers(0, 1000))
 def test_more_users_never_bill_less(rule: QuantityRule, counted: int, more: int) -> None:
-    fewer, many = billed(rule, counted), billed(rule, counted + more)
+    fewer, many = apply_rule(rule, counted), apply_rule(rule, counted + more)
     assert fewer is not None
     assert many is not None
     assert fewer <= many
@@ -125,6 +125,6 @@ def test_what_a_live_quantity_says_of_its_count(rule: QuantityRule, live: int, c
 
 @given(rule=RULES, counted=st.integers(0, 200))
 def test_a_converged_quantity_never_reads_as_a_fall(rule: QuantityRule, counted: int) -> None:
-    live = billed(rule, counted)
+    live = apply_rule(rule, counted)
     assert live is not None
     assert implied_count(rule, live, counted) <= counted

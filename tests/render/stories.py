@@ -205,7 +205,7 @@ def _as_written(change: Change, settled: Settled) -> Settled:
     """What a run knows of a change it wrote: it was sent, and a listing was read afterwards."""
     if settled.outcome not in {Outcome.APPLIED, Outcome.FAILED, Outcome.UNKNOWN}:
         return settled
-    shown = change.after.count if settled.outcome is Outcome.APPLIED else change.billed
+    shown = change.after.count if settled.outcome is Outcome.APPLIED else change.live_quantity
     live = shown if settled.live_count is None else settled.live_count
     return replace(settled, sent=True, checked=True, live_count=live)
 

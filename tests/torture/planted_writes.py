@@ -219,7 +219,7 @@ def _(plant: Planter) -> None:
 
 @bug("included users are billed")
 def _(plant: Planter) -> None:
-    plant.instead(quantity.billed)(lambda original, rule, counted: original(replace(rule, included=0), counted))
+    plant.instead(quantity.apply_rule)(lambda original, rule, counted: original(replace(rule, included=0), counted))
 
 
 @bug("one client that cannot be read stops all others")

@@ -40,7 +40,7 @@ class NeedInput:
 
 def about(kind: NeedKind, change: Change, what: str, step: str, given: NeedInput, *, rule: str = "") -> Need:
     """A need about one mapping of the plan."""
-    numbers = (change.billed or 0, change.quantity.result or 0)
+    numbers = (change.live_quantity or 0, change.quantity.result or 0)
     return Need(
         kind=kind,
         id=f"{kind}:{change.key}",
@@ -66,7 +66,7 @@ def who_of(mapping: Mapping) -> str:
 def run_need(kind: NeedKind, name: str, what: str, step: str, given: NeedInput, *, rule: str = "") -> Need:
     """All customers are at stake, so it is due before the first of their invoices."""
     changes = given.plan.every_change if given.plan else ()
-    users = sum(change.billed or 0 for change in changes)
+    users = sum(change.live_quantity or 0 for change in changes)
     if not changes:
         users = sum(binding.last_counted or 0 for binding in given.recorded.bindings.values())
     return Need(

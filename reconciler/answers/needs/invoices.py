@@ -78,7 +78,7 @@ def bound(changes: Iterable[Change], recorded: Recorded, now: datetime) -> dict[
 
 def _quantity(change: Change | None, binding: Binding, known: Need | None) -> int:
     if change is not None:
-        return max(change.billed or 0, change.quantity.result or 0)
+        return max(change.live_quantity or 0, change.quantity.result or 0)
     return binding.last_counted or (known.users if known else 0)
 
 

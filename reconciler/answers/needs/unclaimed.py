@@ -17,7 +17,7 @@ def unmapped(client: UnmappedClient, given: NeedInput) -> Need:
         id=f"{NeedKind.UNMAPPED}:{client.id}",
         key="",
         who=f"{client.name} (INFIMA client {client.id})",
-        what=f"Neither mapped nor ignored{users}: no mapping bills it.",
+        what=f"Neither mapped nor ignored{users}: no mapping counts it.",
         step=f"reconciler map {client.id}",
         since=given.now,
         users=client.user_count or 0,
