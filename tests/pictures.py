@@ -120,5 +120,5 @@ if __name__ == "__main__":
     chromium = browser_here()
     if chromium is None:
         sys.exit("The report's picture needs Chromium (Debian: apt-get install chromium); the page itself is there.")
-    photograph(goal / "report.html", goal / "report.png", width=1200, height=1500, browser=chromium)
+    photograph(goal / "report.html", goal / "report.png", width=1200, height=2160, browser=chromium)
     (goal / "report.html").unlink()

@@ -160,7 +160,7 @@ class Dialog:
         tell(safe(f"  {pick.customer.name} ({pick.customer.id}) is mapped already:"))
         for letter, mapping in zip(LETTERS, owners, strict=False):
             names = ", ".join(f"{ref.name} ({ref.id})" for ref in mapping.infima_clients)
-            tell(safe(f"  {letter}) together with {names} on one Subscription: {bills(mapping)}"))
+            tell(safe(f"  {letter}) together with {names} on one Subscription: {joint_quantity(mapping)}"))
         tell("  s) a second Subscription, with a key of its own")
         while (typed := _prompt("Together or second ('b' for back)").strip().casefold()) != "b":
             if typed == "quit":
@@ -279,10 +279,10 @@ def joining(client: InfimaClient, mapping: Mapping) -> str:
     )
 
 
-def bills(mapping: Mapping) -> str:
+def joint_quantity(mapping: Mapping) -> str:
     """What a combined mapping puts on its Subscription."""
     fixed = mapping.quantity.fixed
-    return f"{mapping.key} counts " + ("their sum" if fixed is None else f"a fixed {fixed}, whoever joins")
+    return f"the quantity of {mapping.key} is " + ("their sum" if fixed is None else f"a fixed {fixed}, whoever joins")
 
 
 def subscription_line(row: Subscription, choices: Choices) -> str:

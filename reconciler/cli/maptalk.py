@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reconciler.cli.edits import FileEdit
-from reconciler.cli.mapdialog import HELP, Back, Dialog, Ignore, Join, Quit, Reply, Skip, ask, bills
+from reconciler.cli.mapdialog import HELP, Back, Dialog, Ignore, Join, Quit, Reply, Skip, ask, joint_quantity
 from reconciler.cli.mapsession import MapSession, Pick, new_mapping, new_mappings
 from reconciler.cli.output import safe, say, tell
 from reconciler.config.edit import add_ignore, add_mapping, add_mappings, client_ref, join_client
@@ -62,7 +62,7 @@ def _write_join(session: MapSession, client: InfimaClient, mapping: Mapping) -> 
     say(
         safe(
             f"Mapped {client.name} ({client.id}) -> {mapping.halo_customer.name} ({mapping.halo_customer.id}), "
-            f"together with {names}: {bills(mapping)}."
+            f"together with {names}: {joint_quantity(mapping)}."
         )
     )
     return made

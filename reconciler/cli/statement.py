@@ -69,6 +69,8 @@ def statement(options: CommonOptions, *, month: str | None, invoice_day: int, ou
         _draw(output, made)
     for sentence in _sentences(made):
         tell(safe(sentence))
+    if output == "text" and (note := _shared_note(made)):
+        tell(safe(f"All {len(made.rows)} lines: {note}."))
     return 0
 
 
@@ -156,7 +158,7 @@ def _short_parts(made: Statement) -> list[_Part]:
     elif currencies:
         parts.append(_Part(title="Amount (est.)", cell=_amount_with_currency))
     parts.append(_Part(title="On invoice", cell=lambda row: _invoice_look(row, made), number=False, rank=1))
-    if any(_note(row) for row in made.rows):
+    if not _shared_note(made) and any(_note(row) for row in made.rows):
         parts.append(_Part(title="Note", cell=_note, number=False, wrap=True))
     return parts
 
@@ -212,6 +214,12 @@ _ON_INVOICE = {Attached.YES: "yes", Attached.PERHAPS: "perhaps", Attached.DISABL
 def _note(row: StatementRow) -> str:
     why = row.why if row.told is DayKnown.NONE else f"not known: {row.why}" if row.why else ""
     return "; ".join(filter(None, (why, *row.notes)))
+
+
+def _shared_note(made: Statement) -> str:
+    """The one note that all lines have; empty where they differ, or where there is but one line."""
+    notes = {_note(row) for row in made.rows}
+    return notes.pop() if len(notes) == 1 and len(made.rows) > 1 else ""
 
 
 def _text(value: object) -> str | None:

@@ -17,6 +17,12 @@ NARROWEST = 10
 """Columns that a shrunk column keeps."""
 
 NARROWEST_WRAPPED = 24
+NAME_WITH_LINES_BELOW = 24
+"""Columns that a name keeps where other columns can go below instead."""
+
+TWO_LINES = 60
+"""Columns from which on a row that is too wide takes lines below instead of a block."""
+
 LONGEST = 400
 
 
@@ -35,13 +41,24 @@ class Column:
 
 
 def draw_columns(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], *, width: int, encoding: str) -> str:
-    """Columns under their titles in at most `width` characters; rows too wide for that become one block each.
+    """Columns under their titles in at most `width` characters.
 
-    Never colour, never symbols: what a screen reader reads aloud is what there is.
+    Where they do not fit, the last ones go into the lines below each row, with their titles; on a very narrow
+    terminal each row becomes a block. Never colour, never symbols: what a screen reader reads aloud is what there is.
     """
-    texts, widths = _measured(columns, rows, width=width, encoding=encoding)
-    if _total(widths) > width:
-        return _blocks(columns, texts)
+    texts = _clean(rows, encoding=encoding)
+    widths = _widths(columns, texts, width=width)
+    if _total(widths) <= width:
+        return _table(columns, texts, widths)
+    for count in range(len(columns) - 1, 1, -1) if width >= TWO_LINES else ():
+        kept = columns[:count]
+        widths = _widths(kept, [row[:count] for row in texts], width=width, name=NAME_WITH_LINES_BELOW)
+        if _total(widths) <= width:
+            return _with_lines_below(columns, texts, widths, width=width)
+    return _blocks(columns, texts)
+
+
+def _table(columns: Sequence[Column], texts: Sequence[Sequence[str]], widths: Sequence[int]) -> str:
     lines = [_line(columns, [column.title for column in columns], widths)]
     for row in texts:
         last = _wrapped(row[-1], widths[-1]) if columns[-1].wrap else [row[-1]]
@@ -51,18 +68,34 @@ def draw_columns(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], *, w
     return "".join(f"{line}\n" for line in lines)
 
 
+def _with_lines_below(
+    columns: Sequence[Column], texts: Sequence[Sequence[str]], widths: Sequence[int], *, width: int
+) -> str:
+    """The first columns as a table; the others of each row below it, as `Title: value`, what is empty left out."""
+    kept, below = columns[: len(widths)], columns[len(widths) :]
+    lines = [_line(kept, [column.title for column in kept], widths)]
+    for row in texts:
+        lines.append(_line(kept, row[: len(widths)], widths))
+        more = [f"{c.title}: {cell}" for c, cell in zip(below, row[len(widths) :], strict=True) if cell != "-"]
+        lines += [f"    {line}" for line in _wrapped("; ".join(more), width - 4) if line]
+    return "".join(f"{line}\n" for line in lines)
+
+
 def fits(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], *, width: int, encoding: str) -> bool:
-    """True where `draw_columns` draws columns, and not one block for each row."""
-    return _total(_measured(columns, rows, width=width, encoding=encoding)[1]) <= width
+    """True where `draw_columns` draws one table, with nothing below its rows."""
+    return _total(_widths(columns, _clean(rows, encoding=encoding), width=width)) <= width
 
 
-def _measured(
-    columns: Sequence[Column], rows: Sequence[Sequence[Cell]], *, width: int, encoding: str
-) -> tuple[list[list[str]], list[int]]:
-    """The clean texts, and how wide each column is drawn."""
-    texts = [[terminal_safe(_text(cell), LONGEST, encoding=encoding) for cell in row] for row in rows]
+def _clean(rows: Sequence[Sequence[Cell]], *, encoding: str) -> list[list[str]]:
+    return [[terminal_safe(_text(cell), LONGEST, encoding=encoding) for cell in row] for row in rows]
+
+
+def _widths(
+    columns: Sequence[Column], texts: Sequence[Sequence[str]], *, width: int, name: int = NARROWEST
+) -> list[int]:
+    """How wide each column is drawn; `name` is the least width of a name that is cut."""
     widths = [max(display_width(c.title), *(display_width(row[i]) for row in texts), 0) for i, c in enumerate(columns)]
-    return texts, _shrunk(columns, widths, width)
+    return _shrunk(columns, widths, width, name)
 
 
 def _total(widths: Sequence[int]) -> int:
@@ -90,21 +123,18 @@ def _text(cell: Cell) -> str:
     return "-" if cell is None or cell == "" else str(cell)
 
 
-def _shrunk(columns: Sequence[Column], widths: Sequence[int], width: int) -> list[int]:
+def _shrunk(columns: Sequence[Column], widths: Sequence[int], width: int, name: int) -> list[int]:
     """The widths, the widest names made narrower until the line fits or nothing is left to give."""
     room = width - len(GAP) * (len(widths) - 1)
     shrunk = list(widths)
+    least = {i: NARROWEST_WRAPPED if c.wrap else name for i, c in enumerate(columns) if c.name or c.wrap}
     while sum(shrunk) > room:
-        able = [i for i, c in enumerate(columns) if (c.name or c.wrap) and shrunk[i] > _least(c)]
+        able = [i for i, narrowest in least.items() if shrunk[i] > narrowest]
         if not able:
             break
         widest = max(able, key=lambda i: shrunk[i])
         shrunk[widest] -= 1
     return shrunk
-
-
-def _least(column: Column) -> int:
-    return NARROWEST_WRAPPED if column.wrap else NARROWEST
 
 
 def _wrapped(text: str, width: int) -> list[str]:

@@ -81,7 +81,7 @@ def test_an_ignored_client_is_told_so(bench: Bench) -> None:
 def test_an_unmapped_client_is_told_with_the_command_that_maps_it(bench: Bench) -> None:
     bench.world.add_client(110, "Zephyr Cycles", active=3)
     document = json.loads(bench.run("explain", "zephyr cycles", "-o", "json").out)
-    assert "nobody is billed for it" in document["answer"]
+    assert "no mapping counts it" in document["answer"]
     assert document["next_step"].startswith("reconciler map 110 ")
 
 

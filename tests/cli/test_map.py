@@ -119,7 +119,7 @@ def test_a_fixed_quantity_is_not_called_a_sum(one: Bench) -> None:
     rule = '    quantity: {fixed: 40, reason: "contract", until: 2099-12-31}\n'
     one.file.write_text(ONE + rule, encoding="utf-8")
     answer = one.run("map", "102", "--customer", "11", "--key", "infima-101", "--yes")
-    assert "infima-101 bills a fixed 40, whoever joins" in answer.out
+    assert "the quantity of infima-101 is a fixed 40, whoever joins" in answer.out
 
 
 def test_yes_decides_nothing_but_the_names(one: Bench) -> None:
@@ -337,7 +337,7 @@ def test_a_wrong_answer_is_explained_and_asked_again(one: Bench, typed: str, sai
 def test_it_is_said_when_a_customer_is_billed_already(one: Bench) -> None:
     told = talk(one, "11", "b", "quit").err
     assert "Acme Dental (11) is mapped already" in told
-    assert "together with Acme Dental (101) on one Subscription: infima-101 bills their sum" in told
+    assert "together with Acme Dental (101) on one Subscription: the quantity of infima-101 is their sum" in told
 
 
 def test_nothing_left_to_map(one: Bench) -> None:

@@ -64,7 +64,7 @@ def test_a_mapping_that_is_gone_is_left_out() -> None:
 
 
 def test_another_subscription_is_left_out() -> None:
-    assert "no longer bills by Subscription 9001" in why(undo_run(RUN, live_plan(subscription=9002)))
+    assert "no longer uses Subscription 9001" in why(undo_run(RUN, live_plan(subscription=9002)))
 
 
 def test_a_retired_mapping_is_left_out() -> None:

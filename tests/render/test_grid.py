@@ -37,6 +37,23 @@ def test_too_narrow_for_columns_becomes_blocks() -> None:
     assert text.splitlines()[:2] == ["Key: infima-101", "Users: 5"]
 
 
+def test_what_does_not_fit_goes_below_its_row_with_its_title() -> None:
+    columns = (*COLUMNS[:2], Column(title="Who"), Column(title="Verdict"))
+    rows = [
+        ("infima-101", 5, "nightly", "Apply complete! 0 created, 2 updated, 3 unchanged, and more"),
+        ("b", 7, "", "x"),
+    ]
+    text = draw_columns(columns, rows, width=70, encoding="utf-8")
+    assert text.splitlines() == [
+        "Key         Users  Who",
+        "infima-101      5  nightly",
+        "    Verdict: Apply complete! 0 created, 2 updated, 3 unchanged, and",
+        "    more",
+        "b               7  -",
+        "    Verdict: x",
+    ]
+
+
 def test_names_cannot_control_the_terminal_nor_break_cp1252() -> None:
     text = draw_columns(COLUMNS, [("\u4e2d", 1, HOSTILE)], width=100, encoding="cp1252")
     text.encode("cp1252")
