@@ -165,9 +165,9 @@ def _listening() -> Iterator[list[str]]:
 
 @contextmanager
 def _own_network(environ: Mapping[str, str]) -> Iterator[None]:
-    """RECONCILER_PROXY and SSL_CERT_FILE count here as everywhere; apprise looks into the environment for others."""
+    """RECONCILER_PROXY and SSL_CERT_FILE count here as everywhere; apprise would take others, and ~/.netrc."""
     given = environ.get(PROXY, "")
-    ours = {"https_proxy": given} if given else {"no_proxy": "*"}
+    ours = {"NETRC": os.devnull, **({"https_proxy": given} if given else {"no_proxy": "*"})}
     if certificates := environ.get("SSL_CERT_FILE", ""):
         ours["REQUESTS_CA_BUNDLE"] = certificates
     kept = {name: os.environ.pop(name) for name in (*_NETWORK, *ours) if name in os.environ}

@@ -13,6 +13,7 @@ class Receiver:
 
     def __init__(self) -> None:
         self.requests: list[tuple[str, bytes]] = []
+        self.authorizations: list[str | None] = []
         self.status = 200
         self.headers: dict[str, str] = {}
         self.host = ""
@@ -26,6 +27,7 @@ def received() -> Iterator[Receiver]:
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             made.requests.append((self.path, self.rfile.read(int(self.headers.get("Content-Length", 0)))))
+            made.authorizations.append(self.headers.get("Authorization"))
             self.send_response(made.status)
             for name, value in made.headers.items():
                 self.send_header(name, value)

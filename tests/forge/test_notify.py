@@ -247,6 +247,16 @@ def test_addresses_may_stand_in_a_file(tmp_path: Path) -> None:
     assert addresses({}) == ()
 
 
+def test_no_netrc_gives_a_receiver_a_password(
+    receiver: Receiver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".netrc").write_text(f"machine 127.0.0.1 login night password {SECRET}\n", encoding="ascii")
+    (tmp_path / ".netrc").chmod(0o600)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    send(f"json://{receiver.host}/a")
+    assert receiver.authorizations == [None]
+
+
 def test_only_our_own_proxy_is_used(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
     send(f"json://{receiver.host}/a")
