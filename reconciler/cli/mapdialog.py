@@ -242,7 +242,7 @@ def _prompt(text: str) -> str:
     return answer
 
 
-class Reply(Enum):
+class Confirmation(Enum):
     """What a [y/N] question came to."""
 
     YES = "yes"
@@ -250,16 +250,16 @@ class Reply(Enum):
     QUIT = "quit"
 
 
-def ask(question: str) -> Reply:
+def ask(question: str) -> Confirmation:
     """A question that only y or yes answers with yes; the end of input is quit, everything else no."""
     tell(safe(f"  {question}"))
     typed = _prompt("[y/N]").strip().casefold()
-    return Reply.YES if typed in {"y", "yes"} else Reply.QUIT if typed == "quit" else Reply.NO
+    return Confirmation.YES if typed in {"y", "yes"} else Confirmation.QUIT if typed == "quit" else Confirmation.NO
 
 
 def confirmed(question: str) -> bool:
     """Whether the answer is yes."""
-    return ask(question) is Reply.YES
+    return ask(question) is Confirmation.YES
 
 
 def pairing(client: InfimaClient, customer: HaloCustomer) -> str:

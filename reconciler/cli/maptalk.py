@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reconciler.cli.edits import FileEdit
-from reconciler.cli.mapdialog import HELP, Back, Dialog, Ignore, Join, Quit, Reply, Skip, ask, joint_quantity
+from reconciler.cli.mapdialog import HELP, Back, Confirmation, Dialog, Ignore, Join, Quit, Skip, ask, joint_quantity
 from reconciler.cli.mapsession import MapSession, Pick, new_mapping, new_mappings
 from reconciler.cli.output import safe, say, tell
 from reconciler.config.edit import add_ignore, add_mapping, add_mappings, client_ref, join_client
@@ -130,8 +130,8 @@ def _sure_ones(session: MapSession, steps: list[_Step]) -> bool:
     for client, customer in pairs:
         tell(safe(f"  {client.name} ({client.id}) -> {customer.name} ({customer.id})"))
     answer = ask(f"Map all {len(pairs)}? With no you are asked about each.")
-    if answer is not Reply.YES:
-        return answer is Reply.NO
+    if answer is not Confirmation.YES:
+        return answer is Confirmation.NO
     entries = new_mappings(pairs)
     made = session.write(lambda text: add_mappings(text, entries, file=str(session.file)))
     say(f"Mapped {len(pairs)} clients to the customers of their names.")
