@@ -108,6 +108,7 @@ def diff(mappings: Mappings, observation: Observation, recorded: Recorded) -> Pl
     return Plan(
         taken_at=observation.taken_at,
         tenant=observation.tenant,
+        zone=mappings.settings.timezone,
         mappings_sha256=mappings.sha256,
         changes=tuple(changes),
         facts=facts,

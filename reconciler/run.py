@@ -33,6 +33,7 @@ from reconciler.model import (
     UnreadableUsers,
     UserCount,
 )
+from reconciler.moments import spelled
 from reconciler.plan import diff, takes_long
 from reconciler.planning.changes import CAME_RIGHT, Action, Change, Outcome, Plan, PlannedRow, planned_rows, select
 from reconciler.planning.context import PlanOptions, RunContext
@@ -106,13 +107,14 @@ def make_plan(mappings: Mappings, observation: Observation, recorded: Recorded, 
     )
     given = NeedInput(plan=plan, recorded=recorded, mappings=mappings, now=observation.taken_at)
     plan = select(replace(plan, needs=find_needs(given)), only=options.only, exclude=options.exclude)
+    zone = mappings.settings.timezone
     unbound = {*plan.facts.never_bound} - {*plan.facts.undecided}
     told = (
         new_state(recorded, [c.key for c in plan.changes if c.action is Action.CREATE and c.key in unbound]),
         *recorded.damage,
-        *map(open_run_in_words, recorded.open_runs),
+        *(open_run_in_words(run, zone) for run in recorded.open_runs),
         *probe_warnings(mappings, recorded),
-        _overdue(recorded, observation.taken_at),
+        _overdue(recorded, observation.taken_at.astimezone(zone)),
         takes_long(plan, mappings.settings),
     )
     return replace(plan, warnings=(*filter(None, told), *plan.warnings))
@@ -124,7 +126,7 @@ def _overdue(recorded: Recorded, now: datetime) -> str:
         return ""
     hours = int((now - last) / timedelta(hours=1))
     return (
-        f"the last run that came to its end was {hours} hours ago ({last:%Y-%m-%d %H:%M} UTC): look whether the "
+        f"the last run that came to its end was {hours} hours ago ({spelled(last, now.tzinfo)}): look whether the "
         "nightly run still runs"
     )
 

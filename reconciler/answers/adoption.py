@@ -20,6 +20,7 @@ from reconciler.model import (
     Subscription,
     SubscriptionId,
 )
+from reconciler.moments import spelled
 from reconciler.names import same_name
 from reconciler.planning.index import Index
 from reconciler.planning.rules import abandon_command, resolved_by
@@ -105,7 +106,9 @@ def adopt(context: DecisionContext, number: SubscriptionId) -> Decision:
     follows += [_left_alone(context.index.by_id.get(other), other) for other in others]
     follows += [f"The binding of key {old}, which is not in mappings.yaml any more, ends." for old in take_from]
     if attempt is not None:
-        follows.append(f"The create of {attempt.recorded_at:%Y-%m-%d %H:%M} UTC is settled: this is what it made.")
+        follows.append(
+            f"The create of {spelled(attempt.recorded_at, context.now.tzinfo)} is settled: this is what it made."
+        )
     if found.marker is not None and found.marker != context.key:
         follows.append(f"It carries the marker {found.marker}, which stays: nothing but the quantity is ever written.")
     return Decision(
@@ -162,11 +165,12 @@ def abandon(context: DecisionContext) -> Decision:
         for s in context.index.by_customer.get(context.mapping.halo_customer.id, ())
         if s.is_subscription and not s.deleted and same_name(s.name, attempt.subscription_name)
     ]
+    sent = spelled(attempt.recorded_at, context.now.tzinfo)
     return Decision(
         kind="abandon",
         key=context.key,
         seen=(
-            f"A create sent at {attempt.recorded_at:%Y-%m-%d %H:%M} UTC by run {attempt.run}, outcome unknown.",
+            f"A create sent at {sent} by run {attempt.run}, outcome unknown.",
             f"No Subscription in HaloPSA carries the marker {context.key}, inactive and deleted ones included.",
             *(f"The customer has one of the same name: {_describe(s)}" for s in namesakes),
         ),

@@ -21,6 +21,7 @@ from reconciler.model import (
     UnreadableUsers,
     UserCount,
 )
+from reconciler.moments import spelled
 from reconciler.planning.rules import probe_command
 
 SAMPLE = 10
@@ -230,7 +231,7 @@ def check_probe(recorded: Recorded, halo_url: str | None, now: datetime) -> Iter
     name, probed = "Probe", recorded.halo.probe_of(halo_url or "")
     again = f"Ask again, on a throw-away customer: {probe_command()}"
     for cut_off in recorded.probes:
-        began = f"{cut_off.recorded_at:%Y-%m-%d %H:%M} UTC"
+        began = spelled(cut_off.recorded_at, now.tzinfo)
         told = f"one at customer {cut_off.customer_id} began on {began} and did not see all that it made stand at 0"
         yield look(name, told, f"It is finished by the next: {probe_command(str(cut_off.customer_id))}")
     if probed is None:
@@ -250,20 +251,20 @@ def _findings(probed: ProbeRecord, now: datetime) -> str:
     days = (now - probed.at).days
     tally = {word: sum(answer.startswith(f"{word}:") for answer in answers.values()) for word in ("yes", "no")}
     untold = len(answers) - sum(tally.values())
-    when = f"{probed.at:%Y-%m-%d %H:%M} UTC, {days} {'day' if days == 1 else 'days'} ago"
+    when = f"{spelled(probed.at, now.tzinfo)}, {days} {'day' if days == 1 else 'days'} ago"
     no = [f"{name} ({answer[4:]})" for name, answer in answers.items() if answer.startswith("no:")]
     told = f"{when}: {tally['yes']} yes, {tally['no']} no, {untold} could not be told"
     return f"{told}. No: {'; '.join(no)}" if no else told
 
 
 def check_last_run(recorded: Recorded, now: datetime) -> Check:
-    """How long ago a run ended well."""
+    """How long ago a run ended well; `now` is in the file's time zone."""
     name = "Last good run"
     last = recorded.last_good_run
     if last is None:
         return ok(name, "none yet")
     hours = int((now - last) / timedelta(hours=1))
-    when = f"{last:%Y-%m-%d %H:%M} UTC, {hours} h ago"
+    when = f"{spelled(last, now.tzinfo)}, {hours} h ago"
     if now - last > LAST_RUN_TOLERANCE:
         return look(name, when, "See whether the nightly run still runs, and what it holds: reconciler status")
     return ok(name, when)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -19,6 +19,7 @@ from reconciler.model import (
     Need,
     Subscription,
 )
+from reconciler.moments import spelled
 from reconciler.planning.changes import Action, Change, CountedClient, Plan, Violation
 from reconciler.planning.money import in_words, written
 from reconciler.planning.rules import Rule
@@ -93,7 +94,7 @@ def chapters(story: Story) -> tuple[Chapter, ...]:
         ("Refused", _refusals(story)),
         ("Recurring invoice", _invoice(story)),
         ("Waits for a person", _waiting(story)),
-        ("Last changes", _history(story.history)),
+        ("Last changes", _history(story)),
         ("Next step", iter([next_step(story)])),
     ]
     told = [Chapter(title=title, lines=tuple(lines)) for title, lines in parts]
@@ -211,7 +212,7 @@ def _counted(story: Story) -> Iterator[str]:
     total = story.change.quantity.counted
     if len(story.change.clients) > 1:
         yield f"Together: {'not known' if total is None else total}"
-    yield f"Read at {_time(story.now)}"
+    yield f"Read at {_time(story, story.now)}"
 
 
 def _numbers(client: CountedClient, source: CountRule) -> str:
@@ -268,13 +269,13 @@ def _subscription(story: Story) -> Iterator[str]:
     if change.origin is not None:
         yield f"Known because {_ORIGINS[change.origin]}"
     if story.binding is not None:
-        yield f"Bound in the state since {_time(story.binding.bound_at)} to #{story.binding.subscription_id}"
+        yield f"Bound in the state since {_time(story, story.binding.bound_at)} to #{story.binding.subscription_id}"
     elif found is not None:
         yield "Not recorded in the state yet: the next apply does that"
     if story.attempt is not None:
         yield (
-            f"A create was sent at {_time(story.attempt.recorded_at)} by run {story.attempt.run}; its outcome is not "
-            "known yet"
+            f"A create was sent at {_time(story, story.attempt.recorded_at)} by run {story.attempt.run}; its outcome "
+            "is not known yet"
         )
 
 
@@ -319,18 +320,18 @@ def _waiting(story: Story) -> Iterator[str]:
         yield f"{need.kind} ({', '.join(filter(None, (since, due)))}): {need.what}"
 
 
-def _history(history: Sequence[PastLine]) -> Iterator[str]:
-    for past in list(history)[-LAST_CHANGES:][::-1]:
+def _history(story: Story) -> Iterator[str]:
+    for past in list(story.history)[-LAST_CHANGES:][::-1]:
         change = past.change
         numbers = f"{'new' if change.before is None else change.before} -> {_or_unknown(change.after)}"
         why = f": {change.message}" if change.message else ""
         who = f" by {past.actor}" if past.actor else ""
         origin = f"({change.rule}; run {past.run}{who})"
-        yield f"{_time(past.at)}  {change.action} {numbers}  {change.outcome}  {origin}{why}"
+        yield f"{_time(story, past.at)}  {change.action} {numbers}  {change.outcome}  {origin}{why}"
 
 
-def _time(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M} UTC"
+def _time(story: Story, moment: datetime) -> str:
+    return spelled(moment, story.now.tzinfo)
 
 
 def _or_unknown(number: int | None) -> str:

@@ -13,8 +13,8 @@ from reconciler.cli.wiring import load, now, open_store
 from reconciler.history.backtest import Backtest, Night, ReplayedMapping
 from reconciler.history.backtest import backtest as replay
 from reconciler.history.points import recorded_prices
-from reconciler.history.words import moment_in, zone_name
 from reconciler.model import Json
+from reconciler.moments import moment_in, zone_name
 from reconciler.render.grid import Cell, Column
 
 SHOWN = 30

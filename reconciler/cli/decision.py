@@ -55,7 +55,7 @@ def carry_out(
             mapping=mapping,
             listing=reveal_known(target, mappings, target.subscriptions(), recorded, live_too=True),
             halo_url=context.systems.halo_url,
-            now=context.clock.now(),
+            now=context.clock.now().astimezone(mappings.settings.timezone),
         )
 
     def judge(recorded: Recorded) -> Decision:

@@ -36,6 +36,7 @@ from reconciler.answers.doctor import (
 from reconciler.cli.one_system import without_halo, without_infima
 from reconciler.cli.options import CommonOptions, common_options, output_option
 from reconciler.cli.output import safe, say, show_json
+from reconciler.cli.past import zone_of
 from reconciler.cli.wiring import load, now, open_store, progress
 from reconciler.clock import SystemClock
 from reconciler.errors import ConfigError, ExitCode, ReconcilerError, UsageError
@@ -266,9 +267,10 @@ class _Visit:
             self.tell(check_marker(self.mappings, recorded, self.listing))
         self.tell(check_state(recorded, location, tenant, unfinished=unfinished))
         self.tell(check_habits(recorded.halo))
-        for check in check_probe(recorded, self.halo_url, now()):
+        at = now().astimezone(zone_of(self.mappings))
+        for check in check_probe(recorded, self.halo_url, at):
             self.tell(check)
-        self.tell(check_last_run(recorded, now()))
+        self.tell(check_last_run(recorded, at))
 
     def _read_state(self) -> tuple[Recorded, str, int]:
         store = open_store(self.options)

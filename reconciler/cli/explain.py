@@ -162,7 +162,7 @@ def _tell(options: CommonOptions, mappings: Mappings, mapping: Mapping, *, invoi
     with run_context(options, mappings) as context:
         seen = read_live(context)
         for one in seen.recorded.open_runs:
-            tell(f"Warning: {open_run_in_words(one)}.")
+            tell(f"Warning: {open_run_in_words(one, mappings.settings.timezone)}.")
         observation, recorded, unread = seen.observation, seen.recorded, ""
         if invoices:
             change = next(c for c in diff(mappings, observation, recorded).changes if c.key == mapping.key)
@@ -183,7 +183,7 @@ def make_story(mappings: Mappings, mapping: Mapping, observation: Observation, r
         change=change,
         plan=plan,
         limits=mappings.limits,
-        now=observation.taken_at,
+        now=observation.taken_at.astimezone(mappings.settings.timezone),
         subscription=next((s for s in observation.subscriptions if s.id == number), None),
         binding=recorded.bindings.get(mapping.key),
         attempt=recorded.attempts.get(mapping.key),

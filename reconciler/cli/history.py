@@ -16,8 +16,8 @@ from reconciler.cli.wiring import load, open_store
 from reconciler.errors import ExitCode, ReconcilerError, UsageError
 from reconciler.history.account import Line, lines_of, users_of
 from reconciler.history.endings import ending_of
-from reconciler.history.words import moment_in, zone_name
 from reconciler.model import Json, MappingKey
+from reconciler.moments import moment_in, zone_name
 from reconciler.planning.outcomes import open_run_in_words
 from reconciler.render.grid import Cell, Column
 from reconciler.state.history import History, PastRun
@@ -70,7 +70,7 @@ def history(
         return start is None or run.verdict.finished_at >= start
 
     for one in records.open_runs():
-        tell(f"Warning: {open_run_in_words(one)}.")
+        tell(f"Warning: {open_run_in_words(one, zone)}.")
     runs = records.runs()
     if not wanted:
         _show_runs([run for run in reversed(runs) if kept(run)], output, zone, everything=everything)

@@ -13,9 +13,9 @@ import click
 from reconciler import __version__
 from reconciler.cli.options import CommonOptions, common_options
 from reconciler.cli.output import safe, say, tell
-from reconciler.config.building import find_zone
 from reconciler.config.checking import schema_text
 from reconciler.errors import ExitCode, StateError, UsageError
+from reconciler.moments import find_zone
 from reconciler.state.gitcommand import Git
 from reconciler.templates import Template, templates
 

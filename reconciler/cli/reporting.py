@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable
+from datetime import UTC
 from pathlib import Path
 from random import SystemRandom
 from typing import Any, TypeVar
@@ -13,6 +14,7 @@ import click
 
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.output import say, tell
+from reconciler.cli.past import zone_of_file
 from reconciler.cli.wiring import progress
 from reconciler.clock import SystemClock
 from reconciler.errors import PlanFileError
@@ -51,10 +53,17 @@ def read(path: Path) -> Result:
         raise PlanFileError(f"{path} cannot be read: {error.strerror}.") from error
 
 
+def _origin() -> words.Origin:
+    """This job, now, as the clocks of settings.timezone show it."""
+    options = click.get_current_context().find_object(CommonOptions)
+    zone = zone_of_file(options) if options is not None else UTC
+    return words.origin(os.environ, SystemClock().now().astimezone(zone))
+
+
 def body_of(result: Result, occasion: str) -> Callable[[int], str]:
     """The text for people, for a number of characters."""
     about = words.Occasion(occasion)
-    where = words.origin(os.environ, SystemClock().now())
+    where = _origin()
     return lambda limit: words.body(result, about, where, limit=limit)
 
 
@@ -63,7 +72,7 @@ def notice_of(result: Result, occasion: str, mappings: Path) -> Notice:
 
     The folder of mappings.yaml tells one instance of many (docs/fleet.md) from the others.
     """
-    about, where = words.Occasion(occasion), words.origin(os.environ, SystemClock().now())
+    about, where = words.Occasion(occasion), _origin()
     instance = "" if mappings.is_absolute() or mappings.parent == Path() else mappings.parent.as_posix()
     return Notice(
         title=message.title(result, about, instance),

@@ -18,8 +18,8 @@ from reconciler.history.months import month_of, parse_month
 from reconciler.history.points import recorded_prices
 from reconciler.history.statement import DayKnown, Statement, StatementRow, make_statement, owners_of, unmade_mappings
 from reconciler.history.timeline import draw_timeline
-from reconciler.history.words import moment_in, zone_name
 from reconciler.model import Attached, Json
+from reconciler.moments import moment_in, zone_name
 from reconciler.render.grid import Cell, Column, fits
 
 

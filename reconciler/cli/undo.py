@@ -15,12 +15,13 @@ from reconciler.cli.edits import changed_lines
 from reconciler.cli.files import edit_file, write_file
 from reconciler.cli.options import CommonOptions, OutputFile, common_options, complete_keys, output_option
 from reconciler.cli.output import safe, say, show_json, tell
-from reconciler.cli.past import find_run, parse_last_day
+from reconciler.cli.past import find_run, parse_last_day, zone_of_file
 from reconciler.cli.wiring import load, now, open_store, require_key, run_context
 from reconciler.config import parse_mappings
 from reconciler.config.edit import set_quantity
 from reconciler.history.undo import Undo, undo_run
 from reconciler.model import Mappings
+from reconciler.moments import spelled
 from reconciler.plan_document import dump_document, plan_document
 from reconciler.planning.changes import Plan
 from reconciler.planning.context import PlanOptions
@@ -123,7 +124,7 @@ def _edit(options: CommonOptions, old: bytes, found: Undo, last: date) -> tuple[
 
 def _show(found: Undo, old: bytes, new: bytes, plan: Plan, options: CommonOptions) -> None:
     verdict = found.run.verdict
-    say(safe(f"Run {found.run.info.id} of {verdict.finished_at:%Y-%m-%d %H:%M} UTC: {verdict.sentence}"))
+    say(safe(f"Run {found.run.info.id} of {spelled(verdict.finished_at, zone_of_file(options))}: {verdict.sentence}"))
     for row in found.left_out:
         say(safe(f"  left out  {row.key}  {row.customer}: {row.why}"))
     if not found.set_back:

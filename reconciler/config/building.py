@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping as MappingABC
 from dataclasses import dataclass
-from datetime import UTC, date, tzinfo
+from datetime import UTC, date
 from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from reconciler.config.reading import ItemList, Table
 from reconciler.config.source import Source
@@ -30,6 +29,7 @@ from reconciler.model import (
     SubscriptionId,
     UnitPrice,
 )
+from reconciler.moments import find_zone
 
 DEFAULT_SUBSCRIPTION_NAME = "INFIMA Security Awareness Training"
 
@@ -179,16 +179,6 @@ def build_settings(root: Table) -> Settings:
     if "timezone" in members:
         members["timezone"] = find_zone(members["timezone"]) or UTC
     return Settings(**members)
-
-
-def find_zone(name: str) -> tzinfo | None:
-    """The zone of that name in the IANA database; None where it has none."""
-    if name == "UTC":
-        return UTC
-    try:
-        return ZoneInfo(name)
-    except (OSError, ValueError, KeyError):  # ZoneInfoNotFoundError is a KeyError
-        return None
 
 
 def _table(parent: MappingABC[str, Any], name: str) -> MappingABC[str, Any]:

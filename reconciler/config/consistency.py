@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterable
 from datetime import UTC, date, timedelta, tzinfo
 from typing import Any
 
-from reconciler.config.building import MappingEntry, find_zone
+from reconciler.config.building import MappingEntry
 from reconciler.config.diagnostics import quoted
 from reconciler.config.reading import Table
 from reconciler.config.source import Problems, Source
 from reconciler.model import IgnoredClient
+from reconciler.moments import find_zone
 from reconciler.names import same_name
 
 ENDS_SOON = timedelta(days=30)

@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from reconciler.answers.needs import due_words
 from reconciler.forge.result import LOOKS_AGAIN, Reason, Result, Told, Verdict
+from reconciler.moments import spelled
 from reconciler.planning.changes import Outcome
 from reconciler.planning.outcomes import Ending
 from reconciler.render.document import Kind, View, endings, pending_writes, plural, users_after_run, view
@@ -262,7 +263,7 @@ def _error(error: Told) -> str:
 
 def written_by(where: Origin) -> str:
     """When a text was written, and by which CI run."""
-    written = f"Written {where.now:%Y-%m-%d %H:%M} UTC"
+    written = f"Written {spelled(where.now, where.now.tzinfo)}"
     return f"<sub>{written} by [this run]({where.run_url}).</sub>" if where.run_url else f"<sub>{written}.</sub>"
 
 

@@ -10,8 +10,9 @@ from decimal import ROUND_HALF_UP, Decimal
 from reconciler.history.months import Month, end_of, start_of
 from reconciler.history.spans import Span, Subject
 from reconciler.history.timeline import Known, NotKnown, Timeline, Why
-from reconciler.history.words import moment_in, why_not_known
+from reconciler.history.words import why_not_known
 from reconciler.model import MappingKey, Standing
+from reconciler.moments import moment_in
 from reconciler.planning.money import CENT
 
 FRESH = timedelta(hours=36)

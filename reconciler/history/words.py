@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, tzinfo
+from datetime import tzinfo
 
 from reconciler.history.spans import Span
 from reconciler.history.timeline import NotKnown, Timeline, Why
-
-
-def moment_in(moment: datetime, zone: tzinfo) -> str:
-    """A moment as the zone's clocks show it: "2026-11-28 05:00"."""
-    return f"{moment.astimezone(zone):%Y-%m-%d %H:%M}"
-
-
-def zone_name(zone: tzinfo) -> str:
-    """A time zone as people name it, to stand beside the first time of an output."""
-    return "UTC" if zone is UTC else str(zone)
+from reconciler.moments import moment_in
 
 
 def why_not_known(state: NotKnown, timeline: Timeline, zone: tzinfo) -> str:

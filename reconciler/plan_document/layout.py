@@ -421,6 +421,7 @@ class PlanJson(TypedDict):
     format_version: Annotated[LayoutVersion, says("Version of this layout. Minor versions only add members.")]
     reconciler_version: Annotated[str, says("Version of the program that made the plan.")]
     timestamp: Annotated[Moment, says("When both systems were read, UTC.")]
+    timezone: NotRequired[Annotated[str, says("settings.timezone, where it is not UTC: people read moments in it.")]]
     applyable: Annotated[bool, says("True when there is something to write and no safety rule refuses the run.")]
     complete: Annotated[
         bool,

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import cast
 
 from reconciler.model import Approval, Json, MappingKey, Money, Need, Place, SubscriptionId
+from reconciler.moments import zone_name
 from reconciler.plan_document.failure import FailureJson
 from reconciler.plan_document.layout import (
     FORMAT_VERSION,
@@ -82,6 +83,8 @@ def plan_document(
         "summary": _summary(plan.summary),
         "needs": needs_json(plan.needs),
     }
+    if plan.zone is not UTC:
+        document["timezone"] = zone_name(plan.zone)
     if not plan.complete:
         document["selected"] = True
     return document

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from enum import StrEnum
 
 from reconciler.model import (
@@ -304,6 +304,7 @@ class Plan:
     complete: bool = True
     needs: tuple[Need, ...] = ()
     whole: tuple[Change, ...] = ()
+    zone: tzinfo = UTC
     missing: Missing = field(default_factory=dict)
 
     @property

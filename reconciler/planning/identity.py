@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, timedelta, tzinfo
 
 from reconciler.model import (
     Attempt,
@@ -19,6 +19,7 @@ from reconciler.model import (
     Subscription,
     SubscriptionId,
 )
+from reconciler.moments import spelled
 from reconciler.planning.index import Index
 from reconciler.planning.rules import (
     Doubt,
@@ -88,7 +89,9 @@ def _without_subscription(
     attempt = recorded.attempts.get(mapping.key)
     if attempt is not None and now - attempt.recorded_at < settle:
         found = namesakes(mapping, candidates(mapping, index, recorded))
-        return Identity(subscription=None, doubts=(_attempt_open(mapping, attempt, found, settle=settle),))
+        return Identity(
+            subscription=None, doubts=(_attempt_open(mapping, attempt, found, settle=settle, zone=now.tzinfo),)
+        )
     if mapping.retired:
         return Identity(subscription=None)
     return Identity(subscription=None, doubts=twin_doubts(mapping, index, recorded), settled_attempt=attempt)
@@ -221,10 +224,12 @@ def _claimed_twice(mapping: Mapping, number: SubscriptionId, others: frozenset[M
     )
 
 
-def _attempt_open(mapping: Mapping, attempt: Attempt, namesakes: Sequence[Subscription], *, settle: timedelta) -> Doubt:
+def _attempt_open(
+    mapping: Mapping, attempt: Attempt, namesakes: Sequence[Subscription], *, settle: timedelta, zone: tzinfo | None
+) -> Doubt:
     """A namesake may well be what the create made; whether it is, only a person can tell."""
     seen = f"; {mapping.halo_customer.name} has one of that name: {with_quantities(namesakes)}" if namesakes else ""
-    decided = f"{attempt.recorded_at + settle:%Y-%m-%d %H:%M} UTC"
+    decided = spelled(attempt.recorded_at + settle, zone)
     if namesakes:
         look = f"look into HaloPSA; if it is what the create made: {resolved_by(mapping.key, namesakes[0].id)}; "
     else:
@@ -232,7 +237,7 @@ def _attempt_open(mapping: Mapping, attempt: Attempt, namesakes: Sequence[Subscr
     return Doubt(
         rule=Rule.ATTEMPT_OPEN,
         message=(
-            f"a create was begun at {attempt.recorded_at:%Y-%m-%d %H:%M} UTC and its outcome is not known; "
+            f"a create was begun at {spelled(attempt.recorded_at, zone)} and its outcome is not known; "
             f"a second one could bill twice{seen}"
         ),
         remedy=f"{look}if it made nothing: {abandon_command(mapping.key)}",

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import tzinfo
 
 from reconciler.model import OpenRun
+from reconciler.moments import spelled
 from reconciler.planning.changes import Action, Change, Outcome, Settled
 
 NOT_ATTEMPTED = "not attempted"
@@ -120,10 +122,10 @@ def ending_of(change: Change, settled: Settled) -> Ending:
     )
 
 
-def open_run_in_words(run: OpenRun) -> str:
+def open_run_in_words(run: OpenRun, zone: tzinfo | None) -> str:
     """What is known of a run that began to write and whose end is not recorded."""
     return (
-        f"run {run.run} of {run.since:%Y-%m-%d %H:%M} UTC began to write and has not ended: it is under way or was cut "
+        f"run {run.run} of {spelled(run.since, zone)} began to write and has not ended: it is under way or was cut "
         "off, and how far it came is not known. The next apply looks and takes what it wrote into the history"
     )
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciler.model import Mappings, MarkerField, Recorded
+from reconciler.moments import spelled
 from reconciler.planning.rules import probe_command
 
 
 def probe_warnings(mappings: Mappings, recorded: Recorded) -> Iterator[str]:
     """Sentences for people, each with its next step."""
     for probe in recorded.probes:
-        began, again = f"{probe.recorded_at:%Y-%m-%d %H:%M} UTC", probe_command(str(probe.customer_id))
+        began = spelled(probe.recorded_at, mappings.settings.timezone)
+        again = probe_command(str(probe.customer_id))
         yield f"a probe of {began} was cut off, or did not see all that it made stand at 0. Run again: {again}"
     field, lost = str(mappings.settings.marker_field), recorded.halo.lost_markers
     if field in lost:  # it is then no second witness of a binding

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from reconciler.answers.needs import NEW_HAS_NO_PRICE, edited_words, fixed_beside
+from reconciler.moments import find_zone, zone_name
 from reconciler.plan_document.read import in_doubt
 from reconciler.planning.changes import Action, ActionReason, Outcome
 from reconciler.planning.money import written
@@ -370,6 +371,21 @@ def other_in_words(other: UnownedJson, name: str) -> str:
     else:
         place = "on no recurring invoice"
     return f"{other['id']} {name}: {quantity}, {place}"
+
+
+def read_at(document: PlanJson) -> str:
+    """When both systems were read, as people read it: "2026-11-28 06:00:03 Europe/Berlin"."""
+    moment = _read_moment(document)
+    return f"{moment:%Y-%m-%d %H:%M:%S} {zone_name(moment.tzinfo or UTC)}"
+
+
+def read_on(document: PlanJson) -> date:
+    """The day of it, from which days are counted."""
+    return _read_moment(document).date()
+
+
+def _read_moment(document: PlanJson) -> datetime:
+    return datetime.fromisoformat(document["timestamp"]).astimezone(find_zone(document.get("timezone", "UTC")) or UTC)
 
 
 OTHERS = "Subscriptions of this customer that no mapping has"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
 from typing import TYPE_CHECKING
 
 from reconciler.planning.changes import Action, Outcome
@@ -25,6 +24,8 @@ from reconciler.render.document import (
     outcome_verdict,
     pending_writes,
     plural,
+    read_at,
+    read_on,
     sentence,
     signed,
     users_in_words,
@@ -243,7 +244,7 @@ def _waiting(shown: View) -> Iterator[Block]:
     if below:
         more = f"; {len(above)} of them {'is' if len(above) == 1 else 'are'} told above" if above else ""
         title = f"**{capital(in_all(len(needs)))}**, the soonest invoice first{more}:\n"
-        today = date.fromisoformat(shown.document["timestamp"][:10])
+        today = read_on(shown.document)
         yield Block(what="things that wait for a person", opening=title, items=markdown_needs(below, today))
 
 
@@ -281,7 +282,7 @@ def _notes(shown: View) -> Iterator[Block]:
 
 
 def _bottom(document: PlanJson) -> str:
-    read = document["timestamp"].replace("T", " ").replace("Z", " UTC")
+    read = read_at(document)
     scope = " Only selected mappings are in this plan." if document.get("selected") else ""
     return (
         f"<sub>HaloPSA {markdown_code(document['halo_url'])} and INFIMA partner "

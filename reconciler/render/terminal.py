@@ -22,6 +22,7 @@ from reconciler.render.document import (
     outcome_verdict,
     pending_writes,
     plural,
+    read_at,
     sentence,
     to_attach,
     users_in_words,
@@ -135,7 +136,7 @@ def _joined(sections: Iterable[Sequence[str]]) -> str:
 
 def _heading(pen: Pen, shown: View) -> list[str]:
     document = shown.document
-    read = document["timestamp"].replace("T", " ").replace("Z", " UTC")
+    read = read_at(document)
     lines = list(
         pen.prose(
             f"HaloPSA {document['halo_url']} and INFIMA partner {document['infima_partner']}, as read {read}.",

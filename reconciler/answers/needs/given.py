@@ -8,6 +8,7 @@ from datetime import date, datetime
 
 from reconciler.answers.needs.words import as_sentence, as_step
 from reconciler.model import Mapping, MappingKey, Mappings, Need, NeedKind, Recorded
+from reconciler.moments import spelled
 from reconciler.names import same_name
 from reconciler.planning.changes import Change, Plan, Settled
 
@@ -26,6 +27,10 @@ class NeedInput:
     mappings: Mappings | None = None
     plan: Plan | None = None
     outcomes: MappingABC[MappingKey, Settled] | None = None
+
+    def spell(self, moment: datetime) -> str:
+        """A moment in a sentence, in the user's time zone where it is known."""
+        return spelled(moment, self.mappings.settings.timezone if self.mappings else None)
 
     @property
     def today(self) -> date:

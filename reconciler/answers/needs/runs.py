@@ -29,7 +29,7 @@ def cut_off(given: NeedInput) -> Iterator[Need]:
     """Runs that began to write and whose end is not known; an apply that comes to its end takes them up."""
     for run in given.recorded.open_runs:
         what = (
-            f"run {run.run} of {run.since:%Y-%m-%d %H:%M} UTC began to write and has not ended: it is under way or was "
+            f"run {run.run} of {given.spell(run.since)} began to write and has not ended: it is under way or was "
             "cut off, and how far it came is not known"
         )
         step = "wait until it has ended; if it was cut off: reconciler apply"
@@ -42,6 +42,6 @@ def overdue(given: NeedInput) -> Iterator[Need]:
     if last is None or given.now - last <= OVERDUE_AFTER:
         return
     hours = int((given.now - last) / timedelta(hours=1))
-    what = f"the last run that came to its end was {hours} hours ago ({last:%Y-%m-%d %H:%M} UTC)"
+    what = f"the last run that came to its end was {hours} hours ago ({given.spell(last)})"
     step = "look whether the nightly run still runs; by hand: reconciler apply"
     yield replace(run_need(NeedKind.OVERDUE, "run", what, step, given), since=last)
