@@ -86,6 +86,8 @@ def propose(
     """
     if write and output == "patch":
         raise UsageError("--write and -o patch contradict each other.", hint="Give one of them.")
+    if likely and not write and output != "patch":
+        raise UsageError("--likely goes with --write or with -o patch.", hint="Without them all proposals are shown.")
     old = read_bytes(options.mappings)
     text = decode(old, file=str(options.mappings))
     mappings = parse_mappings(old, file=str(options.mappings), now=now())
@@ -112,6 +114,8 @@ def propose(
         else:
             style = terminal_style(options)
             say(render_proposals(document, Pen(**{name: style[name] for name in ("colour", "width", "encoding")})))
+    if output == "text":
+        tell("")
     _sum_up(made, wanted, edit, seen, write=write)
     return 0
 

@@ -122,6 +122,7 @@ def test_a_customer_that_is_mapped_already_is_asked_about_and_never_sure(tmp_pat
 
     assert (one.kind, one.confidence) == (Kind.COMBINE, How.ASK)
     assert one.command == "reconciler map 142 --customer 11 --key infima-101"
+    assert one.evidence[-1] == "For a second one: reconciler map 142 --customer 11 --key infima-142"
     assert one.tonight.startswith("held by increase")
     stage.write([one])
     assert [ref.id for ref in stage.mappings().mappings[0].infima_clients] == [101, 142]
@@ -134,7 +135,7 @@ def test_a_customer_whose_mapping_is_retired_is_a_question(tmp_path: Path) -> No
     stage.world.add_client(142, "Fenwick Law", active=17)
     one = stage.proposals()["map-142"]
     assert (one.kind, one.confidence) == (Kind.NEW_MAPPING, How.ASK)
-    assert "Fenwick Law was billed through infima-106, which is retired." in one.evidence
+    assert "The customer was billed through infima-106, which is retired." in one.evidence
 
 
 # ---- names ----------------------------------------------------------------------------------------------------------
@@ -281,7 +282,7 @@ def test_one_whose_key_does_not_say_whose_it_is_is_for_a_person(tmp_path: Path) 
     stage = Proposing(tmp_path, IGNORED)
     stage.world.add_licence(13, TEMPLATE, 16, licence_id=9300, snowid="infima-999")
     [one] = stage.proposals().values()
-    assert (one.edit, one.command) == (None, "reconciler history infima-999")
+    assert (one.edit, one.command) == (None, "reconciler status")
 
 
 def test_one_at_zero_needs_nothing(tmp_path: Path) -> None:

@@ -83,6 +83,7 @@ def test_a_key_is_written_whatever_its_confidence(one: Bench) -> None:
         (("map-14",), "map-14 is not proposed.\n  Did you mean map-14"),
         (("--again", "map-142"), "--again map-142: nothing of that key was declined."),
         (("--write", "-o", "patch"), "contradict each other"),
+        (("--likely",), "--likely goes with --write or with -o patch."),
         (("--snapshot", "nothing.json"), "nothing.json cannot be read"),
     ],
 )
@@ -196,3 +197,33 @@ def test_hostile_names_stay_names(bench: Bench, name: str) -> None:
     assert len(after.splitlines()) == len(before.splitlines()) + 2 + after.startswith(before + "\n")
     assert bench.run("validate").code == 0
     assert keys(bench.run("propose", "-o", "json").out) == {}
+
+
+def test_every_command_that_is_told_works_when_it_is_pasted(one: Bench) -> None:
+    world = one.world
+    world.add_customer(73, "Zephyr Freight")  # a branch, perhaps
+    world.customers[11]["name"] = "Acme Dental Group"
+    world.add_client(145, "Borealis Freight", active=3)  # its customer is mapped already
+    world.add_client(146, "Tidewater Yoga", active=9)
+    world.add_customer(74, "Tidewater Yoga")
+    world.add_licence(74, "Awareness training by hand", 2, licence_id=9300)
+    world.add_licence(15, "INFIMA", 3, licence_id=9301, snowid="infima-500")
+
+    told = {row["key"]: row["command"] for row in json.loads(one.run("propose", "-o", "json").out)["proposals"]}
+    assert len(told) == 7
+    for key, command in told.items():
+        if command == "reconciler map":  # asks questions
+            continue
+        answer = one.run(*command.split()[1:])
+        assert answer.code == 0, (command, answer.err)
+        assert key not in keys(one.run("propose", "-o", "json").out), command
+
+
+def test_the_command_for_what_only_a_person_can_say_shows_what_is_known(one: Bench) -> None:
+    one.world.add_licence(15, "INFIMA", 3, licence_id=9301, snowid="infima-105")
+    one.file.write_text(
+        one.file.read_text().replace("  - infima_client: {id: 105", "  - key: eastgate\n    infima_client: {id: 105")
+    )
+    told = {row["key"]: row["command"] for row in json.loads(one.run("propose", "-o", "json").out)["proposals"]}
+    answer = one.run(*told["unmanaged-9301"].split()[1:])
+    assert answer.code == 0, answer.err

@@ -9,6 +9,7 @@ from datetime import date
 from reconciler.answers.needs import day_words
 from reconciler.answers.sameness import Sameness
 from reconciler.model import (
+    ClientRef,
     HaloCustomer,
     HaloCustomerId,
     InfimaClient,
@@ -76,12 +77,13 @@ class ProposalFacts:
         known = [need.since for need in self.recorded.needs if need.id == wanted]
         return f", since {day_words(self.mappings.settings.day(known[0]))}" if known else ""
 
-    def gone_for_long(self, client: InfimaClientId) -> str:
+    def gone_for_long(self, client: ClientRef) -> str:
         """Since when INFIMA has not listed it, in words; empty where it is listed or that is too short to tell."""
-        missing = self.recorded.missing.get(client)
-        if client in self.clients or missing is None or missing.nights < LONG_GONE:
+        missing = self.recorded.missing.get(client.id)
+        if client.id in self.clients or missing is None or missing.nights < LONG_GONE:
             return ""
-        return f"INFIMA has not listed it since {day_words(missing.first)}: {missing.nights} nights in a row"
+        nights = f"{missing.nights} nights in a row"
+        return f"INFIMA has not listed {client.name} ({client.id}) since {day_words(missing.first)}: {nights}"
 
     def change(self, key: str) -> Change:
         """What the plan without any proposal does about this mapping."""

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 
 from reconciler.answers.matching import rank
 from reconciler.answers.proposals.facts import ProposalFacts
-from reconciler.answers.proposals.values import Confidence, Edit, JoinClient, Proposal, ProposalKind, fingerprint
+from reconciler.answers.proposals.values import (
+    Confidence,
+    Edit,
+    JoinClient,
+    Proposal,
+    ProposalKind,
+    as_sentence,
+    fingerprint,
+)
 from reconciler.answers.sameness import Counterpart
 from reconciler.config import parse_mappings
 from reconciler.config.edit import NewMapping, add_mappings, client_ref, customer_ref
@@ -114,7 +122,7 @@ def _mapped(one: Newcomer, customer: HaloCustomer, facts: ProposalFacts) -> Prop
     more: list[str] = []
     if one.owners:
         confidence = Confidence.ASK
-        more.append(f"{customer.name} was billed through {_keys(one.owners)}, which is retired")
+        more.append(f"the customer was billed through {_keys(one.owners)}, which is retired")
     if one.others:
         confidence = Confidence.ASK
         more.append(f"it has {'; '.join(map(_described, one.others))}, which another mapping has or a person gave up")
@@ -167,7 +175,7 @@ def _combined(one: Newcomer, customer: HaloCustomer, facts: ProposalFacts) -> Pr
         confidence=Confidence.ASK,
         title=f"Bill {one.who} together with {_clients(owner)} on the Subscription of {customer.name} ({customer.id})",
         evidence=(
-            f"{customer.name} is billed through {_keys(owners)} already: together on one Subscription, or a second one",
+            f"the customer is billed through {_keys(owners)} already: together on one Subscription, or a second one?",
             f"for a second one: reconciler map {one.client.id} --customer {customer.id} --key infima-{one.client.id}",
         ),
         edit=JoinClient(key=owner.key, client=client_ref(one.client)) if len(owners) == 1 else None,
@@ -212,7 +220,7 @@ def _proposal(
         client=one.who,
         customer="" if customer is None else f"{customer.name} ({customer.id})",
         title=title,
-        evidence=tuple(_sentence(each) for each in (first, *_about_names(one), *one.found.doubts, *evidence)),
+        evidence=tuple(as_sentence(each) for each in (first, *_about_names(one), *one.found.doubts, *evidence)),
         users=users,
         tonight="nothing",
         command=by_hand if confidence is Confidence.ASK else f"reconciler propose --write {one.key}",
@@ -251,8 +259,3 @@ def _clients(owner: Mapping) -> str:
 
 def _keys(owners: Sequence[Mapping]) -> str:
     return ", ".join(owner.key for owner in owners)
-
-
-def _sentence(text: str) -> str:
-    """A line of its own: a capital at its beginning where it is our word, and a full stop."""
-    return f"{text[:1].upper()}{text[1:]}."

@@ -16,6 +16,7 @@ from reconciler.answers.proposals.values import (
     ProposalKind,
     Remark,
     Retire,
+    as_sentence,
     fingerprint,
 )
 from reconciler.config.edit import NewMapping, NewName, clean_name, client_ref, customer_ref
@@ -72,7 +73,7 @@ def _renamed(mapping: Mapping, said: Said, facts: ProposalFacts) -> Proposal:
     evidence = [f"{said.what} {said.ref.id} is called {real} now, and {place} says {said.ref.name}"]
     if said.others:
         confidence = Confidence.ASK
-        evidence.append(f"{said.ref.name} is the name of {said.what} {said.others[0]} today: were ids swapped")
+        evidence.append(f"the name in the file is that of {said.what} {said.others[0]} today: were the ids swapped?")
     elif exists:
         evidence.append("its Subscription exists, and ids decide there: no quantity hangs on this name")
     else:
@@ -105,14 +106,14 @@ def _bare(ref: ClientRef | CustomerRef) -> ClientRef | CustomerRef:
 
 def _retired(mapping: Mapping, facts: ProposalFacts) -> Iterator[Proposal]:
     """Where all clients are long gone and the customer is inactive, or nobody is billed; else the hold is right."""
-    gone = [(ref, facts.gone_for_long(ref.id)) for ref in mapping.infima_clients]
-    if not all(words for _, words in gone):
+    gone = [facts.gone_for_long(ref) for ref in mapping.infima_clients]
+    if not all(gone):
         return
     customer, billed = facts.customers.get(mapping.halo_customer.id), _billed(mapping, facts)
     inactive = customer is not None and customer.inactive
     if not inactive and billed != 0:
         return
-    evidence = [f"{ref.name} ({ref.id}): {words}" for ref, words in gone]
+    evidence = list(gone)
     if inactive:
         evidence.append(f"customer {mapping.halo_customer.name} ({mapping.halo_customer.id}) is inactive in HaloPSA")
     if billed == 0:
@@ -152,7 +153,7 @@ _WHOSE = frozenset(
 
 def _ignored(ignored: IgnoredClient, facts: ProposalFacts) -> Iterator[Proposal]:
     """Never sure: if the client comes back, nothing says any more that it is not billed on purpose."""
-    if words := facts.gone_for_long(ignored.client.id):
+    if words := facts.gone_for_long(ignored.client):
         yield _proposal(
             ProposalKind.IGNORE_GONE,
             f"ignore-{ignored.client.id}",
@@ -262,7 +263,7 @@ def _unmanaged(left: UnmanagedSubscription, number: InfimaClientId | None, facts
         client="" if client is None else f"{client.name} ({client.id})",
         customer=f"{left.customer_name} ({left.customer_id})" if left.customer_id is not None else "",
         users=left.count,
-        command=f"reconciler propose --write {key}" if edit is not None else f"reconciler history {left.key}",
+        command=f"reconciler propose --write {key}" if edit is not None else "reconciler status",
     )
 
 
@@ -291,7 +292,7 @@ def _proposal(
         client=client,
         customer=customer,
         title=title,
-        evidence=tuple(f"{line[:1].upper()}{line[1:]}." for line in evidence),
+        evidence=tuple(as_sentence(line) for line in evidence),
         users=users,
         tonight="nothing",
         command=command or f"reconciler propose --write {key}",

@@ -110,3 +110,9 @@ def fingerprint(kind: ProposalKind, key: str, *content: object) -> str:
 
 def _plain(value: object) -> object:
     return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+
+
+def as_sentence(text: str) -> str:
+    """A line of its own, which begins with a word of ours; behind a command to be pasted stands no full stop."""
+    ends = text.endswith((".", "?")) or "reconciler " in text
+    return f"{text[:1].upper()}{text[1:]}" + ("" if ends else ".")
