@@ -185,9 +185,9 @@ def _offer(night: _Night, told: Proposed, edits: ProposedEdits) -> NightReport:
     where, done = night.review.keep(told)
     at, made = job.now(), edits.made if where else ()  # what nobody can answer was not offered
     job.remember(lambda known: now_offered(night.sorted_by(known).remembered, made, at=at, where=where))
-    return (
-        NightReport(told=told, done=(branch, done)) if where else NightReport(told=told, done=(branch,), warning=done)
-    )
+    if not where:
+        return NightReport(told=told, done=(branch,), warning=done)
+    return NightReport(told=told, done=(branch, done))
 
 
 def _withdraw(night: _Night, told: Proposed) -> NightReport:
@@ -216,9 +216,8 @@ def _leave_alone(night: _Night) -> NightReport:
     alone = f"Branch {job.branch.name} is left alone: people worked on it."
     if night.found.open:
         return NightReport(told=told, done=(alone, night.review.keep(told)[1]))
-    return NightReport(
-        told=told, warning=f"{alone} It has no open pull request: delete it, and the next night makes one."
-    )
+    left = "Merge it, or close and delete it: the night after makes a new one of what is left."
+    return NightReport(told=told, warning=f"{alone} {left}")
 
 
 def _plan_at_tip(night: _Night) -> PlanJson | None:

@@ -262,7 +262,7 @@ def test_a_branch_with_a_persons_commits_and_no_review_waits_for_them(stage: Sta
     theirs = stage.head()
     _, said = stage.night(HERON)
     assert stage.head() == theirs
-    assert "delete it, and the next night makes one" in said
+    assert "Merge it, or close and delete it" in said
 
 
 def test_a_repository_that_forbids_it_has_the_branch_and_remembers_no_offer(stage: Stage, fake: FakeGitHub) -> None:
