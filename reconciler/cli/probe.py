@@ -21,9 +21,10 @@ from reconciler.cli.wiring import load, open_store, progress, run_info
 from reconciler.clock import SystemClock
 from reconciler.errors import DecisionRefused, ExitCode, UsageError
 from reconciler.model import HaloCustomerId, Mappings, Recorded
+from reconciler.probing.exchanges import MOST_CREATES, MOST_REQUESTS
 from reconciler.probing.probe import Left, Probed, Seen, look, run_probe
 from reconciler.probing.report import Answer, ProbeFinding, encode_report
-from reconciler.probing.session import MOST_CREATES, MOST_REQUESTS, ProbeSession
+from reconciler.probing.session import ProbeSession
 from reconciler.providers.connect import connect
 from reconciler.providers.credentials import read_credentials
 from reconciler.state.base import StateStore
@@ -45,7 +46,7 @@ _SIGNS = {Answer.YES: "yes", Answer.NO: "no ", Answer.UNTOLD: "?  "}
     help="Where the answers go.",
 )  # fmt: skip
 @click.option(
-    "--wait", type=click.IntRange(10, 1200), default=60, show_default=True, metavar="SECONDS",
+    "--wait", type=click.IntRange(10, 600), default=60, show_default=True, metavar="SECONDS",
     help="How long a listing may be late.",
 )  # fmt: skip
 @common_options
@@ -84,8 +85,9 @@ def probe(options: CommonOptions, *, customer: int, yes: bool, out: Path, wait: 
     known, word = read_credentials(without_infima(os.environ)), secrets.token_hex(4)
     with connect(known, mappings.settings, clock=clock, observer=observe, rng=SystemRandom()) as systems:
         session = ProbeSession(
-            halo=systems.raw, clock=clock, observe=observe, stop=stop, customer=number, word=word, wait=float(wait)
-        )
+            halo=systems.raw, clock=clock, observe=observe, stop=stop, customer=number, word=word, wait=float(wait),
+            restart_time=systems.restart_time,
+        )  # fmt: skip
         _introduce(look(session), session, store, systems.halo_url, out)
         if not yes and not _confirmed():
             tell("Nothing was written to HaloPSA.")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from contextlib import suppress
 
 from reconciler.http.decoding import text_of, whole_number
+from reconciler.probing.exchanges import Untold
 from reconciler.probing.rows import Row, quantity
-from reconciler.probing.session import ProbeSession, Untold
+from reconciler.probing.session import ProbeSession
 from reconciler.probing.updates import first_form
 
 ROUNDS = 4

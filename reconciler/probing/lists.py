@@ -7,11 +7,12 @@ from http import HTTPStatus
 from typing import Any
 
 from reconciler.http.decoding import whole_number
+from reconciler.probing.exchanges import Exchange, Untold
 from reconciler.probing.making import NOTHING_MADE
 from reconciler.probing.questions import Question
 from reconciler.probing.report import NO, YES, yes_if
 from reconciler.probing.rows import Row
-from reconciler.probing.session import BY_ID, PAGED, Exchange, ProbeSession, Untold
+from reconciler.probing.session import BY_ID, PAGED, ProbeSession
 from reconciler.providers.halopsa import PAGE_ROWS
 
 INVOICES = "/api/RecurringInvoice"

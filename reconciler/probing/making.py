@@ -7,26 +7,33 @@ from http import HTTPStatus
 
 from reconciler.http.decoding import whole_number
 from reconciler.model import SUBSCRIPTION_TYPE
+from reconciler.probing.exchanges import MOST_CREATES, Exchange, Untold
 from reconciler.probing.questions import MARKERS, Question
 from reconciler.probing.report import NO, YES, yes_if
 from reconciler.probing.rows import PUBLISHED, Row, count_form, price_form, quantity
-from reconciler.probing.session import MOST_CREATES, Exchange, Late, ProbeSession, Untold
+from reconciler.probing.session import Late, ProbeSession
 
 NOTHING_MADE = "the probe had no Subscription of its own to ask with"
 
 
-def watch(session: ProbeSession, shown: Callable[[Sequence[Row]], bool], *, first: float = 0.0) -> Late:
-    """List until it shows, or the wait is over; `first` is waited before the first look."""
-    begun, missed, pause = session.clock.monotonic(), 0, 0.0
+def watch(
+    session: ProbeSession, shown: Callable[[Sequence[Row]], bool], *, first: float = 0.0
+) -> tuple[Late, Exchange, list[Row]]:
+    """List until it shows, or the wait is over; returns the last listing. `first` is waited before the first look.
+
+    The second look waits as long as HaloPSA was late before: a probe has few requests.
+    """
+    begun, missed, pause = session.clock.monotonic(), 0, session.lag / 2
     session.rest(first)
     while True:
-        _, rows = session.listing()
+        exchange, rows = session.listing()
         passed = session.clock.monotonic() - begun
         if shown(rows):
-            return Late(seconds=round(passed + 0.4) if missed or first else 0, listings=missed)
+            late = Late(seconds=round(passed + 0.4) if missed or first else 0, listings=missed)
+            return late, exchange, rows
         missed += 1
         if passed >= session.wait:
-            return Late(seconds=round(passed), listings=missed, never=True)
+            return Late(seconds=round(passed), listings=missed, never=True), exchange, rows
         pause = min(max(1.0, pause * 2), session.wait - passed)
         session.rest(pause)
 
@@ -43,8 +50,16 @@ def make_first(session: ProbeSession) -> None:
     if number is None and exchange.refused:
         raise Untold(f"HaloPSA refused to create a Subscription (status {exchange.status})")
     _tell_answer(session, exchange)
-    _watch_first(session, number)
-    _look_at_it(session, exchange)
+    single = None if number is None else _read_first(session, number)
+    late, by_list, rows = watch(session, lambda rows: bool(session.take(rows)))
+    session.first_late = late
+    if not late.never:
+        session.lag, session.late_listings = float(late.seconds), late.listings
+    elif single is None:
+        raise Untold(f"no listing showed the new Subscription within {session.wait:.0f} s")
+    else:
+        session.take([single])
+    _look_at_it(session, exchange, by_list, rows)
 
 
 def _create(session: ProbeSession, *, count: int, name: str = "") -> tuple[Exchange, int | None]:
@@ -64,21 +79,6 @@ def _create(session: ProbeSession, *, count: int, name: str = "") -> tuple[Excha
     if number is not None:
         session.named.append(number)
     return exchange, number
-
-
-def _watch_first(session: ProbeSession, number: int | None) -> None:
-    """Look at once, by itself where its id is known, then in listings until it shows."""
-    single = None
-    if number is not None:
-        single = _read_first(session, number)
-    late = watch(session, lambda rows: bool(session.take(rows)))
-    if not late.never:
-        session.lag, session.late_listings = float(late.seconds), late.listings
-    elif single is None:
-        raise Untold(f"no listing showed the new Subscription within {session.wait:.0f} s")
-    else:
-        session.take([single])
-    session.first_late = late
 
 
 def _read_first(session: ProbeSession, number: int) -> Row | None:
@@ -116,7 +116,7 @@ def make_others(session: ProbeSession) -> None:
     for place in (1, 2) if twin.refused else (1,):
         other, _ = _create(session, count=count, name=session.name(place))
         wanted += 0 if other.refused else 1
-    second = watch(session, lambda rows: _all_there(session, rows, wanted), first=float(late.seconds))
+    second, _, _ = watch(session, lambda rows: _all_there(session, rows, wanted), first=float(late.seconds))
     tell_late(session, Question.CREATE_LISTED, late, second)
     for number in session.named if second.never else ():
         _, row = session.read(number)
@@ -138,6 +138,7 @@ def tell_late(session: ProbeSession, question: Question, first: Late, second: La
         session.tell(question, YES, "it was there at once", value={"seconds": 0, "listings": 0})
         return
     by_listings = second is not None and second.listings > 0 and not second.never
+    session.by_listings = session.by_listings or by_listings
     told = f"{first.listings} listings did not show it, {first.seconds} s after the write it was there"
     value = {"seconds": first.seconds, "listings": first.listings, "by_listings": int(by_listings)}
     session.tell(question, NO, told, value=value)
@@ -181,12 +182,11 @@ def answer_form(exchange: Exchange) -> str:
     return "array" if isinstance(body, list) else "object"
 
 
-def _look_at_it(session: ProbeSession, created: Exchange) -> None:
+def _look_at_it(session: ProbeSession, created: Exchange, by_list: Exchange, rows: Sequence[Row]) -> None:
     """Hold the first Subscription, listed and read by itself, against what was sent."""
     if not session.made:
         raise Untold(NOTHING_MADE)
     number = session.made[0]
-    by_list, rows = session.listing()
     listed = next((row for row in rows if row.get("id") == number), None)
     by_read, single = session.read(number)
     if Question.READ_BY_ID not in session.findings and single is not None:

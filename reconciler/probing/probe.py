@@ -12,13 +12,14 @@ from reconciler.events import PhaseFinished, PhaseStarted
 from reconciler.http.decoding import text_of
 from reconciler.model import HaloCustomerId, ProbeAttempt, RunId
 from reconciler.probing.ending import bring_to_zero
+from reconciler.probing.exchanges import MOST_REQUESTS, PHASE, Untold
 from reconciler.probing.facts import advice, facts_from, unfit
 from reconciler.probing.lists import filters, find_envelope, invoice_lines, pages_and_order, whole_lists
 from reconciler.probing.making import make_first, make_others
 from reconciler.probing.questions import Question
 from reconciler.probing.report import UNTOLD, Report
 from reconciler.probing.rows import Row
-from reconciler.probing.session import MOST_REQUESTS, PHASE, ProbeSession, Untold
+from reconciler.probing.session import ProbeSession
 from reconciler.probing.sign_in import limits, sign_in
 from reconciler.probing.updates import bad_row, repeat_and_zero, unknown_id, update_one, update_several
 from reconciler.state.base import RunInfo, RunState
@@ -138,6 +139,7 @@ def run_probe(session: ProbeSession, state: RunState, info: RunInfo, *, halo_url
     try:
         _ask(session)
     finally:
+        session.restart_time()
         session.ending, session.most = True, MOST_REQUESTS
         left = tuple(Left(subscription_id=n, name=name, quantity=q) for n, name, q in bring_to_zero(session))
     session.observe(PhaseFinished(phase=PHASE, detail=f"{session.halo.sent} requests"))

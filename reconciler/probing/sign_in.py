@@ -59,5 +59,13 @@ def limits(session: ProbeSession) -> None:
     names = tuple(sorted(session.limit_headers - {"retry-after"}))
     told = f"{', '.join(names)}" if names else f"none of {session.answers} answers had one"
     session.tell(Question.LIMIT_HEADERS, yes_if(bool(names)), told, value=names)
-    for question in (Question.LIMIT_RETRY_AFTER, Question.LIMIT_BODY):
-        session.cannot(question, "the limit was not met, and a probe does not run into it on purpose")
+    met = session.throttled
+    if met is None:
+        for question in (Question.LIMIT_RETRY_AFTER, Question.LIMIT_BODY):
+            session.cannot(question, "the limit was not met, and a probe does not run into it on purpose")
+        return
+    kind, body = met.retry_after, met.exchange.body
+    told = f"Retry-After: {kind}"
+    session.tell(Question.LIMIT_RETRY_AFTER, yes_if(kind in {"seconds", "date"}), told, value=kind, by=met.exchange)
+    form = "string" if isinstance(body, str) else "object" if body else "empty"
+    session.tell(Question.LIMIT_BODY, yes_if(body), f"the body was: {form}", value=form, by=met.exchange)

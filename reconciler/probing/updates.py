@@ -7,11 +7,12 @@ from http import HTTPStatus
 
 from reconciler.http.decoding import whole_number
 from reconciler.model import SUBSCRIPTION_TYPE
+from reconciler.probing.exchanges import MOST_CREATES, PATH, Exchange, Untold
 from reconciler.probing.making import NOTHING_MADE, tell_late, watch
 from reconciler.probing.questions import Question
 from reconciler.probing.report import NO, YES, yes_if
 from reconciler.probing.rows import Row, quantity
-from reconciler.probing.session import MOST_CREATES, PATH, Exchange, Late, ProbeSession, Untold
+from reconciler.probing.session import Late, ProbeSession
 from reconciler.providers.halo_raw import NO_NUMBER, UNKNOWN_ID
 from reconciler.writing.sending import UPDATE_FORMS
 from reconciler.writing.update import HALO_STAMPS
@@ -188,7 +189,7 @@ def unknown_id(session: ProbeSession) -> None:
     session.lost.append(str(row["name"]))
     if session.first_late.never:
         raise Untold(f"{exchange.told}, and no listing shows what was made")
-    late = watch(session, lambda rows: _appeared(session, rows, str(row["name"])), first=session.lag)
+    late, _, _ = watch(session, lambda rows: _appeared(session, rows, str(row["name"])), first=session.lag)
     if late.never:
         session.tell(Question.UNKNOWN_ID_WRITTEN, YES, "taken without an error, and nothing came of it", by=exchange)
     else:
@@ -278,4 +279,4 @@ def _shows(row: Row | None, count: int) -> bool:
 def _watch_count(session: ProbeSession, number: int, count: int, *, first: float = 0.0) -> Late:
     return watch(
         session, lambda rows: any(row.get("id") == number and quantity(row) == count for row in rows), first=first
-    )
+    )[0]

@@ -247,6 +247,20 @@ def test_a_stop_ends_the_questions_and_not_the_cleaning_up(tmp_path: Path) -> No
     assert told(ended, Question.PAGE_ROWS) == "could not be told"
 
 
+@pytest.mark.parametrize("after", [5, 20, 40])
+def test_a_stop_while_the_request_budget_is_waited_for_is_told(tmp_path: Path, after: int) -> None:
+    """The wait for a budget is cut short by the stop as well; what could not be looked at is not called 0."""
+    stage = a_stage(tmp_path)
+    stage.text = "version: 1\nsettings: {halo_budget: {requests: 30, seconds: 300}}\nmappings: []\n"
+    begun = stage.clock.now()
+    ended = stage.probe(stop=lambda: len(stage.halo_requests()) >= after)
+    made = {row["id"]: row["count"] for row in stage.made()}
+    assert all(made[one.subscription_id] == one.quantity for one in ended.left if one.quantity is not None)
+    assert stage.clock.now() >= begun
+    stage.clock.sleep(600)
+    finished_by_the_next(stage)
+
+
 def test_a_halo_that_takes_no_zero_is_told_and_its_subscriptions_too(tmp_path: Path) -> None:
     stage = a_stage(tmp_path, count_zero="refuse")
     ended = stage.probe()
