@@ -182,6 +182,11 @@ def check_marker(mappings: Mappings | None, recorded: Recorded, listing: Sequenc
         return look(name, f"{len(made) - back} of {len(made)} created Subscriptions lost their {field}", fix)
     if marked:
         return ok(name, f"{marked} Subscriptions carry their mapping's key in {field}")
+    found = (recorded.halo.probe.answers if recorded.halo.probe else {}).get(f"marker-{field}", "")
+    if found.startswith("yes:"):
+        return ok(name, f"{field}; the probe found that HaloPSA keeps it")
+    if found.startswith("no:"):
+        return look(name, f"{field}; the probe found {found[4:]}", f"See what to do: {probe_command()}, docs/probe.md")
     return ok(name, f"{field}; whether HaloPSA keeps it shows with the first create")
 
 
@@ -221,6 +226,8 @@ def check_proxy(used: str, unused: str) -> Check:
 def check_habits(facts: HaloFacts) -> Check:
     """What earlier runs have found out about this HaloPSA, and this program therefore does."""
     name = "HaloPSA's habits"
+    if not facts.update_members and facts.probe and facts.probe.answers.get("update-alone", "").startswith("yes:"):
+        return ok(name, "the probe found that an update needs an id and a count, and nothing else")
     if not facts.update_members:
         return ok(name, "nothing unusual was seen yet: an update is an id and a count")
     return ok(name, f"an update must also hold {', '.join(facts.update_members)}, unchanged; every update does")

@@ -97,7 +97,7 @@ def probe(options: CommonOptions, *, customer: int, yes: bool, out: Path, wait: 
         with store.open_run(info) as state, options.stopper.writing():
             _refuse_mapped(mappings, state.recorded, number)
             ended = run_probe(session, state, info, halo_url=systems.halo_url)
-    _tell(ended, options, number)
+    _tell(ended, options, number, out)
     write_file(out, encode_report(ended.report), what="list of answers", private=False)
     tell(f"Wrote {out}. Rehearse against a simulator like it: reconciler simulate --probe {out}")
     return _exit_code(ended)
@@ -150,7 +150,7 @@ def _confirmed() -> bool:
 # -- after it -------------------------------------------------------------------------------------------------------
 
 
-def _tell(ended: Probed, options: CommonOptions, customer: HaloCustomerId) -> None:
+def _tell(ended: Probed, options: CommonOptions, customer: HaloCustomerId, out: Path) -> None:
     """The answers, what follows from them, and what a person may delete."""
     findings = ended.report.findings
     tally = {answer: sum(one.answer is answer for one in findings) for answer in Answer}
@@ -161,6 +161,8 @@ def _tell(ended: Probed, options: CommonOptions, customer: HaloCustomerId) -> No
     for finding in findings:
         if options.verbose or finding.answer is not Answer.YES:
             _tell_finding(finding)
+    if not options.verbose:
+        say(f"The {tally[Answer.YES]} that are yes stand in {out}; -v shows them here.")
     say("")
     for why in ended.report.unfit.values():
         _wrapped("Do not use apply: ", f"{why}. It refuses (halo-unfit) until a newer probe finds otherwise.")

@@ -291,4 +291,4 @@ def _count_of(row: Row) -> int:
 
 def _nameless(path: str) -> str:
     head, _, last = path.rpartition("/")
-    return f"{head}/{{id}}" if last.isdecimal() else path
+    return f"{head}/{{id}}" if last.removeprefix("-").isdecimal() else path

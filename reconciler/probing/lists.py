@@ -207,13 +207,24 @@ def invoice_lines(session: ProbeSession) -> None:
     if not shown:
         raise Untold("there is no recurring invoice")
     lines = [line for row in shown for line in row.get("lines") or () if isinstance(line, dict)]
-    if not lines:
-        session.tell(Question.INVOICE_LINES, NO, "no invoice had any", value="none", by=exchange)
+    if not lines and not _has_lines(session, shown[0]):
+        session.cannot(Question.INVOICE_LINES, "the first recurring invoice has no lines by itself either", by=exchange)
+    elif not lines:
+        session.tell(Question.INVOICE_LINES, NO, "only an invoice by itself has them", value="none", by=exchange)
     elif any(name.startswith("quantity_") for line in lines for name in line):
         session.tell(Question.INVOICE_LINES, YES, "with their quantities", value="filled", by=exchange)
     else:
         told = "without the members that say whose quantity they take"
         session.tell(Question.INVOICE_LINES, NO, told, value="bare", by=exchange)
+
+
+def _has_lines(session: ProbeSession, invoice: Row) -> bool:
+    """Whether one invoice of the list has lines where it is read by itself."""
+    number = whole_number(invoice.get("id"), least=-(2**31))
+    if number is None:
+        return False
+    alone = session.get(f"{INVOICES}/{number}", (("includedetails", "true"),))
+    return isinstance(alone.body, dict) and bool(alone.body.get("lines"))
 
 
 def _ids(rows: Sequence[Row]) -> list[int]:

@@ -195,6 +195,24 @@ def test_what_forbids_writing_fails_and_advice_is_worth_a_look() -> None:
     assert "an update resets notes" in unfit.message
 
 
+@pytest.mark.parametrize(
+    ("found", "status", "said"),
+    [
+        ("yes: given back unchanged", CheckStatus.OK, "the probe found that HaloPSA keeps it"),
+        ("no: it is empty or left out", CheckStatus.LOOK, "the probe found it is empty or left out"),
+        ("could not be told: x", CheckStatus.OK, "shows with the first create"),
+    ],
+)
+def test_the_marker_line_knows_what_a_probe_found(found: str, status: CheckStatus, said: str) -> None:
+    record = ProbeRecord(
+        at=NOW, halo_url=TENANT.halo_url, answers={"marker-snowid": found, "update-alone": "yes: taken"}
+    )
+    recorded = Recorded(halo=HaloFacts(probe=record))
+    check = checkup.check_marker(build_mappings(), recorded, [])
+    assert (check.status, said in check.message) == (status, True)
+    assert "the probe found that an update needs an id and a count" in checkup.check_habits(recorded.halo).message
+
+
 @pytest.mark.parametrize(("recorded", "url"), [(Recorded(), TENANT.halo_url), (probed(), "https://other.example")])
 def test_a_halo_that_was_not_asked_is_told_how_to_ask_it(recorded: Recorded, url: str) -> None:
     (told,) = checkup.check_probe(recorded, url, NOW)
