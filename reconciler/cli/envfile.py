@@ -63,7 +63,7 @@ def _take(line: str, found: dict[str, str]) -> str:
         near = closest(name, known)
         return f"{name} is not known" + (f", did you mean {near}?" if near else "")
     if name in found:
-        return f"{name} stands twice"
+        return f"{name} is given twice"
     if value != value.strip() or not value.isprintable():
         return f"{name} has a space at an end or a control character"
     if value[:1] in {'"', "'"} or value[-1:] in {'"', "'"}:

@@ -150,7 +150,7 @@ def _text(store: DirectoryState | GitState, document: StateDocument) -> Iterator
         for key, attempt in sorted(document.attempts.items()):
             yield f"  {key}: customer {attempt.customer_id}, since {attempt.recorded_at:%Y-%m-%d %H:%M} UTC"
     if document.given_up:
-        yield "Given up on a person's word:"
+        yield "Given up by a person's decision:"
         for key, ids in sorted(document.given_up.items()):
             yield f"  {key}: {', '.join(map(str, ids))}"
     if document.undecided:

@@ -1,4 +1,4 @@
-"""Is this checkout what the remote's default branch says now? A re-run of an old job must not apply an old file."""
+"""Checks that this checkout is what the remote's default branch has now: a re-run of an old job must not apply it."""
 
 from __future__ import annotations
 

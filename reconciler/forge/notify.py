@@ -95,7 +95,7 @@ def _library() -> ModuleType:
 
 
 def _asset(apprise: ModuleType) -> AppriseAsset:
-    """Our name, no pictures from elsewhere, no redirects, nothing on disk."""
+    """How apprise presents us: our name, no remote pictures, no redirects, nothing on disk."""
     asset: AppriseAsset = apprise.AppriseAsset(
         app_id="reconciler",
         app_desc="reconciler",

@@ -53,7 +53,7 @@ REPLAYED = frozenset(
         Rule.CONTRACT_EXPIRED,
     }
 )
-"""Rules that hang on numbers and the file alone. Of the others the record says where they stopped something."""
+"""Rules that depend on numbers and the file alone. For the others the record says where they stopped something."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,7 +200,7 @@ class _Replay:
         )
 
     def _meet(self, start: dict[MappingKey, int]) -> None:
-        """What moved since the last night, by people or by other runs, has moved here too."""
+        """Apply here what people or other runs changed since the last night."""
         for key in start.keys() | self.left.keys():
             if not self.begun or start.get(key) != self.left.get(key):
                 _set(self.quantities, key, start.get(key))
@@ -269,7 +269,7 @@ class _Replay:
 
 
 _TRIED = frozenset({Outcome.STALE, Outcome.FAILED, Outcome.UNKNOWN})
-"""Outcomes of what no rule withheld and what did not come right all the same."""
+"""Outcomes of changes that no rule withheld and that failed all the same."""
 
 SECOND_READ = "second-read"
 """What is held because a second read of INFIMA did not agree with the first: no rule of the plan."""

@@ -59,7 +59,7 @@ _TELL_BEFORE = frozenset({Outcome.APPLIED, Outcome.UNCHANGED, Outcome.HELD, Outc
 
 
 def _old_looks(run: PastRun, known: set[MappingKey]) -> Iterator[Look]:
-    """What the run found, and what it left: a row that failed or is unknown may stand either way."""
+    """What the run found, and what it left: a row that failed or is unknown may have either quantity."""
     if run.verdict.decision:
         return
     told = [change for change in run.verdict.changes if change.outcome in _TELL_BEFORE]

@@ -1,4 +1,4 @@
-"""Days and months as people mean them: in one time zone, whatever zone records are kept in."""
+"""Days and months in the user's time zone; records are kept in UTC."""
 
 from __future__ import annotations
 

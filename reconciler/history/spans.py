@@ -1,4 +1,4 @@
-"""While HaloPSA's listings showed a Subscription the same: the lines of a timeline. Pure.
+"""Periods in which HaloPSA's listings showed the same of a Subscription: the lines of a timeline. Pure.
 
 Listings follow each other as they were recorded, in the order of the chain. A machine's clock may be wrong, so each has
 two times: no record puts it later than `latest`, none earlier than `earliest`. Where clocks agree, both are its own.

@@ -38,7 +38,7 @@ def age(span: timedelta) -> str:
 
 
 def overdue(runs: Sequence[PastRun], now: datetime) -> tuple[str, ...]:
-    """A sentence where no night has ended well for too long; a held change ends a night well enough."""
+    """A warning where no run has come to its end for too long; a run with held changes counts as one that has."""
     if not runs:
         return ()
     good = [run.verdict.finished_at for run in runs if ending_of(run.verdict) in {RunEnding.GOOD, RunEnding.HELD}]
@@ -91,7 +91,7 @@ def merges(runs: Iterable[PastRun]) -> tuple[Event, ...]:
 
 
 def movements(around: Background, rows: Sequence[PageRow]) -> tuple[str, tuple[Movement, ...], tuple[Movement, ...]]:
-    """Of what they are, and the largest movements up and down: of the month, or of the plan without a history."""
+    """The largest movements up and down, of the month or, without a history, of the plan; the first value says."""
     if around.timeline.points:
         of = f"in {around.month.start:%B %Y}"
         moved = list(_month_moves(around, {row.key: row for row in rows}))

@@ -1,4 +1,4 @@
-"""A side door of the served simulator: its log, its world, and what may happen there between two runs."""
+"""The control address of the served simulator: its log, its world, and edits of it between two runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is who in the demo: one line for each mapping, from which both the world and mappings.yaml are made."""
+"""The demo's clients and customers: one line for each mapping; the world and mappings.yaml are made from it."""
 
 from __future__ import annotations
 

@@ -53,7 +53,7 @@ class Port(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that went away is no news."""
+        """A client that went away is not reported."""
 
     def close(self) -> None:
         """Stop listening, and hang up on everybody."""

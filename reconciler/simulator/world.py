@@ -198,7 +198,7 @@ class World(People):
     # ---- time and requests ------------------------------------------------------------------------------------------
 
     def later(self, seconds: float, action: Callable[[], None]) -> None:
-        """Let something happen that much later; on a real clock it is noticed at the next request."""
+        """Schedule something; with a real clock it happens at the first request after that time."""
         if isinstance(self.clock, VirtualClock):
             self.clock.call_later(seconds, action)
             return
@@ -208,14 +208,14 @@ class World(People):
             self._due.sort(key=lambda due: due.time)
 
     def run_due(self) -> None:
-        """Let happen what was scheduled and is due."""
+        """Do what was scheduled and is due."""
         with self.lock:
             while self._due and self._due[0].time <= self.clock.now():
                 self._due.pop(0).action()
 
     @contextmanager
     def acting_for(self, request: int | None) -> Iterator[None]:
-        """Changes made inside are put down to that request; None puts them down to nobody's."""
+        """Changes made inside are logged as made by that request; with None, by no request."""
         with self.lock:
             before, self._request = self._request, request
             try:

@@ -276,7 +276,7 @@ class RunState(Protocol):
         take_from: Sequence[MappingKey] = (),
         abandon: str | None = None,
     ) -> None:
-        """Record a person's word about one key, all of it in one durable step, so that no crash leaves half of it.
+        """Record a person's decision about one key, all of it in one durable step, so that no crash leaves half of it.
 
         `bind` replaces the key's binding; with neither `bind` nor `abandon` the binding ends. `give_up` are ids that
         count no more as this key's, `take_from` keys whose binding to the same Subscription ends, `abandon` the nonce

@@ -1,7 +1,7 @@
 """The state in a directory of this machine: the default backend.
 
-A lock is held for the whole of a run and ends with its process. It keeps runs apart for their own good; safety does
-not hang on it, because every change of state.json reads, decides and writes under a second, short lock.
+A lock is held for the whole of a run and ends with its process. It keeps runs apart, but safety does
+not depend on it, because every change of state.json reads, decides and writes under a second, short lock.
 """
 
 from __future__ import annotations

@@ -197,7 +197,7 @@ def decide(
     take_from: Sequence[MappingKey],
     abandon: str | None,
 ) -> StateDocument:
-    """A person's word about one key: bind it anew, end its binding, or forget its open attempt.
+    """A person's decision about one key: bind it anew, end its binding, or forget its open attempt.
 
     Raises `StateConflict` when the attempt is another one by now, or the Subscription is another key's.
     """

@@ -20,7 +20,7 @@ from typing import Protocol
 from reconciler.errors import StateError
 
 MAX_FILE_BYTES = 256 * 2**20
-"""No file of the state grows this large honestly: 20,000 mappings make a state.json of about 5 MB."""
+"""No real file of the state is this large: 20,000 mappings make a state.json of about 5 MB."""
 
 _FOR_OWNER_ALONE = 0o700
 _NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)

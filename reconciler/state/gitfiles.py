@@ -99,7 +99,7 @@ def write_tree(git: Git, *, parent: str | None, files: Mapping[str, bytes], inde
 
 
 def commit_tree(git: Git, tree: str, *, parent: str | None, message: str, identity: Mapping[str, str]) -> str:
-    """Write a commit of this tree; return its id. Whoever gives the message answers for what is in it."""
+    """Write a commit of this tree; return its id. The caller makes sure that the message is safe."""
     parents = ["-p", parent] if parent else []
     return git.ask("commit-tree", tree, *parents, "-F", "-", stdin=message.encode() + b"\n", extra=identity)
 

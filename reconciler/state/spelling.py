@@ -21,7 +21,7 @@ import msgspec
 T = TypeVar("T")
 
 _TIMES = 256
-"""So many spellings of times are remembered: one night binds a thousand Subscriptions at one moment."""
+"""How many spellings of times are cached: one night binds a thousand Subscriptions at one moment."""
 
 
 def to_line(value: object) -> str:

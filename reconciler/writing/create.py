@@ -67,7 +67,7 @@ class Creator:
             if not self.session.may_write():
                 self._not_attempted(group)
                 continue
-            # Absence is never believed of one listing alone: the plan's may have been cut short.
+            # One listing is not enough to conclude that nothing exists: the plan's may have been cut short.
             self.session.freshen(size + _READS_PER_GROUP, anew=True)
             unsent = self._create_group(self._without_candidate(group))
             waiting = unsent + waiting

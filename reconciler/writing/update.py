@@ -94,7 +94,7 @@ def verify(session: WriteSession) -> None:
     """Read one complete listing and hold every sent count against it, and every other field against what it was.
 
     A listing that lags behind is read again for up to half a minute, or as long as a probe has seen it late. Raises
-    `ApiError` when no listing can be had.
+    `ApiError` when no listing is available.
     """
     waiting = {key: t for key, t in session.written.items() if key not in session.outcomes}
     for pause in (*_read_back_pauses(session.late_seconds), 0.0):

@@ -34,6 +34,30 @@ def test_it_creates_counts_and_says_what_is_left_to_do(bench: Bench) -> None:
     assert (counts["infima-105"], counts["infima-106"]) == (14, 15)
 
 
+def test_an_apply_that_asks_nobody_prints_each_row_once_with_the_new_id(bench: Bench) -> None:
+    answer = bench.run("apply", "--auto-approve", *READY)
+    new = {
+        str(row["id"]) for row in bench.world.live_subscriptions() if row.get("snowid") in {"infima-105", "infima-106"}
+    }
+    rows = [line for line in answer.out.splitlines() if "infima-105" in line or "infima-106" in line]
+    assert len(rows) == 2
+    assert {number for number in new if any(f"#{number} " in row for row in rows)} == new
+    assert "attach the 2 Subscriptions created above to a recurring invoice" in " ".join(answer.out.split())
+
+
+def test_an_apply_that_asks_shows_the_plan_before_the_question(bench: Bench) -> None:
+    answer = bench.run("apply", *READY, typed="yes\n")
+    assert sum("infima-105" in line for line in answer.out.splitlines()) == 2
+
+
+def test_what_happens_otherwise_than_planned_is_told_though_the_plan_was_not(bench: Bench) -> None:
+    bench.run("plan", "--out", "tonight.json", *READY)
+    bench.world.users_join(106, 1)
+    answer = bench.run("apply", "tonight.json", "--auto-approve", *READY)
+    assert re.search(r"! stale .*\n? *.*infima-106", answer.out)
+    assert "new quantity 15 -> 16" in answer.out
+
+
 def test_a_second_run_writes_nothing(bench: Bench) -> None:
     bench.run("apply", "--auto-approve", *READY)
     before = bench.writes()

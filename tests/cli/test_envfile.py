@@ -49,7 +49,7 @@ def test_values_are_taken_as_they_stand(tmp_path: Path) -> None:
     [
         ("HALO_ULR=x", "line 1: HALO_ULR is not known, did you mean HALO_URL?"),
         ("PATH=/tmp", "line 1: PATH is not known"),
-        ("HALO_URL=x\nHALO_URL=x", "line 2: HALO_URL stands twice"),
+        ("HALO_URL=x\nHALO_URL=x", "line 2: HALO_URL is given twice"),
         ('HALO_CLIENT_SECRET="hush"', "line 1: HALO_CLIENT_SECRET is in quotes"),
         ("HALO_CLIENT_SECRET=hush ", "line 1: HALO_CLIENT_SECRET has a space"),
         ("HALO_CLIENT_SECRET = hush", "line 1: not NAME=value"),
