@@ -27,7 +27,12 @@ class FileEdit:
     def make(cls, path: Path, edit: Callable[[str], str], *, now: datetime) -> FileEdit:
         """The edit, checked as a whole; nothing is written. Raises `ConfigError` for what would not be valid."""
         old = read_bytes(path)
-        new = edit(decode(old, file=str(path))).encode("utf-8")
+        return cls.of(path, old, edit(decode(old, file=str(path))), now=now)
+
+    @classmethod
+    def of(cls, path: Path, old: bytes, text: str, *, now: datetime) -> FileEdit:
+        """The same where the file was read before: `write` refuses where it holds something else than `old` by then."""
+        new = text.encode("utf-8")
         return cls(path=path, old=old, new=new, mappings=parse_mappings(new, file=str(path), now=now))
 
     @property

@@ -84,40 +84,41 @@ def propose(
       reconciler propose --snapshot last-night.json -o json
       reconciler propose --again map-142
     """
-    if write and output == "patch":
-        raise UsageError("--write and -o patch contradict each other.", hint="Give one of them.")
-    if likely and not write and output != "patch":
-        raise UsageError("--likely goes with --write or with -o patch.", hint="Without them all proposals are shown.")
+    _check(write=write, likely=likely, output=output)
     old = read_bytes(options.mappings)
-    text = decode(old, file=str(options.mappings))
-    mappings = parse_mappings(old, file=str(options.mappings), now=now())
+    text, mappings = decode(old, file=str(options.mappings)), parse_mappings(old, file=str(options.mappings), now=now())
     seen = read_facts(options, mappings, snapshot)
     found = suggest(mappings, seen.observation, seen.recorded, text=text)
     made, declined = standing(found, _offers(options, seen, again))
     if keys:
         made, declined = _named(keys, found), ()
     wanted = _wanted(made, likely=likely, named=bool(keys), writes=write or output == "patch")
-    new = apply_proposals(text, wanted, file=str(options.mappings)).encode("utf-8")
-    after = parse_mappings(new, file=str(options.mappings), now=now())
-    edit = FileEdit(path=options.mappings, old=old, new=new, mappings=after)
+    edit = FileEdit.of(options.mappings, old, apply_proposals(text, wanted, file=str(options.mappings)), now=now())
     if write:
         edit.write()
-    if output == "patch":
-        _say_patch(edit)
-    else:
-        written = {one.key for one in wanted} if write else set()
-        document = proposals_document(
-            made, declined, taken_at=seen.observation.taken_at, version=__version__, written=written
-        )
-        if output == "json":
-            show_json(cast("dict[str, Json]", document))
-        else:
-            style = terminal_style(options)
-            say(render_proposals(document, Pen(**{name: style[name] for name in ("colour", "width", "encoding")})))
-    if output == "text":
-        tell("")
+    written = {one.key for one in wanted} if write else set()
+    _draw(options, edit, proposals_document(made, declined, taken_at=seen.observation.taken_at, written=written))
     _sum_up(made, wanted, edit, seen, write=write)
     return 0
+
+
+def _check(*, write: bool, likely: bool, output: str) -> None:
+    if write and output == "patch":
+        raise UsageError("--write and -o patch contradict each other.", hint="Give one of them.")
+    if likely and not write and output != "patch":
+        raise UsageError("--likely goes with --write or with -o patch.", hint="Without them all proposals are shown.")
+
+
+def _draw(options: CommonOptions, edit: FileEdit, document: ProposalsJson) -> None:
+    match options.output:
+        case "patch":
+            _say_patch(edit)
+        case "json":
+            show_json(cast("dict[str, Json]", document))
+        case _:
+            style = terminal_style(options)
+            say(render_proposals(document, Pen(**{name: style[name] for name in ("colour", "width", "encoding")})))
+            tell("")
 
 
 def read_facts(options: CommonOptions, mappings: Mappings, snapshot: Path | None) -> Snapshot:
@@ -135,13 +136,12 @@ def proposals_document(
     declined: Iterable[Proposal],
     *,
     taken_at: datetime,
-    version: str,
     written: Collection[str] = (),
 ) -> ProposalsJson:
     """The document; `written` are the keys of those whose edit this command has made."""
     return ProposalsJson(
         format_version=FORMAT_VERSION,
-        reconciler_version=version,
+        reconciler_version=__version__,
         taken_at=format_time(taken_at.replace(microsecond=0)),
         proposals=[_json(one, written) for one in made],
         declined=[_json(one, written) for one in declined],

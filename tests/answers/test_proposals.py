@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.answers import matching
 from reconciler.answers.proposals import Confidence, ProposalKind, apply_proposals, standing
 from reconciler.model import Fate, MappingKey, Offer
 from tests.answers.proposing import Proposing
@@ -328,6 +329,17 @@ def test_what_was_declined_stands_again_only_when_it_says_something_else(stage: 
     assert standing([one], {one.fingerprint: declined}) == ((), (one,))
     assert standing([one], {one.fingerprint: replace(declined, fate=Fate.OFFERED)}) == ((one,), ())
     assert standing([one], {"what it said before": declined}) == ((one,), ())
+
+
+def test_no_confidence_hangs_on_the_measure_of_likeness(stage: Proposing, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With rapidfuzz, without it, with anything: it only orders what a person picks from."""
+    for number, name in enumerate(["Zephyr Freight", "Quarry", "Quarri", "Acme Dental", "Nobody", "Dental Acme"]):
+        stage.world.add_client(150 + number, name, active=3)
+    seen = []
+    for measure in (matching.difflib_ratio, lambda _, __: 0.0, lambda _, __: 100.0):
+        monkeypatch.setattr(matching, "_ratio", lambda measure=measure: measure)
+        seen.append({key: (one.confidence, one.edit) for key, one in stage.proposals().items()})
+    assert seen[0] == seen[1] == seen[2]
 
 
 def test_a_kind_at_a_time_gives_the_same_text(stage: Proposing) -> None:
