@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from reconciler.errors import ReconcilerError
+from reconciler.errors import ReconcilerError, as_failure
 from reconciler.events import PhaseFinished, PhaseStarted
 from reconciler.model import (
     Binding,
@@ -42,8 +42,8 @@ def apply(
 
     With `agreed`, the rows that somebody saw, only what stands in both is performed; rows that moved are stale. After
     a person took time to confirm, Subscriptions are listed again before the first write. Raises `StateError` where the
-    state takes no record before the first request: then nothing is sent. After that nothing that a server or the state
-    did is raised: what was not done, or is not known, stands in the outcomes and in `error`.
+    state takes no record before the first request: then nothing is sent. After that nothing that a server, the state or
+    a bug of ours did is raised: what was not done, or is not known, stands in the outcomes and in `error`.
     """
     writes = _agreed_writes(plan, session, agreed)
     for change in plan.changes:
@@ -134,22 +134,22 @@ def _perform(
         _still_zero(writes, session, recount)
         _update(writes, session)
         _create(writes, session)
-    except ReconcilerError as problem:
-        error = problem
-        session.halted = session.halted or problem.message
+    except Exception as problem:  # noqa: BLE001 - from the first request on every outcome is told, whatever breaks here
+        error = as_failure(problem)
+        session.halted = session.halted or error.message
     try:
         _verify(session)
         session.look_again()
         settle_moved(session, _unchanged(plan, session))
-    except ReconcilerError as problem:
-        error = error or problem
+    except Exception as problem:  # noqa: BLE001 - as above
+        error = error or as_failure(problem)
     for change in writes:
         if change.key not in session.outcomes:
             _settle_leftover(change, session)
     try:
         session.state.record_bindings(_confirmed_bindings(plan, session))
-    except ReconcilerError as problem:
-        error = error or problem
+    except Exception as problem:  # noqa: BLE001 - as above
+        error = error or as_failure(problem)
     return error or session.unrecorded
 
 

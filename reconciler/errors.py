@@ -22,12 +22,15 @@ ReconcilerError                     exit 1
 │   │   └── AnswerTooLarge          exit 1    an answer of more bytes than are ever read
 │   └── IncompleteRead              exit 1    a list that cannot be read completely
 ├── RequestForbidden                exit 1    a bug here: a host, method or path that is not on the allow-list
+├── UnexpectedFailure               exit 4    a bug here, while a run was writing: what was sent is told all the same
 └── Interrupted                     exit 130  a person or the runner asked to stop
 """
 
 from __future__ import annotations
 
+import traceback
 from enum import IntEnum
+from pathlib import PurePath
 from typing import Any, ClassVar
 
 
@@ -229,3 +232,27 @@ class Interrupted(ReconcilerError):
 
     exit_code = ExitCode.INTERRUPTED
     code = "interrupted"
+
+
+class UnexpectedFailure(ReconcilerError):
+    """A bug here, met after a request that writes had left. Its cause is the exception that nobody expected."""
+
+    exit_code = ExitCode.INCOMPLETE
+    code = "unexpected"
+
+
+def as_failure(problem: Exception, *, sent: str = "") -> ReconcilerError:
+    """The problem as one that is told: our own as it is, an exception that nobody expected with its kind and place.
+
+    Its text stays out: it may hold anything. `sent` says what became of the requests, where nothing else does.
+    """
+    if isinstance(problem, ReconcilerError):
+        return problem
+    frames = traceback.extract_tb(problem.__traceback__)
+    place = f" at {PurePath(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    failure = UnexpectedFailure(
+        f"a fault of reconciler itself ended the writing ({type(problem).__name__}{place}){sent}",
+        hint="Nothing more is sent. Look at what was sent, then run again; please report this line.",
+    )
+    failure.__cause__ = problem
+    return failure

@@ -14,7 +14,7 @@ from functools import partial
 from reconciler.answers.invoices import night_look
 from reconciler.answers.needs import OVERDUE_AFTER, NeedInput, failed_run, find_needs, needs_met, record_missing
 from reconciler.apply import apply
-from reconciler.errors import ApiError, ExitCode, Interrupted, ReconcilerError, StateError
+from reconciler.errors import ApiError, ExitCode, Interrupted, ReconcilerError, StateError, as_failure
 from reconciler.events import Noticed
 from reconciler.model import (
     CountRule,
@@ -155,7 +155,7 @@ def run_apply(job: ApplyRun) -> Finished:
             session = WriteSession.open(context, state, job.info.id, fresh.subscriptions, fresh.listed_at)
         plan, asked = fresh.plan, shown is not None
         during = "Ended without its outcomes, the journal has its requests"
-        with _failure_on_record(job, state, seen, during), context.writing():
+        with _failure_on_record(job, state, seen, during), context.writing(), _faults_told(session):
             applied = apply(plan, session, partial(recount, context), agreed=agreed, confirmed_by_person=asked)
             seen.look_after(applied, state.recorded)
             return _record_verdict(job, state, plan, applied, seen)
@@ -279,6 +279,21 @@ def _failure_on_record(job: ApplyRun, state: RunState, seen: _Seen, when: str) -
             why = " either" if isinstance(error, StateError) else f": {second.message}"
             job.context.observe(Noticed(message=f"the failure could not be recorded{why}"))
         raise
+
+
+@contextmanager
+def _faults_told(session: WriteSession) -> Iterator[None]:
+    """From the first request on what became of it is told, also where a bug of ours keeps it from being drawn."""
+    try:
+        yield
+    except ReconcilerError:
+        raise
+    except Exception as fault:
+        if not session.sent:
+            raise
+        ended = ((key, session.outcomes.get(key)) for key in sorted(session.sent))
+        rows = (f"{key} {'not known' if settled is None else settled.outcome}" for key, settled in ended)
+        raise as_failure(fault, sent=f"; what was sent: {', '.join(rows)}") from fault
 
 
 def _plan_afresh(job: ApplyRun, recorded: Recorded, seen: _Seen) -> _Planned:

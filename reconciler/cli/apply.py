@@ -23,7 +23,7 @@ from reconciler.cli.options import (
 )
 from reconciler.cli.output import say, tell
 from reconciler.cli.wiring import load, now, open_store, plan_options, run_context, run_info
-from reconciler.errors import PlanFileError, ReconcilerError, StateError, UsageError
+from reconciler.errors import PlanFileError, ReconcilerError, StateError, UsageError, as_failure
 from reconciler.plan_document import plan_document, with_outcomes
 from reconciler.plan_document.layout import PlanJson
 from reconciler.plan_document.read import SavedPlan
@@ -92,7 +92,13 @@ def apply(
                     looks_at_invoices=True,
                 )
             )
-    return _report(finished, drawing, options, output)
+    try:
+        return _report(finished, drawing, options, output)
+    except (ReconcilerError, OSError):
+        raise
+    except Exception as fault:  # a drawing's bug: what was done is told all the same
+        told = f"; the run: {finished.verdict.sentence} Its record: reconciler history {finished.verdict.run}"
+        raise as_failure(fault, sent=told) from fault
 
 
 @contextmanager

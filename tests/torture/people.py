@@ -201,7 +201,10 @@ class History:
         bound = self._store().look().bindings.get(MappingKey(line.key))
         if bound is not None and self.rng.random() < 0.5:
             self.stage.world.person_deactivates(bound.subscription_id)
-        line.key = f"{line.key}-b"
+        old, line.key = line.key, f"{line.key}-b"
+        self.makers = {number: line.key if key == old else key for number, key in self.makers.items()}
+        if old in self.given_up:
+            self.given_up[line.key] = self.given_up.pop(old)
         self.words.add("key renamed")
 
     def rename_party(self) -> None:
