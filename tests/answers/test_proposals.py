@@ -62,6 +62,17 @@ def test_a_branch_beside_it_makes_it_a_question(stage: Proposing) -> None:
     assert "Other customers have names near this one: Zephyr Freight (72)." in one.evidence
 
 
+@pytest.mark.parametrize("name", ["Acme MSP Ltd", "ACME MSP (internal)"])
+def test_the_partners_own_staff_is_never_billed_by_itself(tmp_path: Path, name: str) -> None:
+    stage = Proposing(tmp_path)
+    stage.world.partner = "Acme MSP"
+    stage.world.add_client(142, name, active=17)
+    stage.world.add_customer(71, name)
+    one = stage.proposals()["map-142"]
+    assert one.confidence is How.ASK
+    assert any(line.endswith("reconciler map 142 --ignore 'our own staff'") for line in one.evidence)
+
+
 def test_another_spelling_is_likely(stage: Proposing) -> None:
     stage.world.customers[71]["name"] = "Cycles Zephyr"
     assert stage.proposals()["map-142"].confidence is How.LIKELY

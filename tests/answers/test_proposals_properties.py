@@ -136,7 +136,7 @@ def written(scene: Scene, *enough: Confidence) -> list[Proposal]:
     return [one for one in scene.proposals() if one.confidence in enough and one.edit is not None]
 
 
-GIVEN = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+GIVEN = settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 
 
 @GIVEN

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reconciler.answers.matching import rank
 from reconciler.answers.proposals.facts import ProposalFacts
@@ -16,7 +16,7 @@ from reconciler.answers.proposals.values import (
     as_sentence,
     fingerprint,
 )
-from reconciler.answers.sameness import Counterpart
+from reconciler.answers.sameness import Counterpart, FirmName
 from reconciler.config import parse_mappings
 from reconciler.config.edit import NewMapping, add_mappings, client_ref, customer_ref
 from reconciler.errors import ConfigError
@@ -63,11 +63,8 @@ class Newcomer:
 
 def propose_newcomers(facts: ProposalFacts, spoken_for: frozenset[InfimaClientId]) -> Iterator[Proposal]:
     """One proposal for each unmapped client but those that are `spoken_for` by another proposal."""
-    found = [
-        (facts.clients[one.id], facts.sameness.counterpart(facts.clients[one.id]))
-        for one in facts.plan.unmapped
-        if one.id not in spoken_for
-    ]
+    unmapped = [facts.clients[one.id] for one in facts.plan.unmapped if one.id not in spoken_for]
+    found = [(client, _counterpart(client, facts)) for client in unmapped]
     meant = _meant(facts, [(client, one.customer) for client, one in found if one.customer is not None])
     for client, counterpart in found:
         customer = counterpart.customer
@@ -83,6 +80,17 @@ def propose_newcomers(facts: ProposalFacts, spoken_for: frozenset[InfimaClientId
             yield _adopted(one, customer, facts)
         else:
             yield _mapped(one, customer, facts)
+
+
+def _counterpart(client: InfimaClient, facts: ProposalFacts) -> Counterpart:
+    """By the names; a client that is called like the partner is its own staff, perhaps."""
+    found, partner = facts.sameness.counterpart(client), FirmName.of(facts.observation.tenant.infima_partner)
+    if not partner.words or not set(partner.words) <= set(FirmName.of(client.name).words):
+        return found
+    why = (
+        f"it has the INFIMA partner's name. If it is our own staff: reconciler map {client.id} --ignore 'our own staff'"
+    )
+    return replace(found, doubts=(*found.doubts, why))
 
 
 Rows = tuple[Subscription, ...]
