@@ -100,7 +100,7 @@ def probe(options: CommonOptions, *, customer: int, yes: bool, out: Path, wait: 
     _tell(ended, options, number, out)
     write_file(out, encode_report(ended.report), what="list of answers", private=False)
     tell(f"Wrote {out}. Rehearse against a simulator like it: reconciler simulate --probe {out}")
-    return _exit_code(ended)
+    return _exit_code(ended, stopped=stop())
 
 
 def _refuse_mapped(mappings: Mappings, recorded: Recorded, customer: HaloCustomerId) -> None:
@@ -169,7 +169,8 @@ def _tell(ended: Probed, options: CommonOptions, customer: HaloCustomerId, out: 
     for advice in ended.report.advice:
         _wrapped("To do: ", advice)
     if not ended.report.unfit and not ended.report.advice:
-        say("No answer contradicts what reconciler assumes. plan and apply use the answers from now on.")
+        left_open = f" {tally[Answer.UNTOLD]} questions stay open." if tally[Answer.UNTOLD] else ""
+        say(f"No answer contradicts what reconciler assumes.{left_open} plan and apply use the answers from now on.")
     _tell_left(ended.left, customer)
     for name in ended.lost:
         say(f'A create was sent and no listing shows what came of it: "{name}" may yet appear, at 0 or 1.')
@@ -205,7 +206,9 @@ _YAML = re.compile(r"settings: \{[^}]*\}")
 _HARD_SPACE = "\x00"
 
 
-def _exit_code(ended: Probed) -> ExitCode:
+def _exit_code(ended: Probed, *, stopped: bool) -> ExitCode:
     if not ended.clean or ended.record_missing:
         return ExitCode.INCOMPLETE
+    if stopped:
+        return ExitCode.INTERRUPTED
     return ExitCode.HELD if ended.report.unfit else ExitCode.DONE

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.cli.signals import Stopper
 from reconciler.config.checking import schema_problems, schema_text
 from reconciler.probing.report import decode_report
 from reconciler.simulator.switches import Switches
@@ -91,6 +92,20 @@ def test_a_halo_that_resets_members_ends_with_3_and_says_why(halo: Bench) -> Non
     answer = halo.run("probe", "--customer", str(THROWAWAY), "--yes")
     assert answer.code == 3
     assert "Do not use apply: an update of the quantity changes billing_cycle" in answer.out
+
+
+def test_ctrl_c_ends_the_questions_and_everything_still_stands_at_0(
+    halo: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def asked_to_stop(_stopper: Stopper) -> bool:
+        return any(str(row["name"]).startswith("reconciler probe") for row in halo.world.licences.values())
+
+    monkeypatch.setattr(Stopper, "stopping", asked_to_stop)
+    answer = halo.run("probe", "--customer", str(THROWAWAY), "--yes")
+    assert answer.code == 130
+    assert "questions stay open" in answer.out
+    assert "quantity 0" in answer.out
+    assert (halo.folder / "probe.json").exists()
 
 
 def test_a_marker_that_is_lost_says_what_to_write_into_the_file(halo: Bench) -> None:
