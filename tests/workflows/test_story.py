@@ -321,3 +321,5 @@ def test_a_repository_made_by_init_lives_by_the_same_workflows(scene: Scene) -> 
     job = scene.night()
     assert job.result == "success", job.log
     assert list((job.artifacts["nightly"] / "journal").glob("*.jsonl"))
+    assert scene.proposing is not None
+    assert scene.proposing.result == "success", scene.proposing.log
