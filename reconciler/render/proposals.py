@@ -12,6 +12,7 @@ HEADINGS = {
     "likely": ("Likely", "look at each; reconciler propose --write --likely makes these too", Ink.YELLOW),
     "ask": ("Ask", "only a person can say", Ink.BOLD),
 }
+_PROSE = 2000
 NOTHING = "Nothing to propose: mappings.yaml says what both systems show."
 
 
@@ -48,4 +49,4 @@ def _proposal(one: ProposalJson, pen: Pen) -> Iterator[str]:
         yield from pen.prose(line, indent="    ", first="- ")
     yield from pen.prose(one["tonight"], indent="    ", first="Tonight: ")
     if one["confidence"] == "ask":
-        yield from pen.prose(one["command"], indent="    ", first="Next: ")
+        yield f"    Next: {pen.clean(one['command'], _PROSE)}"  # on one line, however narrow: it is there to be pasted
