@@ -178,6 +178,8 @@ def _labels(
     days = max((end - first).days + 1, 0)
     every = max(-(-days // most), 1)
     dates = [first + timedelta(days=number) for number in range(0, days, every)]
+    if not dates:  # within one day: when it begins, with room for the words beside the axis
+        return (Label(x=x(start) + 40, y=y, text=f"{start.day} {start:%b} {start:%H:%M}"),)
     return tuple(Label(x=x(day), y=y, text=f"{day.day} {day:%b}") for day in dates)
 
 

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import re
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -157,6 +158,14 @@ def test_needs_with_a_step_of_their_own_stay_apart() -> None:
     part = html[html.index('<ol class="needs">') : html.index("</ol>")]
     assert part.index("<span>zero:infima-107</span>") < part.index("<span>customer-inactive:infima-108</span>")
     assert part.count("<h3>") > 2
+
+
+def test_a_chart_within_one_day_says_which() -> None:
+    at, runs = datetime(2026, 11, 22, 2, tzinfo=UTC), nights(KEYS)[-2:]
+    hours = [
+        replace(run, verdict=replace(run.verdict, finished_at=at + timedelta(hours=n))) for n, run in enumerate(runs)
+    ]
+    assert page_of(None, background(tuple(hours), KEYS)).count(">22 Nov 02:00</text>") == 2
 
 
 @pytest.mark.parametrize("days", [1, 5, 12, 40])
