@@ -560,11 +560,15 @@ class Outlook:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenRun:
-    """A run that began to write and whose end is not in the history: it is under way, or was cut off."""
+    """A run that began to write and whose end is not in the history: it is under way, or was cut off.
+
+    `keys` are the mappings that it was about to write: what shows there may be its own write.
+    """
 
     run: RunId
     journal: str
     since: datetime
+    keys: tuple[MappingKey, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -272,6 +272,8 @@ def _edited(before: SubscriptionState | None, binding: Binding | None, recorded:
         return {}
     if binding is not None and binding.subscription_id != before.id:
         return {}
+    if binding is not None and any(binding.key in run.keys for run in recorded.open_runs):
+        return {}  # a run that is under way, or was cut off, may have written it
     return {"edited_from": last, "edited_since": recorded.last_good_run}
 
 

@@ -13,11 +13,13 @@ from reconciler.errors import Forbidden
 from reconciler.model import MappingKey
 from reconciler.plan_document import dump_document, plan_document
 from reconciler.plan_document.read import read_plan_file
-from reconciler.planning.changes import Plan
+from reconciler.planning.changes import ActionReason, Plan
 from reconciler.planning.context import PlanOptions
 from reconciler.planning.rules import Allowance, Rule
+from reconciler.providers.halopsa import HaloTarget
 from reconciler.run import Finished
 from reconciler.simulator.switches import Switches
+from reconciler.state.recording import RecordedRun
 from tests.faults.kinds import Fault, FaultKind
 from tests.stage import Stage, allow, small_mappings, small_world
 
@@ -330,3 +332,49 @@ def test_a_partial_first_run_leaves_the_rest_new(unmarked: Stage) -> None:
     [told] = new_state_words(unmarked)
     assert "infima-106" in told
     assert "infima-105" not in told
+
+
+# --- a run that was killed -------------------------------------------------------------------------------------------
+
+
+class Killed(BaseException):
+    """The process is gone."""
+
+
+def kill_behind_the_post(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    send = HaloTarget.send
+
+    def gone(*args: object) -> None:
+        send(*args)  # type: ignore[arg-type]
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(HaloTarget, "send", gone)
+        patch.setattr(RecordedRun, "abandon", lambda _run, _reason: None)
+        with pytest.raises(Killed):
+            stage.apply()
+
+
+def test_what_a_killed_run_wrote_is_no_persons_edit(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage.apply()
+    stage.world.users_join(101, 5)
+    kill_behind_the_post(stage, monkeypatch)
+    assert stage.count_of(9001) == 15
+    stage.world.users_leave(101, 5)
+    tight = "version: 1\nlimits: {max_decrease: {users: 1, percent: 1}}\n"
+    stage.text = stage.text.replace("version: 1\n", tight, 1)
+    for _ in range(2):  # the first apply takes the run into the history and holds the fall; the night after still knows
+        [change] = [c for c in stage.plan().changes if c.key == "infima-101"]
+        assert change.hold is not None
+        assert (change.edited_from, change.reason) == (None, ActionReason.COUNT_CHANGED)
+        stage.apply()
+        stage.clock.sleep(86_400)
+
+
+def test_what_a_person_did_to_another_one_meanwhile_is_told(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage.apply()
+    stage.world.users_join(101, 5)
+    kill_behind_the_post(stage, monkeypatch)
+    stage.world.person_sets_count(9002, 99)
+    [change] = [c for c in stage.plan().changes if c.key == "infima-102"]
+    assert (change.edited_from, change.before and change.before.count) == (11, 99)

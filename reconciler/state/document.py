@@ -10,7 +10,7 @@ where the plan looks at it: a member at its default is not spelled, so files fro
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import date, datetime
 from typing import Any
@@ -180,6 +180,15 @@ def meet_systems(document: StateDocument, tenant: Tenant, never_bound: Sequence[
     """
     met = document.never_bound if document.tenant is not None else tuple(sorted(never_bound))
     return replace(document, tenant=tenant, never_bound=met)
+
+
+def forget_quantities(document: StateDocument, keys: Collection[MappingKey]) -> StateDocument:
+    """No quantity is remembered for these: what shows there may be the write of a run that was cut off."""
+    kept = {
+        key: replace(binding, last_quantity=None) if key in keys else binding
+        for key, binding in document.bindings.items()
+    }
+    return replace(document, bindings=kept)
 
 
 def remember_falls(document: StateDocument, falls: Falls) -> StateDocument:

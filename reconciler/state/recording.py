@@ -144,7 +144,8 @@ class RecordedRun:
         def step(document: StateDocument, files: StateFiles) -> Edit[None]:
             name, content, head = append_history(files, document.history, cut.info, verdict)
             left = tuple(one for one in document.open_runs if one.run != cut.info.id)
-            told = replace(self._stamped(document), history=head, open_runs=left)
+            written = changes.forget_quantities(document, cut.sent)
+            told = replace(self._stamped(written), history=head, open_runs=left)
             return Edit(document=told, answer=None, files={name: content})
 
         self._update(step, f"Run {cut.info.id} was cut off: {verdict.sentence}")
@@ -160,7 +161,8 @@ class RecordedRun:
         if planned:
             self._journal.append("writing", {"changes": plain(planned)})
             head = self._journal.head
-            self._open = (OpenRun(run=self._info.id, journal=head.file, since=self._info.started_at),)
+            keys = tuple(sorted(change.key for change in planned))
+            self._open = (OpenRun(run=self._info.id, journal=head.file, since=self._info.started_at, keys=keys),)
         self._record_ground(tenant, bindings, never_bound)
         if planned and self._updates == updates:
             self._touch(f"About to write: {_some([change.key for change in planned])}")
