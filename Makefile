@@ -7,6 +7,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+RUN    := $(VENV)-run
 WORKERS ?= auto
 CONTAINERS ?= docker
 
@@ -103,7 +104,7 @@ sdist: $(if $(SDIST),$(STAMP),dist) ## run the tests that the sdist holds, where
 	WORKERS=$(WORKERS) .ci/sdist $(or $(SDIST),dist/*.tar.gz) $(PYTEST)
 
 sbom: $(STAMP) ## what the program is made of, as requirements/run.txt has it: a CycloneDX document in dist/
-	.ci/sbom dist
+	VENV=$(VENV) .ci/sbom dist
 
 container: dist ## build the container (docs/container.md); CONTAINERS=podman for another builder
 	$(CONTAINERS) build --file Containerfile --tag halo-infima-reconciler .
@@ -126,14 +127,17 @@ axe: $(STAMP) ## axe-core over the HTML pages, light and dark, 390 and 1440 px; 
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --upgrade --target build/axe -r requirements/axe.txt
 	$(BIN)/python -m pytest -q tests/render/test_axe.py tests/render/test_html_browser.py
 
-bench: $(STAMP) ## measure everything beside the limit and write docs/performance.md; takes half an hour
-	$(BIN)/python -m benchmarks.bench
+# Measured where only what a run needs is installed, as users have it.
+bench: ## measure everything beside the limit and write docs/performance.md; takes half an hour
+	@$(MAKE) --no-print-directory tool VENV=$(RUN)
+	$(RUN)/bin/python -m benchmarks.bench
 
 compare: $(STAMP) ## Terraform, octoDNS and plain scripts at the same job; what this machine lacks is left out (COMPARE='--rounds 3')
 	$(BIN)/python -m benchmarks.compare $(COMPARE)
 
-bench-quick: $(STAMP) ## exact request counts, and ratios held against twice the last full run's; under two minutes
-	$(BIN)/python -m benchmarks.bench --quick
+bench-quick: ## exact request counts, and ratios held against twice the last full run's; under two minutes
+	@$(MAKE) --no-print-directory tool VENV=$(RUN)
+	$(RUN)/bin/python -m benchmarks.bench --quick
 
 # One of the tools wants Python 3.13; with an older one it is left out. npm is used where it is.
 INTEROP := .venv-interop
@@ -158,6 +162,7 @@ lock: $(STAMP) ## solve the dependencies anew and write the lock files
 	$(LOCK) --group dev -o requirements/dev.txt pyproject.toml
 	$(LOCK) --group interop -o requirements/interop.txt
 	$(LOCK) --group httpx2 -o requirements/httpx2.txt
+	$(LOCK) --group sbom -o requirements/sbom.txt
 	$(LOCK) --resolution lowest-direct --extra match --extra notify --group test -o requirements/lowest.txt pyproject.toml
 
 mutation: $(STAMP) ## does a test fail for each small wrong change to the core? (a quarter of an hour; SAMPLE=40 for a part)
@@ -167,4 +172,4 @@ torture: $(STAMP) ## faults, crashes, races, planted bugs: every figure of docs/
 	$(BIN)/python -m tests.torture.campaign --json torture.json $(TORTURE)
 
 clean: ## remove everything that was built
-	rm -rf $(VENV) $(INTEROP) .venv-lowest .venv-httpx2 dist build .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis demo-work
+	rm -rf $(VENV) $(VENV)-sbom $(RUN) $(INTEROP) .venv-lowest .venv-httpx2 dist build .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache .hypothesis demo-work

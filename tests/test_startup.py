@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import subprocess
 import sys
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -41,6 +43,15 @@ def test_help_and_version_import_nothing_heavy(words: str) -> None:
 def test_completion_of_commands_imports_nothing_heavy() -> None:
     asked = {"_RECONCILER_COMPLETE": "bash_complete", "COMP_WORDS": "reconciler pl", "COMP_CWORD": "1"}
     assert not modules_after(**asked) & HEAVY
+
+
+def test_a_run_imports_only_what_its_lock_file_has() -> None:
+    """What a developer has beside it must not make it slower: jsonschema imports a grammar where it finds one."""
+    locked = set(re.findall(r"^([a-z0-9-]+)==", (ROOT / "requirements" / "run.txt").read_text(), re.MULTILINE))
+    whose = packages_distributions()
+    found = {each.lower().replace("_", "-") for name in modules_after("plan", "--help") for each in whose.get(name, ())}
+    assert "jsonschema" in found
+    assert found - locked <= {"halo-infima-reconciler", "setuptools", "pip"}
 
 
 def cpu_of(*command: str) -> float:
