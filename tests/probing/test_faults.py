@@ -247,6 +247,29 @@ def test_a_stop_ends_the_questions_and_not_the_cleaning_up(tmp_path: Path) -> No
     assert told(ended, Question.PAGE_ROWS) == "could not be told"
 
 
+@pytest.mark.parametrize("wants", ["nothing", "client_name_type"])
+def test_what_an_earlier_probe_left_above_0_is_set_to_0_even_where_the_next_is_stopped(
+    tmp_path: Path, wants: str
+) -> None:
+    """The form of an update is not known by then: it is found while cleaning up."""
+    stage = a_stage(tmp_path, update_requires=wants)
+    left = stage.world.add_licence(CUSTOMER, "reconciler probe, may be deleted (old)", 1)
+    other = stage.world.add_licence(CUSTOMER, "reconciler probe, may be deleted (old)", 1)
+    ended = stage.probe(stop=lambda: bool(stage.writes()))
+    assert ended.clean
+    assert (stage.count_of(left), stage.count_of(other)) == (0, 0)
+    assert {left, other} <= {one.subscription_id for one in ended.left}
+
+
+def test_one_row_that_is_refused_does_not_keep_the_others_above_0(tmp_path: Path) -> None:
+    stage = a_stage(tmp_path)
+    numbers = [stage.world.add_licence(CUSTOMER, "reconciler probe, may be deleted (old)", 1) for _ in range(3)]
+    stage.faults.script = (Fault(kind=FaultKind.BAD_REQUEST, at="halo.write", nth=3),)
+    ended = stage.probe(stop=lambda: bool(stage.writes()))
+    assert ended.clean
+    assert {stage.count_of(number) for number in numbers} == {0}
+
+
 @pytest.mark.parametrize("after", [5, 20, 40])
 def test_a_stop_while_the_request_budget_is_waited_for_is_told(tmp_path: Path, after: int) -> None:
     """The wait for a budget is cut short by the stop as well; what could not be looked at is not called 0."""
