@@ -150,6 +150,17 @@ def test_a_customer_whose_mapping_is_retired_is_a_question(tmp_path: Path) -> No
     assert "The customer was billed through infima-106, which is retired." in one.evidence
 
 
+def test_one_whose_key_is_taken_hides_nothing_of_the_others(stage: Proposing) -> None:
+    stage.text = stage.text.replace("  - infima_client: {id: 106", "  - key: infima-142\n    infima_client: {id: 106")
+    stage.world.add_client(143, "Quarry Sport", active=9)
+    stage.world.add_customer(72, "Quarry Sport")
+    stage.world.add_licence(72, TEMPLATE, 9, licence_id=9300)
+    found = stage.proposals()
+    assert (found["map-142"].confidence, found["map-142"].edit) == (How.ASK, None)
+    assert "infima-142" in found["map-142"].evidence[-1]
+    assert (found["map-143"].kind, found["map-143"].confidence) == (Kind.ADOPT, How.LIKELY)
+
+
 # ---- names ----------------------------------------------------------------------------------------------------------
 
 

@@ -104,8 +104,9 @@ def _meant(
     try:
         text = add_mappings(facts.text, entries)
         made = parse_mappings(text, file=facts.mappings.file, now=facts.observation.taken_at)
-    except ConfigError:
-        return {}  # the file takes no new mapping: every one of these proposals will say so
+    except ConfigError:  # the file takes one of them not, such as one whose key is taken: that proposal will say so
+        half = len(pairs) // 2
+        return {} if not half else _meant(facts, pairs[:half]) | _meant(facts, pairs[half:])
     index = index_subscriptions(facts.observation.subscriptions, made.mappings, facts.recorded)
     by_client = {ref.id: m for m in made.mappings for ref in m.infima_clients}
     return {client.id: _rows_of(by_client[client.id], index, facts) for client, _ in pairs}

@@ -9,8 +9,8 @@ from reconciler.answers.proposals.editing import apply_proposals
 from reconciler.answers.proposals.facts import ProposalFacts, judged
 from reconciler.answers.proposals.newcomers import propose_newcomers
 from reconciler.answers.proposals.upkeep import propose_unmanaged, propose_upkeep
-from reconciler.answers.proposals.values import Confidence, JoinClient, Proposal, ProposalKind, Retire
-from reconciler.config import parse_mappings
+from reconciler.answers.proposals.values import Confidence, JoinClient, Proposal, ProposalKind, Retire, as_sentence
+from reconciler.config import Diagnostic, parse_mappings
 from reconciler.config.edit import NewMapping, NewName
 from reconciler.errors import ConfigError, DecisionRefused
 from reconciler.model import Fate, Mappings, Observation, Offers, Recorded
@@ -81,16 +81,27 @@ def _tried(wave: Sequence[Proposal], facts: ProposalFacts) -> Iterator[Proposal]
             yield from _tried(wave[half:], facts)
             return
         [one] = wave
-        why = f"{error.message[:1].upper()}{error.message[1:]}: {error.hint}".rstrip(": ")
-        yield replace(
-            one, confidence=Confidence.ASK, edit=None, evidence=(*one.evidence, why), command="reconciler validate"
-        )
+        yield _left_to_a_person(one, error)
         return
     words = {str(change.key): tonight_in_words(change) for change in plan.changes}
     before = {str(change.key): tonight_in_words(change) for change in facts.plan.changes}
     for one in wave:
         key = _key_of(one)
         yield one if key is None or words[key] == before.get(key) else replace(one, tonight=words[key])
+
+
+def _left_to_a_person(one: Proposal, error: ConfigError) -> Proposal:
+    """The proposal without its edit, which the file does not take; with the reason."""
+    told = [f"{each.message}; {each.hint}" for each in error.diagnostics if isinstance(each, Diagnostic)]
+    why = told[0] if told else f"{error.message}; {error.hint}"
+    by_question = isinstance(one.edit, NewMapping | JoinClient)
+    return replace(
+        one,
+        confidence=Confidence.ASK,
+        edit=None,
+        evidence=(*one.evidence, as_sentence(f"the file does not take this edit: {why.rstrip('; ')}")),
+        command="reconciler map" if by_question else "reconciler fmt",
+    )
 
 
 def _plan_with(wave: Sequence[Proposal], facts: ProposalFacts) -> Plan:
