@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from reconciler.errors import ApiError
+from reconciler.model import Mapping
 from reconciler.planning.changes import Plan
-from reconciler.planning.markers import reveal_known
+from reconciler.planning.markers import MOST_READS, reveal_known
 from reconciler.simulator.clock import VirtualClock
 from reconciler.simulator.records import Endpoint
 from tests.builders import build_mapping, build_mappings, build_subscription
@@ -109,3 +110,41 @@ def test_the_id_that_a_create_was_answered_with_is_known() -> None:
         FakeTarget(VirtualClock(), row), build_mappings(build_mapping()), (), build_recorded(attempts=[attempt])
     )
     assert shown == (row,)
+    unanswered = build_recorded(build_binding(9101, "infima-102"), attempts=[build_attempt()])
+    assert reveal_known(FakeTarget(VirtualClock(), row), build_mappings(build_mapping()), (), unanswered) == (row,)
+
+
+OVER = [build_subscription(9000 + n, is_active=False) for n in range(1, 5)]
+
+
+@pytest.mark.parametrize(
+    ("mapping", "more", "asked"),
+    [
+        (build_mapping(), {}, [9001, 9002]),  # it is about to get a new one
+        (build_mapping(subscription_id=9003), {}, [9003]),
+        (build_mapping(), {"infima-101": 9004}, [9004]),
+        (build_mapping(retired=True), {}, []),
+        (build_mapping(customer=13), {}, []),  # it is about another customer
+    ],
+)
+def test_what_the_state_has_under_keys_that_left_is_asked_for_only_before_a_create(
+    mapping: Mapping, more: dict[str, int], asked: list[int]
+) -> None:
+    left = [build_binding(9002, "left"), build_binding(9001, "gone-too")]
+    recorded = build_recorded(*left, *(build_binding(number, key) for key, number in more.items()))
+    target = FakeTarget(VirtualClock(), *OVER)
+    shown = reveal_known(target, build_mappings(mapping), (), recorded)
+    assert [row.id for row in shown] == asked == target.read_alone
+
+
+def test_one_that_is_gone_keeps_the_others_from_nothing() -> None:
+    mappings = build_mappings(*(build_mapping(100 + n, subscription_id=9000 + n) for n in (1, 2)))
+    target = FakeTarget(VirtualClock(), OVER[1])
+    assert reveal_known(target, mappings, (), build_recorded()) == (OVER[1],)
+    assert target.read_alone == [9001, 9002]
+
+
+def test_a_plan_reads_so_many_known_ids_and_no_more() -> None:
+    rows = [build_subscription(number, is_active=False) for number in range(9001, 9061)]
+    mappings = build_mappings(*(build_mapping(row.id, subscription_id=row.id) for row in reversed(rows)))
+    assert len(reveal_known(FakeTarget(VirtualClock(), *rows), mappings, (), build_recorded())) == MOST_READS == 50

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from reconciler.model import (
     Binding,
@@ -18,8 +18,8 @@ from reconciler.model import (
     Subscription,
     SubscriptionId,
 )
-from reconciler.planning.ours import sight
-from tests.builders import build_mapping, build_mappings
+from reconciler.planning.ours import first_sighting, sight
+from tests.builders import build_mapping, build_mappings, build_observation
 
 AT = datetime(2026, 11, 28, 2, tzinfo=UTC)
 KEY = MappingKey("infima-101")
@@ -104,3 +104,18 @@ def test_a_marker_that_only_details_show_is_remembered_within_the_run() -> None:
     """HaloPSA's lists may leave the marker out; the run's first listing was read with the details."""
     first = Shown(subscription_id=SubscriptionId(9001), key=KEY, quantity=12)
     assert seen(subscription(9001, 15), known=(first,)) == {9001: (KEY, 15, Standing.LIVE, True)}
+
+
+def test_a_sighting_tells_rows_by_id_with_their_customers_as_the_listing_began() -> None:
+    rows = (replace(subscription(9002, marker="infima-101"), customer_id=None), subscription(9001, marker="infima-101"))
+    read = build_observation(
+        subscriptions=rows, customers=[HaloCustomer(id=HaloCustomerId(12), name="Acme Dental")], taken_at=AT
+    )
+    sighting = first_sighting(build_mappings(build_mapping()), read, Recorded())
+    assert [(row.subscription_id, row.customer_id, row.customer) for row in sighting.rows] == [
+        (9001, 12, "Acme Dental"), (9002, None, ""),
+    ]  # fmt: skip
+    assert sighting.at == (read.listed_at or AT)
+    later = replace(read, listed_at=AT + timedelta(minutes=5))
+    assert first_sighting(build_mappings(build_mapping()), later, Recorded()).at == AT + timedelta(minutes=5)
+    assert first_sighting(build_mappings(build_mapping()), replace(read, listed_at=None), Recorded()).at == AT
