@@ -70,9 +70,9 @@ def map_clients(
     On a terminal it shows the sure matches first, and then goes through the other unmapped clients: it proposes, you
     pick, search, ignore, skip, go back or quit, and every answer is written at once. It never decides by itself.
 
-    With CLIENT (id or name) and --customer or --ignore it asks only what is open: names that have nothing in common,
-    a customer that is mapped already, Subscriptions that may be this client's. Without a terminal it then writes
-    nothing and names the options that answer it.
+    With CLIENT (id or name) it asks about that one, and with --customer or --ignore only what is open: names that
+    have nothing in common, a customer that is mapped already, Subscriptions that may be this client's. Without a
+    terminal it then writes nothing and names the options that answer it.
 
     \b
     Environment: HALO_URL, HALO_CLIENT_ID, HALO_CLIENT_SECRET, HALO_TENANT (optional), HALO_AUTH_URL (optional),
@@ -81,6 +81,7 @@ def map_clients(
     \b
     Examples:
       reconciler map
+      reconciler map 113
       reconciler map 113 --customer 33
       reconciler map 113 --customer 33 --subscription 9041
       reconciler map "Northwind Sandbox" --ignore "a tenant to try things in"
@@ -93,9 +94,11 @@ def map_clients(
         session = MapSession.open(options.mappings, context)
         if suggest:
             return _suggest_all(session.unmapped(), session.customers, output)
-        if client is not None:
-            return _map_one(session, client, asked)
-        return talk(session)
+        if client is None:
+            return talk(session)
+        if customer is None and ignore_reason is None:
+            return talk(session, only=_find_client(session, client))
+        return _map_one(session, client, asked)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,10 +138,11 @@ def _check(asked: _Asked, *, suggest: bool, output: str) -> None:
         )
     if asked.ignore is not None and not asked.ignore.strip():
         raise UsageError("--ignore needs a reason.", hint='For example: --ignore "our own staff"')
-    if asked.client is not None and not given:
+    bare = asked.subscription is None and asked.key is None and not asked.yes
+    if asked.client is not None and not given and not (bare and sys.stdin.isatty()):
         raise UsageError(
             f"What is to become of {asked.client}?",
-            hint="Add --customer ID or --ignore REASON; without CLIENT it asks.",
+            hint="Add --customer ID or --ignore REASON; on a terminal it asks.",
         )
     if asked.client is None and not suggest and not sys.stdin.isatty():
         raise UsageError(

@@ -76,17 +76,17 @@ class _Step:
     made: FileEdit | None = None
 
 
-def talk(session: MapSession) -> int:
-    """Ask about every unmapped client; each answer is written before the next one is asked about."""
+def talk(session: MapSession, only: InfimaClient | None = None) -> int:
+    """Ask about every unmapped client, or about `only` one; each answer is written before the next is asked about."""
     if not session.unmapped():
         tell("Every INFIMA client is mapped or ignored. Next: reconciler plan")
         return 0
     tell(HELP)
     steps: list[_Step] = []
-    if not _sure_ones(session, steps):
+    if only is None and not _sure_ones(session, steps):
         return 0
-    total = len(session.unmapped())
-    while todo := _still_open(session, steps):
+    total = len(_still_open(session, steps, only))
+    while todo := _still_open(session, steps, only):
         client = todo[0]
         total = max(total, len(todo))
         users = "" if client.user_count is None else f", {client.user_count} users on INFIMA's list"
@@ -107,9 +107,9 @@ def talk(session: MapSession) -> int:
     return 0
 
 
-def _still_open(session: MapSession, steps: Sequence[_Step]) -> list[InfimaClient]:
+def _still_open(session: MapSession, steps: Sequence[_Step], only: InfimaClient | None) -> list[InfimaClient]:
     asked = {step.client.id for step in steps if step.client is not None}
-    return [client for client in session.unmapped() if client.id not in asked]
+    return [client for client in session.unmapped() if client.id not in asked and only in (None, client)]
 
 
 _BULK = 2

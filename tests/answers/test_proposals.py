@@ -81,7 +81,7 @@ def test_another_spelling_is_likely(stage: Proposing) -> None:
 def test_a_client_that_no_customer_is_like_is_for_a_person(stage: Proposing) -> None:
     stage.world.customers[71]["name"] = "Quarry"
     one = stage.proposals()["map-142"]
-    assert (one.confidence, one.edit, one.customer, one.command) == (How.ASK, None, "", "reconciler map")
+    assert (one.confidence, one.edit, one.customer, one.command) == (How.ASK, None, "", "reconciler map 142")
 
 
 @pytest.mark.parametrize(

@@ -258,6 +258,17 @@ def test_every_subscription_that_nobody_owns_is_shown_to_pick_from(one: Bench) -
     assert "c) adopt #9011 Backup: 3\n" in answer.err
 
 
+def test_one_client_is_asked_about_on_a_terminal(one: Bench) -> None:
+    """The next step that the list of needs tells."""
+    answer = one.run("map", "105", typed="a\ny\n")
+    assert answer.code == 0
+    assert "[1 of 1] INFIMA client Eastgate Homes (105)" in answer.err
+    assert (105, 15, None) in entries(one)
+    assert one.run("map", "106", typed="skip\n").code == 0
+    assert "What is to become of 106?" in one.run("map", "106", "--yes", typed="a\n").err
+    assert 106 not in [row[0] for row in entries(one)]
+
+
 def test_sure_matches_are_shown_and_written_with_one_yes(one: Bench) -> None:
     """Not the one whose customer has a Subscription that nobody owns; and b takes all of them back."""
     one.world.customers[16]["name"] = "Fenwick Legal"

@@ -204,7 +204,7 @@ def _nobody(one: Newcomer, facts: ProposalFacts) -> Proposal:
         title=f"Say which customer {one.who} is, or that it is not billed",
         evidence=(f"somewhat alike: {told}" if told else "no active customer has a name like it",),
         edit=None,
-        by_hand="reconciler map",
+        by_hand=f"reconciler map {one.client.id}",
     )
 
 
