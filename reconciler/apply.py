@@ -127,7 +127,9 @@ def _perform(
     error: ReconcilerError | None = None
     _record_loss(plan, session)
     bindings, planned = _found_bindings(plan, session), planned_lines(plan, writes)
-    session.state.record_ground(plan.tenant, bindings, planned, plan.facts.never_bound)
+    names = _names(plan)
+    never_bound = {name for key in plan.facts.never_bound for name in names[key]}
+    session.state.record_ground(plan.tenant, bindings, planned, sorted(never_bound))
     try:
         if writes and confirmed_by_person:
             session.relist()
@@ -261,14 +263,24 @@ _IDENTITY_RULES = frozenset(
 
 
 def _record_loss(plan: Plan, session: WriteSession) -> None:
-    """What a lost state leaves open stays open, run after run; what a person lifted is decided for good."""
+    """What a lost state leaves open stays open, run after run; what a person lifted is decided for good.
+
+    A mapping's doubt is noted under all its names, so that a key which is renamed takes it along.
+    """
+    names, recorded = _names(plan), session.state.recorded
     lifted = {key for key, rule in _lifted(plan) if rule is Rule.STATE_LOST}
+    settled = {c.key for c in plan.changes if c.key in lifted} | {c.key for c in plan.every_change if c.before}
+    decided = {name for key in settled for name in names[key]}
+    undecided = {name for key in plan.facts.undecided for name in names[key]} - decided
+    known = {*recorded.undecided, *recorded.never_bound}
+    if undecided - {*recorded.undecided} or known & decided:
+        session.state.record_loss(sorted(undecided), sorted(known & decided))
+
+
+def _names(plan: Plan) -> dict[MappingKey, set[MappingKey]]:
+    """Each mapping's key, and those that its clients had by default."""
     keys = {c.key for c in plan.every_change}
-    decided = {key for c in plan.changes if c.key in lifted for key in known_keys(c.mapping, keys)}
-    undecided = set(plan.facts.undecided) - set(decided)
-    known = set(session.state.recorded.undecided)
-    if undecided - known or known & set(decided):
-        session.state.record_loss(sorted(undecided), sorted(decided))
+    return {c.key: known_keys(c.mapping, keys) for c in plan.every_change}
 
 
 def _lifted(plan: Plan) -> set[tuple[MappingKey, Rule]]:

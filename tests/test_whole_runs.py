@@ -276,6 +276,17 @@ def test_what_comes_into_the_file_after_the_loss_was_seen_is_new(stage: Stage) -
     assert set(holds(stage.plan())) == {"infima-105", "infima-106"}
 
 
+def test_a_key_that_is_renamed_twice_takes_its_doubt_along_and_a_binding_ends_it(stage: Stage) -> None:
+    stage.text = stage.text.replace("infima_client: {id: 106", "key: fenwick\n    infima_client: {id: 106")
+    lose_state(stage)
+    assert holds(stage.apply().plan)["fenwick"] == "state-lost"
+    stage.text = stage.text.replace("key: fenwick", "key: fenwick-law")
+    assert holds(stage.apply().plan)["fenwick-law"] == "state-lost"
+    assert stage.apply(allow(Rule.STATE_LOST)).verdict.exit_code == 0
+    stage.apply()
+    assert stage.store().read().undecided == ("fenwick",)  # a key that no mapping has
+
+
 def test_a_run_about_a_part_of_the_file_notes_the_loss_for_all_of_it(stage: Stage) -> None:
     lose_state(stage)
     stage.apply(PlanOptions(only=(MappingKey("infima-101"),)))

@@ -127,7 +127,8 @@ def _swapped(mapping: Mapping, said: Said, other: int) -> Doubt:
     there = said.index.place_of(other)
     is_called = "is not listed" if said.real is None else f"is called {said.real!r}"
     where = f", which the file names at {there}" if there is not None else ", which the file does not name"
-    edit = f"at {here} write {said.member}: {_spelled(other, ref.name)}"
+    member = "" if said.member == "infima_clients" else f"{said.member}: "  # in a list the item stands alone
+    edit = f"at {here} write {member}{_spelled(other, ref.name)}"
     if there is not None and said.real is not None:
         edit += f", and at {there} {_spelled(ref.id, said.real)}"
     renamed = "" if said.real is None else f"if it was renamed, at {here} write {_spelled(ref.id, said.real)}; "
