@@ -11,7 +11,7 @@ import pytest
 from reconciler.model import Approval, ChangeLimit, Limits, MappingKey, Money, Place, PriceSource, UnitPrice
 from reconciler.planning.changes import Change, Plan
 from reconciler.planning.rules import Allowance, Doubt, Rule
-from reconciler.safety.approvals import proposed_bounds
+from reconciler.safety.approvals import extent_in_words, proposed_bounds
 from reconciler.safety.check import check
 from tests.builders import build_change, build_hold, build_mapping, build_plan, build_violation
 
@@ -150,7 +150,15 @@ def test_a_doubt_about_the_customer_can_be_approved_without_bounds() -> None:
 
 @pytest.mark.parametrize(
     ("before", "after", "proposed"),
-    [(40, 15, (13, 17)), (10, 30, (27, 33)), (10, 9, (8, 10)), (40, 42, (40, 47)), (12, 0, (0, 0))],
+    [
+        (40, 15, (13, 17)),
+        (40, 22, (19, 25)),
+        (10, 30, (27, 33)),
+        (10, 9, (8, 10)),
+        (40, 42, (40, 47)),
+        (12, 12, (10, 14)),
+        (12, 0, (0, 0)),
+    ],
 )
 def test_the_bounds_that_are_proposed_have_a_tenth_of_slack_and_never_cross_todays_quantity(
     before: int, after: int, proposed: tuple[int, int]
@@ -162,3 +170,20 @@ def test_the_bounds_that_are_proposed_have_a_tenth_of_slack_and_never_cross_toda
 def test_for_a_run_rule_the_measured_number_is_proposed_with_slack() -> None:
     crowd = build_violation(build_hold(Rule.MANY_CREATES), "", measured=27)
     assert proposed_bounds(build_plan(update(40, 15)), crowd) == (0, 30)
+    unmeasured = build_violation(build_hold(Rule.SOURCE_EMPTY), "")
+    assert proposed_bounds(build_plan(update(40, 15)), unmeasured) == (0, 2)
+
+
+def test_for_a_create_the_bounds_are_about_what_is_counted() -> None:
+    new = build_change(build_mapping(key="a"), before=None, after=15, counted=15, subscription=None)
+    assert proposed_bounds(build_plan(new), build_violation(build_hold(Rule.INCREASE), "a")) == (13, 17)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "up_to", "words"),
+    [((12, 20), None, "12 to 20"), ((12, 12), None, "12"), ((), 40, "up to 40"), ((), None, "any quantity")],
+)
+def test_what_an_approval_lets_through_in_words(bounds: tuple[int, ...], up_to: int | None, words: str) -> None:
+    one = approval(Rule.DECREASE, "a", *bounds, up_to=up_to)
+    assert extent_in_words(one) == words
+    assert extent_in_words(replace(one, at_most=None, up_to=None)) == "any quantity"
