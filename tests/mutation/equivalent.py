@@ -60,7 +60,7 @@ EQUIVALENT: tuple[Equivalent, ...] = (
     Equivalent(
         module="apply",
         function="_perform",
-        what="session.halted or problem.message  ->  session.halted and problem.message",
+        what="session.halted or error.message  ->  session.halted and error.message",
         why="after an error nothing more is written and every leftover names the error; the mark is a second lock",
     ),
     Equivalent(
