@@ -235,12 +235,22 @@ def _is_about(history: History, own: Own, request: RequestRecord) -> bool:
     return any(row.get("id") in ids if row.get("id") else row.get("snowid") == own.key for row in rows)
 
 
+def _about_this_night(out: str) -> str:
+    """The document without `needs_met`: those are sentences of earlier nights, kept as they were said then."""
+    try:
+        document = json.loads(out)
+    except ValueError:
+        return out
+    document.pop("needs_met", None)
+    return json.dumps(document, indent=1)
+
+
 def _tell(history: History, night: Night) -> None:
     """Let every drawing speak."""
     scene, folder = history.scene, history.scene.folder
     result = folder / "result.json"
     result.write_text(night.answer.out, encoding="utf-8")
-    night.texts["stdout"] = night.answer.out
+    night.texts["stdout"] = _about_this_night(night.answer.out)
     told = night.answer.err.splitlines()  # what is said there of an earlier run, the history is asked about
     night.texts["stderr"] = "\n".join(line for line in told if "taken into the history" not in line)
     for name, command in {
