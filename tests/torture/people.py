@@ -91,6 +91,7 @@ class History:
             self.doubtful[self.place] = {line.key for line in self.lines}
         keys, bindings = {line.key for line in self.lines}, self._store().look().bindings
         known = {int(bound.subscription_id) for key, bound in bindings.items() if key not in keys}
+        known -= {line.subscription for line in self.lines if line.subscription is not None}
         try:
             finished = self.stage.apply()
         except StateError:
@@ -289,10 +290,13 @@ class History:
 
     def _forgotten(self) -> bool:
         """Whether there is no state, and a marker of the file tells a loss from a first run."""
-        keys = {line.key for line in self.lines}
+        keys, here = {line.key for line in self.lines}, (self.stage.folder / self.place).exists()
         rows = self.stage.world.licences.values() if self.stage.world.switches.marker == "kept" else ()
-        here = (self.stage.folder / self.place).exists()
-        return not here and any(row.get("snowid") in keys and not row.get("deleted") for row in rows)
+        return not here and any(row.get("snowid") in keys and self._is_listed(row) for row in rows)
+
+    def _is_listed(self, row: Row) -> bool:
+        all_listed = self.stage.world.switches.includeinactive_honoured
+        return not row.get("deleted") and (all_listed or row.get("is_active") is not False)
 
     def _named_ours(self, rows: set[int]) -> set[int]:
         return {number for number in rows if self.stage.world.licences[number]["name"] == TEMPLATE}
@@ -384,10 +388,8 @@ class History:
 
     def _later(self, number: int, key: str) -> list[int]:
         """What was made for this key after that one, as far as HaloPSA lists it."""
-        licences, all_listed = self.stage.world.licences, self.stage.world.switches.includeinactive_honoured
         made = [n for n, maker in self.makers.items() if maker == key and n > number]
-        rows = [licences[n] for n in made if not licences[n].get("deleted")]
-        return [row["id"] for row in rows if all_listed or row.get("is_active") is not False]
+        return [n for n in made if self._is_listed(self.stage.world.licences[n])]
 
     # ---- tools ------------------------------------------------------------------------------------------------------
 
