@@ -41,6 +41,16 @@ def test_names_that_may_be_swapped_ids_are_left_to_a_person(bench: Bench) -> Non
     answer = bench.run("fmt", "--names")
     assert (answer.code, bench.file.read_bytes()) == (1, before)
     assert answer.err.count("Is it the right id?") == 2
+    assert "All other names are today's." in answer.err
+    assert "All names" not in answer.err
+
+
+def test_a_name_that_cannot_be_compared_is_told(bench: Bench) -> None:
+    bench.world.remove_client(103)
+    answer = bench.run("fmt", "--names")
+    assert answer.code == 0
+    assert "Not compared: INFIMA client 103 (Corvid Labs) is not listed." in answer.err
+    assert "All names" not in answer.err
 
 
 def test_before_a_create_a_quite_different_name_is_left_to_a_person(bench: Bench) -> None:
