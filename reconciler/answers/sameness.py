@@ -38,6 +38,12 @@ _EXPANDED = str.maketrans(
     {"\u00e4": "ae", "\u00f6": "oe", "\u00fc": "ue", "\u00f8": "oe", "\u00e5": "aa", "\u00e6": "ae"}
 )
 _ROMAN = re.compile(r"[ivx]+")
+_COUNTED = frozenset(
+    {"one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"}
+)
+_TWINS = (("rn", "m"), ("vv", "w"), ("i", "l"), ("1", "l"), ("0", "o"))
+"""Latin letters and digits that are read for one another: "modern" and "modem", "lone" and "Ione"."""
+
 _TELLING_LETTERS = 6
 """From so many letters on a name with one slip may be meant; of a shorter one it is another name as easily."""
 
@@ -64,6 +70,8 @@ class FirmName:
     """A name taken apart: two names that are the same have one `key`, which leaves out the legal suffix, `form`.
 
     `words` are those that tell firms apart, without accents, with letters of other alphabets as what they look like.
+    `spellings` are those words in the alphabet's order, without accents and with them written out; none where marks are
+    more than accents.
     `odd` says why a name like this one is never beyond doubt.
     """
 
@@ -77,18 +85,25 @@ class FirmName:
     @classmethod
     def of(cls, name: str) -> FirmName:
         bare = name.translate(_ORNAMENTS)
-        seen, telling = firm_words(bare), telling_words(bare)[:_FIRST_WORDS]
+        seen = firm_words(bare)
         end = len(seen)
         while end > 1 and seen[end - 1] in _SUFFIXES:
             end -= 1
+        key = "".join(seen[:end])
+        telling = telling_words(bare)[:_FIRST_WORDS]
+        if key and not any(map(str.isalnum, key)):
+            telling = (key,)  # a name of signs only
         words = tuple(word.translate(_LOOK_ALIKES) for word in telling)
         mixed = words != telling and any(map(str.isascii, "".join(telling)))
-        written_out = telling_words(unicodedata.normalize("NFC", bare.casefold()).translate(_EXPANDED))
+        composed = unicodedata.normalize("NFC", bare.casefold())
+        spelled = (words, telling_words(composed.translate(_EXPANDED)))
+        if any(unicodedata.category(c) in {"Mn", "Mc"} for c in composed):
+            spelled = ()  # vowels of Hindi, Thai or Arabic: without them it is another name, not another spelling
         return cls(
-            key="".join(seen[:end]),
+            key=key,
             form=tuple(_SUFFIXES[word] for word in seen[end:]),
             words=words,
-            spellings=frozenset("".join(sorted(each)) for each in (words, written_out)),
+            spellings=frozenset("".join(sorted(each)) for each in spelled if each),
             initials=frozenset("".join(word[0] for word in each) for each in (words, seen) if len(each) > 1),
             odd=tuple(_oddities(seen[:end], mixed=mixed)),
         )
@@ -103,6 +118,10 @@ def _oddities(words: Sequence[str], *, mixed: bool) -> Iterator[str]:
     roman = len(words) > 1 and _ROMAN.fullmatch(words[-1])
     if roman or any(c.isdigit() for word in words for c in word):
         yield "there is a number in the name: the next one may be another firm"
+    elif len(words) > 1 and words[-1] in _COUNTED:
+        yield "the name ends with a number: the next one may be another firm"
+    elif len(words) > 1 and len(words[-1]) == 1 and words[-1].isascii():
+        yield "the name ends with a single letter: the next one may be another firm"
     if mixed:
         yield "the name has letters of another alphabet that look like Latin ones"
 
@@ -147,14 +166,15 @@ class Register(Generic[Firm]):
 
     def perhaps(self, name: FirmName) -> list[Firm]:
         """Those that may be meant by it: its words in another order or spelling, or with one slip of the pen."""
-        found = {number for each in name.spellings if each for number in self._by_spelling.get(each, ())}
-        if len(name.letters) >= _TELLING_LETTERS:
+        found = {number for each in name.spellings for number in self._by_spelling.get(each, ())}
+        if name.spellings and len(name.letters) >= _TELLING_LETTERS:
             slips = (("slip", each) for each in _slips(name.letters))
             found |= {number for mark in slips for number in self._by_mark.get(mark, ())}
         return [self.rows[number] for number in sorted(found)]
 
 
-_MIRRORED = {"whole": "part", "part": "whole", "initials": "letters", "letters": "initials"}
+_PAIRED = (("whole", "part"), ("letters", "initials"), ("joined", "run"))
+_MIRRORED = {one: other for pair in _PAIRED for one, other in (pair, pair[::-1])}
 """One name's whole is looked for among the others' parts, its initials among their letters."""
 
 
@@ -167,6 +187,9 @@ def _marks(name: FirmName) -> set[Mark]:
     marks |= {("letters", name.letters), ("whole", " ".join(sorted(words)))}
     marks |= {("part", " ".join(sorted(part))) for part in _parts(words)}
     marks |= {("initials", each) for each in name.initials}
+    marks |= {("spelling", each) for each in name.spellings}
+    marks |= {("looks", _read_as(name.letters)), ("joined", "".join(words))}
+    marks |= {("run", "".join(run)) for run in _runs(words)}
     for place in range(1 if len(words) == _TWO else 0, len(words) if len(words) >= _TWO else 0):
         marks.add(("but one", " ".join((*words[:place], "*", *words[place + 1 :]))))
     return marks
@@ -185,6 +208,20 @@ def _parts(words: Sequence[str]) -> Iterator[Sequence[str]]:
     for place in range(1, len(words) + 1):
         yield words[:place]
         yield words[-place:]
+
+
+def _runs(words: Sequence[str]) -> Iterator[Sequence[str]]:
+    """Words that stand side by side, but not all of them: "Bigbank" is the parent of "Big Bank North"."""
+    for start, end in combinations(range(len(words) + 1), 2):
+        if end - start < len(words):
+            yield words[start:end]
+
+
+def _read_as(letters: str) -> str:
+    """The letters as a person in a hurry reads them."""
+    for written, read in _TWINS:
+        letters = letters.replace(written, read)
+    return letters
 
 
 def _slips(letters: str) -> set[str]:

@@ -189,6 +189,18 @@ def test_a_name_that_may_be_a_mistyped_id_is_not_sure(
     assert stage.proposals()[f"name-infima-{client}-client-{client}"].confidence is confidence
 
 
+def test_a_name_beside_an_id_in_doubt_is_a_question(tmp_path: Path) -> None:
+    """The Subscription stands at another customer than the file says: the id may be the slip, the name the truth."""
+    stage = Proposing(tmp_path)
+    stage.apply()
+    stage.text = stage.text.replace('{id: 11, name: "Acme Dental"}', '{id: 71, name: "Acme Dental"}')
+    stage.world.customers[11]["name"] = "Acme Dental Group"
+    stage.world.add_customer(71, "Acme Foundry")
+    one = stage.proposals()["name-infima-101-customer"]
+    assert one.confidence is How.ASK
+    assert "The mapping is held by moved: the name may be right, and the id wrong." in one.evidence
+
+
 def test_swapped_names_are_a_question(tmp_path: Path) -> None:
     stage = Proposing(tmp_path)
     one, two = stage.world.infima_clients[101], stage.world.infima_clients[102]

@@ -87,14 +87,54 @@ def test_what_stands_beside_it_makes_it_a_question(others: list[str], among: lis
     assert why in "; ".join(found.doubts)
 
 
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("Muellerhoefe", "M\u00fcllerh\u00f6fe"),
+        ("Bigbank", "Big Bank North"),
+        ("Big Bank", "Bigbank North"),
+        ("Modern", "Modem"),
+        ("Walmart", "Vvalmart"),
+        ("\U0001f642", "\U0001f642"),
+        ("$$$", "$$$ Ltd"),
+    ],
+)
+def test_a_name_read_or_written_for_another_one_is_near_it(name: str, other: str) -> None:
+    """Umlauts written out, words written as one, letters read for one another, signs alone: in both systems."""
+    assert not first(clients(name, other), customers(name)).sure
+    assert not first(clients(name), customers(name, other)).sure
+    assert first(clients(name, "Quarry"), customers(name, "Quarry")).sure
+
+
+@pytest.mark.parametrize(
+    ("client", "customer"),
+    [
+        ("\u0930\u093e\u092e", "\u0930\u0940\u092e\u093e"),
+        ("\u0e01\u0e32\u0e07", "\u0e01\u0e34\u0e07"),
+        ("\u0e01\u0e38\u0e07", "\u0e01\u0e39\u0e07"),
+    ],
+)
+def test_vowels_that_are_marks_are_no_accents(client: str, customer: str) -> None:
+    """Hindi and Thai: another vowel is another name."""
+    found = first(clients(client), customers(customer))
+    assert not found.likely
+    assert not found.sure
+    assert first(clients(client), customers(client)).sure
+
+
 def test_of_two_words_the_last_one_does_not_make_them_near() -> None:
     assert first(clients("Miller Dental", "Baker Dental"), customers("Miller Dental", "Baker Dental")).sure
 
 
-@pytest.mark.parametrize("name", ["School 12", "Store #4", "Acme II", "3M"])
+@pytest.mark.parametrize("name", ["School 12", "Store #4", "Acme II", "3M", "School No. One", "Unit Four Ltd"])
 def test_a_number_in_the_name_is_a_question(name: str) -> None:
     found = first(clients(name), customers(name))
     assert "number" in found.doubts[0]
+
+
+def test_a_single_letter_at_the_end_is_a_question() -> None:
+    assert "single letter" in first(clients("Plant B Ltd"), customers("Plant B")).doubts[0]
+    assert first(clients("B"), customers("B")).sure
 
 
 def test_two_legal_forms_are_two_firms_perhaps() -> None:

@@ -64,7 +64,8 @@ def _renamed(mapping: Mapping, said: Said, facts: ProposalFacts) -> Proposal:
     """Sure where the Subscription exists: ids decide there. At a create a name is the guard against a mistyped id."""
     is_customer = isinstance(said.ref, CustomerRef)
     key = f"name-{mapping.key}-" + ("customer" if is_customer else f"client-{said.ref.id}")
-    real, exists = clean_name(said.real or ""), facts.change(mapping.key).before is not None
+    change, real = facts.change(mapping.key), clean_name(said.real or "")
+    exists = change.before is not None
     follows = alike(said.ref.name, real)
     confidence = Confidence.LIKELY if exists else Confidence.ASK
     if exists and follows:
@@ -74,6 +75,9 @@ def _renamed(mapping: Mapping, said: Said, facts: ProposalFacts) -> Proposal:
     if said.others:
         confidence = Confidence.ASK
         evidence.append(f"the name in the file is that of {said.what} {said.others[0]} today: were the ids swapped?")
+    elif rules := [doubt.rule for doubt in change.doubts if doubt.rule in _WHOSE]:
+        confidence = Confidence.ASK
+        evidence.append(f"the mapping is held by {rules[0]}: the name may be right, and the id wrong")
     elif exists:
         evidence.append("its Subscription exists, and ids decide there: no quantity hangs on this name")
     else:
