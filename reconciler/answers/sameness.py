@@ -96,7 +96,7 @@ class FirmName:
         words = tuple(word.translate(_LOOK_ALIKES) for word in telling)
         mixed = words != telling and any(map(str.isascii, "".join(telling)))
         composed = unicodedata.normalize("NFC", bare.casefold())
-        spelled = (words, telling_words(composed.translate(_EXPANDED)))
+        spelled: tuple[tuple[str, ...], ...] = (words, telling_words(composed.translate(_EXPANDED)))
         if any(unicodedata.category(c) in {"Mn", "Mc"} for c in composed):
             spelled = ()  # vowels of Hindi, Thai or Arabic: without them it is another name, not another spelling
         return cls(

@@ -78,13 +78,15 @@ def propose(options: CommonOptions, *, snapshot: Path | None, forge: str, branch
     mappings = parse_mappings(content, file=path, now=now())
     seen = read_facts(options, mappings, snapshot)
     recorded = store.read()
+    # A snapshot carries the state that it was made with: whose it is, the state of this repository says.
+    known = replace(seen.recorded, offers=recorded.offers, tenant=recorded.tenant or seen.recorded.tenant)
     text = decode(content, file=path)
     job = ProposalJob(
         branch=proposals,
         look=look,
         path=path,
         text=text,
-        proposals=suggest(mappings, seen.observation, replace(seen.recorded, offers=recorded.offers), text=text),
+        proposals=suggest(mappings, seen.observation, known, text=text),
         known=recorded.offers,
         remember=lambda change: store.record_offers(change, message="What was proposed, and what people answered"),
         plan_of=_planner(mappings, seen),

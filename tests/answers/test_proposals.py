@@ -10,6 +10,7 @@ import pytest
 
 from reconciler.answers import matching
 from reconciler.answers.proposals import Confidence, ProposalKind, apply_proposals, standing
+from reconciler.errors import DecisionRefused
 from reconciler.model import Fate, MappingKey, Offer
 from tests.answers.proposing import Proposing
 from tests.builders import NOW
@@ -401,3 +402,22 @@ def test_no_proposal_ever_is_an_approval_or_a_limit(stage: Proposing) -> None:
     assert after.limits == before.limits
     assert set(after.approvals) <= set(before.approvals)
     assert MappingKey("infima-142") in {mapping.key for mapping in after.mappings}
+
+
+# ---- what was read is in doubt --------------------------------------------------------------------------------------
+
+
+def test_of_a_list_that_lacks_most_mapped_clients_nothing_is_proposed(stage: Proposing) -> None:
+    """Beside the new client its branch may have been left out."""
+    for number in (101, 102, 103, 104):
+        stage.world.person_removes_client(number)
+    with pytest.raises(DecisionRefused, match="Nothing is proposed: INFIMA lists 2 of the 6 mapped clients"):
+        stage.proposals()
+
+
+def test_of_counts_that_fell_together_nothing_is_proposed(stage: Proposing) -> None:
+    stage.apply()
+    for number in (101, 102, 103, 104):
+        stage.world.infima_clients[number].active = 1
+    with pytest.raises(DecisionRefused, match="Nothing is proposed: INFIMA counts"):
+        stage.proposals()

@@ -163,3 +163,18 @@ def test_a_branch_from_which_the_file_was_taken_says_so(bench: Bench, github: Fa
     answer = bench.run("ci", "propose", "--snapshot", "night.json")
     assert answer.code == 0, answer.err
     assert "is not in order" in github.open_pulls()[0]["body"]
+
+
+def test_a_snapshot_of_another_partner_leaves_the_branch_as_it_is(bench: Bench, github: FakeGitHub) -> None:
+    """Whose the state is stands in the state, not in the snapshot."""
+    bench.run("ci", "propose", "--snapshot", "night.json")
+    bench.run("apply", "--auto-approve")
+    before = github.branch_head(PROPOSALS)
+    bench.world.partner = "Somebody Else"
+    bench.run("plan", "--save-snapshot", "other.json", "--state", "directory:elsewhere")
+    answer = bench.run("ci", "propose", "--snapshot", "other.json")
+    assert answer.code == 1
+    assert "Nothing is proposed" in answer.err
+    assert "Somebody Else" in answer.err
+    assert github.branch_head(PROPOSALS) == before != ""
+    assert github.open_pulls()

@@ -22,12 +22,13 @@ def suggest(mappings: Mappings, observation: Observation, recorded: Recorded, *,
     """All proposals, the surest first; `text` is the file that `mappings` was read from.
 
     Declined ones are among them: see `standing`. Each edit was tried: it is possible, and the file is valid after it.
-    Raises `DecisionRefused` for other systems than those that the state belongs to.
+    Raises `DecisionRefused` for other systems than those that the state belongs to, and where INFIMA's answer is in
+    doubt as a whole: beside a new client there may be one that was left out.
     """
     facts = ProposalFacts.of(mappings, observation, recorded, text=text)
     for refusal in facts.plan.refusals:
-        if refusal.rule is Rule.WRONG_TENANT:
-            hint = "Look whether HALO_URL and INFIMA_API_KEY are the right ones, or name the right state with --state."
+        if refusal.rule in _HINTS:
+            hint = _HINTS[refusal.rule]
             raise DecisionRefused(f"Nothing is proposed: {refusal.message}.", hint=hint)
     unmanaged = list(propose_unmanaged(facts))
     spoken_for = frozenset(client for _, client in unmanaged if client is not None)
@@ -36,6 +37,16 @@ def suggest(mappings: Mappings, observation: Observation, recorded: Recorded, *,
     tried = [one for wave in _waves(found) for one in _tried(wave, facts)]
     surest, kinds = list(Confidence), list(ProposalKind)
     return tuple(sorted(tried, key=lambda one: (surest.index(one.confidence), kinds.index(one.kind), one.key)))
+
+
+_HINTS = {
+    Rule.WRONG_TENANT: (
+        "Look whether HALO_URL and INFIMA_API_KEY are the right ones, or name the right state with --state."
+    ),
+    Rule.SOURCE_EMPTY: "Look into INFIMA with `reconciler doctor`. `reconciler plan` tells what to do if it is right.",
+    Rule.SOURCE_DROPPED: "Look into INFIMA. `reconciler plan` tells what to do if it is right.",
+}
+"""What speaks against everything that was read, and the next step."""
 
 
 def standing(proposals: Iterable[Proposal], offers: Offers) -> tuple[tuple[Proposal, ...], tuple[Proposal, ...]]:
