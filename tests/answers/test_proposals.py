@@ -79,6 +79,15 @@ def test_another_spelling_is_likely(stage: Proposing) -> None:
     assert stage.proposals()["map-142"].confidence is How.LIKELY
 
 
+def test_a_subscription_that_is_over_makes_it_a_question(stage: Proposing) -> None:
+    """Somebody ended it, perhaps because this customer is billed no more."""
+    stage.world.add_licence(71, "Infima 2024", 15, licence_id=9044, is_active=False)
+    one = stage.proposals()["map-142"]
+    assert one.confidence is How.ASK
+    said = "It had Subscription 9044 'Infima 2024' (inactive), quantity 15: is it not billed any more, on purpose?"
+    assert said in one.evidence
+
+
 def test_a_client_that_no_customer_is_like_is_for_a_person(stage: Proposing) -> None:
     stage.world.customers[71]["name"] = "Quarry"
     one = stage.proposals()["map-142"]

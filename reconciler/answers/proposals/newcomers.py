@@ -34,8 +34,8 @@ class Newcomer:
     """A client, the customer that it probably is, and what that customer has already.
 
     `owners` are the mappings of that customer. `meant` are its Subscriptions that no mapping has and for which the plan
-    would hold the create; `others` those that are like the template all the same: another customer's mapping has them,
-    or a person gave them up.
+    would hold the create; `others` those that are like the template all the same: another mapping has them, a person
+    gave them up, or they are over.
     """
 
     client: InfimaClient
@@ -117,7 +117,7 @@ def _rows_of(mapping: Mapping, index: Index, facts: ProposalFacts) -> tuple[Rows
     others = tuple(
         row
         for row in index.by_customer.get(mapping.halo_customer.id, ())
-        if row not in meant and row.is_subscription and row.live and resembles(row.name, mapping.subscription_name)
+        if row not in meant and row.is_subscription and resembles(row.name, mapping.subscription_name)
     )
     return meant, others
 
@@ -134,7 +134,10 @@ def _mapped(one: Newcomer, customer: HaloCustomer, facts: ProposalFacts) -> Prop
         more.append(f"the customer was billed through {_keys(one.owners)}, which is retired")
     if one.others:
         confidence = Confidence.ASK
-        more.append(f"it has {'; '.join(map(_described, one.others))}, which another mapping has or a person gave up")
+        live = [_described(row) for row in one.others if row.live]
+        over = [_described(row) for row in one.others if not row.live]
+        more += [f"it has {'; '.join(live)}, which another mapping has or a person gave up"] if live else []
+        more += [f"it had {'; '.join(over)}: is it not billed any more, on purpose?"] if over else []
     else:
         more.append("it has no Subscription that may be meant")
     return _proposal(
