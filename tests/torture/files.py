@@ -34,6 +34,12 @@ def counts_of(content: bytes | None) -> dict[str, int]:
     return {key: row["last_counted"] for key, row in rows.items() if row.get("last_counted") is not None}
 
 
+def found_by_marker(content: bytes | None) -> set[str]:
+    """Keys whose Subscription was found again by its marker: no earlier run of this state has made it."""
+    rows = document(content).get("bindings", {})
+    return {key for key, row in rows.items() if row.get("origin") == "marker"}
+
+
 def seconds(moment: str) -> float:
     """A time of the state's files as seconds."""
     return datetime.fromisoformat(moment).timestamp()

@@ -197,6 +197,8 @@ def _refused(e: Evidence, run: RunReport) -> str:
     seal = next((e.seals[n] for n in sorted(e.seals) if e.owner[n] == run.number), None)
     counted_before = state_files.counts_of(seal.state if seal else None)
     bound = state_files.bindings_of(seal.state if seal else None)
+    if not counted_before and state_files.found_by_marker(seal.state if seal else None):
+        return ""  # a marker that the state did not know: it was lost, and remembers no count to compare with
     live = counted = remembered = 0
     for c in e.contracts:
         now = max(e.quantities(run.number, c), default=None) if c.counts else None
