@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -138,6 +139,9 @@ _WHAT = {kind: f"edits of the kind {kind}" for kind in ProposalKind}
 _SAID_BY_THE_ROW = {ProposalKind.NEW_MAPPING, ProposalKind.ADOPT, ProposalKind.COMBINE}
 """Kinds whose title says no more than the heading and the row's other cells."""
 
+_WITHOUT_USERS = {ProposalKind.RENAME, ProposalKind.IGNORE_GONE, ProposalKind.APPROVAL_ENDED}
+"""Kinds that are about nobody's number."""
+
 
 def _needs(number: int) -> str:
     return f"{number} {'thing needs' if number == 1 else 'things need'} a person"
@@ -149,10 +153,16 @@ def _row(one: Proposal) -> str:
         markdown_safe(one.client) if one.client else "-",
         markdown_safe(one.customer) if one.customer else "-",
         unsure + markdown_safe(_evidence(one), _CELL),
-        "?" if one.users is None else str(one.users),
+        _users(one),
         markdown_safe(one.tonight, _CELL),
     )
     return f"| {' | '.join(cells)} |"
+
+
+def _users(one: Proposal) -> str:
+    if one.users is None:
+        return "-" if one.kind in _WITHOUT_USERS else "?"
+    return str(one.users)
 
 
 def _evidence(one: Proposal) -> str:
@@ -167,11 +177,17 @@ def _prose(texts: Iterable[str]) -> str:
     return " ".join(capital(text if text.endswith((".", "?", "!")) else f"{text}.") for text in texts)
 
 
+_WITH_COMMAND = re.compile(r"(.+): (reconciler map \d+ --(?:customer \d+ --key \S+|ignore '[a-z ]+'))")
+"""Evidence that ends with another command of ours, whole: no name of a client or customer stands behind one."""
+
+
 def _asked(one: Proposal, left: Mapping[str, str]) -> str:
-    why = _why(one)
+    others = [found for line in one.evidence if (found := _WITH_COMMAND.fullmatch(line))]
+    why = _prose((one.title, *(line for line in one.evidence if not _WITH_COMMAND.fullmatch(line))))
     if one.fingerprint in left:
         why = f"{why} The edit could not be made here: {left[one.fingerprint]}"
-    return f"- {markdown_safe(why, _PROSE)}\n  - To do: {_command(one.command)}"
+    lines = [f"- {markdown_safe(why, _PROSE)}", f"  - To do: {_command(one.command)}"]
+    return "\n".join([*lines, *(f"  - {markdown_safe(found[1], _CELL)}: {_command(found[2])}" for found in others)])
 
 
 def _command(text: str) -> str:

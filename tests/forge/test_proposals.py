@@ -58,6 +58,16 @@ def test_what_needs_a_person_has_its_command() -> None:
     assert "  - To do: `reconciler propose --write infima-109`" in told
 
 
+def test_another_command_works_when_it_is_pasted_and_no_name_makes_one() -> None:
+    """A command in running text would end with the sentence's full stop."""
+    named = "INFIMA lists x: reconciler map 1 --customer 2 --key y (7), 3 active users."
+    other = "For a second one: reconciler map 107 --customer 41 --key infima-107"
+    said = text(replace(TOLD, asked=(ask("map-107", evidence=(named, other)),)))
+    assert "\n  - For a second one: `reconciler map 107 --customer 41 --key infima-107`" in said
+    assert said.count("`reconciler map 107 --customer") == 1
+    assert "`reconciler map 1 " not in said
+
+
 def test_what_could_not_be_edited_says_why() -> None:
     told = text(replace(TOLD, made=(), asked=(HERON,), left={HERON.fingerprint: "the file's layout does not allow it"}))
     assert "The edit could not be made here: the file's layout does not allow it" in told
@@ -91,9 +101,13 @@ def test_a_state_that_dies_with_the_job_is_told() -> None:
     assert "What is declined here is not remembered" in text(replace(TOLD, remembers=False))
 
 
+def test_what_is_about_nobodys_number_has_none() -> None:
+    assert "| - | nothing |" in text(replace(TOLD, made=(ended_approval(),)))
+
+
 def test_unknown_numbers_are_a_question_mark() -> None:
     assert "| - | - | Remove the approval of decrease for infima-102." in text(replace(TOLD, made=(ended_approval(),)))
-    assert "| ? | nothing |" in text(replace(TOLD, made=(ended_approval(),)))
+    assert "| ? | a new Subscription" in text(replace(TOLD, made=(replace(GULL, users=None),)))
 
 
 @pytest.mark.parametrize("limit", [COMMENT_LIMIT, 30_000])
