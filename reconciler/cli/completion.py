@@ -72,7 +72,9 @@ def register_shells() -> None:
 @common_options
 @click.pass_obj
 def completion(options: CommonOptions, *, shell: str) -> int:  # noqa: ARG001 - the same for all
-    """Print the script that lets your shell complete commands, options and the keys in mappings.yaml. No network.
+    """Print the script that lets your shell complete commands, options, rules, and keys and names in mappings.yaml.
+
+    No network.
 
     \b
     Environment: RECONCILER_MAPPINGS names the file whose keys are completed.

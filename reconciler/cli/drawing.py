@@ -6,11 +6,11 @@ import os
 import shutil
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TextIO
 
 from reconciler import __version__
 from reconciler.cli.options import DOCUMENTS, CommonOptions
-from reconciler.cli.output import clear_terminal, say, tell
+from reconciler.cli.output import clear_terminal, knows_no_escapes, say, tell
 from reconciler.config import Diagnostic
 from reconciler.errors import ConfigError, ReconcilerError
 from reconciler.plan_document import dump_document, error_document
@@ -23,15 +23,17 @@ from reconciler.render.terraform import render_terraform, render_terraform_failu
 from reconciler.render.text import terminal_safe
 
 
-def wants_colour(options: CommonOptions, environ: Mapping[str, str] = os.environ) -> bool:
-    """Colour on stdout: --color first, then NO_COLOR, FORCE_COLOR, then whether stdout is a terminal."""
+def wants_colour(
+    options: CommonOptions, environ: Mapping[str, str] = os.environ, *, stream: TextIO | None = None
+) -> bool:
+    """Colour on `stream` (stdout): --color first, then NO_COLOR, FORCE_COLOR, then whether it is a terminal."""
     if options.color != "auto":
         return options.color == "always"
     if environ.get("NO_COLOR"):
         return False
     if environ.get("FORCE_COLOR"):
         return True
-    return sys.stdout.isatty() and (os.name == "nt" or environ.get("TERM", "dumb") not in {"", "dumb"})
+    return (stream or sys.stdout).isatty() and not knows_no_escapes(environ)
 
 
 def terminal_style(options: CommonOptions) -> dict[str, Any]:

@@ -31,8 +31,14 @@ from reconciler.render.pen import Pen
 from reconciler.run import make_plan, read_live
 
 
+def complete_explainable(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
+    """Keys and names, then what needs no mapping: rules, errors and questions."""
+    looked_up = [topic.name for topic in topics() if topic.name.startswith(incomplete.casefold())]
+    return [*complete_keys_and_names(context, parameter, incomplete), *looked_up]
+
+
 @click.command()
-@click.argument("name", nargs=-1, shell_complete=complete_keys_and_names)
+@click.argument("name", nargs=-1, shell_complete=complete_explainable)
 @click.option("--no-invoices", is_flag=True, help="Do not look whether the Subscription is on a recurring invoice.")
 @output_option("text", "json")
 @common_options
@@ -46,7 +52,7 @@ def explain(options: CommonOptions, *, name: tuple[str, ...], no_invoices: bool,
 
     \b
     Environment: HALO_URL, HALO_CLIENT_ID, HALO_CLIENT_SECRET, HALO_TENANT (optional), HALO_AUTH_URL (optional),
-    INFIMA_API_KEY, INFIMA_URL (optional); each secret also as ..._FILE None of them for
+    INFIMA_API_KEY, INFIMA_URL (optional); each secret also as ..._FILE. None of them for
     rules, errors and questions.
 
     \b

@@ -51,6 +51,11 @@ def stands_on_terminal(take_down: Callable[[], None]) -> None:
     _standing.append(take_down)
 
 
+def knows_no_escapes(environ: Mapping[str, str]) -> bool:
+    """True where a terminal says that it is dumb, or says nothing: neither colours nor a moving display there."""
+    return os.name != "nt" and environ.get("TERM", "dumb") in {"", "dumb"}
+
+
 def clear_terminal() -> None:
     """Take down what a run left standing, before its error is told or the process ends."""
     while _standing:

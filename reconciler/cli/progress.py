@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol, TextIO
 
-from reconciler.cli.output import stands_on_terminal
+from reconciler.cli.output import knows_no_escapes, stands_on_terminal
 from reconciler.events import (
     Event,
     Noticed,
@@ -58,6 +58,7 @@ class Display(Protocol):
 def progress_observer(
     *,
     quiet: bool = False,
+    colour: bool = True,
     stream: TextIO | None = None,
     monotonic: Callable[[], float] = time.monotonic,
 ) -> ProgressObserver:
@@ -69,14 +70,14 @@ def progress_observer(
     if quiet:
         return ProgressObserver(QuietDisplay(stream))
     if _is_terminal(stream):
-        observer = ProgressObserver(LiveDisplay(stream, monotonic))
+        observer = ProgressObserver(LiveDisplay(stream, monotonic, colour=colour))
         stands_on_terminal(observer.close)  # a run that dies in a phase would leave its terminal without a cursor
         return observer
     return ProgressObserver(LineDisplay(stream, monotonic))
 
 
 def _is_terminal(stream: TextIO) -> bool:
-    return stream.isatty() and os.environ.get("TERM") != "dumb" and not runs_in_ci(os.environ)
+    return stream.isatty() and not knows_no_escapes(os.environ) and not runs_in_ci(os.environ)
 
 
 class ProgressObserver:
@@ -162,9 +163,10 @@ class LiveDisplay:
     The bars are there only while a phase is open, so that a question to the person is never painted over.
     """
 
-    def __init__(self, stream: TextIO, monotonic: Callable[[], float]) -> None:
+    def __init__(self, stream: TextIO, monotonic: Callable[[], float], *, colour: bool) -> None:
         self._stream = stream
         self._monotonic = monotonic
+        self._colour = colour
         self._bars: Progress | None = None
         self._open: dict[str, tuple[TaskID, _Pace]] = {}
         self._over = False
@@ -188,7 +190,7 @@ class LiveDisplay:
 
     def _open_phase(self, event: PhaseStarted) -> None:
         if self._bars is None:
-            self._bars = _make_bars(self._stream)
+            self._bars = _make_bars(self._stream, colour=self._colour)
             self._bars.start()
         task = self._bars.add_task(_clean(event.phase, self._stream), total=event.total, left="")
         self._open[event.phase] = task, _Pace(event, self._monotonic())
@@ -248,7 +250,7 @@ class _Pace:
         return f"about {math.ceil(seconds / MINUTE)} min left"
 
 
-def _make_bars(stream: TextIO) -> Progress:
+def _make_bars(stream: TextIO, *, colour: bool) -> Progress:
     from rich.console import Console  # noqa: PLC0415 - slow to import, and needed on a terminal only
     from rich.progress import (  # noqa: PLC0415
         BarColumn,
@@ -272,7 +274,7 @@ def _make_bars(stream: TextIO) -> Progress:
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TextColumn("{task.fields[left]}", markup=False),
-        console=SilencedConsole(file=stream),
+        console=SilencedConsole(file=stream, no_color=not colour),
         transient=True,
         redirect_stdout=False,
         redirect_stderr=stream is sys.stderr,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 import secrets
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -13,6 +14,7 @@ from pathlib import Path
 from random import SystemRandom
 
 from reconciler import __version__
+from reconciler.cli.drawing import wants_colour
 from reconciler.cli.options import DOCUMENTS, CommonOptions
 from reconciler.cli.output import closest
 from reconciler.cli.progress import progress_observer
@@ -50,7 +52,8 @@ def open_store(options: CommonOptions) -> DirectoryState | GitState:
 
 def progress(options: CommonOptions) -> Observer:
     """Progress on stderr: quiet where that was asked for, and beside a document that nobody watches."""
-    return progress_observer(quiet=options.quiet or (options.output in DOCUMENTS and not os.isatty(2)))
+    quiet = options.quiet or (options.output in DOCUMENTS and not os.isatty(2))
+    return progress_observer(quiet=quiet, colour=wants_colour(options, stream=sys.stderr))
 
 
 @contextmanager

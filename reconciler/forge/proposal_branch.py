@@ -16,8 +16,7 @@ from pathlib import Path
 
 from reconciler.errors import StateError
 from reconciler.forge.head import Head, remote_head
-from reconciler.render.text import terminal_safe
-from reconciler.state.gitcommand import NETWORK_SECONDS, Git, clean
+from reconciler.state.gitcommand import NETWORK_SECONDS, Git, clean, refuse_impossible_branch
 from reconciler.state.gitfiles import commit_tree, write_tree
 from reconciler.state.spelling import format_time
 
@@ -73,8 +72,7 @@ class ProposalBranch:
     """The branch `name` of `remote`, as it is fetched. Only `put` and `remove` change anything there."""
 
     def __init__(self, git: Git, *, remote: str, name: str = PROPOSALS) -> None:
-        if name.startswith("-") or not git.run("check-ref-format", f"refs/heads/{name}").ok:
-            raise StateError(f"{terminal_safe(name)!r} cannot be a branch.", hint="Name another one.")
+        refuse_impossible_branch(git, name, hint="Name another one.")
         self._git = git
         self._remote = remote
         self.name = name

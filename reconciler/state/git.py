@@ -30,7 +30,7 @@ from reconciler.state.branch import StateBranch, commit_on
 from reconciler.state.directory import run_lock
 from reconciler.state.document import STATE_FILE, StateDocument, encode
 from reconciler.state.files import PrivateDirectory, StateFiles
-from reconciler.state.gitcommand import Git, choose_remote
+from reconciler.state.gitcommand import Git, choose_remote, refuse_impossible_branch
 from reconciler.state.gitfiles import Overlay
 from reconciler.state.gitlocks import clear_stale_locks
 from reconciler.state.history import History
@@ -148,8 +148,7 @@ class GitState:
                 keeper.forget_pushed_journals()
 
     def _state_branch(self) -> StateBranch:
-        if not self._git.run("check-ref-format", f"refs/heads/{self._branch}").ok or self._branch.startswith("-"):
-            raise StateError(f"{self._branch!r} cannot be a branch.", hint="Name one with --state git:BRANCH.")
+        refuse_impossible_branch(self._git, self._branch, hint="Name one with --state git:BRANCH.")
         branch, remote = self._branch_and_remote()
         return StateBranch(self._git, remote=remote, branch=branch)
 

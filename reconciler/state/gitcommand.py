@@ -162,6 +162,15 @@ def choose_remote(git: Git) -> str:
     raise StateError("This git repository has no remote named origin, nor any other.", hint=_ADD_REMOTE)
 
 
+def refuse_impossible_branch(git: Git, branch: str, *, hint: str) -> None:
+    """Raise `StateError` where git takes no branch of this name; where git says why it could not look, in its words."""
+    answer = git.run("check-ref-format", f"refs/heads/{branch}")
+    if not answer.ok and answer.complaint:  # of a name that is wrong it says nothing
+        raise StateError(f"git check-ref-format failed: {answer.complaint}", hint=hint_for(answer.complaint))
+    if not answer.ok or branch.startswith("-"):
+        raise StateError(f"{branch!r} cannot be a branch.", hint=hint)
+
+
 _ADD_REMOTE = "Add it: `git remote add origin URL`. Or keep the state in a directory: --state directory:.reconciler"
 
 

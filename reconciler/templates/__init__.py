@@ -6,9 +6,11 @@ carries under `shipped/`.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from importlib import resources
-from pathlib import Path
+from importlib.metadata import PackageNotFoundError, metadata
+from pathlib import Path, PurePosixPath
 
 from reconciler import __version__
 
@@ -18,6 +20,8 @@ WORKFLOWS = {
     "nightly.yml": "every night the quantities follow the counts",
 }
 SCRIPTS = ("apply-options", "journal", "notify", "snapshot", "with-git-token")
+
+_LINK_BESIDE = re.compile(r"\]\((?!https?:|#)([^)]+)\)")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +80,7 @@ def _workflows() -> tuple[Template, ...]:
         _own(".ci/pin", "ci-pin", "pins a release of the program by its hash", executable=True),
         _own(".github/dependabot.yml", "dependabot.yml", "proposes newer actions and dependencies"),
         _own("Makefile", "Makefile", "installs the program for workflows"),
-        Template(path="docs/gitops.md", text=_shipped("docs/gitops.md"), purpose="how the workflows are set up"),
+        Template(path="docs/gitops.md", text=_page("docs/gitops.md"), purpose="how the workflows are set up"),
         Template(path="requirements.txt", text=_shipped("requirements/run.txt"), purpose="locked dependencies"),
         Template(
             path="requirements-notify.txt",
@@ -89,6 +93,17 @@ def _workflows() -> tuple[Template, ...]:
 def _own(path: str, name: str, purpose: str, *, executable: bool = False) -> Template:
     text = resources.files("reconciler.templates").joinpath("files", name).read_text(encoding="utf-8")
     return Template(path=path, text=text, purpose=purpose, executable=executable)
+
+
+def _page(path: str) -> str:
+    """A page that is brought alone: the pages beside it that it links are named by their address, in this version."""
+    try:
+        addresses = metadata("halo-infima-reconciler").get_all("Project-URL") or []
+    except PackageNotFoundError:  # run from its source, without an installation
+        return _shipped(path)
+    source = next(address.removeprefix("Source, ") for address in addresses if address.startswith("Source, "))
+    folder = f"{source}/blob/v{__version__}/{PurePosixPath(path).parent}"
+    return _LINK_BESIDE.sub(lambda link: f"]({folder}/{link[1]})", _shipped(path))
 
 
 def _shipped(path: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -86,6 +87,14 @@ def test_without_git_it_goes_on(
 def test_the_guide_that_is_named_is_there(folder: Path) -> None:
     main(["init"])
     assert (folder / "docs" / "gitops.md").is_file()
+
+
+def test_the_guide_links_only_what_is_there(folder: Path) -> None:
+    main(["init"])
+    guide = folder / "docs" / "gitops.md"
+    links = re.findall(r"\]\(([^)#]+)[^)]*\)", guide.read_text(encoding="utf-8"))
+    assert any(re.fullmatch(rf"https://\S+/v{re.escape(__version__)}/docs/approvals\.md", link) for link in links)
+    assert [link for link in links if not link.startswith("https://") and not (guide.parent / link).exists()] == []
 
 
 def test_every_file_is_what_its_name_says(folder: Path) -> None:
@@ -218,6 +227,7 @@ def test_rules_states_and_names_are_completed(folder: Path) -> None:
     assert complete(folder, "reconciler --state git") == ["plain,git:reconciler-state"]
     for command in ("explain", "history"):
         assert complete(folder, f"reconciler {command} acm") == ["plain,Acme", "plain,Acme plc"]
+    assert complete(folder, "reconciler explain same-") == ["plain,same-name"]
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh"])

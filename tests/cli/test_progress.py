@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import subprocess
 import sys
 import threading
@@ -288,6 +289,30 @@ def test_log_of_a_ci_job_gets_lines_even_on_a_terminal(terminal: Terminal, monke
     observe(PhaseStarted(phase="A"))
     observe(PhaseFinished(phase="A"))
     assert "\x1b" not in terminal.getvalue()
+
+
+@pytest.mark.parametrize("term", ["", "dumb", None])
+def test_terminal_that_says_nothing_of_itself_gets_lines(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, term: str | None
+) -> None:
+    monkeypatch.delenv("TERM")
+    if term is not None:
+        monkeypatch.setenv("TERM", term)
+    for event in every_event("A"):
+        progress_observer(stream=terminal)(event)
+    assert terminal.getvalue()
+    assert "\x1b" not in terminal.getvalue()
+
+
+@pytest.mark.parametrize("colour", [True, False])
+def test_bars_have_colours_only_where_they_are_wanted(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch, *, colour: bool
+) -> None:
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    observe = progress_observer(stream=terminal, colour=colour)
+    observe(PhaseStarted(phase="A", total=2))
+    observe.close()
+    assert (re.search(r"\x1b\[[0-9;]+m", terminal.getvalue()) is not None) is colour
 
 
 def test_rich_is_imported_only_when_something_is_drawn_on_a_terminal() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.errors import StateError
-from reconciler.state.gitcommand import Git, authors_of_lines
+from reconciler.state.gitcommand import Git, authors_of_lines, refuse_impossible_branch
 from tests.state.gitworld import git, isolated_git
 
 NOON = "2026-11-22T12:00:00Z"
@@ -54,3 +54,13 @@ def test_a_command_that_must_succeed_is_named_with_what_git_says(desk: tuple[Pat
     place, environ = desk
     with pytest.raises(StateError, match=r"git rev-parse failed: .*no-such-branch"):
         Git(place, environ).ask("rev-parse", "no-such-branch")
+
+
+def test_a_wrong_name_is_told_from_a_git_that_could_not_look_at_it(desk: tuple[Path, dict[str, str]]) -> None:
+    place, environ = desk
+    refuse_impossible_branch(Git(place, environ), "reconciler-state", hint="Name another one.")
+    with pytest.raises(StateError, match=r"^'x\.\.y' cannot be a branch\.$") as wrong:
+        refuse_impossible_branch(Git(place, environ), "x..y", hint="Name another one.")
+    assert wrong.value.hint == "Name another one."
+    with pytest.raises(StateError, match=r"^git check-ref-format failed: .*gone"):
+        refuse_impossible_branch(Git(place / "gone", environ), "reconciler-state", hint="Name another one.")
