@@ -618,6 +618,11 @@ class HaloFacts:
         """The newest probe, where it was one of this HaloPSA."""
         return self.probe if self.probe is not None and self.probe.halo_url == halo_url else None
 
+    def of(self, halo_url: str) -> HaloFacts:
+        """What holds for this HaloPSA: what a probe of another one found says nothing of it."""
+        other = self.probe is not None and self.probe.halo_url != halo_url
+        return HaloFacts(update_members=self.update_members) if other else self
+
 
 class Fate(StrEnum):
     """What became of a proposal (answers.proposals) that was offered for review."""

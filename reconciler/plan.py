@@ -357,7 +357,7 @@ def _total(clients: tuple[CountedClient, ...]) -> int | None:
 
 
 def _facts(mappings: Mappings, changes: Sequence[Change], live: Live, recorded: Recorded, tenant: Tenant) -> Facts:
-    probed = recorded.halo.probe_of(tenant.halo_url)
+    halo = recorded.halo.of(tenant.halo_url)
     wanted = {ref.id for m in mappings.mappings if m.counts_users for ref in m.infima_clients}
     keys = {m.key for m in mappings.mappings if not m.retired}  # what has left may well be deleted
     bound = [b for b in recorded.bindings.values() if b.key in keys]
@@ -375,9 +375,9 @@ def _facts(mappings: Mappings, changes: Sequence[Change], live: Live, recorded: 
             m.key for m in without if recorded.untried or known_keys(m, live.index.keys) & {*recorded.never_bound}
         ),
         counts_lost=counts_were_lost(live.index, recorded),
-        unfit=tuple(probed.unfit.values()) if probed else (),
-        probed_at=probed.at if probed else None,
-        page_rows=recorded.halo.page_rows,
+        unfit=tuple(halo.probe.unfit.values()) if halo.probe else (),
+        probed_at=halo.probe.at if halo.probe else None,
+        page_rows=halo.page_rows,
     )
 
 

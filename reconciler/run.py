@@ -113,7 +113,7 @@ def make_plan(mappings: Mappings, observation: Observation, recorded: Recorded, 
         new_state(recorded, [c.key for c in plan.changes if c.action is Action.CREATE and c.key in unbound]),
         *recorded.damage,
         *(open_run_in_words(run, zone) for run in recorded.open_runs),
-        *probe_warnings(mappings, recorded),
+        *probe_warnings(mappings, recorded, halo_url=plan.tenant.halo_url),
         _overdue(recorded, observation.taken_at.astimezone(zone)),
         takes_long(plan, mappings.settings),
     )

@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import SystemRandom
 from textwrap import wrap
 from typing import TypeVar
@@ -264,9 +264,10 @@ class _Visit:
         if self.halo_url is not None and self.partner is not None:
             tenant = Tenant(halo_url=self.halo_url, infima_partner=self.partner)
         if self.listing is not None:
-            self.tell(check_marker(self.mappings, recorded, self.listing))
+            known = replace(recorded, halo=recorded.halo.of(self.halo_url or ""))
+            self.tell(check_marker(self.mappings, known, self.listing))
         self.tell(check_state(recorded, location, tenant, unfinished=unfinished))
-        self.tell(check_habits(recorded.halo))
+        self.tell(check_habits(recorded.halo.of(self.halo_url or "")))
         at = now().astimezone(zone_of(self.mappings))
         for check in check_probe(recorded, self.halo_url, at):
             self.tell(check)

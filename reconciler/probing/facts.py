@@ -85,10 +85,10 @@ def _marker_advice(findings: dict[Question, ProbeFinding]) -> str:
 def facts_from(report: Report, earlier: HaloFacts, *, halo_url: str) -> HaloFacts:
     """What later runs take for known. What could not be told this time stays as an earlier probe found it."""
     found = {finding.question: finding for finding in report.findings}
-    known = earlier.probe if earlier.probe and earlier.probe.halo_url == halo_url else None
+    known = earlier.probe_of(halo_url)
     open_still = {finding.question.value for finding in report.findings if finding.answer is Answer.UNTOLD}
     standing = {name: why for name, why in (known.unfit if known else {}).items() if name in open_still}
-    facts = earlier if known or earlier.probe is None else HaloFacts(update_members=earlier.update_members)
+    facts = earlier.of(halo_url)
     members, rows = found[Question.UPDATE_ALONE].value, found[Question.PAGE_ROWS].value
     if isinstance(members, tuple):
         facts = replace(facts, update_members=members)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
+from reconciler.errors import DecisionRefused
 from reconciler.http.decoding import whole_number
 from reconciler.probing.exchanges import Exchange, Untold
 from reconciler.probing.making import NOTHING_MADE
@@ -38,8 +39,20 @@ def find_envelope(session: ProbeSession) -> list[Row]:
     right = isinstance(exchange.body, dict) and session.rows_in == "licences"
     session.tell(Question.ENVELOPE, yes_if(right), f"it is in: {session.rows_in}", value=session.rows_in, by=exchange)
     rows = session.rows_of(exchange)
+    _refuse_more_than_a_page(session, rows)
     session.earlier = [row for row in rows if session.halo.is_own(row)]
     return rows
+
+
+def _refuse_more_than_a_page(session: ProbeSession, rows: Sequence[Row]) -> None:
+    """Every look of a probe is at one page: what stands on another would be taken for missing."""
+    paged = (PAGED[0], ("page_no", "2"), ("page_size", "1000"))
+    beyond = session.get(query=(*paged, *BY_ID, *session.ours_only))
+    if beyond.ok and set(_ids(session.rows_of(beyond))) - set(_ids(rows)):
+        raise DecisionRefused(
+            f"Customer {session.customer} has more than the {len(rows)} Subscriptions and licences that a page holds.",
+            hint="Take another customer. What a cut-off probe left at this one can be set to 0 or deleted by hand.",
+        )
 
 
 def _member_with_rows(body: Any, usual: str) -> str:
@@ -63,6 +76,8 @@ def pages_and_order(session: ProbeSession) -> None:
     whole = len(rows)
     if whole < ENOUGH or not _ids(one[1]):
         raise Untold("the listing does not show two Subscriptions of this customer")
+    if set(session.made) - set(_ids(rows)):
+        raise Untold("one page of the listing does not show all that the probe made")
     _tell_order(session, rows, wide)
     repeats = _ids(one[1]) == _ids(two[1])
     if session.findings[Question.ORDER].value == "changing":

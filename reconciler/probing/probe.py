@@ -148,10 +148,11 @@ def run_probe(session: ProbeSession, state: RunState, info: RunInfo, *, halo_url
 
 
 def _refuse_other_tenant(state: RunState, halo_url: str) -> None:
-    tenant = state.recorded.tenant
-    if tenant is not None and tenant.halo_url != halo_url:
+    tenant, probed = state.recorded.tenant, state.recorded.halo.probe
+    owner = tenant.halo_url if tenant else probed.halo_url if probed else halo_url
+    if owner != halo_url:  # its halo-unfit would be forgotten for the other's findings
         raise DecisionRefused(
-            f"This state belongs to {tenant.halo_url}, and HALO_URL is {halo_url}.",
+            f"This state belongs to {owner}, and HALO_URL is {halo_url}.",
             hint="Check HALO_URL and --state: what one HaloPSA does says nothing of another.",
         )
 

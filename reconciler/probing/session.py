@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from reconciler.http.decoding import text_of
+from reconciler.http.decoding import text_of, whole_number
 from reconciler.probing.exchanges import PATH, Exchange, Exchanges, Untold
 from reconciler.probing.questions import ASKED, Question
 from reconciler.probing.report import Answer, ProbeFinding, Value
@@ -31,7 +31,8 @@ class ProbeSession(Exchanges):
 
     `wait` is how many seconds a listing may be late. `earlier` are rows that probes before it left, `named` the ids
     that answers gave, `lost` the names whose create may have made one that was never seen. `along` are the members
-    that an update wants, None while that is not known; `lag` is how many seconds a listing was late, `late_listings`
+    that an update wants, None while that is not known; `changed_to` is the quantity of the first change, None where
+    none can be changed. `lag` is how many seconds a listing was late, `late_listings`
     how many listings were, `by_listings` says that reading them ends it, and `late_reads` that single reads are late
     too. `restart_time` lets the run's time begin anew, so that there is some for the end.
     """
@@ -45,6 +46,7 @@ class ProbeSession(Exchanges):
     creates: int = 0
     needs_customer: bool = False
     along: tuple[str, ...] | None = None
+    changed_to: int | None = 1
     first_late: Late = Late(seconds=0, listings=0)
     change_late: Late = Late(seconds=0, listings=0)
     lag: float = 0.0
@@ -101,7 +103,9 @@ class ProbeSession(Exchanges):
         query = (("client_id", str(self.customer)),) if self.needs_customer else ()
         exchange = self.get(f"{PATH}/{number}", query)
         row = exchange.body if exchange.ok and isinstance(exchange.body, dict) else None
-        if row is not None and self.halo.learn(row) != number:
+        if row is None:
+            return exchange, None
+        if whole_number(row.get("id")) != number or (self.halo.learn(row) is None and not self.halo.shown(number)):
             raise Untold("a single read showed another row than was asked for")
         return exchange, row
 

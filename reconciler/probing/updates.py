@@ -8,6 +8,7 @@ from http import HTTPStatus
 from reconciler.http.decoding import whole_number
 from reconciler.model import SUBSCRIPTION_TYPE
 from reconciler.probing.exchanges import MOST_CREATES, PATH, Exchange, Untold
+from reconciler.probing.facts import FRAME
 from reconciler.probing.making import NOTHING_MADE, tell_late, watch
 from reconciler.probing.questions import Question
 from reconciler.probing.report import NO, YES, yes_if
@@ -19,16 +20,23 @@ from reconciler.writing.update import HALO_STAMPS
 
 
 def update_one(session: ProbeSession) -> None:
-    """Set 1 in the least form that is taken, and hold everything else of the row against what it was."""
+    """Change the quantity in the least form that is taken, and hold everything else of the row against what it was."""
     number = _first(session)
     before = _shown(session, number)
     exchange = first_form(session, number, 1)
+    if before is not None and quantity(before) == 1:  # no 0 was taken at the create: so far nothing has changed
+        exchange = session.update((number, 0))
+        session.changed_to = 0
+    if exchange.refused:
+        _tell_unchangeable(session, before, session.read(number)[1], exchange)
+        return
+    wanted = session.changed_to or 0
     _, after = session.read(number)
-    if not exchange.body and not _shows(after, 1):  # an empty answer may be one to a write that never came about
-        exchange = session.update((number, 1))
+    if not exchange.body and not _shows(after, wanted):  # an empty answer may be one to a write that never came about
+        exchange = session.update((number, wanted))
         _, after = session.read(number)
-    session.late_reads = session.late_reads or not _shows(after, 1)
-    late = _watch_count(session, number, 1)
+    session.late_reads = session.late_reads or not _shows(after, wanted)
+    late = _watch_count(session, number, wanted)
     session.change_late = late
     if not late.never:
         session.lag = max(session.lag, float(late.seconds))
@@ -42,7 +50,21 @@ def update_one(session: ProbeSession) -> None:
     if session.late_reads or after is None:
         session.settle()
         _, after = session.read(number)
+    if not _shows(after, wanted):  # a read from before the update would say that nothing else has changed
+        session.cannot(Question.UPDATE_FRAME, "no single read showed the new quantity", by=exchange)
     _tell_frame(session, before, after, exchange)
+
+
+def _tell_unchangeable(session: ProbeSession, before: Row | None, after: Row | None, refusal: Exchange) -> None:
+    """Neither a create nor an update takes a 0: no change was seen, but for what the update to the same 1 has done."""
+    session.changed_to = None
+    session.tell(Question.UPDATE_TO_ZERO, NO, f"refused with {refusal.status}", by=refusal)
+    if before and after and changed_members(before, after):
+        _tell_frame(session, before, after, refusal)
+    raise Untold(FIXED)
+
+
+FIXED = "no quantity could be changed, because 0 is refused"
 
 
 def first_form(session: ProbeSession, number: int, count: int) -> Exchange:
@@ -101,8 +123,14 @@ def _tell_frame(session: ProbeSession, before: Row | None, after: Row | None, by
         session.cannot(Question.UPDATE_FRAME, "no single read showed the Subscription before and after it", by=by)
         return
     changed = changed_members(before, after)
-    told = f"changed besides: {', '.join(changed)}" if changed else "nothing else changed"
+    told = f"changed besides: {', '.join(changed)}" if changed else f"nothing else changed{_of_empty(before)}"
     session.tell(Question.UPDATE_FRAME, yes_if(not changed), told, value=changed, by=by)
+
+
+def _of_empty(before: Row) -> str:
+    """A member that was empty can have been emptied again: that has to be said."""
+    empty = sorted(name for name in FRAME if not before.get(name) and before.get(name) is not False)
+    return f"; of {', '.join(empty)} it tells nothing, for they were empty before" if empty else ""
 
 
 def changed_members(before: Row, after: Row) -> tuple[str, ...]:
@@ -114,17 +142,22 @@ def changed_members(before: Row, after: Row) -> tuple[str, ...]:
 def repeat_and_zero(session: ProbeSession) -> None:
     """The same update once more, then back to 0."""
     number = _first(session)
-    again = session.update((number, 1))
+    again = session.update((number, 1 if session.changed_to is None else session.changed_to))
     if again.ok or again.refused:
         session.tell(Question.UPDATE_REPEATED, yes_if(again.ok), again.told, by=again)
     else:
         session.cannot(Question.UPDATE_REPEATED, again.told, by=again)
+    if session.changed_to is None:
+        raise Untold(FIXED)
+    late = session.change_late
+    if session.changed_to == 0:  # the second change is the way up, so that there is one back to 0
+        session.update((number, 1))
+        session.rest(float(late.seconds))
     zero = session.update((number, 0))
     if zero.refused:
         session.tell(Question.UPDATE_TO_ZERO, NO, f"refused with {zero.status}", by=zero)
-        tell_late(session, Question.CHANGE_LISTED, session.change_late, None)
+        tell_late(session, Question.CHANGE_LISTED, late, None)
         return
-    late = session.change_late
     second = None if late.never else _watch_count(session, number, 0, first=float(late.seconds))
     tell_late(session, Question.CHANGE_LISTED, late, second)
     _, row = session.read(number)
@@ -210,6 +243,8 @@ def _stranger(session: ProbeSession) -> Row:
 def bad_row(session: ProbeSession) -> None:
     """Two good rows with a bad one between them: which of the good ones are written."""
     first, last = _pair(session)
+    if session.changed_to is None:
+        raise Untold(FIXED)
     unknown = session.findings.get(Question.UNKNOWN_ID_WRITTEN)
     refuses = unknown is not None and unknown.value in {"not_found", "bad_request"}
     bad = _stranger(session) if refuses else _spoilt(session)
