@@ -115,7 +115,16 @@ def test_several_that_may_be_meant_are_for_a_person(stage: Proposing) -> None:
         stage.world.add_licence(71, TEMPLATE, 17, licence_id=number)
     one = stage.proposals()["map-142"]
     assert (one.kind, one.confidence, one.edit) == (Kind.ADOPT, How.ASK, None)
-    assert one.command == "reconciler map 142 --customer 71 --subscription ID"
+    assert one.command == "reconciler map 142"  # it asks which
+
+
+def test_one_whose_last_day_is_over_is_for_a_person(stage: Proposing) -> None:
+    """Taking it over would only be held: an ended Subscription bills nobody."""
+    stage.world.add_licence(71, TEMPLATE, 17, licence_id=9300, end_date="2025-01-01T00:00:00")
+    one = stage.proposals()["map-142"]
+    assert (one.kind, one.confidence, one.edit, one.command) == (Kind.ADOPT, How.ASK, None, "reconciler map 142")
+    assert "its Subscription 9300 is over" in one.title
+    assert any("(until 1 Jan 2025)" in line for line in one.evidence)
 
 
 def test_one_that_is_over_is_for_a_person(stage: Proposing) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from reconciler.answers.matching import rank
+from reconciler.answers.needs import day_words
 from reconciler.answers.proposals.facts import ProposalFacts
 from reconciler.answers.proposals.values import (
     Confidence,
@@ -155,14 +156,14 @@ def _mapped(one: Newcomer, customer: HaloCustomer, facts: ProposalFacts) -> Prop
 def _adopted(one: Newcomer, customer: HaloCustomer, facts: ProposalFacts) -> Proposal:
     """A Subscription that a person made is taken over; likely where there is one and its quantity fits, never sure."""
     row, users = one.meant[0], facts.users(one.client.id)
-    only = len(one.meant) == 1 and row.live
+    only = len(one.meant) == 1 and row.live and (row.last_day is None or row.last_day >= facts.today)
     fits = only and row.marker is None and _is_near(row.count, users)
     confidence = Confidence.LIKELY if one.found.sure and fits and not one.owners else Confidence.ASK
     seen = "; ".join(_described(each) for each in one.meant)
     if only and not fits:
         seen += f", which is not near the count of {'?' if users is None else users}"
     many = "choose one of the customer's Subscriptions" if len(one.meant) > 1 else f"its Subscription {row.id} is over"
-    wanted = str(row.id) if only else "ID"
+    by_hand = f"reconciler map {one.client.id}"  # which asks for the Subscription
     return _proposal(
         ProposalKind.ADOPT,
         one,
@@ -172,7 +173,7 @@ def _adopted(one: Newcomer, customer: HaloCustomer, facts: ProposalFacts) -> Pro
         + (f"on its Subscription {row.id}" if only else many),
         evidence=(f"no mapping has {seen}",),
         edit=_entry(one.client, customer, row.id) if only else None,
-        by_hand=f"reconciler map {one.client.id} --customer {customer.id} --subscription {wanted}",
+        by_hand=f"{by_hand} --customer {customer.id} --subscription {row.id}" if only else by_hand,
     )
 
 
@@ -261,6 +262,8 @@ def _is_near(quantity: int | None, users: int | None) -> bool:
 
 def _described(row: Subscription) -> str:
     state = "" if row.live else " (deleted)" if row.deleted else " (inactive)"
+    if row.live and row.last_day is not None:
+        state = f" (until {day_words(row.last_day)})"
     marker = "" if row.marker is None else f", marker {row.marker}"
     return f"Subscription {row.id} {row.name!r}{state}, quantity {'?' if row.count is None else row.count}{marker}"
 
