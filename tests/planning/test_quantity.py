@@ -1,15 +1,15 @@
-"""From a count to the apply_rule quantity."""
+"""From a count to the quantity that the rule makes of it."""
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.model import MAX_COUNT, CountRule, QuantityRule
-from reconciler.planning.quantity import apply_rule, implied_count, quantity_of
+from reconciler.planning.quantity import apply_rule, has_ended, implied_count, quantity_of
 from tests.builders import build_mapping
 
 RULES = st.builds(
@@ -19,6 +19,7 @@ RULES = st.builds(
     maximum=st.none() | st.integers(50, 100),
 )
 COUNTS = st.integers(0, MAX_COUNT)
+LAST_DAY = date(2026, 12, 31)
 
 
 @pytest.mark.parametrize(
@@ -41,8 +42,24 @@ COUNTS = st.integers(0, MAX_COUNT)
         (QuantityRule(maximum=3, included=5), 9, 3),
     ],
 )
-def test_billed(rule: QuantityRule, counted: int, result: int) -> None:
+def test_a_rule_makes_of_a_count(rule: QuantityRule, counted: int, result: int) -> None:
     assert apply_rule(rule, counted) == result
+
+
+@pytest.mark.parametrize(
+    ("rule", "today", "ended"),
+    [
+        (QuantityRule(fixed=40, until=LAST_DAY), LAST_DAY, False),
+        (QuantityRule(fixed=40, until=LAST_DAY), LAST_DAY + timedelta(days=1), True),
+        (QuantityRule(fixed=40, until=LAST_DAY), None, False),
+        (QuantityRule(fixed=40), LAST_DAY, False),
+        (QuantityRule(until=LAST_DAY), LAST_DAY + timedelta(days=1), False),
+    ],
+)
+def test_a_fixed_quantity_holds_to_the_end_of_its_last_day(
+    rule: QuantityRule, today: date | None, *, ended: bool
+) -> None:
+    assert has_ended(rule, today) is ended
 
 
 def test_without_a_count_there_is_no_quantity() -> None:
