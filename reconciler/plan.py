@@ -267,12 +267,12 @@ class _Edited(TypedDict, total=False):
 
 def _edited(before: SubscriptionState | None, binding: Binding | None, recorded: Recorded) -> _Edited:
     """What the last run saw, where a person has changed the quantity in HaloPSA since."""
-    last = binding.last_quantity if binding is not None else None
-    if before is None or before.count is None or last is None or last == before.count:
+    if before is None or binding is None or binding.subscription_id != before.id:
         return {}
-    if binding is not None and binding.subscription_id != before.id:
+    last = binding.last_quantity
+    if last is None or before.count in {None, last}:
         return {}
-    if binding is not None and any(binding.key in run.keys for run in recorded.open_runs):
+    if any(binding.key in run.keys for run in recorded.open_runs):
         return {}  # a run that is under way, or was cut off, may have written it
     return {"edited_from": last, "edited_since": recorded.last_good_run}
 

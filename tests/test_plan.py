@@ -4,19 +4,25 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 
 from reconciler.model import (
+    Attached,
     BindingOrigin,
     ClientRef,
     CountRule,
     CustomerRef,
     IgnoredClient,
     InfimaClientId,
+    InvoiceLook,
     MappingKey,
+    OpenRun,
     Place,
     QuantityRule,
+    RunId,
+    Subscription,
     SubscriptionId,
 )
 from reconciler.plan import Plan
@@ -446,3 +452,69 @@ def test_what_a_person_changed_in_halopsa_since_the_last_run_is_said_of_that_sub
     other = replace(bound, subscription_id=SubscriptionId(9002))
     by_file = build_mapping(subscription_id=9001)
     assert change_for(by_file, 15, row, recorded=build_recorded(other, last_good_run=NOW)).edited_from is None
+
+
+@pytest.mark.parametrize(
+    ("last", "counted_then", "shows", "by_a_person"),
+    [
+        (12, 15, 12, False),  # as the last run left it
+        (None, 15, 10, False),  # no run saw it
+        (12, 14, 10, None),  # edited, and the count has moved as well: the count is the reason
+    ],
+)
+def test_a_person_is_the_reason_only_where_the_count_has_not_moved(
+    last: int | None, counted_then: int, shows: int, *, by_a_person: bool | None
+) -> None:
+    bound = replace(build_binding(9001), last_quantity=last, last_counted=counted_then)
+    row = build_subscription(9001, count=shows)
+    seen = change_for(build_mapping(), 15, row, recorded=build_recorded(bound, last_good_run=NOW))
+    assert seen.edited_from == (last if by_a_person is None else None)
+    assert seen.reason is ActionReason.COUNT_CHANGED
+
+
+def test_what_a_run_that_has_not_ended_may_have_written_is_no_persons_edit() -> None:
+    bound = replace(build_binding(9001), last_quantity=12, last_counted=15)
+    row = build_subscription(9001, count=10)
+    for keys, edited in [((KEY,), None), (("infima-102",), 12)]:
+        run = OpenRun(run=RunId("r1"), journal="r1.jsonl", since=NOW, keys=tuple(map(MappingKey, keys)))
+        recorded = build_recorded(bound, last_good_run=NOW, open_runs=(run,))
+        assert change_for(build_mapping(), 15, row, recorded=recorded).edited_from == edited
+
+
+def test_a_fixed_number_that_somebody_changed_keeps_its_own_reason() -> None:
+    bound = replace(build_binding(9001), last_quantity=40, last_counted=None)
+    fixed = build_mapping(rule=QuantityRule(fixed=40))
+    seen = change_for(fixed, 15, build_subscription(9001, count=10), recorded=build_recorded(bound, last_good_run=NOW))
+    assert seen.edited_from == 40
+    assert seen.reason is not ActionReason.COUNT_CHANGED
+
+
+def test_beside_a_create_stands_on_which_invoice_a_stranger_was_seen_within_a_week() -> None:
+    other = build_subscription(9007, name="Backup")
+    for age, invoices in [(timedelta(days=7), (31,)), (timedelta(days=7, seconds=1), None)]:
+        look = InvoiceLook(subscription_id=other.id, looked_at=NOW - age, verdict=Attached.YES, invoices=(-40,))
+        recorded = build_recorded(other_looks={other.id: look})
+        [told] = change_for(build_mapping(), 15, other, recorded=recorded).unowned
+        assert told.invoices == invoices
+
+
+ONE, TWO = (build_subscription(number, marker=KEY, count=5) for number in (9001, 9002))
+
+
+@pytest.mark.parametrize(
+    ("rows", "recorded", "found"),
+    [
+        ((ONE, TWO), {}, (9001, 9002)),  # two with one marker
+        ((TWO, ONE), {"given_up": {KEY: (9001,)}}, ()),  # given up: the other one it is, and no doubt
+        ((ONE, TWO, replace(TWO, id=SubscriptionId(9003), deleted=True)), {}, (9001, 9002)),
+        ((ONE, TWO, replace(TWO, id=SubscriptionId(9003), type=0)), {}, (9001, 9002)),
+        ((build_subscription(9041, name="Awareness training, security"),), {}, (9041,)),  # it resembles
+        ((build_subscription(9041, name="Backup"),), {}, ()),
+        ((build_subscription(9001, 99, marker=KEY),), {}, ()),  # the very one, at another customer
+    ],
+)
+def test_a_mapping_in_doubt_names_the_live_subscriptions_that_may_be_meant(
+    rows: tuple[Subscription, ...], recorded: dict[str, Any], found: tuple[int, ...]
+) -> None:
+    change = change_for(build_mapping(), 15, *rows, recorded=build_recorded(**recorded))
+    assert tuple(one.id for one in change.candidates) == found

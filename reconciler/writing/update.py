@@ -16,11 +16,11 @@ from reconciler.writing.sending import (
     settle_refused,
     still_as_planned,
 )
-from reconciler.writing.session import CountTarget, WriteSession, bare, not_attempted, what_moved
+from reconciler.writing.session import CountTarget, WriteSession, bare, what_moved
 
 
 def set_counts(session: WriteSession, targets: Sequence[CountTarget]) -> None:
-    """Send every count in batches; what is not settled when this returns awaits `verify`.
+    """Send every count in batches; what was sent and is not settled when this returns awaits `verify`.
 
     A person's edit wins: a row whose live count is not what the plan shows is stale and not written. A batch that was
     refused or whose answer is unclear is followed by a listing, and what is not there yet goes again one by one.
@@ -29,12 +29,10 @@ def set_counts(session: WriteSession, targets: Sequence[CountTarget]) -> None:
     for start in range(0, len(targets), size):
         batch = targets[start : start + size]
         if not session.may_write():
-            _not_attempted(session, batch)
-            continue
+            return
         session.freshen(anew=session.state.overtaken())
         ready = [t for t in batch if still_as_planned(session, t)]
         if not ready or not session.may_write():
-            _not_attempted(session, ready)
             continue
         rows, answer = send_patiently(session, ready, session.state.recorded.halo.update_members)
         match answer:
@@ -83,11 +81,6 @@ def _unknown(session: WriteSession, target: CountTarget, answer: Unclear) -> Non
         "arrive, the next run sets it right"
     )
     session.settle(target.key, Outcome.UNKNOWN, message, at=target.subscription_id)
-
-
-def _not_attempted(session: WriteSession, batch: Iterable[CountTarget]) -> None:
-    for target in batch:
-        session.settle(target.key, Outcome.FAILED, not_attempted(session, target.key), at=target.subscription_id)
 
 
 def verify(session: WriteSession) -> None:

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reconciler.model import MappingKey
-from reconciler.planning.changes import Action, Change, Summary, Violation, select, summarise
+from reconciler.model import Approval, HaloCustomerId, MappingKey, Place, SubscriptionId
+from reconciler.planning.changes import (
+    Action,
+    Change,
+    SubscriptionState,
+    Summary,
+    Violation,
+    planned_rows,
+    select,
+    summarise,
+    users_in_doubt,
+)
 from reconciler.planning.rules import Level, Rule
 from tests.builders import build_change, build_hold, build_mapping, build_plan
 from tests.core import change_for
@@ -142,3 +153,33 @@ def test_selection_is_a_filter(only: set[MappingKey], exclude: set[MappingKey]) 
     assert replace(plan, changes=PLAN.changes, complete=True, whole=()) == PLAN
     assert plan.every_change == PLAN.changes
     assert plan.complete is not bool(only or exclude)
+
+
+def test_users_whose_mapping_is_in_doubt_are_counted_once_and_not_where_another_mapping_has_them() -> None:
+    def state(number: int, count: int | None) -> SubscriptionState:
+        return SubscriptionState(id=SubscriptionId(number), customer_id=HaloCustomerId(12), name="n", count=count)
+
+    doubtful = replace(
+        keyed("a", subscription=None, before=None), candidates=(state(1, 5), state(2, None), state(3, 7))
+    )
+    again = replace(keyed("b", subscription=None, before=None), candidates=(state(3, 7), state(4, 11)))
+    known = replace(keyed("c", 11, 11), before=state(4, 11))
+    assert users_in_doubt([doubtful, again, known]) == 12
+    assert users_in_doubt([]) == 0
+
+
+def test_rows_as_somebody_agreed_to_them_say_which_subscription_and_from_what() -> None:
+    rows = planned_rows(build_plan(keyed("a", 12, 15), keyed("b", subscription=None, before=None, after=5)))
+    assert [(row.key, row.action, row.subscription_id, row.before, row.after) for row in rows.values()] == [
+        ("a", Action.UPDATE, 9001, 12, 15), ("b", Action.CREATE, None, None, 5),
+    ]  # fmt: skip
+
+
+def test_a_selection_keeps_the_approvals_of_its_keys_and_of_the_whole_run() -> None:
+    def approval(key: str | None) -> Approval:
+        place = Place(file="mappings.yaml", line=1, column=1)
+        named = None if key is None else MappingKey(key)
+        return Approval(rule="decrease", key=named, until=date(2026, 12, 1), reason="r", place=place)
+
+    plan = replace(build_plan(keyed("a"), keyed("b")), approvals=(approval("a"), approval("b"), approval(None)))
+    assert [one.key for one in select(plan, only=[MappingKey("a")]).approvals] == ["a", None]

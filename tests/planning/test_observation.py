@@ -5,13 +5,24 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from reconciler.errors import ServerFailed
-from reconciler.model import CountRule, InfimaClient, InfimaClientId, QuantityRule, Recorded, Subscription, UserCount
-from reconciler.planning.observation import counts_users, observe
+from reconciler.model import (
+    ClientRef,
+    CountRule,
+    IgnoredClient,
+    InfimaClient,
+    InfimaClientId,
+    QuantityRule,
+    Recorded,
+    Subscription,
+    UserCount,
+)
+from reconciler.planning.observation import count_more, counts_users, every_client_to_bill, observe
 from tests.builders import build_context, build_mapping, build_mappings, build_subscription
 from tests.core import build_client, build_count, build_customer
 
@@ -104,3 +115,20 @@ def test_whoever_interrupts_a_read_does_not_wait_for_it() -> None:
         for thread in readers():
             if thread.ident is not None:  # one that was never started has nothing to wait for
                 thread.join(2)
+
+
+def test_who_might_be_billed_is_everybody_but_the_ignored() -> None:
+    ignored = IgnoredClient(client=ClientRef(id=InfimaClientId(102), name="Staff"), reason="ours", place=WALKED.place)
+    mappings = replace(build_mappings(WALKED), ignored=(ignored,))
+    listed = [build_client(number) for number in (103, 101, 102)]
+    assert every_client_to_bill(mappings, listed) == (101, 103)
+
+
+def test_only_clients_that_were_not_counted_yet_are_counted_besides() -> None:
+    systems = Systems()
+    seen = watch(systems)
+    assert [one.client_id for one in seen.user_counts] == [101]
+    context = build_context(systems, systems, mappings=build_mappings(build_mapping()))
+    assert count_more(context, seen, [InfimaClientId(101)]) is seen
+    more = count_more(context, seen, map(InfimaClientId, (103, 101, 99)))
+    assert [one.client_id for one in more.user_counts] == [99, 101, 103]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 
-from reconciler.model import Limits, QuantityRule
+from reconciler.model import Approval, Limits, MappingKey, Place, QuantityRule
 from reconciler.planning.changes import Action, Change
 from reconciler.planning.quantity import Quantity
-from reconciler.planning.rules import Rule
+from reconciler.planning.rules import Allowance, Doubt, Rule
 from reconciler.safety.check import check
 from tests.builders import build_change, build_mapping, build_plan
 
@@ -50,3 +51,42 @@ def test_nobody_counted_where_the_minimum_is_billed_already_is_nothing_new() -> 
     mapping = build_mapping(rule=QuantityRule(minimum=10))
     assert broken(build_change(mapping, before=10, after=10, counted=0)) == []
     assert broken(build_change(mapping, before=11, after=10, counted=0)) == [(Rule.ZERO, "infima-101")]
+
+
+def test_what_is_lifted_by_an_option_is_in_the_whole_command_and_what_an_approval_lets_through_is_not() -> None:
+    allowed = check(
+        build_plan(update("a", 40, 0)), Limits(), [Allowance(rule=Rule.ZERO, key=MappingKey("a"), reason="r")]
+    )
+    [remedy] = [v.remedy for v in allowed.violations if v.rule is Rule.DECREASE]
+    assert "--allow zero:a --allow decrease:a" in remedy
+    approved = Approval(
+        rule=str(Rule.ZERO), key=MappingKey("a"), at_least=0, at_most=0, until=date(2026, 12, 15), reason="left",
+        place=Place(file="mappings.yaml", line=1, column=1),
+    )  # fmt: skip
+    plan = check(build_plan(update("a", 40, 0)), Limits(), (), (approved,), today=date(2026, 12, 1))
+    assert plan.approvals == (approved,)
+    [remedy] = [v.remedy for v in plan.violations if v.rule is Rule.DECREASE]
+    assert "--allow decrease:a" in remedy
+    assert "zero:a" not in remedy
+
+
+def test_one_mapping_that_gives_no_count_is_no_empty_source_where_another_does() -> None:
+    unread = replace(
+        build_change(build_mapping(key="a"), before=10, after=10),
+        quantity=Quantity(counted=None, rule="active_users", result=None),
+        doubts=(Doubt(rule=Rule.CLIENT_UNREADABLE, message="page 2 was refused", remedy="look"),),
+    )
+    fixed = build_change(build_mapping(key="f", rule=QuantityRule(fixed=3)), before=3, after=3)
+    source_empty = [v for v in check(build_plan(unread, fixed), Limits()).violations if v.rule is Rule.SOURCE_EMPTY]
+    assert [(v.measured, v.limit) for v in source_empty] == [(0, 1)]
+    assert "page 2 was refused" in source_empty[0].message
+    assert (Rule.SOURCE_EMPTY, "") not in broken(unread, update("b", 10, 10))
+    other = replace(unread, doubts=(Doubt(rule=Rule.CLIENT_MISSING, message="not listed", remedy="look"),))
+    assert (Rule.SOURCE_EMPTY, "") not in broken(other)
+
+
+def test_two_that_fall_to_nobody_at_once_are_the_source_and_two_that_had_nobody_are_not() -> None:
+    gone = [build_change(build_mapping(key=key), before=9, after=0, counted=0) for key in "ab"]
+    assert (Rule.SOURCE_EMPTY, "") in broken(*gone)
+    idle = [build_change(build_mapping(key=key), before=0, after=0, counted=0) for key in "cd"]
+    assert (Rule.SOURCE_EMPTY, "") not in broken(gone[0], *idle)
