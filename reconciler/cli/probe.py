@@ -19,7 +19,7 @@ from reconciler.cli.options import CommonOptions, OutputFile, common_options
 from reconciler.cli.output import safe, say, tell
 from reconciler.cli.wiring import load, open_store, progress, run_info
 from reconciler.clock import SystemClock
-from reconciler.errors import DecisionRefused, ExitCode, UsageError
+from reconciler.errors import DecisionRefused, ExitCode, PlanFileError, UsageError
 from reconciler.model import HaloCustomerId, Mappings, Recorded
 from reconciler.probing.exchanges import MOST_CREATES, MOST_REQUESTS
 from reconciler.probing.probe import Left, Probed, Seen, look, run_probe
@@ -98,7 +98,7 @@ def probe(options: CommonOptions, *, customer: int, yes: bool, out: Path, wait: 
             _refuse_mapped(mappings, state.recorded, number)
             ended = run_probe(session, state, info, halo_url=systems.halo_url)
     _tell(ended, options, number, out)
-    write_file(out, encode_report(ended.report), what="list of answers", private=False)
+    _write(ended, out)
     tell(f"Wrote {out}. Rehearse against a simulator like it: reconciler simulate --probe {out}")
     return _exit_code(ended, stopped=stop())
 
@@ -148,6 +148,17 @@ def _confirmed() -> bool:
 
 
 # -- after it -------------------------------------------------------------------------------------------------------
+
+
+def _write(ended: Probed, out: Path) -> None:
+    """Write the file; where it takes nothing, say where the answers are all the same. Raises `PlanFileError`."""
+    try:
+        write_file(out, encode_report(ended.report), what="list of answers", private=False)
+    except PlanFileError as error:
+        if ended.record_missing:
+            raise
+        hint = f"{error.hint} The answers are in the state: reconciler doctor shows them. For the file, ask again."
+        raise PlanFileError(error.message, hint=hint) from error
 
 
 def _tell(ended: Probed, options: CommonOptions, customer: HaloCustomerId, out: Path) -> None:

@@ -164,9 +164,11 @@ def _world(world_file: Path | None, clients: int | None) -> World:
 def _behave(world: World, file: Path) -> None:
     """Set the switches that a probe's answers tell."""
     hint = "Make one with: reconciler probe --customer ID"
-    values = switches_as_probed(_document(file, "probe.schema.json", "a probe's report", hint))
-    before = world.switches.to_json()
-    world.switches = Switches.from_json(before | values)
+    report, before = _document(file, "probe.schema.json", "a probe's report", hint), world.switches.to_json()
+    try:
+        world.switches = Switches.from_json(before | switches_as_probed(report)).checked()
+    except (ValueError, LookupError, TypeError) as error:  # a value that no probe writes: somebody has edited the file
+        raise UsageError(f"{file} holds a value that no probe writes: {error}.", hint=hint) from error
     moved = {name: value for name, value in world.switches.to_json().items() if value != before[name]}
     told = ", ".join(f"{name}={value}" for name, value in moved.items()) or "nothing is unusual about it"
     tell(safe(f"As probed: {told}."))

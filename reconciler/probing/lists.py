@@ -14,6 +14,7 @@ from reconciler.probing.questions import Question
 from reconciler.probing.report import NO, YES, yes_if
 from reconciler.probing.rows import Row
 from reconciler.probing.session import BY_ID, PAGED, ProbeSession
+from reconciler.probing.shapes import member_name
 from reconciler.providers.halopsa import PAGE_ROWS
 
 INVOICES = "/api/RecurringInvoice"
@@ -37,7 +38,8 @@ def find_envelope(session: ProbeSession) -> list[Row]:
         raise Untold(f"Subscriptions cannot be listed: {exchange.told}")
     session.rows_in = _member_with_rows(exchange.body, session.rows_in)
     right = isinstance(exchange.body, dict) and session.rows_in == "licences"
-    session.tell(Question.ENVELOPE, yes_if(right), f"it is in: {session.rows_in}", value=session.rows_in, by=exchange)
+    shown = member_name(session.rows_in)
+    session.tell(Question.ENVELOPE, yes_if(right), f"it is in: {shown}", value=shown, by=exchange)
     rows = session.rows_of(exchange)
     _refuse_more_than_a_page(session, rows)
     session.earlier = [row for row in rows if session.halo.is_own(row)]

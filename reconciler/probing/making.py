@@ -12,6 +12,7 @@ from reconciler.probing.questions import MARKERS, Question
 from reconciler.probing.report import NO, YES, yes_if
 from reconciler.probing.rows import PUBLISHED, Row, count_form, price_form, quantity
 from reconciler.probing.session import Late, ProbeSession
+from reconciler.probing.shapes import member_name
 
 NOTHING_MADE = "the probe had no Subscription of its own to ask with"
 
@@ -233,6 +234,6 @@ def _tell_number(session: ProbeSession, row: Row, by: Exchange) -> None:
     session.tell(Question.COUNT_WHOLE, yes_if(form in {"int", "float"}), told, value=form, by=by)
     form = price_form(row)
     session.tell(Question.PRICE_MEMBERS, yes_if(form in {"given", "yearly"}), f"they are: {form}", value=form, by=by)
-    more = tuple(sorted(set(row) - PUBLISHED))
+    more = tuple(sorted({member_name(name) for name in row if name not in PUBLISHED}))
     told = f"besides these there are: {', '.join(more)}" if more else "all of them are"
     session.tell(Question.KNOWN_MEMBERS, yes_if(not more), told, value=more, by=by)

@@ -17,14 +17,14 @@ def shape_of(value: Any, ours: frozenset[str] = frozenset()) -> Any:
     """The types of a JSON value, members by name one level deep; a text that we sent ourselves is told as such."""
     match value:
         case dict():
-            return {_name(name): _type_of(item, ours) for name, item in sorted(value.items())[:MOST_MEMBERS]}
+            return {member_name(name): _type_of(item, ours) for name, item in sorted(value.items())[:MOST_MEMBERS]}
         case list():
             return [shape_of(item, ours) for item in value[:3]]
         case _:
             return _type_of(value, ours)
 
 
-def _name(name: str) -> str:
+def member_name(name: str) -> str:
     """A member's name as it is where it can only be a name; an odd one might hold something else."""
     return name if _NAME.fullmatch(name) else "(another name)"
 
@@ -60,7 +60,7 @@ def envelope_shape(body: Any, rows: str | None, own: list[dict[str, Any]], ours:
     """A list's shape: its envelope, and of its rows only those that are our own."""
     if not isinstance(body, dict):
         return shape_of(own, ours) if isinstance(body, list) else _type_of(body, ours)
-    shown = {_name(name): _type_of(item, ours) for name, item in sorted(body.items())}
+    shown = {member_name(name): _type_of(item, ours) for name, item in sorted(body.items())}
     if rows is not None:
-        shown[rows] = [shape_of(row, ours) for row in own[:1]]  # type: ignore[assignment]
+        shown[member_name(rows)] = [shape_of(row, ours) for row in own[:1]]  # type: ignore[assignment]
     return shown

@@ -14,6 +14,7 @@ from reconciler.probing.questions import Question
 from reconciler.probing.report import NO, YES, yes_if
 from reconciler.probing.rows import Row, quantity
 from reconciler.probing.session import Late, ProbeSession
+from reconciler.probing.shapes import member_name
 from reconciler.providers.halo_raw import NO_NUMBER, UNKNOWN_ID
 from reconciler.writing.sending import UPDATE_FORMS
 from reconciler.writing.update import HALO_STAMPS
@@ -136,7 +137,7 @@ def _of_empty(before: Row) -> str:
 def changed_members(before: Row, after: Row) -> tuple[str, ...]:
     """The members that differ, besides the count and what HaloPSA itself stamps; null and left out are the same."""
     names = {name for name in (*before, *after) if name not in HALO_STAMPS and not name.startswith("_")}
-    return tuple(sorted(name for name in names if before.get(name) != after.get(name)))
+    return tuple(sorted({member_name(name) for name in names if before.get(name) != after.get(name)}))
 
 
 def repeat_and_zero(session: ProbeSession) -> None:

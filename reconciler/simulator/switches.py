@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
+import msgspec
+
 LEAST_SCOPES = ("read:customers", "read:invoices", "edit:softwarelicensing")
 """The scopes that the application of a world may ask for, unless the world says otherwise."""
 
@@ -116,3 +118,10 @@ class Switches:
             name: tuple(value) if isinstance(value, list) else value for name, value in document.items()
         }
         return cls(**values)
+
+    def checked(self) -> Switches:
+        """The same, where each has a position that it can have. Raises `ValueError` that names what has none."""
+        below = [name for name, value in self.to_json().items() if isinstance(value, int | float) and value < 0]
+        if below:
+            raise ValueError(f"below 0: {', '.join(below)}")
+        return msgspec.convert(self.to_json(), Switches)

@@ -138,3 +138,34 @@ def test_what_is_no_report_is_told(halo: Bench, content: str, said: str) -> None
     answer = halo.run("simulate", "--probe", "p.json", "--for", "0.1")
     assert answer.code == 64
     assert said in answer.err
+
+
+@pytest.mark.parametrize(
+    ("question", "value"),
+    [
+        ("page-rows", -5),
+        ("record-count", "nonsense"),
+        ("token-lifetime", {"sec": 1}),
+        ("create-listed", {"listings": 3, "seconds": -1}),
+        ("create-listed", {"listings": 3}),
+    ],
+)
+def test_an_edited_report_is_refused_by_the_simulator_in_words(halo: Bench, question: str, value: object) -> None:
+    halo.run("probe", "--customer", str(THROWAWAY), "--yes")
+    file = halo.folder / "probe.json"
+    report = json.loads(file.read_text())
+    next(one for one in report["findings"] if one["question"] == question)["value"] = value
+    file.write_text(json.dumps(report))
+    answer = halo.run("simulate", "--probe", "probe.json", "--write-world", "world.json")
+    assert answer.code == 64
+    assert "holds a value that no probe writes" in answer.err
+    assert not (halo.folder / "world.json").exists()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the device that is always full is Linux's")
+def test_a_full_disk_does_not_lose_the_answers_and_says_where_they_are(halo: Bench) -> None:
+    answer = halo.run("probe", "--customer", str(THROWAWAY), "--yes", "--out", "/dev/full")
+    assert answer.code == 1
+    assert "No space left on device" in answer.err
+    assert "The answers are in the state: reconciler doctor shows them" in answer.err
+    assert "quantity 0" in answer.out

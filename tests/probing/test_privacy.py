@@ -102,3 +102,12 @@ def leaves(shape: Any) -> set[str]:
 def test_a_member_whose_name_could_be_a_value_is_not_named() -> None:
     body = {"Zorblax Ltd & Co": 1, "[0].count": ["x"], "Message": "Zorblax is unknown"}
     assert shape_of(body) == {"(another name)": "whole number", "[0].count": "list", "Message": "text"}
+
+
+def test_an_odd_member_of_a_row_is_counted_and_not_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An own field of a partner may be called after a customer: only what can be nothing but a name is written."""
+    monkeypatch.setattr("reconciler.simulator.licences.RESET", {f"{WORD} Ltd & Co": "x"})
+    stage = ProbeStage(tmp_path, world=telling_world(), update_mode="reset")
+    text = encode_report(stage.probe(CUSTOMER).report)
+    assert "(another name)" in text
+    assert WORD.casefold() not in text.casefold()
