@@ -18,6 +18,7 @@ from reconciler.cli.output import flush, safe, say, tell
 from reconciler.clock import SystemClock
 from reconciler.config.checking import schema_problems
 from reconciler.errors import ExitCode, UsageError
+from reconciler.render.document import plural
 from reconciler.simulator.control import ask
 from reconciler.simulator.demo import demo_world, night_passes, scaled_world
 from reconciler.simulator.probed import switches_as_probed
@@ -135,7 +136,7 @@ def _let_pass(url: str, nights: int) -> int:
             f"No simulator answers at {url}.",
             hint="Start one with `reconciler simulate --env-file simulator.env`; HALO_URL has to be as that file says.",
         ) from error
-    say(f"Night {passed} has passed. {len(happened)} changes in INFIMA and HaloPSA:")
+    say(f"Night {passed} has passed. {plural(len(happened), 'change')} in INFIMA and HaloPSA:")
     for change in happened[:MOST_CHANGES]:
         say(safe(f"  {change['kind']} {change['object_id']}: {_told(change['changes'])}"))
     if len(happened) > MOST_CHANGES:

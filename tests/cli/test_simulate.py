@@ -68,7 +68,7 @@ def test_a_night_passes_in_the_simulator_that_runs(bench: Bench, monkeypatch: py
         answer = bench.run("simulate", "--night", "2")
         assert server.world.nights == 2
     assert answer.code == 0
-    assert answer.out.startswith("Night 2 has passed.")
+    assert re.match(r"Night 2 has passed\. (1 change|\d+ changes) in INFIMA", answer.out)
     assert " -> " in answer.out
     gone = bench.run("simulate", "--night")
     assert gone.code == 64
