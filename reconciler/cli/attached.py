@@ -10,7 +10,7 @@ import click
 
 from reconciler.answers.invoices import invoice_note, look_of
 from reconciler.answers.needs import day_words
-from reconciler.cli.options import CommonOptions
+from reconciler.cli.options import CommonOptions, next_command
 from reconciler.cli.output import safe, say, tell
 from reconciler.cli.wiring import load, open_store, require_key, run_info
 from reconciler.cli.wiring import now as this_moment
@@ -43,7 +43,7 @@ def say_attached(options: CommonOptions, key: str, *, reason: str | None, yes: b
         state.note("attached", {"key": key, "reason": why})
         verdict = decision_verdict(info, name, "attached", why, at=seen.subscription_id, finished_at=this_moment())
         state.finish(verdict, outlook=replace(recorded.outlook, looks={**recorded.looks, name: seen}))
-    say(safe(f"Recorded in {store.location}. Next: reconciler status --only {key}"))
+    say(safe(f"Recorded in {store.location}. Next: {next_command(f'status --only {key}')}"))
     return 0
 
 

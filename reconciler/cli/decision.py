@@ -12,7 +12,7 @@ import click
 
 from reconciler.answers.adoption import Decision, DecisionContext
 from reconciler.cli.edits import FileEdit
-from reconciler.cli.options import CommonOptions
+from reconciler.cli.options import CommonOptions, next_command
 from reconciler.cli.output import safe, say, tell
 from reconciler.cli.wiring import load, now, require_key, run_context, run_info
 from reconciler.config.edit import set_subscription_id
@@ -73,7 +73,7 @@ def carry_out(
     show(safe(f"Recorded in {store.location}."))
     if edit is not None:
         _keep_in_file(edit, decision, show, as_patch=as_patch)
-    show(safe(f"Next: reconciler plan --only {key}"))
+    show(safe(f"Next: {next_command(f'plan --only {key}')}"))
     return 0
 
 

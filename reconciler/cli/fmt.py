@@ -8,7 +8,7 @@ import click
 
 from reconciler.cli.files import edit_file
 from reconciler.cli.names import write_names
-from reconciler.cli.options import CommonOptions, common_options
+from reconciler.cli.options import CommonOptions, common_options, next_command
 from reconciler.cli.output import safe, say, tell
 from reconciler.config.fmt import format_mappings
 from reconciler.config.source import decode, read_bytes
@@ -52,7 +52,7 @@ def fmt(options: CommonOptions, *, check: bool, show_diff: bool, names: bool) ->
         for line in unified_diff(before, after, file, f"{file} (formatted)", lineterm=""):
             say(safe(line))
     if check:
-        tell(safe(f"{file} is not in canonical form. Next: reconciler fmt"))
+        tell(safe(f"{file} is not in canonical form. Next: {next_command('fmt')}"))
         return ExitCode.ERROR
     if not show_diff:
         edit_file(options.mappings, old, formatted.encode("utf-8"))

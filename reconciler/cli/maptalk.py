@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from reconciler.cli.edits import FileEdit
 from reconciler.cli.mapdialog import HELP, Back, Confirmation, Dialog, Ignore, Join, Quit, Skip, ask, joint_quantity
 from reconciler.cli.mapsession import MapSession, Pick, new_mapping, new_mappings
+from reconciler.cli.options import next_command
 from reconciler.cli.output import safe, say, tell
 from reconciler.config.edit import add_ignore, add_mapping, add_mappings, client_ref, join_client
 from reconciler.config.splice import quote
@@ -79,7 +80,7 @@ class _Step:
 def talk(session: MapSession, only: InfimaClient | None = None) -> int:
     """Ask about every unmapped client, or about `only` one; each answer is written before the next is asked about."""
     if not session.unmapped():
-        tell("Every INFIMA client is mapped or ignored. Next: reconciler plan")
+        tell(safe(f"Every INFIMA client is mapped or ignored. Next: {next_command('plan')}"))
         return 0
     tell(HELP)
     steps: list[_Step] = []
@@ -103,7 +104,7 @@ def talk(session: MapSession, only: InfimaClient | None = None) -> int:
                 break
     left = len(session.unmapped())
     tell(f"{left} unmapped." if left else "Every INFIMA client is mapped or ignored.")
-    tell("Next: reconciler plan")
+    tell(safe(f"Next: {next_command('plan')}"))
     return 0
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -37,7 +38,8 @@ class OutputFile(click.Path):
 class CommonOptions:
     """What the common options came to; filled in while click parses, read by the commands.
 
-    `stopper` hears signals from the beginning of a command to its end.
+    `given` has those of the line that the next command needs as well. `stopper` hears signals from the beginning of a
+    command to its end.
     """
 
     mappings: Path = Path("mappings.yaml")
@@ -46,6 +48,7 @@ class CommonOptions:
     verbose: bool = False
     color: str = "auto"
     output: str = "text"
+    given: dict[str, str] = field(default_factory=dict)
     stopper: Stopper = field(default_factory=Stopper)
 
 
@@ -56,12 +59,32 @@ def _remember(context: click.Context, parameter: click.Parameter, value: object)
     if value is None or value is False or source is click.core.ParameterSource.DEFAULT:
         return
     setattr(options, parameter.name or "", value)
+    _keep_given(context, parameter, value)
 
 
-def _load_env_file(context: click.Context, _parameter: click.Parameter, value: Path | None) -> None:
+def _keep_given(context: click.Context, parameter: click.Parameter, value: object) -> None:
+    name = parameter.opts[-1]
+    typed = context.get_parameter_source(parameter.name or "") is click.core.ParameterSource.COMMANDLINE
+    if typed and name in _SAME_FOR_THE_NEXT:
+        context.ensure_object(CommonOptions).given[name] = str(value)
+
+
+_SAME_FOR_THE_NEXT = ("--env-file", "--mappings", "--state")
+
+
+def next_command(words: str) -> str:
+    """`reconciler WORDS`, to be pasted: with the file of variables, the mappings and the state that this line named."""
+    context = click.get_current_context(silent=True)
+    options = context.find_object(CommonOptions) if context else None
+    given = options.given if options else {}
+    return " ".join(["reconciler", words, *(f"{name} {shlex.quote(given[name])}" for name in given)])
+
+
+def _load_env_file(context: click.Context, parameter: click.Parameter, value: Path | None) -> None:
     """Make the file's variables this process's until the command is over."""
     if value is None or context.resilient_parsing:
         return
+    _keep_given(context, parameter, value)
     before = dict(os.environ)
     after = environment_with(read_env_file(value))
 

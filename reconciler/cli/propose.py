@@ -21,7 +21,7 @@ from reconciler.answers.proposals import (
 )
 from reconciler.cli.drawing import terminal_style
 from reconciler.cli.edits import FileEdit
-from reconciler.cli.options import CommonOptions, common_options, output_option
+from reconciler.cli.options import CommonOptions, common_options, next_command, output_option
 from reconciler.cli.output import closest, safe, say, show_json, tell
 from reconciler.cli.plan import load_snapshot
 from reconciler.cli.wiring import now, open_store, run_context
@@ -232,4 +232,4 @@ def _sum_up(
         tell(safe(f"With these edits the next run would be refused by {refusal.rule}: {refusal.message}."))
         tell(safe(f"  To do: {refusal.remedy}"))
     if write:
-        tell(safe(f"Wrote {plural(len(wanted), 'proposal')} into {edit.path}. Next: reconciler plan"))
+        tell(safe(f"Wrote {plural(len(wanted), 'proposal')} into {edit.path}. Next: {next_command('plan')}"))

@@ -13,7 +13,7 @@ import click
 import httpx
 
 from reconciler.cli.files import write_file
-from reconciler.cli.options import CommonOptions, OutputFile, options_without_env_file
+from reconciler.cli.options import CommonOptions, OutputFile, next_command, options_without_env_file
 from reconciler.cli.output import flush, safe, say, tell
 from reconciler.clock import SystemClock
 from reconciler.config.checking import schema_problems
@@ -141,7 +141,7 @@ def _let_pass(url: str, nights: int) -> int:
         say(safe(f"  {change['kind']} {change['object_id']}: {_told(change['changes'])}"))
     if len(happened) > MOST_CHANGES:
         say(f"  and {len(happened) - MOST_CHANGES} more")
-    tell("Next: reconciler plan")
+    tell(safe(f"Next: {next_command('plan')}"))
     return ExitCode.DONE
 
 

@@ -13,7 +13,7 @@ from reconciler import __version__
 from reconciler.cli.drawing import draw_plan
 from reconciler.cli.edits import changed_lines
 from reconciler.cli.files import edit_file, write_file
-from reconciler.cli.options import CommonOptions, OutputFile, common_options, complete_keys, output_option
+from reconciler.cli.options import CommonOptions, OutputFile, common_options, complete_keys, next_command, output_option
 from reconciler.cli.output import safe, say, show_json, tell
 from reconciler.cli.past import find_run, parse_last_day, zone_of_file
 from reconciler.cli.wiring import load, now, open_store, require_key, run_context
@@ -141,7 +141,8 @@ def _save(out: Path | None, plan: Plan, found: Undo, *, written: bool) -> None:
     if not found.set_back:
         return
     if out is None:
-        tell("Next: reconciler plan, then apply." if written else "Nothing was written: add --write, or edit by hand.")
+        following = f"Next: {next_command('plan')}, then apply."
+        tell(safe(following) if written else "Nothing was written: add --write, or edit by hand.")
         return
 
     write_file(out, dump_document(plan_document(plan, version=__version__)), what="plan")

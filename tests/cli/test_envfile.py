@@ -32,6 +32,20 @@ def test_the_variables_hold_for_one_command(bench: Bench, file: Path, line: list
     assert "HALO_URL" not in os.environ
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_the_next_command_is_told_with_the_files_that_this_one_was_given(
+    bench: Bench, file: Path, *, first: bool
+) -> None:
+    """A person who has to name a file has to name it again; what the environment says, nobody has to repeat."""
+    file.rename(bench.folder / "my world.env")
+    given = ["--env-file", "my world.env", "--mappings", "mappings.yaml"]
+    check = ["fmt", "--check"]
+    bench.file.write_text(bench.file.read_text().replace("version: 1", "version:   1"))
+    answer = bench.run(*given, *check) if first else bench.run(*check, *given)
+    assert answer.err.endswith("Next: reconciler fmt --env-file 'my world.env' --mappings mappings.yaml\n")
+    assert bench.run(*check).err.endswith("Next: reconciler fmt\n")
+
+
 @pytest.mark.parametrize("text", ["\ufeffHALO_URL=x\r\n", "HALO_URL=x", "\n# HALO_URL=y\nHALO_URL=x\n\n"])
 def test_line_ends_marks_and_comments(tmp_path: Path, text: str) -> None:
     (tmp_path / "e").write_bytes(text.encode())
