@@ -25,7 +25,7 @@ from reconciler.state.base import Intent, IntentEntry, IntentResult, RunState
 MOST_REQUESTS = 60
 """A probe sends no more, the token's requests among them."""
 
-KEPT_FOR_THE_END = 9
+KEPT_FOR_THE_END = 11
 """So many of them are kept for bringing everything to 0."""
 
 MOST_CREATES = 5

@@ -117,6 +117,9 @@ def _tell_record_count(session: ProbeSession, small: tuple[Exchange, list[Row]],
         value, told = "rows", "it is the number of rows of the page"
     elif counts == [whole - 1, whole - 1]:
         value, told = "stale", "it is one less than there are"
+    elif session.late_listings:
+        session.cannot(Question.RECORD_COUNT, "it did not fit the rows, and listings are late", by=small[0])
+        return
     else:
         value, told = "wrong", "it is another number than there are rows"
     session.tell(Question.RECORD_COUNT, yes_if(value == "present"), told, value=value, by=small[0])

@@ -33,9 +33,9 @@ def watch(
             late = Late(seconds=round(passed + 0.4) if missed or first else 0, listings=missed)
             return late, exchange, rows
         missed += 1
-        if passed >= session.wait:
+        if passed >= session.wait and missed > session.late_listings:  # so many did not show it before, and one did
             return Late(seconds=round(passed), listings=missed, never=True), exchange, rows
-        pause = min(max(1.0, pause * 2), session.wait - passed)
+        pause = max(1.0, min(pause * 2, session.wait - passed))
         session.rest(pause)
 
 

@@ -30,11 +30,12 @@ class ProbeSession(Exchanges):
     """What the questions share. Mutable on purpose: it is the one place where a probe's progress lives.
 
     `wait` is how many seconds a listing may be late. `earlier` are rows that probes before it left, `named` the ids
-    that answers gave, `lost` the names whose create may have made one that was never seen. `along` are the members
-    that an update wants, None while that is not known; `changed_to` is the quantity of the first change, None where
-    none can be changed. `lag` is how many seconds a listing was late, `late_listings`
-    how many listings were, `by_listings` says that reading them ends it, and `late_reads` that single reads are late
-    too. `restart_time` lets the run's time begin anew, so that there is some for the end.
+    that answers gave, `lost` the names whose create may have made one that was never seen. `written` are the
+    quantities of the last updates that were taken, `along` the members that an update wants, None while that is not
+    known; `changed_to` is the quantity of the first change, None where none can be changed. `lag` is how many
+    seconds a listing was late, `late_listings` how many listings were, `by_listings` says that reading them ends
+    it, and `late_reads` that single reads are late too. `restart_time` lets the run's time begin anew, so that
+    there is some for the end.
     """
 
     wait: float = 60.0
@@ -44,6 +45,7 @@ class ProbeSession(Exchanges):
     named: list[int] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
     creates: int = 0
+    written: dict[int, int] = field(default_factory=dict)
     needs_customer: bool = False
     along: tuple[str, ...] | None = None
     changed_to: int | None = 1
@@ -59,7 +61,9 @@ class ProbeSession(Exchanges):
 
         The values are absolute, so that a repeat does no harm.
         """
-        return self.post_absolute([self.good_row(number, count) for number, count in wanted])
+        exchange = self.post_absolute([self.good_row(number, count) for number, count in wanted])
+        self.written |= dict(wanted) if exchange.ok else {}
+        return exchange
 
     def good_row(self, number: int, count: int) -> Row:
         """One update in the form that is taken."""

@@ -249,7 +249,10 @@ def bad_row(session: ProbeSession) -> None:
     unknown = session.findings.get(Question.UNKNOWN_ID_WRITTEN)
     refuses = unknown is not None and unknown.value in {"not_found", "bad_request"}
     bad = _stranger(session) if refuses else _spoilt(session)
-    wanted = {number: 0 if _count(session, number) else 1 for number in (first, last)}
+    before = {number: _count(session, number) for number in (first, last)}
+    if any(before[number] != session.written.get(number) for number in before):
+        raise Untold("single reads did not show the last update yet")
+    wanted = {number: 0 if before[number] else 1 for number in before}
     rows = [session.good_row(first, wanted[first]), bad, session.good_row(last, wanted[last])]
     exchange = session.post_absolute(rows)
     if not exchange.refused:

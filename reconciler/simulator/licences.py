@@ -75,9 +75,9 @@ def _seen(world: World, licence_id: int) -> Row | None:
     switches, now = world.switches, world.clock.now()
     row = world.licences.get(licence_id)
     for past in reversed(world.recently(licence_id)):
-        young = (
-            now - past.time
-        ).total_seconds() < switches.lag_seconds or world.listings - past.listing <= switches.lag_reads
+        young = (now - past.time).total_seconds() < switches.lag_seconds or (
+            switches.lag_reads > 0 and world.listings - past.listing <= switches.lag_reads
+        )
         concerned = switches.lag_of == "both" or (switches.lag_of == "creates") == (past.before is None)
         if young and concerned:
             row = past.before

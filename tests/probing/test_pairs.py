@@ -150,3 +150,31 @@ def _record(stage: ProbeStage, facts: HaloFacts, owner: Tenant | None = None) ->
         state.record_facts(facts)
         if owner is not None:
             state.record_ground(owner, ())
+
+
+# --- where reads are late for longer than they were ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("does", ["apply_good", "apply_until_bad", "reject_all"])
+@pytest.mark.parametrize("late", [{"lag_seconds": 4}, {"lag_reads": 2}])
+def test_what_a_batch_with_a_bad_row_does_is_never_told_of_a_late_read(
+    tmp_path: Path, late: dict[str, Any], does: str
+) -> None:
+    ended = a_stage(tmp_path, bad_element=does, lag_on_single_read=True, **late).probe()
+    assert ended.report.finding(Question.BAD_ROW).value in {does, None}
+
+
+def test_a_count_beside_late_rows_is_not_called_wrong(tmp_path: Path) -> None:
+    ended = a_stage(tmp_path, unknown_id="create", lag_reads=3).probe()
+    assert ended.report.finding(Question.RECORD_COUNT).value in {"present", None}
+
+
+@pytest.mark.parametrize("late", [{"lag_seconds": 20}, {"lag_reads": 3}])
+def test_four_subscriptions_are_seen_at_0_where_listings_are_late(tmp_path: Path, late: dict[str, Any]) -> None:
+    stage = a_stage(tmp_path, unknown_id="create", **late)
+    assert stage.probe().clean
+    assert stage.sent[-1] <= 60
+
+
+def test_a_long_lag_that_also_wants_listings_is_not_called_one_without_an_end(tmp_path: Path) -> None:
+    assert a_stage(tmp_path, lag_seconds=20, lag_reads=3).probe().report.unfit == {}
