@@ -99,7 +99,6 @@ def probe(options: CommonOptions, *, customer: int, yes: bool, out: Path, wait: 
             ended = run_probe(session, state, info, halo_url=systems.halo_url)
     _tell(ended, options, number, out)
     _write(ended, out)
-    tell(f"Wrote {out}. Rehearse against a simulator like it: reconciler simulate --probe {out}")
     return _exit_code(ended, stopped=stop())
 
 
@@ -155,10 +154,12 @@ def _write(ended: Probed, out: Path) -> None:
     try:
         write_file(out, encode_report(ended.report), what="list of answers", private=False)
     except PlanFileError as error:
-        if ended.record_missing:
-            raise
+        if ended.record_missing or not ended.clean:
+            tell(f"Error: {error.message}")  # the exit code tells of what may not stand at 0
+            return
         hint = f"{error.hint} The answers are in the state: reconciler doctor shows them. For the file, ask again."
         raise PlanFileError(error.message, hint=hint) from error
+    tell(f"Wrote {out}. Rehearse against a simulator like it: reconciler simulate --probe {out}")
 
 
 def _tell(ended: Probed, options: CommonOptions, customer: HaloCustomerId, out: Path) -> None:

@@ -107,11 +107,9 @@ def make_others(session: ProbeSession) -> None:
     count = 1 if at_zero is not None and at_zero.value == "refused" else 0
     late = session.first_late
     twin, _ = _create(session, count=count)
-    if twin.ok:
-        session.tell(Question.EQUAL_NAMES, YES, twin.told, by=twin)
-    elif twin.refused:
+    if twin.refused:
         session.tell(Question.EQUAL_NAMES, NO, f"the second was refused with {twin.status}", by=twin)
-    else:
+    elif not twin.ok:
         session.cannot(Question.EQUAL_NAMES, twin.told, by=twin)
     wanted = len(session.made) + (0 if twin.refused else 1)
     for place in (1, 2) if twin.refused else (1,):
@@ -122,6 +120,9 @@ def make_others(session: ProbeSession) -> None:
     for number in session.named if second.never else ():
         _, row = session.read(number)
         session.take([row] if row is not None else [])
+    if sum(session.halo.shown(number).get("name") == session.name(0) for number in session.made) > 1:
+        session.tell(Question.EQUAL_NAMES, YES, "both were seen", by=twin)
+    session.cannot(Question.EQUAL_NAMES, f"{twin.told}, and no second one was seen", by=twin)
 
 
 def _all_there(session: ProbeSession, rows: Sequence[Row], wanted: int) -> bool:

@@ -169,3 +169,12 @@ def test_a_full_disk_does_not_lose_the_answers_and_says_where_they_are(halo: Ben
     assert "No space left on device" in answer.err
     assert "The answers are in the state: reconciler doctor shows them" in answer.err
     assert "quantity 0" in answer.out
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the device that is always full is Linux's")
+def test_what_may_not_stand_at_0_weighs_more_than_a_full_disk(halo: Bench) -> None:
+    halo.world.switches = Switches(count_zero="refuse")
+    answer = halo.run("probe", "--customer", str(THROWAWAY), "--yes", "--out", "/dev/full")
+    assert answer.code == 4
+    assert "No space left on device" in answer.err
+    assert "Wrote" not in answer.err

@@ -13,6 +13,7 @@ from reconciler.errors import DecisionRefused
 from reconciler.model import HaloFacts, RunId, Tenant
 from reconciler.probing.questions import Question
 from reconciler.simulator.app import HALO_URL
+from reconciler.simulator.world import World
 from reconciler.state.base import RunInfo
 from tests.probing.setting import CUSTOMER, ProbeStage, probe_world, told
 
@@ -178,3 +179,16 @@ def test_four_subscriptions_are_seen_at_0_where_listings_are_late(tmp_path: Path
 
 def test_a_long_lag_that_also_wants_listings_is_not_called_one_without_an_end(tmp_path: Path) -> None:
     assert a_stage(tmp_path, lag_seconds=20, lag_reads=3).probe().report.unfit == {}
+
+
+def test_a_second_one_of_the_same_name_counts_when_it_was_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A HaloPSA that takes the second create and shows the first one for it has not made two."""
+    real = World.create_licence
+
+    def merged(world: World, row: dict[str, Any], **more: Any) -> Any:
+        same = [each for each in world.licences.values() if each["name"] == row["name"] and "word" in row["name"]]
+        return same[0] if same else real(world, row, **more)
+
+    monkeypatch.setattr(World, "create_licence", merged)
+    ended = a_stage(tmp_path).probe()
+    assert told(ended, Question.EQUAL_NAMES) == "could not be told"
