@@ -55,11 +55,12 @@ def many_creates(given: RuleInput) -> Iterator[Violation]:
     """More new Subscriptions at once than anybody expects of one night."""
     creates = sum(c.action is Action.CREATE and c.key not in given.stopped for c in given.plan.changes)
     limit = given.limits.max_creates
+    noun = "Subscription" if creates == 1 else "Subscriptions"
     if creates > limit:
         yield Violation(
             rule=Rule.MANY_CREATES,
             name="",
-            message=f"{creates} Subscriptions would be created, the limit is {limit}{_first_run(given.plan)}",
+            message=f"{creates} {noun} would be created, the limit is {limit}{_first_run(given.plan)}",
             remedy=(
                 f"if this is the first run, run: {allow_command('', Rule.MANY_CREATES)}; else check the state and "
                 "the marker field; or raise limits.max_creates"
