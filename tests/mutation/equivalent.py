@@ -59,12 +59,6 @@ EQUIVALENT: tuple[Equivalent, ...] = (
     ),
     Equivalent(
         module="apply",
-        function="_perform",
-        what="session.halted or error.message  ->  session.halted and error.message",
-        why="after an error nothing more is written and every leftover names the error; the mark is a second lock",
-    ),
-    Equivalent(
-        module="apply",
         function="_unchanged",
         what="without the operand c.before.id is not None",
         why="what a listing showed has an id",

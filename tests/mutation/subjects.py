@@ -10,7 +10,14 @@ WRITING = (
     "writing/update", "writing/odd_answers", "writing/freshen", "writing/create", "writing/create_failures", "apply",
     "apply_edges", "writing/session",
 )  # fmt: skip
-SAFETY = ("safety/check", "safety/check_edges", "safety/sharp_drops", "safety/amounts", "safety/amount_edges")
+SAFETY = (
+    "safety/check",
+    "safety/approvals",
+    "safety/check_edges",
+    "safety/sharp_drops",
+    "safety/amounts",
+    "safety/amount_edges",
+)
 MONEY = ("planning/money", "planning/money_edges")
 SUBJECTS = {
     "planning.quantity": ("planning/quantity", "safety/check", "plan"),
@@ -18,8 +25,8 @@ SUBJECTS = {
     "planning.doubts": ("planning/doubts", "plan"),
     "planning.money": (*MONEY, "safety/amounts", "plan"),
     "planning.changes": ("planning/changes", "planning/plan_values", "plan", "safety/check", *MONEY),
-    "planning.observation": ("run", "planning/observation"),
-    "plan": ("plan", "plan_time", "planning/doubts", *MONEY),
+    "planning.observation": ("planning/observation", "run"),
+    "plan": ("plan", "plan_time", "planning/doubts", *MONEY, "planning/nights", "planning/twins"),
     "safety.amounts": ("safety/amounts", "safety/amount_edges", "safety/check"),
     "safety.check": SAFETY,
     "safety.counts": SAFETY,
@@ -43,7 +50,7 @@ SUBJECTS = {
     "writing.update": WRITING,
     "writing.create": (*WRITING, "planning/markers"),
     "writing.verdict": ("writing/verdict",),
-    "apply": WRITING,
+    "apply": (*WRITING, "whole_runs"),
     "run": ("run",),
 }
 """Each module of the core with the test files that answer for it, those that notice most first."""

@@ -3,18 +3,37 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from reconciler.errors import Interrupted, ReconcilerError, ServerFailed, StateError
-from reconciler.model import MappingKey, PriceSource, RunId, SubscriptionId, UnitPrice
-from reconciler.planning.changes import Action, Change, Outcome, Plan, Settled, Violation
+from reconciler.model import (
+    Approval,
+    HaloCustomerId,
+    MappingKey,
+    Place,
+    PriceSource,
+    RunId,
+    SubscriptionId,
+    UnitPrice,
+)
+from reconciler.planning.changes import Action, Change, Outcome, Plan, Settled, SubscriptionState, Violation
 from reconciler.planning.rules import Rule
-from reconciler.state.base import HistoryChange, RunVerdict
+from reconciler.state.base import HistoryChange, RunInfo, RunVerdict
 from reconciler.writing.session import Applied
-from reconciler.writing.verdict import cancelled, exit_code, failed, sentence, verdict_of
+from reconciler.writing.verdict import (
+    cancelled,
+    decision_verdict,
+    exit_code,
+    failed,
+    lifted_in_words,
+    planned_lines,
+    sentence,
+    verdict_of,
+)
 from tests.builders import NOW, build_change, build_hold, build_mapping, build_plan
 
 RUN = RunId("run-1")
@@ -276,3 +295,56 @@ def test_a_line_names_the_rule_that_withheld_it() -> None:
 def test_a_second_read_that_withholds_a_change_is_no_rule() -> None:
     [line] = verdict((change("a"), Settled(outcome=Outcome.HELD))).changes
     assert line.held_by == ""
+
+
+# --- what a person lifted, and what a person decided -----------------------------------------------------------------
+
+
+def test_each_line_says_what_was_lifted_for_it_and_the_run_what_was_lifted_for_all() -> None:
+    approval = Approval(
+        rule="decrease", key=MappingKey("a"), until=date(2026, 12, 15), reason="closed two branches",
+        place=Place(file="mappings.yaml", line=1, column=1),
+    )  # fmt: skip
+    said = {"message": "m", "remedy": "r"}
+    by_option = Violation(rule=Rule.ZERO, name="a", allowed="left", **said)
+    reviewed = Violation(rule=Rule.DECREASE, name="a", allowed="closed two branches", approval=approval, **said)
+    known = replace(reviewed, approval=replace(approval, approved_by="Ada Example"))
+    stopping = Violation(rule=Rule.INCREASE, name="a", **said)
+    whole = Violation(rule=Rule.MANY_CREATES, name="", allowed="first run", **said)
+    of_another = Violation(rule=Rule.ZERO, name="b", allowed="other", **said)
+    plan = build_plan(change("a"), violations=(by_option, reviewed, known, stopping, whole, of_another))
+    done = Applied(outcomes={MappingKey("a"): Settled(outcome=Outcome.APPLIED, sent=True, live_count=15)})
+    verdict = verdict_of(RUN, plan, done, stopped=False, finished_at=NOW)
+    assert lifted_in_words(verdict.changes[0].lifted) == (
+        "zero lifted with --allow: left; decrease lifted with an approval in mappings.yaml: closed two "
+        "branches; decrease lifted with an approval in mappings.yaml (Ada Example): closed two branches"
+    )
+    assert lifted_in_words(verdict.lifted) == "many-creates lifted with --allow: first run"
+
+
+def test_what_a_run_is_about_to_write_stands_there_before_anything_is_known_of_it() -> None:
+    plan = build_plan(change("a", 10, 15), change("b", None, 5, subscription=None))
+    old, new = planned_lines(plan, plan.changes)
+    assert (old.subscription_id, old.before, old.wanted, old.after, old.outcome) == (9001, 10, 15, None, "unknown")
+    assert (new.subscription_id, new.before, new.wanted, new.after, new.outcome) == (None, None, 5, None, "unknown")
+
+
+def test_a_decision_by_hand_is_on_record_and_counts_nobody() -> None:
+    info = RunInfo(id=RUN, command="adopt", started_at=NOW)
+    told = decision_verdict(
+        info, MappingKey("a"), "adopt", "ticket 4711", at=SubscriptionId(9041), quantity=37, finished_at=NOW
+    )
+    [line] = told.changes
+    assert (line.subscription_id, line.before, line.after, line.message) == (9041, 37, 37, "ticket 4711")
+    assert (told.exit_code, told.users_before, told.users_after, told.decision) == (0, 0, 0, True)
+    assert (told.run, told.finished_at, told.sentence) == (RUN, NOW, "adopt: adopt a by hand: ticket 4711")
+
+
+def test_users_afterwards_are_those_seen_and_those_whose_mapping_is_in_doubt() -> None:
+    state = SubscriptionState(id=SubscriptionId(9002), customer_id=HaloCustomerId(12), name="n", count=7)
+    doubtful = replace(change("b", None, None, subscription=None, hold=build_hold()), candidates=(state,))
+    told = verdict(
+        (change("a", 10, 15), Settled(outcome=Outcome.UNKNOWN, sent=True, subscription_id=SubscriptionId(9001))),
+        (doubtful, Settled(outcome=Outcome.HELD)),
+    )
+    assert told.users_after == 10 + 7
