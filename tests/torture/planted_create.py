@@ -176,9 +176,9 @@ def _(plant: Planter) -> None:
     @plant.instead(identity.identify)
     def _(original: Any, mapping: Any, index: Any, recorded: Any, **more: Any) -> Any:
         told = original(mapping, index, recorded, **more)
-        if not any(doubt.rule is Rule.SAME_NAME for doubt in told.doubts):
-            return told
         found = namesakes(mapping, candidates(mapping, index, recorded))
+        if not found or not any(doubt.rule is Rule.SAME_NAME for doubt in told.doubts):
+            return told
         return identity.Identity(subscription=found[0], origin=BindingOrigin.MARKER)
 
 
