@@ -46,7 +46,7 @@ demo: $(STAMP) ## the whole story on the simulator, over real HTTP on 127.0.0.1
 	$(BIN)/reconciler demo
 
 # What decides about money: every line and every branch of it has a test that goes there.
-PROVED := reconciler/names.py,reconciler/apply.py,reconciler/plan.py,reconciler/run.py,reconciler/planning/*,reconciler/safety/*,reconciler/writing/*,reconciler/http/*,reconciler/providers/*,reconciler/state/*
+PROVED := reconciler/names.py,reconciler/moments.py,reconciler/apply.py,reconciler/plan.py,reconciler/run.py,reconciler/planning/*,reconciler/safety/*,reconciler/writing/*,reconciler/http/*,reconciler/providers/*,reconciler/state/*
 
 test: $(STAMP) ## the tests, with branch coverage
 	$(BIN)/python -m pytest -n $(WORKERS) --cov --cov-report=term:skip-covered

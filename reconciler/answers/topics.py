@@ -388,6 +388,11 @@ _ERRORS: Mapping[str, tuple[str, str, str]] = {
         "It is a bug in this program, and the list is there to catch it.",
         "Please report it.",
     ),
+    "unexpected": (
+        "Something broke inside this program after a request that writes had left. Exit code 4.",
+        "It is a bug here. What was sent and what HaloPSA shows is told for every change, as far as it is known.",
+        "Look at the changes that are told as unknown, run again, and report the kind and place that the error names.",
+    ),
     "interrupted": (
         "Somebody, or the CI runner, asked to stop. Exit code 130.",
         "The write in flight was finished and recorded, no new one was started.",

@@ -64,3 +64,21 @@ def test_a_wrong_name_is_told_from_a_git_that_could_not_look_at_it(desk: tuple[P
     assert wrong.value.hint == "Name another one."
     with pytest.raises(StateError, match=r"^git check-ref-format failed: .*gone"):
         refuse_impossible_branch(Git(place / "gone", environ), "reconciler-state", hint="Name another one.")
+
+
+def test_of_several_remotes_the_one_that_the_branch_follows_is_meant(desk: tuple[Path, dict[str, str]]) -> None:
+    place, environ = desk
+    for name in ("upstream", "mirror"):
+        git(place, environ, "remote", "add", name, f"https://git.example.com/{name}.git")
+    with pytest.raises(StateError, match="mirror"):
+        choose_remote(Git(place, environ))
+    git(place, environ, "config", "branch.main.remote", "upstream")
+    assert choose_remote(Git(place, environ)) == "upstream"
+    git(place, environ, "remote", "remove", "mirror")
+    git(place, environ, "config", "--unset", "branch.main.remote")
+    assert choose_remote(Git(place, environ)) == "upstream"
+
+
+def test_without_git_the_commit_is_the_one_that_the_ci_system_names(tmp_path: Path) -> None:
+    nowhere = {"PATH": str(tmp_path / "no-such-folder"), "CI_COMMIT_SHA": "c" * 40}
+    assert commit_of(tmp_path / "mappings.yaml", nowhere) == "c" * 40
