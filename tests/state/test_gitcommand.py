@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.errors import StateError
-from reconciler.state.gitcommand import Git, authors_of_lines, refuse_impossible_branch
+from reconciler.state.gitcommand import Git, authors_of_lines, choose_remote, commit_of, refuse_impossible_branch
 from tests.state.gitworld import git, isolated_git
 
 NOON = "2026-11-22T12:00:00Z"
