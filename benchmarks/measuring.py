@@ -37,8 +37,9 @@ class Figures:
 
 
 def kept_environment() -> dict[str, str]:
-    """What a measured process gets of this one's environment."""
-    return {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG"}}
+    """What a measured process gets of this one's environment, and where it finds the program."""
+    kept = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG"}}
+    return kept | {"PYTHONPATH": str(HERE.parent)}
 
 
 def pages(rows: int, size: int) -> int:
@@ -119,7 +120,7 @@ def simulator(clients: int, latency: int, story: str) -> Iterator[Simulator]:
     """Start one; it ends with the context."""
     command = [sys.executable, str(HERE / "serve.py"), str(clients), str(latency), story]
     with subprocess.Popen(  # noqa: S603
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=kept_environment()
     ) as process:
         try:
             yield Simulator(process)
