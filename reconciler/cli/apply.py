@@ -92,11 +92,18 @@ def apply(
                     looks_at_invoices=True,
                 )
             )
-    try:
+    with _run_told(finished):
         return _report(finished, drawing, options, output)
+
+
+@contextmanager
+def _run_told(finished: Finished) -> Iterator[None]:
+    """What was done is told also where a drawing has a bug."""
+    try:
+        yield
     except (ReconcilerError, OSError):
         raise
-    except Exception as fault:  # a drawing's bug: what was done is told all the same
+    except Exception as fault:
         told = f"; the run: {finished.verdict.sentence} Its record: reconciler history {finished.verdict.run}"
         raise as_failure(fault, sent=told) from fault
 
