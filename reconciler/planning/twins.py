@@ -51,14 +51,18 @@ def twin_doubts(mapping: Mapping, index: Index, recorded: Recorded) -> tuple[Dou
     """Why a new Subscription for this mapping may be a second one."""
     found = candidates(mapping, index, recorded)
     doubts = [_state_lost(mapping, index, recorded.location)] if is_undecided(mapping, index, recorded) else []
-    former = {key for row in found for key in index.claims.get(row.id, ())}
     if same := namesakes(mapping, found):
-        doubts.append(_same_name(mapping, same, former))
+        doubts.append(_same_name(mapping, same, _former_keys(same, index)))
     elif found:
-        doubts.append(_resembles(mapping, found, former))
+        doubts.append(_resembles(mapping, found, _former_keys(found, index)))
     if not same and (sibling := _sibling(mapping, index)) is not None:
         doubts.append(_second_mapping(mapping, *sibling))
     return tuple(doubts)
+
+
+def _former_keys(rows: Iterable[Subscription], index: Index) -> set[MappingKey]:
+    """The keys that left the file under which the state or a marker has these rows."""
+    return {key for row in rows for key in index.claims.get(row.id, ())}
 
 
 def is_undecided(mapping: Mapping, index: Index, recorded: Recorded) -> bool:

@@ -131,6 +131,14 @@ def test_keys_that_left_the_file_are_named_in_order() -> None:
     assert "under the key alpha, zeta, which" in doubt.remedy
 
 
+def test_a_namesake_is_not_told_of_under_the_key_of_another_row() -> None:
+    recorded = build_recorded(build_binding(9041, "zeta"))
+    doubt = only(identity_of(build_mapping(), build_subscription(9002), AWARENESS, recorded=recorded).doubts)
+    assert doubt.rule is Rule.SAME_NAME
+    assert "zeta" not in doubt.remedy
+    assert "write subscription_id: 9002" in doubt.remedy
+
+
 def test_what_is_over_is_called_deleted_or_inactive() -> None:
     rows = [build_subscription(9002, deleted=True, count=None), build_subscription(9003, is_active=False)]
     message = only(identity_of(build_mapping(), *rows).doubts).message
