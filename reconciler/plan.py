@@ -362,6 +362,7 @@ def _facts(mappings: Mappings, changes: Sequence[Change], live: Live, recorded: 
     keys = {m.key for m in mappings.mappings if not m.retired}  # what has left may well be deleted
     bound = [b for b in recorded.bindings.values() if b.key in keys]
     without = [c.mapping for c in changes if c.before is None]
+    untried, never_bound = recorded.untried, frozenset(recorded.never_bound)
     return Facts(
         clients_listed=len(live.clients),
         clients_wanted=len(wanted),
@@ -371,9 +372,7 @@ def _facts(mappings: Mappings, changes: Sequence[Change], live: Live, recorded: 
         recorded_tenant=recorded.tenant,
         durable=recorded.durable,
         undecided=tuple(m.key for m in without if is_undecided(m, live.index, recorded)),
-        never_bound=tuple(
-            m.key for m in without if recorded.untried or known_keys(m, live.index.keys) & {*recorded.never_bound}
-        ),
+        never_bound=tuple(m.key for m in without if untried or known_keys(m, live.index.keys) & never_bound),
         counts_lost=counts_were_lost(live.index, recorded),
         unfit=tuple(halo.probe.unfit.values()) if halo.probe else (),
         probed_at=halo.probe.at if halo.probe else None,
