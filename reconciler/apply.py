@@ -22,7 +22,7 @@ from reconciler.planning.outcomes import NOT_ATTEMPTED, ending_of
 from reconciler.planning.rules import Rule
 from reconciler.planning.twins import known_keys
 from reconciler.writing.create import Creator
-from reconciler.writing.session import Applied, CountTarget, WriteSession, not_attempted, what_moved
+from reconciler.writing.session import Applied, CountTarget, WriteSession, what_moved
 from reconciler.writing.update import set_counts, settle_moved, verify
 from reconciler.writing.verdict import planned_lines
 
@@ -230,7 +230,8 @@ def _settle_leftover(change: Change, session: WriteSession) -> None:
     elif change.action is not Action.CREATE or change.key not in session.sent:
         session.settle(change.key, Outcome.FAILED, NOT_ATTEMPTED, at=_id_of(change))
     elif (made := _made(change, session)) is not None:
-        session.settle(change.key, Outcome.FAILED, not_attempted(session, change.key), at=made)
+        message = "its Subscription was created, and its quantity was not set any more: the next run sets it"
+        session.settle(change.key, Outcome.FAILED, message, at=made)
     else:
         message = "a create was sent, and the run could not follow it to its end: the next run looks for it"
         session.settle(change.key, Outcome.UNKNOWN, message)

@@ -28,7 +28,7 @@ from reconciler.planning.markers import Details
 from reconciler.providers.base import Accepted, NewSubscription, Refused, Unclear, WriteAnswer
 from reconciler.state.base import IntentEntry
 from reconciler.writing.named import is_what_was_sent, keep_named, was_made
-from reconciler.writing.session import FAILURES_IN_A_ROW, FRESH_SECONDS, CountTarget, WriteSession, bare, not_attempted
+from reconciler.writing.session import FAILURES_IN_A_ROW, FRESH_SECONDS, CountTarget, WriteSession, bare
 from reconciler.writing.update import set_counts
 
 PHASE = "Creating Subscriptions"
@@ -52,7 +52,9 @@ class Creator:
     marked_in: Mapping[SubscriptionId, Subscription] | None = None
 
     def create(self, changes: Sequence[Change]) -> None:
-        """Create a Subscription for each change and set its count; every change ends with an outcome or in `written`.
+        """Create a Subscription for each change and set its count; what was sent ends with an outcome or in `written`.
+
+        What the run did not come to has neither: whoever calls tells that of all writes alike.
 
         Raises `ApiError` when a listing cannot be read, `StateError` when nothing more can be recorded.
         """
@@ -62,11 +64,10 @@ class Creator:
         self.session.observe(PhaseStarted(phase=PHASE, total=self.total, at_least=self._seconds_at_least()))
         waiting = self._look_twice(list(changes))
         while waiting:
+            if not self.session.may_write():
+                break
             size = self._group_size(len(waiting))
             group, waiting = waiting[:size], waiting[size:]
-            if not self.session.may_write():
-                self._not_attempted(group)
-                continue
             # One listing is not enough to conclude that nothing exists: the plan's may have been cut short.
             self.session.freshen(size + _READS_PER_GROUP, anew=True)
             unsent = self._create_group(self._without_candidate(group))
@@ -161,10 +162,7 @@ class Creator:
             self._wait_out(throttled)
         sent = [c for c in group if c.key in answers]
         self._follow_up(sent, answers, attempts, known)
-        if self.session.halted:
-            self._not_attempted(unsent)
-            return []
-        return unsent
+        return [] if self.session.halted else unsent
 
     def _wait_out(self, answer: Unclear) -> None:
         """After a 429 the others of the group are left for later: each that met one would be unknown for hours."""
@@ -329,10 +327,6 @@ class Creator:
             self.session.frames[found.id] = found
             return None
         return target
-
-    def _not_attempted(self, changes: Iterable[Change]) -> None:
-        for change in changes:
-            self.session.settle(change.key, Outcome.FAILED, not_attempted(self.session, change.key))
 
 
 _READS_PER_GROUP = 4

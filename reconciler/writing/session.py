@@ -287,16 +287,6 @@ class CountTarget:
         return IntentEntry(key=self.key, subscription_id=self.subscription_id, before=self.before, after=self.after)
 
 
-def not_attempted(session: WriteSession, key: MappingKey) -> str:
-    """The message of a change that the run did not come to, or whose quantity it did not come to.
-
-    Why it did not is the same for all of them, and stands in `halted`.
-    """
-    if key in session.sent:  # the Subscription is there, at 0
-        return "its Subscription was created, and its quantity was not set any more: the next run sets it"
-    return NOT_ATTEMPTED
-
-
 def bare(message: str) -> str:
     """A message without its full stop, to stand inside a sentence."""
     return message.rstrip(". ")
