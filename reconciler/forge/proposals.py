@@ -13,7 +13,7 @@ from reconciler.forge.words import COMMENT_LIMIT, Origin, fitted, in_plain_words
 from reconciler.model import Offer
 from reconciler.plan_document.layout import PlanJson
 from reconciler.render.document import capital, plural, view
-from reconciler.render.markdown import Block, render_markdown
+from reconciler.render.markdown import Block, fitted_blocks, render_markdown
 from reconciler.render.text import markdown_code, markdown_safe
 
 _CELL = 500
@@ -61,21 +61,13 @@ def one_line(told: Proposed, where: str) -> str:
 def body(told: Proposed, where: Origin, *, limit: int = COMMENT_LIMIT) -> str:
     """The whole text in at most `limit` characters; what was left out is said."""
     bottom = written_by(where)
-    parts, cut = [_lead(told)], []
-    room = limit - len(bottom) - len(parts[0]) - 200
-    for block, share in _blocks(told):
-        text, missing = block.within(room // share)
-        if text:
-            parts.append(text)
-            room -= len(text) + 2
-        if missing:
-            cut.append(f"{missing} {block.what}")
-    if cut:
-        parts.append(f"_Left out for want of space: {', '.join(cut)}. `reconciler propose` shows all of them._")
+    lead = _lead(told)
+    everything = "`reconciler propose` shows all of them."
+    parts, room = fitted_blocks(_blocks(told), limit - len(bottom) - len(lead) - 200, elsewhere=everything)
     if told.document is not None:
         heading = "## What tonight's run would do with this branch"
         parts.append(f"{heading}\n\n{render_markdown(told.document, limit=max(room - len(heading), 0)).rstrip()}")
-    return fitted("\n\n".join(parts), bottom, limit)
+    return fitted("\n\n".join([lead, *parts]), bottom, limit)
 
 
 def _lead(told: Proposed) -> str:

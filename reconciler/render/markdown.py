@@ -70,6 +70,25 @@ class Block:
         return (text if kept else ""), len(self.items) - kept
 
 
+def fitted_blocks(blocks: Iterable[tuple[Block, int]], room: int, *, elsewhere: str) -> tuple[list[str], int]:
+    """The blocks as far as they fit, a sentence about what was cut, and the characters that are left of `room`.
+
+    Each block comes with the share of what is left that it may take (1 is all, 2 half); `elsewhere` says where the rest
+    is.
+    """
+    parts, cut = [], []
+    for block, share in blocks:
+        text, missing = block.within(room // share)
+        if text:
+            parts.append(text)
+            room -= len(text) + 2
+        if missing:
+            cut.append(f"{missing} {block.what}")
+    if cut:
+        parts.append(f"_Left out for want of space: {', '.join(cut)}. {elsewhere}_")
+    return parts, room
+
+
 def render_markdown(document: PlanJson, *, limit: int = LIMIT) -> str:
     """Return the plan, or what `apply` did, in at most `limit` characters.
 
@@ -82,17 +101,9 @@ def render_markdown(document: PlanJson, *, limit: int = LIMIT) -> str:
         top = _top(shown, brief=True)
     bottom = _bottom(document)
     room = limit - len(top) - len(bottom) - _NOTE_ROOM
-    parts, cut = [top], []
-    for block in _blocks(shown):
-        text, missing = block.within(room)
-        if text:
-            parts.append(text)
-            room -= len(text) + 2
-        if missing:
-            cut.append(f"{missing} {block.what}")
-    if cut:
-        parts.append(f"_Left out for want of space: {', '.join(cut)}. The JSON plan has them all._")
-    return "\n\n".join([*parts, bottom]) + "\n"
+    whole = ((block, 1) for block in _blocks(shown))
+    parts, _ = fitted_blocks(whole, room, elsewhere="The JSON plan has them all.")
+    return "\n\n".join([top, *parts, bottom]) + "\n"
 
 
 _NOTE_ROOM = 400
