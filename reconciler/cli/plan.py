@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from datetime import UTC
 from pathlib import Path
 
 import click
@@ -24,6 +25,7 @@ from reconciler.cli.wiring import load, now, plan_options, run_context
 from reconciler.config import parse_mappings
 from reconciler.errors import ConfigError, ExitCode, PlanFileError, StateError, UsageError
 from reconciler.model import Mappings
+from reconciler.moments import spelled
 from reconciler.plan_document import dump_document, plan_document
 from reconciler.planning.attribution import attribute, new_approvals
 from reconciler.planning.changes import Plan
@@ -142,7 +144,7 @@ def load_snapshot(path: Path, *, what: str = "this plan is made") -> Snapshot:
         raise PlanFileError(f"{path} cannot be read: {error.strerror}.", hint=MAKE_ANOTHER) from error
     snapshot = read_snapshot(data)
     taken = snapshot.observation.taken_at
-    tell(f"Nothing is read from INFIMA or HaloPSA: {what} from a snapshot of {taken:%Y-%m-%d %H:%M} UTC.")
+    tell(f"Nothing is read from INFIMA or HaloPSA: {what} from a snapshot of {spelled(taken, UTC)}.")
     return snapshot
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from datetime import UTC
 
 import click
 
@@ -13,6 +14,7 @@ from reconciler.cli.wiring import now, open_store, run_info
 from reconciler.clock import SystemClock
 from reconciler.errors import ExitCode, UsageError
 from reconciler.model import Json, Mappings
+from reconciler.moments import spelled
 from reconciler.state.directory import DirectoryState
 from reconciler.state.document import StateDocument
 from reconciler.state.git import GitState
@@ -130,7 +132,7 @@ def _json(store: DirectoryState | GitState, document: StateDocument) -> dict[str
 def _text(store: DirectoryState | GitState, document: StateDocument) -> Iterator[str]:
     yield f"State: {store.location} (--state {store.spec})"
     if document.moved_to:
-        when = "" if document.moved_at is None else f" on {document.moved_at:%Y-%m-%d %H:%M} UTC"
+        when = "" if document.moved_at is None else f" on {spelled(document.moved_at, UTC)}"
         yield f"It was moved to {document.moved_to}{when} and is refused here. What it held then:"
     if document == StateDocument():
         yield "It is new: nothing is remembered there yet. If there is one already, name it with --state."
@@ -138,7 +140,7 @@ def _text(store: DirectoryState | GitState, document: StateDocument) -> Iterator
     tenant, last = document.tenant, document.last_good_run
     if tenant is not None:
         yield f"It belongs to {tenant.halo_url} and INFIMA partner {tenant.infima_partner}."
-    yield "No run came to its end yet." if last is None else f"Last good run: {last:%Y-%m-%d %H:%M} UTC."
+    yield "No run came to its end yet." if last is None else f"Last good run: {spelled(last, UTC)}."
     yield f"Bindings: {len(document.bindings)}"
     for key, binding in sorted(document.bindings.items()):
         yield (
@@ -148,7 +150,7 @@ def _text(store: DirectoryState | GitState, document: StateDocument) -> Iterator
     if document.attempts:
         yield f"Creates whose outcome is not known: {len(document.attempts)}"
         for key, attempt in sorted(document.attempts.items()):
-            yield f"  {key}: customer {attempt.customer_id}, since {attempt.recorded_at:%Y-%m-%d %H:%M} UTC"
+            yield f"  {key}: customer {attempt.customer_id}, since {spelled(attempt.recorded_at, UTC)}"
     if document.given_up:
         yield "Given up by a person's decision:"
         for key, ids in sorted(document.given_up.items()):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC
 
+from reconciler.moments import spelled
 from reconciler.planning.changes import Action, Plan, Violation
 from reconciler.planning.rules import Rule, allow_command, probe_command
 from reconciler.safety.rule_input import RuleInput
@@ -42,7 +44,7 @@ def halo_unfit(given: RuleInput) -> Iterator[Violation]:
     """A probe has found that this HaloPSA cannot be written safely: only a newer probe takes it back."""
     facts = given.plan.facts
     if facts.unfit:
-        asked = f" of {facts.probed_at:%Y-%m-%d %H:%M} UTC" if facts.probed_at else ""
+        asked = f" of {spelled(facts.probed_at, UTC)}" if facts.probed_at else ""
         yield Violation(
             rule=Rule.HALO_UNFIT,
             name="",

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Protocol
 
 from reconciler.errors import StateError
+from reconciler.moments import spelled
 from reconciler.state.base import RunInfo
 from reconciler.state.document import STATE_FILE, StateDocument, decode, encode
 from reconciler.state.files import StateFiles
@@ -72,7 +73,7 @@ def move_state(source: MovableState, target: MovableState, info: RunInfo, *, now
 def refuse_moved(document: StateDocument, location: str) -> None:
     """Raise `StateError` for a state that was moved away."""
     if document.moved_to:
-        when = "" if document.moved_at is None else f" on {document.moved_at:%Y-%m-%d %H:%M} UTC"
+        when = "" if document.moved_at is None else f" on {spelled(document.moved_at, UTC)}"
         raise StateError(
             f"The state at {location} was moved to {document.moved_to}{when} and is not used any more.",
             hint=f"Use --state {document.moved_to}, or set RECONCILER_STATE to it, in CI as well.",
