@@ -86,8 +86,3 @@ class Report:
 def encode_report(report: Report) -> str:
     """The file's content, indented for people."""
     return msgspec.json.format(msgspec.json.encode(report), indent=2).decode() + "\n"
-
-
-def decode_report(content: bytes) -> Report:
-    """The report that a file holds. Raises `ValueError` with the place and what is wrong there."""
-    return msgspec.json.decode(content, type=Report)

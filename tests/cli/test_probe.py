@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from reconciler.cli.signals import Stopper
 from reconciler.config.checking import schema_problems, schema_text
-from reconciler.probing.report import decode_report
+from reconciler.probing.report import Report
 from reconciler.simulator.switches import Switches
 from tests import plan_schema
 from tests.cli.bench import Bench
@@ -34,7 +35,7 @@ def test_the_answers_are_written_told_and_remembered(halo: Bench) -> None:
     assert len(probes) == 3
     assert all(row["count"] == 0 for row in probes)
     assert all(f"#{row['id']}  {row['name']}  quantity 0" in answer.out for row in probes)
-    report = decode_report((halo.folder / "probe.json").read_bytes())
+    report = msgspec.json.decode((halo.folder / "probe.json").read_bytes(), type=Report)
     assert (report.made, report.ended_at_zero, report.unfit) == (3, True, {})
     assert "probe: customer 99" in halo.run("history").out
 
