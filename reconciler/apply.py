@@ -125,9 +125,9 @@ def _perform(
     plan: Plan, writes: tuple[Change, ...], session: WriteSession, recount: Recount, *, confirmed_by_person: bool
 ) -> ReconcilerError | None:
     error: ReconcilerError | None = None
-    _record_loss(plan, session)
-    bindings, planned = _found_bindings(plan, session), planned_lines(plan, writes)
     names = _names(plan)
+    _record_loss(plan, session, names)
+    bindings, planned = _found_bindings(plan, session), planned_lines(plan, writes)
     never_bound = {name for key in plan.facts.never_bound for name in names[key]}
     session.state.record_ground(plan.tenant, bindings, planned, sorted(never_bound))
     try:
@@ -263,12 +263,12 @@ _IDENTITY_RULES = frozenset(
 )
 
 
-def _record_loss(plan: Plan, session: WriteSession) -> None:
+def _record_loss(plan: Plan, session: WriteSession, names: Mapping[MappingKey, set[MappingKey]]) -> None:
     """What a lost state leaves open stays open, run after run; what a person lifted is decided for good.
 
-    A mapping's doubt is noted under all its names, so that a key which is renamed takes it along.
+    A mapping's doubt is noted under all its `names`, so that a key which is renamed takes it along.
     """
-    names, recorded = _names(plan), session.state.recorded
+    recorded = session.state.recorded
     lifted = {key for key, rule in _lifted(plan) if rule is Rule.STATE_LOST}
     settled = {c.key for c in plan.changes if c.key in lifted} | {c.key for c in plan.every_change if c.before}
     decided = {name for key in settled for name in names[key]}
