@@ -163,7 +163,7 @@ def _tell_unknown_keys(root: Table, path: _Path, known: dict[str, Any], problems
 def _belongs(name: str, path: _Path) -> str:
     """Where a member belongs that is known, but not here: a line that begins too far to the left or to the right."""
     schema = mappings_schema()
-    of_an_entry, in_an_entry = schema["$defs"]["mapping"]["properties"], path[:1] == ("mappings",)
+    of_an_entry, in_an_entry = schema["properties"]["mappings"]["items"]["properties"], path[:1] == ("mappings",)
     if name in of_an_entry and not path:
         return "it belongs to an entry of mappings: indent it like the `infima_client` of that entry"
     if name in of_an_entry and in_an_entry and len(path) > 2:  # noqa: PLR2004 - inside a member of an entry

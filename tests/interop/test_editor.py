@@ -64,7 +64,7 @@ def test_every_pattern_has_a_sentence_for_people() -> None:
 
 
 def test_completing_a_mapping_gives_client_and_customer_and_does_not_retire_it() -> None:
-    mapping = SCHEMA["$defs"]["mapping"]
+    mapping = SCHEMA["properties"]["mappings"]["items"]
     (snippet,) = mapping["defaultSnippets"]
     assert set(snippet["body"]) == {"infima_client", "halo_customer"}
     for part in snippet["body"].values():
