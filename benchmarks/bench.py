@@ -29,7 +29,7 @@ from benchmarks.measuring import (
     run,
     simulator,
 )
-from reconciler.simulator.demo import scaled_world
+from reconciler.simulator.worlds import scaled_world
 from tests.scaled import scaled_mappings_yaml
 
 RATIOS = HERE / "ratios.json"

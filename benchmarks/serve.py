@@ -12,8 +12,8 @@ from collections import Counter
 from copy import deepcopy
 
 from reconciler.clock import SystemClock
-from reconciler.simulator.demo import scaled_world
 from reconciler.simulator.server import serve
+from reconciler.simulator.worlds import scaled_world
 
 SHARES = {"unchanged": 0.0, "changed": 0.1, "empty": 0.0}
 

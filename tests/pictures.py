@@ -31,7 +31,7 @@ from reconciler.render.html_page import Background
 from reconciler.render.terminal import render_plan
 from reconciler.run import Finished
 from reconciler.simulator.clock import VirtualClock
-from reconciler.simulator.demo import demo_world, night_passes
+from reconciler.simulator.worlds import demo_world, night_passes
 from tests.faults.kinds import Fault, FaultKind, Faults
 from tests.stage import Stage
 

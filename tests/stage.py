@@ -28,8 +28,8 @@ from reconciler.planning.rules import Allowance, Rule
 from reconciler.providers.connect import ConnectedSystems, connect
 from reconciler.providers.credentials import read_credentials
 from reconciler.run import ApplyRun, Finished, make_plan, read_live, run_apply
-from reconciler.simulator.app import HALO_URL, INFIMA_URL
 from reconciler.simulator.clock import VirtualClock
+from reconciler.simulator.server import HALO_URL, INFIMA_URL
 from reconciler.simulator.world import World
 from reconciler.state.base import RunInfo, StateStore
 from reconciler.state.directory import DirectoryState

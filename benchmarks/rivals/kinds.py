@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from reconciler.simulator.demo import scaled_world
+from reconciler.simulator.worlds import scaled_world
 from tests.scaled import scaled_mappings_yaml
 
 SHARES = {"plan": 0.0, "apply": 0.1}

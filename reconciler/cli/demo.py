@@ -17,9 +17,9 @@ from reconciler.cli.options import CommonOptions, common_options
 from reconciler.cli.output import flush, say, tell
 from reconciler.clock import SystemClock
 from reconciler.errors import ExitCode
-from reconciler.simulator.demo import demo_world, night_passes
 from reconciler.simulator.roster import demo_mappings_yaml
 from reconciler.simulator.server import Server, serve
+from reconciler.simulator.worlds import demo_world, night_passes
 
 COMMAND_SECONDS = 120
 

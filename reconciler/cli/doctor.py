@@ -41,11 +41,10 @@ from reconciler.cli.wiring import load, now, open_store, progress
 from reconciler.clock import SystemClock
 from reconciler.errors import ConfigError, ExitCode, ReconcilerError, UsageError
 from reconciler.http.connections import kept_connections
-from reconciler.http.proxy import read_proxy, unused_proxy
+from reconciler.http.wire import read_proxy, unused_proxy
 from reconciler.model import Mappings, Recorded, Settings, Subscription, Tenant
-from reconciler.providers.connect import ConnectedSystems, connect
+from reconciler.providers.connect import ConnectedSystems, ServerDates, connect
 from reconciler.providers.credentials import read_credentials
-from reconciler.providers.dates import ServerDates
 from reconciler.providers.halo_token import SCOPES
 
 _MARKS = {"ok": ("\u2713", "+"), "failed": ("\u2717", "x"), "look": ("!", "!"), "skipped": ("-", "-")}

@@ -23,7 +23,7 @@ from reconciler.forge.github import GitHub, read_place
 from reconciler.forge.notify import Notice
 from reconciler.forge.result import NO_RESULT, Result, read_result
 from reconciler.http.connections import kept_connections
-from reconciler.http.deadline import Deadline
+from reconciler.http.waiting import Deadline
 from reconciler.render.github import Annotation
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -19,13 +19,10 @@ from reconciler.clock import SystemClock
 from reconciler.config.checking import schema_problems
 from reconciler.errors import ExitCode, UsageError
 from reconciler.render.document import plural
-from reconciler.simulator.control import ask
-from reconciler.simulator.demo import demo_world, night_passes, scaled_world
-from reconciler.simulator.probed import switches_as_probed
-from reconciler.simulator.saved import world_document, world_from
-from reconciler.simulator.server import serve
-from reconciler.simulator.switches import Switches
+from reconciler.simulator.server import ask, serve
+from reconciler.simulator.switches import Switches, switches_as_probed
 from reconciler.simulator.world import World
+from reconciler.simulator.worlds import demo_world, night_passes, scaled_world, world_document, world_from
 
 CHECK_SECONDS = 0.2
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}

@@ -19,8 +19,8 @@ from reconciler.errors import IncompleteRead, NotFound, Rejected
 from reconciler.forge.github_api import GitHubApi, GitHubPlace, read_place
 from reconciler.forge.offering import Closed, Reviews
 from reconciler.forge.words import COMMENT_LIMIT
-from reconciler.http.deadline import Deadline
 from reconciler.http.transport import TransportFactory
+from reconciler.http.waiting import Deadline
 from reconciler.model import Json
 
 __all__ = ["GitHub", "GitHubPlace", "Kept", "read_place"]

@@ -20,12 +20,10 @@ from reconciler.errors import (
     UnreadableAnswer,
     UsageError,
 )
-from reconciler.http.deadline import Deadline
 from reconciler.http.decoding import Undecodable, decode_json, error_words
 from reconciler.http.redaction import Redactor
-from reconciler.http.retry import Retries, retry_after_seconds
-from reconciler.http.routes import Call, Reply, Route
-from reconciler.http.transport import Transport, TransportFactory
+from reconciler.http.transport import Call, Reply, Route, Transport, TransportFactory
+from reconciler.http.waiting import Deadline, Retries, retry_after_seconds
 from reconciler.model import Json
 from reconciler.providers.credentials import Address, Secret, parse_address
 

@@ -20,8 +20,8 @@ from warnings import catch_warnings, simplefilter
 
 from reconciler.errors import ApiError, UsageError
 from reconciler.forge.message import HTML, MARKDOWN, TEXT, Markup
-from reconciler.http.proxy import OTHERS
-from reconciler.http.proxy import VARIABLE as PROXY
+from reconciler.http.wire import OTHERS
+from reconciler.http.wire import VARIABLE as PROXY
 from reconciler.providers.credentials import Secret, secret_text
 
 if TYPE_CHECKING:

@@ -6,11 +6,9 @@ import re
 from random import Random
 
 from reconciler.errors import ApiError, UsageError
-from reconciler.http.deadline import Deadline
 from reconciler.http.redaction import Redactor
-from reconciler.http.retry import Retries
-from reconciler.http.routes import Call, Route
-from reconciler.http.transport import Transport, TransportFactory
+from reconciler.http.transport import Call, Route, Transport, TransportFactory
+from reconciler.http.waiting import Deadline, Retries
 from reconciler.providers.credentials import parse_address
 
 VARIABLE = "DEAD_MANS_SWITCH_URL"

@@ -17,9 +17,8 @@ import httpcore
 import httpx
 
 from reconciler.errors import ReconcilerError
-from reconciler.http.proxy import Proxy, read_proxy
 from reconciler.http.transport import TransportFactory
-from reconciler.http.wire import DeadlineBackend, tls_context
+from reconciler.http.wire import DeadlineBackend, Proxy, read_proxy, tls_context
 
 KEPT_SECONDS = 15.0
 """An idle connection is not used any more after this long."""

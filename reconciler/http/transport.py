@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from random import Random
 from urllib.parse import urlencode
@@ -35,15 +37,49 @@ from reconciler.errors import (
     ServerFailed,
     UnreadableAnswer,
 )
-from reconciler.http.deadline import Deadline
 from reconciler.http.decoding import Undecodable, clean, decode_json, error_words, oauth_error
-from reconciler.http.limiter import RateLimiter
-from reconciler.http.proxy import proxy_hint
 from reconciler.http.redaction import Redactor
-from reconciler.http.retry import Retries, retry_after_seconds
-from reconciler.http.routes import Call, Reply, Route
-from reconciler.http.wire import CONNECT_SECONDS, REQUEST_DEADLINE, RequestDeadline
+from reconciler.http.waiting import Deadline, RateLimiter, Retries, retry_after_seconds
+from reconciler.http.wire import CONNECT_SECONDS, REQUEST_DEADLINE, RequestDeadline, proxy_hint
 from reconciler.model import Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One thing that may be asked: method, origin ("https://host[:port]") and a pattern for the whole path."""
+
+    method: str
+    origin: str
+    path: re.Pattern[str]
+
+    def permits(self, method: str, origin: str, path: str) -> bool:
+        """True when exactly this is asked."""
+        return method == self.method and origin == self.origin and self.path.fullmatch(path) is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """One request as data. `query`, `headers` and `body` may hold secrets: none is ever part of a message."""
+
+    method: str
+    origin: str
+    path: str
+    query: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    body: bytes = field(default=b"", repr=False)
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """A complete answer. `headers` ignores case."""
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+
 
 MAX_ANSWER_BYTES = 10 * 1024 * 1024
 """A page of 1,000 Subscriptions with every member fits three times."""

@@ -12,14 +12,14 @@ from reconciler.clock import Clock
 from reconciler.errors import ApiError, ConnectFailed, Interrupted, ReconcilerError, StateError
 from reconciler.events import Observer, PhaseAdvanced
 from reconciler.http.decoding import Undecodable, decode_json
-from reconciler.http.routes import Reply
+from reconciler.http.transport import Reply
 from reconciler.model import HaloCustomerId, MappingKey
 from reconciler.probing.report import Shape
 from reconciler.probing.rows import Row
 from reconciler.probing.shapes import envelope_shape, limit_headers, shape_of
 from reconciler.providers.base import WriteRequest
 from reconciler.providers.halo_raw import MARKER_FIELDS, PROBE_NAME, RawHalo
-from reconciler.providers.halo_writes import REFUSALS
+from reconciler.providers.halo_rows import REFUSALS
 from reconciler.state.base import Intent, IntentEntry, IntentResult, RunState
 
 MOST_REQUESTS = 60

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reconciler.http.decoding import WireNumber
 from reconciler.model import Json
-from reconciler.providers.halo_price import months_of
+from reconciler.providers.halo_rows import months_of
 
 Row = dict[str, Json]
 

@@ -5,28 +5,71 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from random import Random
 from types import TracebackType
 from typing import Self
 
+import httpx
+
 from reconciler.clock import Clock
 from reconciler.events import Observer
 from reconciler.http.connections import kept_connections
-from reconciler.http.deadline import Deadline
-from reconciler.http.limiter import RateLimiter
-from reconciler.http.proxy import proxy_secrets
 from reconciler.http.redaction import Redactor
 from reconciler.http.transport import Transport, TransportFactory
+from reconciler.http.waiting import Deadline, RateLimiter, moment_of
+from reconciler.http.wire import proxy_secrets
 from reconciler.model import Settings
 from reconciler.providers.credentials import Credentials
-from reconciler.providers.dates import ServerDates
 from reconciler.providers.halo_raw import RawHalo
 from reconciler.providers.halo_token import HaloToken
 from reconciler.providers.halopsa import HaloTarget, halo_hint, halo_routes
 from reconciler.providers.infima import InfimaSource, infima_hint, infima_routes
-from reconciler.providers.pool import ReadPool
+from reconciler.providers.listing import ReadPool
+
+
+class ServerDates:
+    """Notes how far this machine's clock is ahead of each origin's `Date`."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._ahead: dict[str, timedelta] = {}
+
+    @property
+    def ahead(self) -> timedelta | None:
+        """The largest difference seen, ours minus theirs; None where no answer had a usable date."""
+        return max(self._ahead.values(), key=abs, default=None)
+
+    def noting(self, factory: TransportFactory) -> TransportFactory:
+        """The same transports, each answer's date noted on its way."""
+        return lambda origin: _Noting(origin, factory(origin), self)
+
+    def note(self, origin: str, date: str | None) -> None:
+        """Take one answer's `Date` header; one that is no date says nothing."""
+        theirs = moment_of(date or "")
+        if theirs is not None:
+            self._ahead[origin] = self._difference(theirs)
+
+    def _difference(self, theirs: datetime) -> timedelta:
+        return self._clock.now() - theirs
+
+
+class _Noting(httpx.BaseTransport):
+    """A transport that notes the date of each answer."""
+
+    def __init__(self, origin: str, inner: httpx.BaseTransport, dates: ServerDates) -> None:
+        self._origin = origin
+        self._inner = inner
+        self._dates = dates
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        response = self._inner.handle_request(request)
+        self._dates.note(self._origin, response.headers.get("date"))
+        return response
+
+    def close(self) -> None:
+        self._inner.close()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,15 +11,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reconciler.errors import ApiError, ConnectFailed, RequestForbidden
-from reconciler.http.deadline import Deadline
 from reconciler.http.decoding import text_of, whole_number
-from reconciler.http.limiter import RateLimiter
-from reconciler.http.retry import retry_after_seconds
-from reconciler.http.routes import Call, Reply
-from reconciler.http.transport import Transport
+from reconciler.http.transport import Call, Reply, Transport
+from reconciler.http.waiting import Deadline, RateLimiter, retry_after_seconds
 from reconciler.model import SUBSCRIPTION_TYPE, HaloCustomerId, Json, MarkerField
+from reconciler.providers.halo_rows import MAY_GO_ALONG
 from reconciler.providers.halo_token import HaloToken
-from reconciler.providers.halo_writes import MAY_GO_ALONG
 
 PROBE_NAME = "reconciler probe, may be deleted"
 """What every Subscription of a probe is called, with a word of its own behind it."""

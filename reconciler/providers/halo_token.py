@@ -8,8 +8,7 @@ from urllib.parse import urlencode
 from reconciler.clock import Clock
 from reconciler.errors import Rejected, UnreadableAnswer
 from reconciler.http.redaction import Redactor
-from reconciler.http.routes import Call
-from reconciler.http.transport import Transport
+from reconciler.http.transport import Call, Transport
 from reconciler.model import Json
 from reconciler.providers.credentials import HaloCredentials, Secret
 

@@ -10,13 +10,10 @@ from http import HTTPStatus
 from threading import Lock
 
 from reconciler.errors import ApiError, ConnectFailed, Forbidden, IncompleteRead, NotAuthorised, UnreadableAnswer
-from reconciler.http.deadline import Deadline
 from reconciler.http.decoding import text_of, whole_number
-from reconciler.http.limiter import RateLimiter
 from reconciler.http.redaction import Redactor
-from reconciler.http.retry import retry_after_seconds
-from reconciler.http.routes import Call, Route
-from reconciler.http.transport import Transport
+from reconciler.http.transport import Call, Route, Transport
+from reconciler.http.waiting import Deadline, RateLimiter, retry_after_seconds
 from reconciler.model import (
     SUBSCRIPTION_TYPE,
     HaloCustomer,
@@ -36,11 +33,9 @@ from reconciler.providers.base import (
     WriteRequest,
 )
 from reconciler.providers.credentials import HaloCredentials
-from reconciler.providers.halo_price import currency_of, monthly_unit_price
+from reconciler.providers.halo_rows import counts_body, create_body, currency_of, judge, monthly_unit_price, sent_rows
 from reconciler.providers.halo_token import HaloToken
-from reconciler.providers.halo_writes import counts_body, create_body, judge, sent_rows
-from reconciler.providers.listing import ListPage, PagedList, Row, page_from, row_id
-from reconciler.providers.pool import ReadPool
+from reconciler.providers.listing import ListPage, PagedList, ReadPool, Row, page_from, row_id
 
 SYSTEM = "HaloPSA"
 PAGE_ROWS = 1_000

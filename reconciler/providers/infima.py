@@ -20,14 +20,12 @@ from reconciler.errors import (
     UnreadableAnswer,
 )
 from reconciler.events import Observer, PhaseAdvanced, PhaseFinished, PhaseStarted
-from reconciler.http.deadline import Deadline
 from reconciler.http.decoding import text_of, whole_number
-from reconciler.http.routes import Call, Route
-from reconciler.http.transport import Transport
+from reconciler.http.transport import Call, Route, Transport
+from reconciler.http.waiting import Deadline
 from reconciler.model import InfimaClient, InfimaClientId, Json, UnreadableUsers, UserCount
 from reconciler.providers.credentials import InfimaCredentials
-from reconciler.providers.listing import ListPage, PagedList, Row, page_from, row_id
-from reconciler.providers.pool import ReadPool
+from reconciler.providers.listing import ListPage, PagedList, ReadPool, Row, page_from, row_id
 
 SYSTEM = "INFIMA"
 PAGE_ROWS = 50

@@ -1,11 +1,16 @@
-"""Building blocks of answers: JSON bodies, and error bodies in the shapes that Halo was seen to send."""
+"""How answers are put together: JSON bodies, errors in the shapes that Halo was seen to send, pages of lists."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
+
+from reconciler.simulator.records import Row
+from reconciler.simulator.world import World
 
 JSON_TYPE = "application/json; charset=utf-8"
 
@@ -64,3 +69,78 @@ def exception(message: str, status: int = 400) -> httpx.Response:
 def oauth_error(status: int, error: str, description: str) -> httpx.Response:
     """The token endpoint's errors, which are JSON."""
     return reply(status, {"error": error, "error_description": description})
+
+
+class Query:
+    """The query of a request: names in any case, unknown ones ignored."""
+
+    def __init__(self, request: httpx.Request) -> None:
+        self._values = {name.lower(): value for name, value in request.url.params.multi_items()}
+
+    def text(self, name: str) -> str | None:
+        """The value as it was sent."""
+        return self._values.get(name)
+
+    def flag(self, name: str, *, default: bool) -> bool:
+        """The value as a boolean; what cannot be one is the default."""
+        match self._values.get(name, "").lower():
+            case "true" | "1":
+                return True
+            case "false" | "0":
+                return False
+            case _:
+                return default
+
+    def whole(self, name: str, default: int) -> int:
+        """The value as a whole number above zero; what cannot be one is the default."""
+        text = self._values.get(name, "")
+        return int(text) if text.isdecimal() and len(text) < 10 and int(text) > 0 else default  # noqa: PLR2004
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServedPage:
+    """One page of a list: its rows, its number from 1, the size in force, and how many rows the list has."""
+
+    rows: Sequence[Row]
+    number: int
+    size: int
+    total: int
+
+
+def cut(world: World, query: Query, rows: Sequence[Row]) -> ServedPage:
+    """The page of the list that the query asks for."""
+    switches = world.switches
+    if query.flag("pageinate", default=False):
+        number = query.whole("page_no", 1)
+        size = query.whole("page_size", switches.default_rows)
+    else:
+        number = 1
+        size = query.whole("count", switches.default_rows)
+    if switches.page_ceiling is not None:
+        size = min(size, switches.page_ceiling)
+    start = 0 if switches.paging_ignored else (number - 1) * size
+    return ServedPage(rows=rows[start : start + size], number=number, size=size, total=len(rows))
+
+
+def envelope(world: World, key: str, page: ServedPage, encode_row: Callable[[Row], bytes] = encode) -> httpx.Response:
+    """One page as Halo wraps it."""
+    match world.switches.record_count:
+        case "present":
+            count = f',"record_count":{page.total}'
+        case "rows":
+            count = f',"record_count":{len(page.rows)}'
+        case "zero":
+            count = ',"record_count":0'
+        case "stale":
+            count = f',"record_count":{max(page.total - 1, 0)}'
+        case "wrong":
+            count = f',"record_count":{page.total + 7}'
+        case _:
+            count = ""
+    head = f'{{"page_no":{page.number},"page_size":{page.size}{count},"{key}":['.encode()
+    return raw(200, head + b",".join(map(encode_row, page.rows)) + b"]}")
+
+
+def paged(world: World, query: Query, key: str, rows: Sequence[Row]) -> httpx.Response:
+    """One page of plain rows."""
+    return envelope(world, key, cut(world, query, rows))

@@ -10,9 +10,8 @@ from urllib.parse import parse_qs
 
 import httpx
 
-from reconciler.simulator.answers import empty, encode, not_valid, oauth_error, raw, reply
+from reconciler.simulator.answers import Query, empty, encode, not_valid, oauth_error, paged, raw, reply
 from reconciler.simulator.licences import delete_licence, list_licences, read_licence, write_licences
-from reconciler.simulator.paging import Query, paged
 from reconciler.simulator.records import Endpoint, Row
 from reconciler.simulator.world import Token, World
 

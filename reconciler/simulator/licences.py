@@ -8,8 +8,18 @@ from typing import Any
 
 import httpx
 
-from reconciler.simulator.answers import empty, encode, exception, not_valid, raw, reply, unreadable
-from reconciler.simulator.paging import Query, cut, envelope
+from reconciler.simulator.answers import (
+    Query,
+    cut,
+    empty,
+    encode,
+    envelope,
+    exception,
+    not_valid,
+    raw,
+    reply,
+    unreadable,
+)
 from reconciler.simulator.records import Actor, Row
 from reconciler.simulator.world import World
 

@@ -1,22 +1,163 @@
-"""Serves a world over real HTTP on 127.0.0.1: a port for each system, since a client is given hosts without a path."""
+"""Both APIs as callables from request to response, which count and log; and over real HTTP on 127.0.0.1.
+
+Mount an `App` in `httpx.MockTransport`, or `serve` a world: a port for each system, since a client is given hosts
+without a path, and a control address with the world's log and edits of the world between two runs.
+"""
 
 from __future__ import annotations
 
+import json
 import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from types import TracebackType
 from typing import Any, ClassVar, Self
+from urllib.parse import urlencode
 
 import httpx
 
-from reconciler.simulator.app import halo_app, infima_app
-from reconciler.simulator.control import CONTROL_PREFIX, Night, control
+from reconciler.simulator import halopsa, infima
+from reconciler.simulator.answers import reply
+from reconciler.simulator.records import Endpoint, RequestRecord, System
+from reconciler.simulator.switches import Switches
 from reconciler.simulator.world import World
+from reconciler.simulator.worlds import world_document
+
+INFIMA_URL = "https://app.infimasecapis.com"
+HALO_URL = "https://halo.example.com"
+
+Answer = Callable[[World, httpx.Request], httpx.Response]
+
+
+class App:
+    """One system's API over a world."""
+
+    def __init__(
+        self, world: World, system: System, answer: Answer, endpoint_of: Callable[[str, str], Endpoint]
+    ) -> None:
+        self.world = world
+        self.answer = answer
+        self._system = system
+        self._endpoint_of = endpoint_of
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        """Answer one request."""
+        request.read()
+        with self.world.lock:
+            self.world.run_due()
+            record = self.receive(request)
+            with self.world.acting_for(record.number):
+                response = self.answer(self.world, request)
+            self.settle(record, status=response.status_code)
+            return response
+
+    def settle(self, record: RequestRecord, **members: object) -> None:
+        """Add to the log what became of a request."""
+        self.world.requests[record.number - 1] = replace(record, **members)  # type: ignore[arg-type]
+
+    def receive(self, request: httpx.Request) -> RequestRecord:
+        """Write a request down in the log."""
+        endpoint = self._endpoint_of(request.method, request.url.path)
+        record = RequestRecord(
+            number=len(self.world.requests) + 1,
+            time=self.world.clock.now(),
+            system=self._system,
+            endpoint=endpoint,
+            method=request.method,
+            path=request.url.path,
+            query=tuple(request.url.params.multi_items()),
+            body=_loggable(endpoint, request.content),
+            user_agent=request.headers.get("User-Agent", ""),
+            mutating=request.method not in {"GET", "HEAD", "OPTIONS"} and endpoint is not Endpoint.TOKEN,
+            connection=request.extensions.get("connection"),
+        )
+        self.world.requests.append(record)
+        return record
+
+
+def infima_app(world: World) -> App:
+    """INFIMA's API over the world."""
+    return App(world, System.INFIMA, infima.answer, infima.endpoint_of)
+
+
+def halo_app(world: World) -> App:
+    """HaloPSA's API over the world."""
+    return App(world, System.HALO, halopsa.answer, halopsa.endpoint_of)
+
+
+def _loggable(endpoint: Endpoint, body: bytes) -> str:
+    text = body.decode("utf-8", "replace")
+    if endpoint is not Endpoint.TOKEN:
+        return text
+    kept = [(name, value) for name, value in httpx.QueryParams(text).multi_items() if name != "client_secret"]
+    return urlencode(kept)
+
+
+CONTROL_PREFIX = "/_simulator/"
+CONTROL_HEADER = "X-Simulator-Control"
+"""Has to be sent, with any value: a page in a browser cannot send it to another origin."""
+
+ASK_SECONDS = 10.0
+
+Night = Callable[[World], object]
+EDITS = ("person_", "users_")
+"""Beginnings of the world's methods that may be called from outside."""
+
+
+def control(world: World, request: httpx.Request, night: Night | None) -> httpx.Response:
+    """Answer a request under `/_simulator/`; it is not part of the world's log."""
+    if CONTROL_HEADER not in request.headers:
+        return reply(403, {"message": f"the header {CONTROL_HEADER} is missing"})
+    command = f"{request.method} {request.url.path.removeprefix(CONTROL_PREFIX)}"
+    with world.lock:
+        world.run_due()
+        try:
+            return reply(200, _perform(world, command, request, night))
+        except (KeyError, ValueError, TypeError, AttributeError) as problem:
+            return reply(400, {"message": str(problem)})
+
+
+def _perform(world: World, command: str, request: httpx.Request, night: Night | None) -> Any:
+    match command:
+        case "GET log":
+            return {
+                "requests": [record.to_json() for record in world.requests],
+                "mutations": [mutation.to_json() for mutation in world.mutations],
+            }
+        case "GET world":
+            return world_document(world)
+        case "POST night":
+            if night is None:
+                raise ValueError("no night was given to this server")
+            night(world)
+            return {"nights": world.nights}
+        case "POST edit":
+            asked = json.loads(request.content)
+            name = str(asked["method"])
+            if not name.startswith(EDITS):
+                raise ValueError(f"not an edit: {name}")
+            return {"result": getattr(world, name)(*asked.get("arguments", []), **asked.get("options", {}))}
+        case "POST switches":
+            world.switches = Switches.from_json(world.switches.to_json() | json.loads(request.content))
+            world.encoded.clear()
+            return world.switches.to_json()
+        case _:
+            raise ValueError(f"no such command: {command}")
+
+
+def ask(url: str, verb: str, command: str, /, **body: Any) -> Any:
+    """Ask a running simulator, from another process. Raises `httpx.HTTPError` and `ValueError`."""
+    with httpx.Client(trust_env=False, timeout=ASK_SECONDS) as client:
+        address = f"{url.rstrip('/')}{CONTROL_PREFIX}{command}"
+        answer = client.request(verb, address, headers={CONTROL_HEADER: "1"}, json=body or None)
+    answer.raise_for_status()
+    return answer.json()
+
 
 LOOPBACK = "127.0.0.1"
 MAX_LINE = 65_536

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from reconciler.answers.topics import topics
-from reconciler.simulator.demo import invoice_line
+from reconciler.simulator.worlds import invoice_line
 from tests.cli.bench import Bench
 
 

@@ -9,10 +9,8 @@ from pathlib import Path
 import pytest
 
 from reconciler.config.checking import schema_problems
-from reconciler.simulator.control import ask
-from reconciler.simulator.demo import demo_world, night_passes, scaled_world
-from reconciler.simulator.saved import world_document, world_from
-from reconciler.simulator.server import Server
+from reconciler.simulator.server import Server, ask
+from reconciler.simulator.worlds import demo_world, night_passes, scaled_world, world_document, world_from
 from tests.cli.bench import Bench
 
 PAGE = (Path(__file__).parents[2] / "docs" / "practice.md").read_text(encoding="utf-8")

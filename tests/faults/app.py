@@ -7,8 +7,8 @@ from collections.abc import Callable
 import httpx
 
 from reconciler.simulator import halopsa, infima
-from reconciler.simulator.app import Answer, App
 from reconciler.simulator.records import Endpoint, System
+from reconciler.simulator.server import Answer, App
 from reconciler.simulator.world import World
 from tests.faults.inject import Injection, as_httpx
 from tests.faults.kinds import Exchange, Faults

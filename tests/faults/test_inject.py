@@ -11,9 +11,9 @@ from typing import Any
 import httpx
 import pytest
 
-from reconciler.simulator.app import HALO_URL
 from reconciler.simulator.clock import START
 from reconciler.simulator.records import Actor, Endpoint
+from reconciler.simulator.server import HALO_URL
 from reconciler.simulator.switches import LEAST_SCOPES
 from reconciler.simulator.world import World
 from tests.faults.app import halo_app, infima_app

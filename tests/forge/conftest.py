@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from reconciler.http.connections import kept_connections
-from reconciler.http.deadline import Deadline
+from reconciler.http.waiting import Deadline
 from reconciler.simulator.clock import VirtualClock
 from tests.forge.fake_github import FakeGitHub, served_github
 from tests.quiet import ignore_events

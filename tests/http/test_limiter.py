@@ -9,8 +9,7 @@ import pytest
 
 from reconciler import events
 from reconciler.errors import DeadlineExceeded
-from reconciler.http.deadline import Deadline
-from reconciler.http.limiter import RateLimiter
+from reconciler.http.waiting import Deadline, RateLimiter
 from reconciler.model import RequestBudget
 from reconciler.simulator.clock import VirtualClock
 

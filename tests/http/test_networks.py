@@ -14,7 +14,7 @@ import pytest
 from reconciler.errors import ConnectFailed, UsageError
 from reconciler.http import wire
 from reconciler.http.connections import kept_connections
-from reconciler.http.proxy import proxy_hint, proxy_secrets, read_proxy, unused_proxy
+from reconciler.http.wire import proxy_hint, proxy_secrets, read_proxy, unused_proxy
 from tests.http.test_wire import OK, Bench, certificate, failure_of, server_tls
 from tests.providers.loopback import Loopback, answering
 

@@ -30,10 +30,9 @@ from reconciler.errors import (
     UnreadableAnswer,
 )
 from reconciler.events import Event, Waiting
-from reconciler.http.deadline import Deadline
 from reconciler.http.redaction import Redactor
-from reconciler.http.routes import Call, Route
-from reconciler.http.transport import MAX_ANSWER_BYTES, Transport, origin_of, translate
+from reconciler.http.transport import MAX_ANSWER_BYTES, Call, Route, Transport, origin_of, translate
+from reconciler.http.waiting import Deadline
 from reconciler.simulator.clock import VirtualClock
 from tests.providers.wiring import Server
 

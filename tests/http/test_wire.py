@@ -24,10 +24,9 @@ from reconciler.clock import SystemClock
 from reconciler.errors import ApiError, ConnectFailed, DeadlineExceeded, Interrupted, ResponseLost, UnreadableAnswer
 from reconciler.http import wire
 from reconciler.http.connections import kept_connections
-from reconciler.http.deadline import Deadline
 from reconciler.http.redaction import Redactor
-from reconciler.http.routes import Call, Route
-from reconciler.http.transport import Transport
+from reconciler.http.transport import Call, Route, Transport
+from reconciler.http.waiting import Deadline
 from tests.providers.loopback import Loopback, answering
 from tests.quiet import ignore_events
 

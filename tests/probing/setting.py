@@ -11,9 +11,9 @@ from reconciler.model import HaloCustomerId, HaloFacts, RunId
 from reconciler.probing.probe import Probed, look, run_probe
 from reconciler.probing.questions import Question
 from reconciler.probing.session import ProbeSession
-from reconciler.simulator.app import HALO_URL
 from reconciler.simulator.clock import VirtualClock
 from reconciler.simulator.records import System
+from reconciler.simulator.server import HALO_URL
 from reconciler.simulator.switches import Switches
 from reconciler.simulator.world import World
 from reconciler.state.base import RunInfo

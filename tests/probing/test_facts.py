@@ -20,7 +20,7 @@ from reconciler.probing.questions import ASKED, MARKERS, Question
 from reconciler.probing.report import Answer, Report, encode_report
 from reconciler.probing.rows import PUBLISHED
 from reconciler.providers.halo_raw import MARKER_FIELDS
-from reconciler.simulator.app import HALO_URL
+from reconciler.simulator.server import HALO_URL
 from reconciler.simulator.switches import Switches
 from tests.probing.setting import CUSTOMER, ProbeStage, told
 from tests.stage import allow, remember_markers, small_mappings, small_world

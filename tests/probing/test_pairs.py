@@ -12,7 +12,7 @@ import pytest
 from reconciler.errors import DecisionRefused
 from reconciler.model import HaloFacts, RunId, Tenant
 from reconciler.probing.questions import Question
-from reconciler.simulator.app import HALO_URL
+from reconciler.simulator.server import HALO_URL
 from reconciler.simulator.world import World
 from reconciler.state.base import RunInfo
 from tests.probing.setting import CUSTOMER, ProbeStage, probe_world, told

@@ -14,8 +14,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 import pytest
 
 from reconciler.probing.report import encode_report
-from reconciler.simulator.probed import switches_as_probed
-from reconciler.simulator.switches import Switches
+from reconciler.simulator.switches import Switches, switches_as_probed
 from tests.probing.setting import ProbeStage, probe_world
 
 INFIMA = "INFIMA's: a probe asks HaloPSA"

@@ -14,8 +14,8 @@ from reconciler.model import Settings
 from reconciler.providers.base import Accepted, CountSource, CountWrite, NewSubscription, SubscriptionTarget
 from reconciler.providers.connect import ConnectedSystems, connect
 from reconciler.providers.credentials import read_credentials
-from reconciler.simulator.app import HALO_URL, INFIMA_URL, halo_app, infima_app
 from reconciler.simulator.clock import VirtualClock
+from reconciler.simulator.server import HALO_URL, INFIMA_URL, halo_app, infima_app
 from reconciler.simulator.world import World
 from tests.providers.wiring import API_KEY, ENVIRON, SECRET, Wiring
 from tests.quiet import ignore_events

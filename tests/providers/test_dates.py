@@ -8,7 +8,7 @@ from email.utils import format_datetime
 import httpx
 import pytest
 
-from reconciler.providers.dates import ServerDates
+from reconciler.providers.connect import ServerDates
 from reconciler.simulator.clock import VirtualClock
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from reconciler.http.decoding import decode_json, whole_number
 from reconciler.model import Json
-from reconciler.providers.halo_price import currency_of, monthly_unit_price
+from reconciler.providers.halo_rows import currency_of, monthly_unit_price
 
 
 def row(text: str) -> dict[str, Json]:

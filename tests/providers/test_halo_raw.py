@@ -12,8 +12,8 @@ import pytest
 from reconciler.errors import ConnectFailed, RequestForbidden
 from reconciler.model import HaloCustomerId
 from reconciler.providers.connect import ConnectedSystems
-from reconciler.providers.halo_price import months_of
 from reconciler.providers.halo_raw import NO_NUMBER, PROBE_NAME, UNKNOWN_ID, RawHalo
+from reconciler.providers.halo_rows import months_of
 from tests.faults.kinds import Fault, FaultKind
 from tests.probing.setting import CUSTOMER, OTHER_CUSTOMER, ProbeStage
 

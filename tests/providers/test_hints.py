@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from reconciler.errors import UnreadableAnswer
-from reconciler.http.routes import Call
+from reconciler.http.transport import Call
 from reconciler.model import UnreadableUsers
 from reconciler.providers.halopsa import halo_hint
 from reconciler.providers.infima import infima_hint

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from reconciler.http.deadline import Deadline
-from reconciler.providers.pool import ReadPool
+from reconciler.http.waiting import Deadline
+from reconciler.providers.listing import ReadPool
 from reconciler.simulator.clock import VirtualClock
 from tests.quiet import ignore_events
 
@@ -73,7 +73,7 @@ def test_ctrl_c_stops_what_is_in_flight(pool: ReadPool, deadline: Deadline, monk
     def interrupt(*_args: Any, **_kwargs: Any) -> Any:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("reconciler.providers.pool.wait", interrupt)
+    monkeypatch.setattr("reconciler.providers.listing.wait", interrupt)
     with pytest.raises(KeyboardInterrupt):
         pool.map(lambda number: number, range(3))
     assert deadline.stopped

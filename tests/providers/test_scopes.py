@@ -16,9 +16,9 @@ from reconciler.model import Settings
 from reconciler.providers.connect import ConnectedSystems, connect
 from reconciler.providers.credentials import read_credentials
 from reconciler.providers.halo_token import READ_LICENCES, SCOPES
-from reconciler.simulator.app import HALO_URL, INFIMA_URL, halo_app, infima_app
 from reconciler.simulator.clock import VirtualClock
 from reconciler.simulator.records import Endpoint
+from reconciler.simulator.server import HALO_URL, INFIMA_URL, halo_app, infima_app
 from reconciler.simulator.switches import Switches
 from reconciler.simulator.world import World
 from tests.providers.wiring import Wiring

@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import jsonschema
 
-from reconciler.simulator.app import HALO_URL, INFIMA_URL
 from reconciler.simulator.records import RequestRecord
+from reconciler.simulator.server import HALO_URL, INFIMA_URL
 from reconciler.simulator.switches import LEAST_SCOPES
 from reconciler.simulator.world import World
 from tests.faults.app import halo_app, infima_app

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from reconciler.simulator.demo import demo_world
 from reconciler.simulator.world import World
+from reconciler.simulator.worlds import demo_world
 from tests.simulator.contract import complaints, halo_client, published, request_complaints
 
 

@@ -10,10 +10,9 @@ import pytest
 import yaml
 
 from reconciler.config import load_mappings
-from reconciler.simulator.demo import demo_world, night_passes, scaled_world
 from reconciler.simulator.roster import demo_mappings_yaml
-from reconciler.simulator.saved import world_document
 from reconciler.simulator.world import World
+from reconciler.simulator.worlds import demo_world, night_passes, scaled_world, world_document
 from tests.scaled import scaled_mappings_yaml
 
 ROOT = Path(__file__).parents[2]

@@ -8,9 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
-from reconciler.simulator.app import HALO_URL, halo_app
-from reconciler.simulator.demo import invoice_line
+from reconciler.simulator.server import HALO_URL, halo_app
 from reconciler.simulator.world import World
+from reconciler.simulator.worlds import invoice_line
 from tests.simulator.contract import halo_client, token_form
 
 

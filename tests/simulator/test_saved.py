@@ -8,10 +8,9 @@ from typing import Any
 
 import pytest
 
-from reconciler.simulator.demo import demo_world
-from reconciler.simulator.saved import NotAWorld, world_document, world_from
 from reconciler.simulator.switches import Switches
 from reconciler.simulator.world import World
+from reconciler.simulator.worlds import NotAWorld, demo_world, world_document, world_from
 
 
 def through_json(world: World) -> World:

@@ -14,9 +14,9 @@ import httpx
 import pytest
 
 from reconciler.clock import SystemClock
-from reconciler.simulator.demo import demo_world, night_passes, scaled_world
 from reconciler.simulator.server import Server, serve
 from reconciler.simulator.world import World
+from reconciler.simulator.worlds import demo_world, night_passes, scaled_world
 from tests.simulator.contract import token_form
 
 SIDE_DOOR = {"X-Simulator-Control": "test"}

@@ -14,7 +14,7 @@ from reconciler.model import BindingOrigin, MarkerField
 from reconciler.planning import identity
 from reconciler.planning.rules import Rule
 from reconciler.planning.twins import candidates, namesakes
-from reconciler.providers import halo_writes
+from reconciler.providers import halo_rows
 from reconciler.providers.base import Accepted, Refused, Unclear
 from reconciler.providers.halopsa import HaloTarget
 from reconciler.state import directory, document, files
@@ -57,12 +57,12 @@ def _(plant: Planter) -> None:
 
 @bug("the quantity in the create")
 def _(plant: Planter) -> None:
-    in_the_body(plant, halo_writes.create_body, lambda row: row.update(count=3))
+    in_the_body(plant, halo_rows.create_body, lambda row: row.update(count=3))
 
 
 @bug("the marker is not sent")
 def _(plant: Planter) -> None:
-    plant.instead(halo_writes.create_body)(lambda original, new, _marker: original(new, MarkerField.NONE))
+    plant.instead(halo_rows.create_body)(lambda original, new, _marker: original(new, MarkerField.NONE))
 
 
 @bug("the attempt is not recorded")

@@ -14,13 +14,13 @@ from typing import Any
 from reconciler import apply as applying
 from reconciler import plan as planning
 from reconciler.errors import ExitCode, IncompleteRead
-from reconciler.http.limiter import RateLimiter
-from reconciler.http.routes import Call, Route
+from reconciler.http.transport import Call, Route
+from reconciler.http.waiting import RateLimiter
 from reconciler.model import UnreadableUsers, UserCount
 from reconciler.planning import doubts, identity, quantity
 from reconciler.planning.changes import Action, ActionReason, Change, Outcome, Plan
 from reconciler.planning.rules import Level, Rule
-from reconciler.providers import halo_writes
+from reconciler.providers import halo_rows
 from reconciler.providers.base import WriteRequest
 from reconciler.providers.halopsa import HaloTarget
 from reconciler.providers.infima import InfimaSource
@@ -52,7 +52,7 @@ def in_the_body(plant: Planter, builder: Any, change: Callable[[dict[str, Any]],
             change(row)
         return WriteRequest(body=json.dumps(rows, separators=(",", ":")).encode())
 
-    @plant.instead(halo_writes.sent_rows)
+    @plant.instead(halo_rows.sent_rows)
     def _(_original: Any, request: Any, *_rest: Any) -> Any:
         return json.loads(request.body)
 
@@ -62,22 +62,22 @@ def in_the_body(plant: Planter, builder: Any, change: Callable[[dict[str, Any]],
 
 @bug("the name is sent in an update")
 def _(plant: Planter) -> None:
-    in_the_body(plant, halo_writes.counts_body, lambda row: row.update(name="Training"))
+    in_the_body(plant, halo_rows.counts_body, lambda row: row.update(name="Training"))
 
 
 @bug("a price is sent in an update")
 def _(plant: Planter) -> None:
-    in_the_body(plant, halo_writes.counts_body, lambda row: row.update(price=0.0))
+    in_the_body(plant, halo_rows.counts_body, lambda row: row.update(price=0.0))
 
 
 @bug("the id 0 is accepted")
 def _(plant: Planter) -> None:
-    in_the_body(plant, halo_writes.counts_body, lambda row: row.update(id=0))
+    in_the_body(plant, halo_rows.counts_body, lambda row: row.update(id=0))
 
 
 @bug("one too many")
 def _(plant: Planter) -> None:
-    in_the_body(plant, halo_writes.counts_body, lambda row: row.update(count=row["count"] + 1))
+    in_the_body(plant, halo_rows.counts_body, lambda row: row.update(count=row["count"] + 1))
 
 
 @bug("a stale row is written")

@@ -31,7 +31,7 @@ from reconciler.planning.context import PlanOptions, RunContext
 from reconciler.providers.connect import ConnectedSystems, connect
 from reconciler.providers.credentials import read_credentials
 from reconciler.run import ApplyRun, make_plan, read_live, run_apply
-from reconciler.simulator.app import HALO_URL, INFIMA_URL
+from reconciler.simulator.server import HALO_URL, INFIMA_URL
 from reconciler.state.base import RunInfo
 from reconciler.state.directory import DirectoryState
 from tests.faults.app import FaultyApp, halo_app, infima_app
@@ -402,7 +402,7 @@ def deterministic(theatre: Theatre) -> Iterator[Theatre]:
     with ExitStack() as stack:
         stack.enter_context(mounted(theatre.disk))
         stack.enter_context(patch("reconciler.planning.observation.ThreadPoolExecutor", Inline))
-        stack.enter_context(patch("reconciler.providers.pool.ThreadPoolExecutor", Inline))
+        stack.enter_context(patch("reconciler.providers.listing.ThreadPoolExecutor", Inline))
         yield theatre
 
 

@@ -23,8 +23,8 @@ from reconciler.cli import reporting, wiring
 from reconciler.cli.signals import Stopper
 from reconciler.errors import Interrupted
 from reconciler.providers.connect import ConnectedSystems, connect
-from reconciler.simulator.app import HALO_URL, INFIMA_URL
 from reconciler.simulator.clock import VirtualClock
+from reconciler.simulator.server import HALO_URL, INFIMA_URL
 from reconciler.simulator.world import World
 from tests.faults.app import FaultyApp, halo_app, infima_app
 from tests.faults.inject import as_httpx

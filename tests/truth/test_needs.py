@@ -17,8 +17,8 @@ import pytest
 from reconciler.forge.message import TEXT, body
 from reconciler.forge.result import read_result
 from reconciler.forge.words import Occasion, Origin
-from reconciler.simulator.demo import invoice_line
 from reconciler.simulator.records import Endpoint
+from reconciler.simulator.worlds import invoice_line
 from tests.faults.kinds import Fault, FaultKind
 from tests.truth.nights import History, furnish
 from tests.truth.scene import Fate, Scene, staged

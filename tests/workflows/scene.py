@@ -15,8 +15,8 @@ from typing import Any
 
 import reconciler
 from reconciler.config.fmt import format_mappings
-from reconciler.simulator.demo import invoice_line
 from reconciler.simulator.world import World
+from reconciler.simulator.worlds import invoice_line
 from tests.faults.server import FaultyServer
 from tests.forge.fake_github import FakeGitHub, served_github
 from tests.stage import remember_markers, small_mappings
