@@ -22,6 +22,11 @@ def spelled(moment: datetime, zone: tzinfo | None) -> str:
     return f"{moment_in(moment, zone)} {zone_name(zone)}"
 
 
+def timestamp(moment: datetime) -> str:
+    """A moment as the JSON documents have it, to the second in UTC: "2026-11-28T05:00:03Z"."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def find_zone(name: str) -> tzinfo | None:
     """The zone of that name in the IANA database; None where it has none."""
     if name == "UTC":

@@ -9,12 +9,13 @@ from typing import Any
 
 import msgspec
 
-from reconciler.plan_document import failure, layout, proposals
-from reconciler.plan_document.failure import FailureJson
+from reconciler.plan_document import layout, write
 from reconciler.plan_document.layout import PlanJson
-from reconciler.plan_document.proposals import ProposalsJson
+from reconciler.plan_document.write import FailureJson
 from reconciler.probing import report
 from reconciler.probing.report import Report
+from reconciler.render import proposals
+from reconciler.render.proposals import ProposalsJson
 
 FILE = Path(__file__).parent.parent / "schema" / "plan.schema.json"
 PROBE_FILE = FILE.with_name("probe.schema.json")
@@ -87,7 +88,7 @@ def probe_schema_text() -> str:
 
 def _whole(document: type, *modules: ModuleType) -> Node:
     schema = msgspec.json.schema(document)
-    types = {name: kind for module in modules or (layout, failure) for name, kind in vars(module).items()}
+    types = {name: kind for module in modules or (layout, write) for name, kind in vars(module).items()}
     whole: Node = _inlined(schema, {name: _in_order(types[name], node) for name, node in schema["$defs"].items()})
     return whole
 

@@ -7,7 +7,6 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,6 +15,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from reconciler.config.checking import schema_text
+from reconciler.config.diagnostics import Diagnostic
 from reconciler.errors import ConfigError, NotFound, PlanFileError, UsageError
 from reconciler.model import MappingKey, Place, SubscriptionId
 from reconciler.plan_document import dump_document, error_document, plan_document, with_outcomes
@@ -417,7 +417,7 @@ def test_error_document_names_system_and_request() -> None:
 
 def test_error_document_lists_every_diagnostic() -> None:
     place = Place(file="mappings.yaml", line=3, column=7)
-    diagnostic = SimpleNamespace(place=place, severity="error", message="unknown key", hint="did you mean count?")
+    diagnostic = Diagnostic(place=place, severity="error", message="unknown key", hint="did you mean count?")
     document: Any = error_document(ConfigError("1 problem.", diagnostics=(diagnostic,)), version="0.1.0")
     assert document["error"]["diagnostics"] == [
         {

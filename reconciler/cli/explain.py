@@ -22,7 +22,7 @@ from reconciler.model import Json, Mapping, Mappings, Observation, Recorded
 from reconciler.names import folded as folded_name
 from reconciler.names import same_name
 from reconciler.plan import diff
-from reconciler.plan_document.needs import needs_json
+from reconciler.plan_document.write import needs_json
 from reconciler.planning.changes import Change
 from reconciler.planning.context import PlanOptions, RunContext
 from reconciler.planning.outcomes import open_run_in_words

@@ -29,16 +29,15 @@ from reconciler.config import parse_mappings
 from reconciler.config.source import decode, read_bytes
 from reconciler.errors import UsageError
 from reconciler.model import Fate, Json, Mappings, Offers
+from reconciler.moments import timestamp
 from reconciler.plan_document.layout import FORMAT_VERSION
-from reconciler.plan_document.proposals import ProposalJson, ProposalsJson
 from reconciler.planning.context import PlanOptions
 from reconciler.planning.observation import count_more
 from reconciler.planning.snapshot import Snapshot
 from reconciler.render.document import plural
 from reconciler.render.pen import Pen
-from reconciler.render.proposals import render_proposals
+from reconciler.render.proposals import ProposalJson, ProposalsJson, render_proposals
 from reconciler.run import make_plan, read_live
-from reconciler.state.spelling import format_time
 
 
 @click.command()
@@ -142,7 +141,7 @@ def proposals_document(
     return ProposalsJson(
         format_version=FORMAT_VERSION,
         reconciler_version=__version__,
-        taken_at=format_time(taken_at.replace(microsecond=0)),
+        taken_at=timestamp(taken_at),
         proposals=[_json(one, written) for one in made],
         declined=[_json(one, written) for one in declined],
     )

@@ -21,7 +21,7 @@ from reconciler.history.points import changes_by_key, recorded_prices
 from reconciler.history.timeline import draw_timeline
 from reconciler.model import MappingKey, Recorded
 from reconciler.plan_document.layout import NeedJson
-from reconciler.plan_document.needs import needs_json
+from reconciler.plan_document.write import needs_json
 from reconciler.render.html import draw_page, make_page
 from reconciler.render.html_page import Background, Name
 

@@ -14,7 +14,7 @@ from reconciler.cli.wiring import now, open_store, run_info
 from reconciler.clock import SystemClock
 from reconciler.errors import ExitCode, UsageError
 from reconciler.model import Json, Mappings
-from reconciler.moments import spelled
+from reconciler.moments import spelled, timestamp
 from reconciler.state.directory import DirectoryState
 from reconciler.state.document import StateDocument
 from reconciler.state.git import GitState
@@ -104,28 +104,28 @@ def _json(store: DirectoryState | GitState, document: StateDocument) -> dict[str
         "tenant": None
         if document.tenant is None
         else {"halo_url": document.tenant.halo_url, "infima_partner": document.tenant.infima_partner},
-        "last_good_run": None if last is None else f"{last:%Y-%m-%dT%H:%M:%SZ}",
+        "last_good_run": None if last is None else timestamp(last),
         "bindings": [
             {
                 "key": binding.key,
                 "subscription_id": binding.subscription_id,
                 "customer_id": binding.customer_id,
                 "origin": binding.origin.value,
-                "bound_at": f"{binding.bound_at:%Y-%m-%dT%H:%M:%SZ}",
+                "bound_at": timestamp(binding.bound_at),
                 "last_counted": binding.last_counted,
             }
             for _, binding in sorted(document.bindings.items())
         ],
         "attempts": [
             {"key": attempt.key, "customer_id": attempt.customer_id, "run": attempt.run,
-             "recorded_at": f"{attempt.recorded_at:%Y-%m-%dT%H:%M:%SZ}"}
+             "recorded_at": timestamp(attempt.recorded_at)}
             for _, attempt in sorted(document.attempts.items())
         ],
         "given_up": {str(key): list(ids) for key, ids in sorted(document.given_up.items())},
         "undecided": [str(key) for key in document.undecided],
         "never_bound": [str(key) for key in document.never_bound],
         "moved_to": document.moved_to or None,
-        "moved_at": None if moved is None else f"{moved:%Y-%m-%dT%H:%M:%SZ}",
+        "moved_at": None if moved is None else timestamp(moved),
     }  # fmt: skip
 
 

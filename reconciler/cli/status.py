@@ -16,7 +16,7 @@ from reconciler.cli.options import CommonOptions, common_options, complete_keys,
 from reconciler.cli.output import say, show_json, show_table, tell
 from reconciler.cli.wiring import load, now, open_store, plan_options, run_context
 from reconciler.model import Json, MappingKey, Recorded, SubscriptionId
-from reconciler.plan_document.needs import needs_json
+from reconciler.plan_document.write import needs_json
 from reconciler.planning.changes import Change, Plan
 from reconciler.planning.context import RunContext
 from reconciler.render.document import plural

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from reconciler.errors import StateError
 from reconciler.forge.head import Head, remote_head
+from reconciler.moments import timestamp
 from reconciler.state.gitcommand import NETWORK_SECONDS, Git, clean, refuse_impossible_branch
 from reconciler.state.gitfiles import commit_tree, write_tree
-from reconciler.state.spelling import format_time
 
 PROPOSALS = "reconciler/proposals"
 
@@ -127,11 +127,10 @@ class ProposalBranch:
             self._push(f":{self._ref}", look, [])
 
     def _write(self, path: str, commits: Sequence[ProposedCommit], now: datetime) -> str:
-        moment = format_time(now.replace(microsecond=0))
         who = {
             f"GIT_{role}_{what}": value
             for role in ("AUTHOR", "COMMITTER")
-            for what, value in (("NAME", _NAME), ("EMAIL", _EMAIL), ("DATE", moment))
+            for what, value in (("NAME", _NAME), ("EMAIL", _EMAIL), ("DATE", timestamp(now)))
         }
         tip = self.base.commit
         with tempfile.TemporaryDirectory(prefix="reconciler-index-") as folder:

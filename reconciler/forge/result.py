@@ -8,8 +8,7 @@ from enum import StrEnum
 
 from reconciler.errors import ExitCode, PlanFileError
 from reconciler.plan_document.layout import NeedJson, PlanJson
-from reconciler.plan_document.needs import needs_in
-from reconciler.plan_document.read import read_plan_file
+from reconciler.plan_document.read import needs_in, read_plan_file
 from reconciler.planning.changes import Outcome
 from reconciler.render.document import Kind, View, pending_writes, view
 

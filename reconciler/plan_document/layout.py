@@ -36,8 +36,7 @@ Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}$")]
 Moment = Annotated[
     str,
     Meta(
-        pattern=r"^[0-9]{4,}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$",
-        extra_json_schema={"format": "date-time"},
+        pattern=r"^[0-9]{4,}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$", extra_json_schema={"format": "date-time"}
     ),
 ]
 
@@ -51,18 +50,13 @@ class StateJson(TypedDict):
     """One side of a change. `id` is absent where it is known only after apply."""
 
     id: NotRequired[
-        Annotated[
-            Id,
-            says("Id of the Subscription in HaloPSA. Absent where it is known only after apply."),
-        ]
+        Annotated[Id, says("Id of the Subscription in HaloPSA. Absent where it is known only after apply.")]
     ]
     count: Annotated[
-        Count | None,
-        says("The Subscription's quantity; a recurring invoice bills it. Null where it is not known."),
+        Count | None, says("The Subscription's quantity; a recurring invoice bills it. Null where it is not known.")
     ]
     customer_id: Annotated[
-        Id | None,
-        says("Id of the HaloPSA customer that the Subscription belongs to; null where HaloPSA names none."),
+        Id | None, says("Id of the HaloPSA customer that the Subscription belongs to; null where HaloPSA names none.")
     ]
     name: Annotated[str, says("The Subscription's name. It is set once, at create, and never changed.")]
 
@@ -84,8 +78,7 @@ class ActionsJson(TypedDict):
     ]
     before: Annotated[StateJson | None, says("The Subscription as HaloPSA has it; null where there is none.")]
     after: Annotated[
-        StateJson | None,
-        says("The Subscription as it would be; null where there is none and none would be created."),
+        StateJson | None, says("The Subscription as it would be; null where there is none and none would be created.")
     ]
     after_unknown: Annotated[UnknownJson, says("Which members of after are not known yet.")]
 
@@ -97,8 +90,7 @@ class ClientJson(TypedDict):
     name: Annotated[str, says("Name of the client in INFIMA.")]
     active_users: Annotated[Count | None, says("Users that count. Null where they were not read.")]
     listed_users: Annotated[
-        Count | None,
-        says("All users that were listed, active or not. Null where they were not listed."),
+        Count | None, says("All users that were listed, active or not. Null where they were not listed.")
     ]
     user_count: Annotated[Count | None, says("The number on INFIMA's client list. Null where it carries none.")]
 
@@ -258,10 +250,7 @@ class ChangeJson(TypedDict):
         ]
     ]
     outcome_message: NotRequired[
-        Annotated[
-            str,
-            says("Only after apply: a sentence about the outcome; empty where all went well."),
-        ]
+        Annotated[str, says("Only after apply: a sentence about the outcome; empty where all went well.")]
     ]
     outcome_count: NotRequired[
         Annotated[
@@ -274,14 +263,12 @@ class ChangeJson(TypedDict):
     ]
     sent: NotRequired[
         Annotated[
-            Literal[True],
-            says("Only after apply: a request for this change left. Absent where nothing was sent."),
+            Literal[True], says("Only after apply: a request for this change left. Absent where nothing was sent.")
         ]
     ]
     checked: NotRequired[
         Annotated[
-            Literal[True],
-            says("Only after apply: a complete listing was read after the last request for this change."),
+            Literal[True], says("Only after apply: a complete listing was read after the last request for this change.")
         ]
     ]
 
@@ -293,22 +280,19 @@ class ViolationJson(TypedDict):
     level: Annotated[Literal["run", "mapping"], says("run: the whole run is refused. mapping: this mapping is held.")]
     name: Annotated[str, says("The mapping's key; empty at run level.")]
     measured: Annotated[
-        Figure | None,
-        says("The value that was found, in the rule's own unit; null where the rule measures nothing."),
+        Figure | None, says("The value that was found, in the rule's own unit; null where the rule measures nothing.")
     ]
     limit: Annotated[Figure | None, says("The value that it is held against; null where there is none.")]
     measured_amount: NotRequired[
         Annotated[
-            MoneyJson,
-            says("The amount that was found, for a limit given as an amount; absent where it is not known."),
+            MoneyJson, says("The amount that was found, for a limit given as an amount; absent where it is not known.")
         ]
     ]
     limit_amount: NotRequired[Annotated[MoneyJson, says("The amount that it is held against.")]]
     message: Annotated[str, says("What was found.")]
     remedy: Annotated[str, says("What a person can do about it.")]
     allowed: Annotated[
-        str | None,
-        says("The reason that was given with --allow or in an approval; null where nobody lifted the rule."),
+        str | None, says("The reason that was given with --allow or in an approval; null where nobody lifted the rule.")
     ]
     approval: NotRequired[Annotated[ApprovalJson, says("The approval that lifted it.")]]
 
@@ -358,8 +342,7 @@ class SummaryJson(TypedDict):
         ),
     ]
     without_amount: Annotated[
-        Total,
-        says("Mappings that bill or would bill somebody and whose amount is not known: in none of the sums."),
+        Total, says("Mappings that bill or would bill somebody and whose amount is not known: in none of the sums.")
     ]
 
 
@@ -399,10 +382,7 @@ class RunJson(TypedDict):
     exit_code: Annotated[Count, says("The exit code of the command.")]
     verdict: Annotated[str, says("How it ended, in one sentence.")]
     halted: NotRequired[
-        Annotated[
-            str,
-            says("Why no further write was started, said once for all changes that were not attempted."),
-        ]
+        Annotated[str, says("Why no further write was started, said once for all changes that were not attempted.")]
     ]
     record_missing: NotRequired[
         Annotated[
@@ -424,8 +404,7 @@ class PlanJson(TypedDict):
     timezone: NotRequired[Annotated[str, says("settings.timezone, where it is not UTC: people read moments in it.")]]
     applyable: Annotated[bool, says("True when there is something to write and no safety rule refuses the run.")]
     complete: Annotated[
-        bool,
-        says("False when the plan does not do everything: a rule holds a change or refuses the run, or selected."),
+        bool, says("False when the plan does not do everything: a rule holds a change or refuses the run, or selected.")
     ]
     errored: Annotated[bool, says("True in the document that is printed on failure; a plan has false.")]
     selected: NotRequired[Annotated[Literal[True], says("Only with --only or --exclude: mappings were left out.")]]
@@ -435,8 +414,7 @@ class PlanJson(TypedDict):
     resource_changes: Annotated[list[ChangeJson], says("One row for each mapping, sorted by key.")]
     violations: Annotated[list[ViolationJson], says("Every broken safety rule, lifted ones included.")]
     unmapped_clients: Annotated[
-        list[UnmappedJson],
-        says("INFIMA clients that are neither mapped nor ignored: no mapping counts them."),
+        list[UnmappedJson], says("INFIMA clients that are neither mapped nor ignored: no mapping counts them.")
     ]
     unmanaged_subscriptions: Annotated[
         list[UnmanagedJson],

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -18,7 +19,16 @@ import msgspec
 
 from reconciler.errors import PlanFileError
 from reconciler.model import HaloCustomerId, MappingKey, SubscriptionId, Tenant
-from reconciler.plan_document.layout import FORMAT_VERSION, ChangeJson, PlanJson, StateJson, SumJson, SummaryJson
+from reconciler.plan_document.layout import (
+    FORMAT_VERSION,
+    AmountJson,
+    ChangeJson,
+    NeedJson,
+    PlanJson,
+    StateJson,
+    SumJson,
+    SummaryJson,
+)
 from reconciler.plan_document.write import sum_json
 from reconciler.planning.changes import Action, ActionReason, PlannedRow
 from reconciler.planning.money import Amount, add_up
@@ -84,10 +94,7 @@ def _decode(data: bytes) -> dict[str, object]:
         raise _refusal(f"it is larger than {MAX_PLAN_BYTES // 1_000_000} MB")
     try:
         document = json.loads(
-            data.decode("utf-8"),
-            object_pairs_hook=_members,
-            parse_constant=_refuse_constant,
-            parse_float=_finite,
+            data.decode("utf-8"), object_pairs_hook=_members, parse_constant=_refuse_constant, parse_float=_finite
         )
     except UnicodeDecodeError:
         raise _refusal("it is not UTF-8 text") from None
@@ -154,13 +161,10 @@ def _row(change: ChangeJson) -> PlannedRow:
     name, side = change["name"], change["change"]
     if change["address"] != f"halo_subscription.{name}":
         raise _refusal("a row's address and name differ")
-    if len(side["actions"]) != 1:
-        raise _refusal("a row has not exactly one action")
     action = Action(side["actions"][0])
     if change["action_reason"] not in list(ActionReason):
         raise _refusal("a row has an action_reason that this version does not know")
-    hold = change["hold"]
-    before, after = side["before"], side["after"]
+    hold, before, after = change["hold"], side["before"], side["after"]
     if hold is None and not _sides_fit(action, before, after):
         raise _refusal(f"a row's before and after do not fit its action ({action})")
     subscription_id = None if before is None else before.get("id")
@@ -212,39 +216,28 @@ def _require_consistency(plan: PlanJson, rows: tuple[PlannedRow, ...]) -> None:
         raise _refusal("its summary contradicts its rows")
 
 
-def _summary(rows: Iterable[PlannedRow], changes: Iterable[ChangeJson]) -> SummaryJson:
+def _summary(rows: Sequence[PlannedRow], changes: Sequence[ChangeJson]) -> SummaryJson:
     """The same sums as `changes.summarise`, from what the file shows."""
-    tally = dict.fromkeys(Action, 0)
-    held = 0
-    changes = tuple(changes)
-    before = after = in_doubt(changes)
+    doubt = in_doubt(changes)
     amounts, without = _amounts(changes)
-    for row in rows:
-        live = row.before or 0
-        before += live
-        if row.hold is not None:
-            held += 1
-            after += live
-            continue
-        tally[row.action] += 1
-        after += live if row.after is None else row.after
+    tally = Counter("held" if row.hold is not None else row.action.value for row in rows)
+    before = sum(row.before or 0 for row in rows)
+    after = sum((row.before if row.hold is not None or row.after is None else row.after) or 0 for row in rows)
     return {
-        "create": tally[Action.CREATE],
-        "update": tally[Action.UPDATE],
-        "no_op": tally[Action.NO_OP],
-        "held": held,
-        "users_before": before,
-        "users_after": after,
+        "create": tally["create"],
+        "update": tally["update"],
+        "no_op": tally["no-op"],
+        "held": tally["held"],
+        "users_before": before + doubt,
+        "users_after": after + doubt,
         "monthly_amounts": amounts,
         "without_amount": without,
     }
 
 
-def in_doubt(changes: Iterable[ChangeJson]) -> int:
+def in_doubt(changes: Sequence[ChangeJson]) -> int:
     """Users on Subscriptions of which it cannot be told whose they are, each counted once."""
-    changes = tuple(changes)
-    sides = [change["change"]["before"] for change in changes]
-    known = {side.get("id") for side in sides if side is not None}
+    known = {side.get("id") for change in changes if (side := change["change"]["before"]) is not None}
     doubtful = {one.get("id"): one["count"] or 0 for change in changes for one in change.get("candidates", ())}
     return sum(count for number, count in doubtful.items() if number not in known)
 
@@ -257,18 +250,28 @@ def _amounts(changes: Iterable[ChangeJson]) -> tuple[list[SumJson], int]:
         if stated is None:
             without += any(side is not None and side["count"] for side in sides)
             continue
-        amount = Amount(currency=stated["currency"], before=Decimal(stated["before"]), after=Decimal(stated["after"]))
+        amount = amount_in(stated)
         if amount.change != Decimal(stated["change"]):
             raise _refusal("a row's monthly amounts contradict each other")
         found.append(amount if change["hold"] is None else amount.staying)
     return [sum_json(one) for one in add_up(found)], without
 
 
+def amount_in(stated: AmountJson | SumJson) -> Amount:
+    """An amount of the document as a value."""
+    return Amount(currency=stated["currency"], before=Decimal(stated["before"]), after=Decimal(stated["after"]))
+
+
 def _moment(text: str) -> datetime:
     try:
-        moment = datetime.fromisoformat(text)
+        return datetime.fromisoformat(text)
     except ValueError:
         raise _refusal("timestamp: a time such as 2026-11-22T05:17:03Z is expected") from None
-    if moment.tzinfo is None:
-        raise _refusal("timestamp: it has no time zone")
-    return moment
+
+
+def needs_in(value: object) -> tuple[NeedJson, ...]:
+    """The needs that a document of another run holds; none where they are not of this layout."""
+    try:
+        return tuple(msgspec.convert(value, type=list[NeedJson]))
+    except msgspec.ValidationError:
+        return ()

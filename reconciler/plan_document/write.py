@@ -1,24 +1,29 @@
-"""From a `Plan` to the document. Pure: the same plan gives the same bytes, whatever the hash seed (FAULTS O1, O2)."""
+"""From a `Plan`, its outcomes or an error to the document. Pure: the same plan gives the same bytes (FAULTS O1, O2)."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
-from typing import cast
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC
+from typing import Annotated, Any, Literal, NotRequired, TypedDict, cast
 
-from reconciler.model import Approval, Json, MappingKey, Money, Need, Place, SubscriptionId
-from reconciler.moments import zone_name
-from reconciler.plan_document.failure import FailureJson
+import msgspec
+
+from reconciler.config.diagnostics import Diagnostic
+from reconciler.errors import ApiError, ConfigError, ReconcilerError
+from reconciler.model import Approval, Json, MappingKey, Money, Need, SubscriptionId
+from reconciler.moments import timestamp, zone_name
 from reconciler.plan_document.layout import (
     FORMAT_VERSION,
+    NEEDS,
     ActionsJson,
     AllowanceJson,
     AmountJson,
     ApprovalJson,
     ChangeJson,
+    LayoutVersion,
     MoneyJson,
-    PlaceJson,
+    NeedJson,
     PlanJson,
     StateJson,
     SumJson,
@@ -26,8 +31,8 @@ from reconciler.plan_document.layout import (
     UnknownJson,
     UnownedJson,
     ViolationJson,
+    says,
 )
-from reconciler.plan_document.needs import needs_json
 from reconciler.planning.changes import (
     Action,
     Change,
@@ -41,12 +46,10 @@ from reconciler.planning.changes import (
 from reconciler.planning.money import Amount
 from reconciler.state.base import RunVerdict
 
+Position = Annotated[int, msgspec.Meta(ge=1)]
 
-def plan_document(
-    plan: Plan,
-    *,
-    version: str,
-) -> PlanJson:
+
+def plan_document(plan: Plan, *, version: str) -> PlanJson:
     """Return the plan as the JSON document of DESIGN 9.
 
     `applyable` is true when there is something to write and no refusal.
@@ -55,7 +58,7 @@ def plan_document(
     document: PlanJson = {
         "format_version": FORMAT_VERSION,
         "reconciler_version": version,
-        "timestamp": _timestamp(plan.taken_at),
+        "timestamp": timestamp(plan.taken_at),
         "applyable": bool(plan.writes),
         "complete": plan.complete and not plan.held and not plan.refused,
         "errored": False,
@@ -64,22 +67,10 @@ def plan_document(
         "infima_partner": plan.tenant.infima_partner,
         "resource_changes": [_change(change, approved.get(change.key)) for change in plan.changes],
         "violations": [_violation(violation) for violation in plan.violations],
-        "unmapped_clients": [
-            {"id": client.id, "name": client.name, "user_count": client.user_count} for client in plan.unmapped
-        ],
-        "unmanaged_subscriptions": [
-            {
-                "id": subscription.id,
-                "key": subscription.key,
-                "name": subscription.name,
-                "customer_id": subscription.customer_id,
-                "customer_name": subscription.customer_name,
-                "count": subscription.count,
-            }
-            for subscription in plan.unmanaged
-        ],
+        "unmapped_clients": _plain(plan.unmapped),
+        "unmanaged_subscriptions": _plain(plan.unmanaged),
         "warnings": list(plan.warnings),
-        "allowances": _allowances(plan),
+        "allowances": list(_allowances(plan)),
         "summary": _summary(plan.summary),
         "needs": needs_json(plan.needs),
     }
@@ -88,6 +79,12 @@ def plan_document(
     if not plan.complete:
         document["selected"] = True
     return document
+
+
+def _plain(value: object) -> Any:
+    """A value, or several, whose members are those of the document in name and order."""
+    plain = msgspec.to_builtins(value)
+    return list(plain) if isinstance(plain, tuple) else plain
 
 
 def _summary(summary: Summary) -> SummaryJson:
@@ -130,7 +127,7 @@ def with_outcomes(
     if run is not None:
         told["run"] = {
             "id": run.run,
-            "finished_at": _timestamp(run.finished_at),
+            "finished_at": timestamp(run.finished_at),
             "exit_code": run.exit_code,
             "verdict": run.sentence,
         }
@@ -156,19 +153,15 @@ def _settled(row: ChangeJson, change: Change, settled: Settled | None) -> Change
     return told
 
 
-def _allowances(plan: Plan) -> list[AllowanceJson]:
-    by_option: list[AllowanceJson] = [
-        {"rule": each.rule.value, "key": each.key, "reason": each.reason} for each in plan.allowances
-    ]
-    by_file: list[AllowanceJson] = [
-        {"rule": each.rule, "key": each.key, "reason": each.reason, "approval": approval_json(each)}
-        for each in plan.approvals
-    ]
-    return by_option + by_file
+def _allowances(plan: Plan) -> Iterator[AllowanceJson]:
+    for each in plan.allowances:
+        yield {"rule": each.rule.value, "key": each.key, "reason": each.reason}
+    for approval in plan.approvals:
+        told = _approval(approval)
+        yield {"rule": told["rule"], "key": told["key"], "reason": told["reason"], "approval": told}
 
 
-def approval_json(approval: Approval) -> ApprovalJson:
-    """An approval as the document shows it."""
+def _approval(approval: Approval) -> ApprovalJson:
     row: ApprovalJson = {
         "rule": approval.rule,
         "key": approval.key,
@@ -193,39 +186,24 @@ def _change(change: Change, approval: Approval | None) -> ChangeJson:
         "mode": "managed",
         "change": _actions(change, None),
         "action_reason": change.reason.value,
-        "infima_clients": [
-            {
-                "id": client.id,
-                "name": client.name,
-                "active_users": client.active_users,
-                "listed_users": client.listed_users,
-                "user_count": client.user_count,
-            }
-            for client in change.clients
-        ],
+        "infima_clients": _plain(change.clients),
         "halo_customer": {"id": change.customer.id, "name": change.customer.name},
-        "quantity": {
-            "counted": change.quantity.counted,
-            "rule": change.quantity.rule,
-            "result": change.quantity.result,
-        },
+        "quantity": _plain(change.quantity),
         "monthly_amount": _amount(change),
-        "hold": None
-        if change.hold is None
-        else {"rule": change.hold.rule.value, "message": change.hold.message, "remedy": change.hold.remedy},
-        "place": _place(change.mapping.place),
+        "hold": _plain(change.hold),
+        "place": _plain(change.mapping.place),
     }
     if change.action is Action.CREATE:
         row["customer_subscriptions"] = [_unowned(one) for one in change.unowned]
     if change.caused_by is not None:
         row["caused_by"] = change.caused_by
     if approval is not None:
-        row["approval"] = approval_json(approval)
+        row["approval"] = _approval(approval)
     if change.edited_from is not None:
         since = change.edited_since
         row["changed_in_halopsa"] = {
             "before": change.edited_from,
-            "since": _timestamp(since) if since else None,
+            "since": timestamp(since) if since else None,
             "counted": change.counted_before,
         }
     if change.candidates:
@@ -267,10 +245,6 @@ def _state(state: SubscriptionState, subscription_id: SubscriptionId | None) -> 
     return known if subscription_id is None else {"id": subscription_id, **known}
 
 
-def _place(place: Place) -> PlaceJson:
-    return {"file": place.file, "line": place.line, "column": place.column}
-
-
 def _amount(change: Change) -> AmountJson | None:
     amount, price = change.amount, change.price
     if amount is None or price is None:
@@ -304,7 +278,7 @@ def _violation(violation: Violation) -> ViolationJson:
         "allowed": violation.allowed,
     }
     if violation.approval is not None:
-        row["approval"] = approval_json(violation.approval)
+        row["approval"] = _approval(violation.approval)
     if violation.measured_amount is not None:
         row["measured_amount"] = _money(violation.measured_amount)
     if violation.limit_amount is not None:
@@ -312,8 +286,100 @@ def _violation(violation: Violation) -> ViolationJson:
     return row
 
 
-def _timestamp(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def needs_json(needs: Iterable[Need]) -> list[NeedJson]:
+    """What waits for a person, in the form that every drawing takes."""
+    return [
+        {
+            "kind": need.kind.value,
+            "id": need.id,
+            "key": need.key,
+            "who": need.who,
+            "what": need.what,
+            "step": need.step,
+            "rule": need.rule,
+            "since": timestamp(need.since),
+            "next_invoice": need.next_invoice.isoformat() if need.next_invoice else None,
+            "users": need.users,
+            "customer_id": need.customer_id,
+            "subscription_id": need.subscription_id,
+        }
+        for need in needs
+    ]
+
+
+# --- failure ---------------------------------------------------------------------------------------------------------
+
+
+class DiagnosticJson(TypedDict):
+    """One problem of mappings.yaml."""
+
+    file: Annotated[str, says("The file's name.")]
+    line: Annotated[Position, says("Line, from 1.")]
+    column: Annotated[Position, says("Column, from 1.")]
+    severity: Annotated[Literal["error", "warning"], says("error or warning.")]
+    message: Annotated[str, says("What is wrong.")]
+    hint: Annotated[str, says("How to mend it; may be empty.")]
+
+
+class ErrorJson(TypedDict):
+    """What went wrong."""
+
+    code: Annotated[str, says("The kind of error, a word that scripts may compare.")]
+    message: Annotated[str, says("What happened.")]
+    hint: Annotated[str, says("The next step; may be empty.")]
+    system: NotRequired[Annotated[str, says("INFIMA or HaloPSA, where one of them is the cause.")]]
+    request: NotRequired[Annotated[str, says("Method and path of the request that failed.")]]
+    diagnostics: NotRequired[
+        Annotated[list[DiagnosticJson], says("Every problem of mappings.yaml, in order of place.")]
+    ]
+
+
+class FailureJson(TypedDict):
+    """The whole document. Its members are a plan's; there are no `resource_changes`, so that nothing looks in order."""
+
+    format_version: LayoutVersion
+    reconciler_version: str
+    applyable: bool
+    complete: bool
+    errored: bool
+    error: Annotated[ErrorJson, says("Why there is no plan. Present on failure only.")]
+    needs: NotRequired[Annotated[list[NeedJson], says(NEEDS)]]
+
+
+def error_document(error: ReconcilerError, *, version: str) -> FailureJson:
+    """Return what `-o json` prints on failure: `errored` is true and `error` has code, message and next step."""
+    details: ErrorJson = {"code": error.code, "message": error.message, "hint": error.hint}
+    if isinstance(error, ApiError):
+        details["system"] = error.system
+        details["request"] = error.request
+    if isinstance(error, ConfigError):
+        details["diagnostics"] = [diagnostic_json(one) for one in error.diagnostics if isinstance(one, Diagnostic)]
+    document: FailureJson = {
+        "format_version": FORMAT_VERSION,
+        "reconciler_version": version,
+        "applyable": False,
+        "complete": False,
+        "errored": True,
+        "error": details,
+    }
+    if error.needs:
+        document["needs"] = needs_json(error.needs)
+    return document
+
+
+def diagnostic_json(diagnostic: Diagnostic) -> DiagnosticJson:
+    """One problem of mappings.yaml, as every document has it."""
+    return {
+        "file": diagnostic.place.file,
+        "line": diagnostic.place.line,
+        "column": diagnostic.place.column,
+        "severity": diagnostic.severity,
+        "message": diagnostic.message,
+        "hint": diagnostic.hint,
+    }
+
+
+# --- text ------------------------------------------------------------------------------------------------------------
 
 
 def dump_document(document: PlanJson | FailureJson | Mapping[str, Json]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from reconciler.config.diagnostics import Diagnostic, printable
-from reconciler.model import Json
+from reconciler.plan_document.write import diagnostic_json
 from reconciler.render.github import MOST, Annotation
 from reconciler.render.text import display_width
 
@@ -40,7 +40,7 @@ def _window(line: str, column: int) -> tuple[str, int]:
     return before + part + after, column - start + len(before)
 
 
-def diagnostics_document(diagnostics: Iterable[Diagnostic]) -> dict[str, Json]:
+def diagnostics_document(diagnostics: Iterable[Diagnostic]) -> dict[str, object]:
     """The same as plain data for `-o json`: `valid`, `error_count`, `warning_count` and the list."""
     listed = tuple(diagnostics)
     errors = sum(d.severity == "error" for d in listed)
@@ -48,17 +48,7 @@ def diagnostics_document(diagnostics: Iterable[Diagnostic]) -> dict[str, Json]:
         "valid": errors == 0,
         "error_count": errors,
         "warning_count": len(listed) - errors,
-        "diagnostics": [
-            {
-                "file": d.place.file,
-                "line": d.place.line,
-                "column": d.place.column,
-                "severity": d.severity,
-                "message": d.message,
-                "hint": d.hint,
-            }
-            for d in listed
-        ],
+        "diagnostics": [diagnostic_json(one) for one in listed],
     }
 
 

@@ -67,11 +67,7 @@ def plan_headline(shown: View, around: Background, *, people: int) -> Headline:
         tone = Tone.BAD if shown.refusals else Tone.CALL if shown.of_kind(Kind.HELD) else Tone.GOOD
         fresh = f"A preview: nothing has been written. Both systems were read {moment_in_words(taken, around.now)}."
         return Headline(
-            tone=tone,
-            title=_preview_title(shown),
-            sentence=f"{words} {figures}".strip(),
-            freshness=fresh,
-            notes=notes,
+            tone=tone, title=_preview_title(shown), sentence=f"{words} {figures}".strip(), freshness=fresh, notes=notes
         )
     finished = datetime.fromisoformat(run["finished_at"])
     who = next((past.info.actor for past in around.runs if past.info.id == run["id"]), "")

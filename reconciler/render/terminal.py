@@ -203,11 +203,7 @@ def _lifted(pen: Pen, lifted: Sequence[Problem]) -> list[str]:
     lines = [pen.ink("Rules lifted with --allow or approved in mappings.yaml:", Ink.BOLD)] if lifted else []
     for problem in lifted:
         whose = f" for {problem.key}" if problem.key else ""
-        lines += pen.prose(
-            f"{whose}: {problem.message} {problem.lifted_by}",
-            indent="  ",
-            first=problem.rule,
-        )
+        lines += pen.prose(f"{whose}: {problem.message} {problem.lifted_by}", indent="  ", first=problem.rule)
     return lines
 
 

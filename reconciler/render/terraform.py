@@ -20,8 +20,8 @@ from reconciler.planning.changes import CAME_RIGHT, Action, Outcome
 from reconciler.render.document import Kind, Row, View, view
 
 if TYPE_CHECKING:
-    from reconciler.plan_document.failure import FailureJson
     from reconciler.plan_document.layout import PlanJson, StateJson, ViolationJson
+    from reconciler.plan_document.write import FailureJson
 
 FORMAT_VERSION, STATE_FORMAT_VERSION = "1.2", "1.0"
 TERRAFORM_VERSION = "1.11.4"

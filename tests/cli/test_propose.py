@@ -13,7 +13,7 @@ import pytest
 from reconciler.answers.proposals import Confidence, ProposalKind
 from reconciler.config.checking import schema_text
 from reconciler.model import Fate, Offer
-from reconciler.plan_document.proposals import ConfidenceName, KindName
+from reconciler.render.proposals import ConfidenceName, KindName
 from reconciler.state.directory import DirectoryState
 from tests import plan_schema
 from tests.cli.bench import Bench

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from reconciler.plan_document.proposals import ConfidenceName, ProposalJson, ProposalsJson
 from reconciler.render.pen import Pen
-from reconciler.render.proposals import NOTHING, render_proposals
+from reconciler.render.proposals import NOTHING, ConfidenceName, ProposalJson, ProposalsJson, render_proposals
 
 
 def proposal(key: str, confidence: ConfidenceName, *, title: str = "Map it", written: bool = False) -> ProposalJson:
