@@ -15,8 +15,7 @@ from reconciler.http.decoding import Undecodable, decode_json
 from reconciler.http.transport import Reply
 from reconciler.model import HaloCustomerId, MappingKey
 from reconciler.probing.report import Shape
-from reconciler.probing.rows import Row
-from reconciler.probing.shapes import envelope_shape, limit_headers, shape_of
+from reconciler.probing.shapes import Row, limit_headers, listing_shape, shape_of
 from reconciler.providers.base import WriteRequest
 from reconciler.providers.halo_raw import MARKER_FIELDS, PROBE_NAME, RawHalo
 from reconciler.providers.halo_rows import REFUSALS
@@ -41,6 +40,8 @@ KEY = MappingKey("probe")
 LONGEST_LIMIT = 3_600
 """Seconds: a Retry-After beyond an hour is none that anybody means."""
 
+Query = Sequence[tuple[str, str]]
+
 
 class Untold(Exception):
     """A question cannot be answered; the message says why."""
@@ -48,12 +49,16 @@ class Untold(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Exchange:
-    """One request and what came of it. `status` is None where no complete answer came; `body` stays in memory."""
+    """One request and what came of it. `body` stays in memory; `readable` is false where it is no JSON."""
 
     shape: Shape
-    status: int | None
     body: Any = field(default=None, repr=False)
     readable: bool = True
+
+    @property
+    def status(self) -> int | None:
+        """None where no complete answer came."""
+        return self.shape.status
 
     @property
     def ok(self) -> bool:
@@ -71,21 +76,15 @@ class Exchange:
         return "no answer came" if self.status is None else f"HaloPSA answered {self.status}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Throttled:
-    """The first answer at the request limit. `retry_after`: none, seconds, date or absurd."""
-
-    exchange: Exchange
-    retry_after: str
-
-
 @dataclass(slots=True, kw_only=True)
 class Exchanges:
-    """Sends a probe's requests. `most` of them may leave, `stop` asks whether somebody wants it to end.
+    """Sends a probe's requests.
 
-    `rows_in` is the member that holds a listing's rows, `made` the ids of the probe's Subscriptions in the order of
-    their creates. `ending` is the part that brings all to 0: a stop does not end that. `trouble` is why the last read
-    got no answer, `unrecorded` why the state took no more records.
+    `most` of them may leave, `stop` asks whether somebody wants it to end; `ending` is the part that brings all to 0: a
+    stop does not end that. `rows_in` is the member that holds a listing's rows, `made` the ids of the probe's
+    Subscriptions in the order of their creates. `trouble` is why the last read got no answer, `unrecorded` why the
+    state took no more records, `throttled` the first answer at the request limit, with the form of its Retry-After:
+    none, seconds, date or absurd.
     """
 
     halo: RawHalo
@@ -101,24 +100,24 @@ class Exchanges:
     writes: int = 0
     answers: int = 0
     limit_headers: set[str] = field(default_factory=set)
-    throttled: Throttled | None = None
+    throttled: tuple[Exchange, str] | None = None
     ending: bool = False
     trouble: ApiError | None = None
     unrecorded: StateError | None = None
 
-    def get(self, path: str = PATH, query: Sequence[tuple[str, str]] = ()) -> Exchange:
+    def get(self, path: str = PATH, query: Query = ()) -> Exchange:
         """Read, again where that can help. Raises `Untold` without an answer."""
         for tried in range(1, READ_TRIES + 1):
             self._make_room()
             reply = self._ask(path, query)
-            exchange = self._exchange("GET", path, query, None, reply)
+            exchange = self._exchange(f"GET {_nameless(path)}", reply, query=query)
             if reply is not None and not _may_pass(exchange):
                 return exchange
             if tried < READ_TRIES:
                 self.rest(self._seconds(reply, tried))
         raise Untold("a read got no usable answer, however often it was sent")
 
-    def _ask(self, path: str, query: Sequence[tuple[str, str]]) -> Reply | None:
+    def _ask(self, path: str, query: Query) -> Reply | None:
         """One read; a 401 renews the token once. None where no answer came."""
         try:
             reply = self.halo.get(path, query)
@@ -137,8 +136,7 @@ class Exchanges:
         """Write once, journaled before it leaves. Raises `Untold` where it did not leave."""
         self._make_room()
         request = WriteRequest(body=json.dumps(rows, separators=(",", ":")).encode())
-        self.writes += 1
-        number = self.writes
+        self.writes = number = self.writes + 1
         entries = tuple(IntentEntry(key=KEY, subscription_id=None, before=None, after=_count_of(row)) for row in rows)
         self._intend(Intent(number=number, kind="probe", entries=entries, body_sha256=request.sha256))
         try:
@@ -148,8 +146,8 @@ class Exchanges:
             raise Untold("a write did not leave this machine") from exc
         except ApiError as exc:
             self._conclude(number, IntentResult.UNKNOWN, exc.message)
-            return self._exchange("POST", PATH, (), rows, None)
-        exchange = self._exchange("POST", PATH, (), rows, reply)
+            return self._exchange(f"POST {PATH}", None, rows=rows)
+        exchange = self._exchange(f"POST {PATH}", reply, rows=rows)
         result = IntentResult.OK if exchange.ok else IntentResult.REFUSED if exchange.refused else IntentResult.UNKNOWN
         self._conclude(number, result, f"HaloPSA answered {reply.status}")
         self._note_limit(reply)
@@ -185,8 +183,6 @@ class Exchanges:
             exchange = self.post(rows)
         return exchange
 
-    # -- inside -------------------------------------------------------------------------------------------------------
-
     def _make_room(self) -> None:
         if self.stop() and not self.ending:
             raise Untold("somebody asked to stop")
@@ -196,10 +192,9 @@ class Exchanges:
 
     def rest(self, seconds: float) -> None:
         """Wait. Raises `Untold` where there is no time left, or somebody asked to stop."""
-        if seconds <= 0:
-            return
         try:
-            self.halo.wait(seconds, "Giving HaloPSA time.")
+            if seconds > 0:
+                self.halo.wait(seconds, "Giving HaloPSA time.")
         except Interrupted:
             if not self.ending:
                 raise Untold("somebody asked to stop") from None
@@ -215,8 +210,7 @@ class Exchanges:
         self.answers += 1
         self.limit_headers.update(limit_headers(reply.headers))
         if reply.status == HTTPStatus.TOO_MANY_REQUESTS and self.throttled is None:
-            exchange = self._exchange("GET", PATH, (), None, reply)
-            self.throttled = Throttled(exchange=exchange, retry_after=self._form_of_wait(reply))
+            self.throttled = self._exchange(f"GET {PATH}", reply), self._form_of_wait(reply)
 
     def _form_of_wait(self, reply: Reply) -> str:
         """How an answer says how long to wait: none, seconds, date or absurd."""
@@ -228,13 +222,9 @@ class Exchanges:
         return "seconds" if header.strip().isdecimal() else "date"
 
     def _exchange(
-        self,
-        method: str,
-        path: str,
-        query: Sequence[tuple[str, str]],
-        rows: Sequence[Row] | None,
-        reply: Reply | None,
+        self, request: str, reply: Reply | None, *, query: Query = (), rows: Sequence[Row] | None = None
     ) -> Exchange:
+        """What came of a request. Of a listing's rows only our own are looked at."""
         body: Any = None
         readable = True
         if reply is not None:
@@ -243,29 +233,23 @@ class Exchanges:
             except Undecodable:
                 readable = not reply.body.strip()
         ours = frozenset({*map(str, self.markers().values()), *map(self.name, range(10))})
+        listed = body.get(self.rows_in) if isinstance(body, dict) else body
+        if not readable:
+            answer: Any = "something that is not JSON"
+        elif isinstance(listed, list) and all(isinstance(row, dict) for row in listed):
+            answer = listing_shape(body, self.rows_in, [row for row in listed if self.halo.is_own(row)], ours)
+        else:
+            answer = shape_of(body, ours)
         numbers = {str(number) for number in (*self.made, self.customer)}
         shape = Shape(
-            request=f"{method} {_nameless(path)}",
+            request=request,
             query=tuple(f"{name}={'{id}' if value in numbers else value}" for name, value in query),
-            sent=None if rows is None else [self._sent(row) for row in rows],
+            sent=None if rows is None else [_numberless(row) for row in rows],
             status=None if reply is None else reply.status,
-            answer=self._answer(body, ours) if readable else "something that is not JSON",
+            answer=answer,
             headers=() if reply is None else limit_headers(reply.headers),
         )
-        return Exchange(shape=shape, status=shape.status, body=body, readable=readable)
-
-    def _answer(self, body: Any, ours: frozenset[str]) -> Any:
-        """The shape of an answer; of a listing's rows only our own are looked at."""
-        rows = body.get(self.rows_in) if isinstance(body, dict) else body
-        if isinstance(rows, list) and all(isinstance(row, dict) for row in rows):
-            own = [row for row in rows if self.halo.is_own(row)]
-            return envelope_shape(body, self.rows_in if isinstance(body, dict) else None, own, ours)
-        return shape_of(body, ours)
-
-    def _sent(self, row: Row) -> Row:
-        shown = {name: value for name, value in row.items() if name not in {"id", "client_id"}}
-        numbers: Row = {"id": "{id}"} if "id" in row else {}
-        return {**numbers, **({"client_id": "{customer}"} if "client_id" in row else {}), **shown}
+        return Exchange(shape=shape, body=body, readable=readable)
 
     def name(self, number: int) -> str:
         """What the probe calls its Subscriptions; all but the last have one name."""
@@ -287,6 +271,15 @@ def _may_pass(exchange: Exchange) -> bool:
 def _count_of(row: Row) -> int:
     count = row.get("count")
     return count if type(count) is int else 0
+
+
+def _numberless(row: Row) -> Row:
+    """A row that was sent, first its ids, without their values."""
+    words: Row = {"id": "{id}", "client_id": "{customer}"}
+    return {
+        **{name: word for name, word in words.items() if name in row},
+        **{n: v for n, v in row.items() if n not in words},
+    }
 
 
 def _nameless(path: str) -> str:

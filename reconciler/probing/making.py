@@ -7,14 +7,10 @@ from http import HTTPStatus
 
 from reconciler.http.decoding import whole_number
 from reconciler.model import SUBSCRIPTION_TYPE
-from reconciler.probing.exchanges import MOST_CREATES, Exchange, Untold
-from reconciler.probing.questions import MARKERS, Question
-from reconciler.probing.report import NO, YES, yes_if
-from reconciler.probing.rows import PUBLISHED, Row, count_form, price_form, quantity
+from reconciler.probing.exchanges import Exchange, Untold
+from reconciler.probing.report import MARKERS, NO, YES, Question, yes_if
 from reconciler.probing.session import Late, ProbeSession
-from reconciler.probing.shapes import member_name
-
-NOTHING_MADE = "the probe had no Subscription of its own to ask with"
+from reconciler.probing.shapes import PUBLISHED, Row, answer_form, count_form, member_name, price_form, quantity
 
 
 def watch(
@@ -52,7 +48,7 @@ def make_first(session: ProbeSession) -> None:
         raise Untold(f"HaloPSA refused to create a Subscription (status {exchange.status})")
     _tell_answer(session, exchange)
     single = None if number is None else _read_first(session, number)
-    late, by_list, rows = watch(session, lambda rows: bool(session.take(rows)))
+    late, by_list, rows = watch(session, lambda rows: _all_there(session, rows, 1))
     session.first_late = late
     if not late.never:
         session.lag, session.late_listings = float(late.seconds), late.listings
@@ -65,15 +61,8 @@ def make_first(session: ProbeSession) -> None:
 
 def _create(session: ProbeSession, *, count: int, name: str = "") -> tuple[Exchange, int | None]:
     """One create and the id that its answer names, which counts only once a read has shown the row as ours."""
-    if session.creates >= MOST_CREATES:
-        raise Untold(f"the {MOST_CREATES} creates that a probe may send were used up")
-    session.creates += 1
-    name = name or session.name(0)
-    row: Row = {"type": SUBSCRIPTION_TYPE, "client_id": int(session.customer), "name": name}
-    exchange = session.post([{**row, **session.markers(), "count": count}])
-    if exchange.refused:
-        return exchange, None
-    session.lost.append(name)
+    row: Row = {"type": SUBSCRIPTION_TYPE, "client_id": int(session.customer), "name": name or session.name(0)}
+    exchange = session.create({**row, **session.markers(), "count": count})
     rows = exchange.body if isinstance(exchange.body, list) else [exchange.body]
     named = rows[0].get("id") if exchange.ok and len(rows) == 1 and isinstance(rows[0], dict) else None
     number = whole_number(named, least=1)
@@ -101,25 +90,22 @@ def _read_first(session: ProbeSession, number: int) -> Row | None:
 
 def make_others(session: ProbeSession) -> None:
     """Two more: one of the same name, one of another, so that order, pages and batches can be asked about."""
-    if not session.made:
-        raise Untold(NOTHING_MADE)
-    at_zero = session.findings.get(Question.CREATE_AT_ZERO)
-    count = 1 if at_zero is not None and at_zero.value == "refused" else 0
+    session.first()
+    count = int(session.value(Question.CREATE_AT_ZERO) == "refused")
     late = session.first_late
     twin, _ = _create(session, count=count)
     if twin.refused:
         session.tell(Question.EQUAL_NAMES, NO, f"the second was refused with {twin.status}", by=twin)
     elif not twin.ok:
         session.cannot(Question.EQUAL_NAMES, twin.told, by=twin)
-    wanted = len(session.made) + (0 if twin.refused else 1)
-    for place in (1, 2) if twin.refused else (1,):
-        other, _ = _create(session, count=count, name=session.name(place))
-        wanted += 0 if other.refused else 1
+    places = (1, 2) if twin.refused else (1,)
+    others = [_create(session, count=count, name=session.name(place))[0] for place in places]
+    wanted = len(session.made) + sum(not made.refused for made in (twin, *others))
     second, _, _ = watch(session, lambda rows: _all_there(session, rows, wanted), first=float(late.seconds))
     tell_late(session, Question.CREATE_LISTED, late, second)
     for number in session.named if second.never else ():
         _, row = session.read(number)
-        session.take([row] if row is not None else [])
+        session.take([row] if row else [])
     if sum(session.halo.shown(number).get("name") == session.name(0) for number in session.made) > 1:
         session.tell(Question.EQUAL_NAMES, YES, "both were seen", by=twin)
     session.cannot(Question.EQUAL_NAMES, f"{twin.told}, and no second one was seen", by=twin)
@@ -154,14 +140,9 @@ def _tell_answer(session: ProbeSession, exchange: Exchange) -> None:
         for question in (Question.CREATE_ANSWER, Question.ANSWER_STATUS):
             session.cannot(question, exchange.told, by=exchange)
         return
-    session.tell(
-        Question.ANSWER_STATUS,
-        yes_if(exchange.status == HTTPStatus.OK),
-        exchange.told,
-        value=exchange.status,
-        by=exchange,
-    )
-    form = answer_form(exchange)
+    right = yes_if(exchange.status == HTTPStatus.OK)
+    session.tell(Question.ANSWER_STATUS, right, exchange.told, value=exchange.status, by=exchange)
+    form = answer_form(exchange.body, readable=exchange.readable)
     if form == "other":
         session.cannot(Question.CREATE_ANSWER, "the answer was something that is not JSON, or no row", by=exchange)
         return
@@ -169,26 +150,9 @@ def _tell_answer(session: ProbeSession, exchange: Exchange) -> None:
     session.tell(Question.CREATE_ANSWER, yes_if(form in {"object", "array"}), told, value=form, by=exchange)
 
 
-def answer_form(exchange: Exchange) -> str:
-    """What an answer to one row is: object, array, without_id, empty or other."""
-    body = exchange.body
-    if not exchange.readable:
-        return "other"
-    if not body:
-        return "empty"
-    rows = body if isinstance(body, list) else [body]
-    if not all(isinstance(row, dict) and row for row in rows):
-        return "other"
-    if any(whole_number(row.get("id"), least=1) is None for row in rows):
-        return "without_id"
-    return "array" if isinstance(body, list) else "object"
-
-
 def _look_at_it(session: ProbeSession, created: Exchange, by_list: Exchange, rows: Sequence[Row]) -> None:
     """Hold the first Subscription, listed and read by itself, against what was sent."""
-    if not session.made:
-        raise Untold(NOTHING_MADE)
-    number = session.made[0]
+    number = session.first()
     listed = next((row for row in rows if row.get("id") == number), None)
     by_read, single = session.read(number)
     if Question.READ_BY_ID not in session.findings and single is not None:
@@ -201,29 +165,23 @@ def _look_at_it(session: ProbeSession, created: Exchange, by_list: Exchange, row
         session.cannot(Question.TYPE_KEPT, "the row has no type", by=by)
     else:
         session.tell(Question.TYPE_KEPT, yes_if(kind == SUBSCRIPTION_TYPE), "the row was compared", by=by)
-    number_is_zero = quantity(row) == 0
     if quantity(row) is None:
         session.cannot(Question.CREATE_AT_ZERO, "the row shows no quantity", by=by)
-    session.tell(
-        Question.CREATE_AT_ZERO,
-        yes_if(number_is_zero),
-        "taken, and shown as 0" if number_is_zero else "taken, and another quantity was shown",
-        value="kept" if number_is_zero else "changed",
-        by=created,
-    )
+    kept = quantity(row) == 0
+    told = "taken, and shown as 0" if kept else "taken, and another quantity was shown"
+    session.tell(Question.CREATE_AT_ZERO, yes_if(kept), told, value="kept" if kept else "changed", by=created)
 
 
 def _tell_markers(session: ProbeSession, listed: Row | None, single: Row | None, by: Exchange) -> None:
     for name, question in MARKERS.items():
         sent = session.markers()[name]
-        in_list, alone = (None if row is None else row.get(name) for row in (listed, single))
         if listed is None:
             session.cannot(question, "no listing showed the Subscription", by=by)
-        elif in_list == sent:
+        elif listed.get(name) == sent:
             session.tell(question, YES, "given back unchanged", value="kept", by=by)
-        elif in_list:
+        elif listed.get(name):
             session.tell(question, NO, "another text stands there", value="overwritten", by=by)
-        elif alone == sent:
+        elif single and single.get(name) == sent:
             session.tell(question, NO, "only a single read gives it back", value="unlisted", by=by)
         else:
             session.tell(question, NO, "it is empty or left out", value="dropped", by=by)

@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 
 import reconciler
 from reconciler.errors import DecisionRefused, Interrupted, ReconcilerError
 from reconciler.events import PhaseFinished, PhaseStarted
-from reconciler.http.decoding import text_of
+from reconciler.http.decoding import text_of, whole_number
 from reconciler.model import HaloCustomerId, ProbeAttempt, RunId
-from reconciler.probing.ending import bring_to_zero
 from reconciler.probing.exchanges import MOST_REQUESTS, PHASE, Untold
-from reconciler.probing.facts import advice, facts_from, unfit
-from reconciler.probing.lists import filters, find_envelope, invoice_lines, pages_and_order, whole_lists
 from reconciler.probing.making import make_first, make_others
-from reconciler.probing.questions import Question
-from reconciler.probing.report import UNTOLD, Report
-from reconciler.probing.rows import Row
+from reconciler.probing.reading import (
+    filters,
+    find_envelope,
+    invoice_lines,
+    limits,
+    pages_and_order,
+    sign_in,
+    whole_lists,
+)
+from reconciler.probing.report import UNTOLD, YES, Question, Report, advice, facts_from, unfit
 from reconciler.probing.session import ProbeSession
-from reconciler.probing.sign_in import limits, sign_in
-from reconciler.probing.updates import bad_row, repeat_and_zero, unknown_id, update_one, update_several
+from reconciler.probing.shapes import Row, quantity
+from reconciler.probing.updates import bad_row, first_form, repeat_and_zero, unknown_id, update_one, update_several
 from reconciler.state.base import RunInfo, RunState
 from reconciler.writing.verdict import command_verdict
+
+ROUNDS = 4
+"""So often everything is looked at and set to 0 at the end."""
 
 Step = Callable[[ProbeSession], None]
 
@@ -141,7 +149,7 @@ def run_probe(session: ProbeSession, state: RunState, info: RunInfo, *, halo_url
     finally:
         session.restart_time()
         session.ending, session.most = True, MOST_REQUESTS
-        left = tuple(Left(subscription_id=n, name=name, quantity=q) for n, name, q in bring_to_zero(session))
+        left = _bring_to_zero(session)
     session.observe(PhaseFinished(phase=PHASE, detail=f"{session.halo.sent} requests"))
     ended = Probed(report=_report(session, left), left=left, lost=tuple(session.lost))
     return _on_record(session, state, ended, others, halo_url=halo_url, run=info.id)
@@ -201,3 +209,81 @@ def _on_record(
     except ReconcilerError as error:
         return replace(ended, record_missing=error.message)
     return ended
+
+
+# -- the end -----------------------------------------------------------------------------------------------------------
+
+
+def _bring_to_zero(session: ProbeSession) -> tuple[Left, ...]:
+    """Look, set to 0 what is not, look again: what the probe made and what earlier ones left. It raises nothing."""
+    shown: dict[int, Row] = {}
+    written, one_by_one = bool(session.writes), False
+    doubtful = session.writes > session.creates and not _lag_is_known(session)
+    for _ in range(ROUNDS):
+        with suppress(Untold):
+            _look(session, shown, after_write=written)
+        above = [number for number, row in sorted(shown.items()) if doubtful or quantity(row) != 0]
+        if shown and not above:
+            break
+        with suppress(Untold):
+            written = written or bool(above)
+            one_by_one = _set_to_zero(session, above, one_by_one=one_by_one)
+            doubtful = doubtful and one_by_one
+    unseen: dict[int, Row] = {number: {"name": session.name(0)} for number in session.made}
+    earlier = {number: row for row in session.earlier if (number := whole_number(row.get("id"), least=1))}
+    left = []
+    for number, row in sorted({**earlier, **unseen, **shown}.items()):
+        count = quantity(row)
+        known = None if doubtful and not count else count
+        left.append(Left(subscription_id=number, name=text_of(row.get("name")), quantity=known))
+    return tuple(left)
+
+
+def _lag_is_known(session: ProbeSession) -> bool:
+    """Whether it was told how late a change shows; where not, a 0 may be one from before an update."""
+    change = session.findings.get(Question.CHANGE_LISTED)
+    return session.changed_to is None or (change is not None and change.answer is not UNTOLD)
+
+
+def _set_to_zero(session: ProbeSession, above: list[int], *, one_by_one: bool) -> bool:
+    """Write 0; true where a batch was refused, so that the next round sends each row by itself."""
+    if session.along is None and above:
+        first_form(session, above[0], 0)
+        above = above[1:]
+    refused = False
+    for group in [[number] for number in above] if one_by_one else [above] if above else []:
+        refused = session.update(*((number, 0) for number in group)).refused or refused
+    return one_by_one or refused
+
+
+def _look(session: ProbeSession, shown: dict[int, Row], *, after_write: bool) -> None:
+    """Keep every probe's Subscription at this customer as it is now: listed, and read by itself.
+
+    A listing is enough only where it is known to show a change at once. What one look cannot tell hides no other's.
+    """
+    if after_write:
+        session.settle()
+    with suppress(Untold):
+        _take_listed(session, shown)
+    change = session.findings.get(Question.CHANGE_LISTED)
+    prompt = session.changed_to is None or (change is not None and change.answer is YES)
+    for number in sorted({*session.made, *session.named, *shown}):
+        if number in shown and (prompt or session.late_reads):
+            continue
+        if number in shown:  # the listing may be from before the last change
+            shown[number] = {name: value for name, value in shown[number].items() if name != "count"}
+        with suppress(Untold):
+            _, single = session.read(number)
+            if single is not None:
+                session.take([single])
+                shown[number] = single
+
+
+def _take_listed(session: ProbeSession, shown: dict[int, Row]) -> None:
+    """Those that a listing shows."""
+    _, rows = session.listing()
+    for row in rows:
+        number = session.halo.learn(row)
+        if number is not None:
+            shown[number] = row
+    session.take(rows)

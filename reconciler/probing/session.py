@@ -6,14 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from reconciler.http.decoding import text_of, whole_number
-from reconciler.probing.exchanges import PATH, Exchange, Exchanges, Untold
-from reconciler.probing.questions import ASKED, Question
-from reconciler.probing.report import Answer, ProbeFinding, Value
-from reconciler.probing.rows import Row
+from reconciler.probing.exchanges import MOST_CREATES, PATH, Exchange, Exchanges, Query, Untold
+from reconciler.probing.report import UNTOLD, Answer, ProbeFinding, Question, Value
+from reconciler.probing.shapes import Row
+from reconciler.providers.halopsa import PAGE_ROWS
 
-PAGED = (("pageinate", "true"), ("page_no", "1"))
-BY_ID = (("order", "id"), ("orderdesc", "false"))
-DOWN = (("order", "id"), ("orderdesc", "true"))
+NOTHING_MADE = "the probe had no Subscription of its own to ask with"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +54,16 @@ class ProbeSession(Exchanges):
     by_listings: bool = False
     late_reads: bool = False
 
+    def create(self, row: Row) -> Exchange:
+        """Write a new row; its name counts as lost until it is seen. Raises `Untold` where it did not leave."""
+        if self.creates >= MOST_CREATES:
+            raise Untold(f"the {MOST_CREATES} creates that a probe may send were used up")
+        self.creates += 1
+        exchange = self.post([row])
+        if not exchange.refused:
+            self.lost.append(str(row["name"]))
+        return exchange
+
     def update(self, *wanted: tuple[int, int]) -> Exchange:
         """Set quantities by id in the form that this HaloPSA takes, again where the answer leaves it open.
 
@@ -76,18 +84,13 @@ class ProbeSession(Exchanges):
 
     # -- looking ------------------------------------------------------------------------------------------------------
 
-    def listing(self, *more: tuple[str, str]) -> tuple[Exchange, list[Row]]:
+    def listing(self, *more: tuple[str, str], number: int = 1, size: int = PAGE_ROWS) -> tuple[Exchange, list[Row]]:
         """One page of this customer's rows, those of the probe learned. Raises `Untold` where it is no list."""
-        exchange = self.get(query=(*PAGED, ("page_size", "1000"), *BY_ID, *self.ours_only, *more))
-        return exchange, self.rows_of(exchange)
-
-    def listing_down(self) -> tuple[Exchange, list[Row]]:
-        """The same with the highest id first."""
-        exchange = self.get(query=(*PAGED, ("page_size", "1000"), *DOWN, *self.ours_only))
+        exchange = self.get(query=page_query(*self.ours_only, *more, number=number, size=size))
         return exchange, self.rows_of(exchange)
 
     @property
-    def ours_only(self) -> tuple[tuple[str, str], ...]:
+    def ours_only(self) -> Query:
         """The query that keeps to this customer, inactive rows included."""
         return ("client_id", str(self.customer)), ("includeinactive", "true")
 
@@ -102,10 +105,13 @@ class ProbeSession(Exchanges):
             self.halo.learn(row)
         return rows
 
+    def by_id(self, number: int) -> Exchange:
+        """The answer to a read of one Subscription."""
+        return self.get(f"{PATH}/{number}", (("client_id", str(self.customer)),) if self.needs_customer else ())
+
     def read(self, number: int) -> tuple[Exchange, Row | None]:
         """One Subscription of ours by itself; None where HaloPSA does not show it."""
-        query = (("client_id", str(self.customer)),) if self.needs_customer else ()
-        exchange = self.get(f"{PATH}/{number}", query)
+        exchange = self.by_id(number)
         row = exchange.body if exchange.ok and isinstance(exchange.body, dict) else None
         if row is None:
             return exchange, None
@@ -113,26 +119,27 @@ class ProbeSession(Exchanges):
             raise Untold("a single read showed another row than was asked for")
         return exchange, row
 
+    def first(self) -> int:
+        """The Subscription that most questions are asked with. Raises `Untold` where there is none."""
+        if not self.made:
+            raise Untold(NOTHING_MADE)
+        return self.made[0]
+
     def settle(self) -> None:
         """Where single reads are late, let what was written arrive, as long as it took before."""
-        if not self.late_reads:
-            return
-        self.rest(self.lag)
-        for _ in range(self.late_listings if self.by_listings else 0):
-            self.listing()
+        if self.late_reads:
+            self.rest(self.lag)
+            for _ in range(self.late_listings if self.by_listings else 0):
+                self.listing()
 
-    def take(self, rows: Sequence[Row]) -> list[int]:
-        """Count this probe's Subscriptions among the rows as made; returns those that were not seen before."""
-        new = []
+    def take(self, rows: Sequence[Row]) -> None:
+        """Count this probe's Subscriptions among the rows as made."""
         for row in self.own(rows):
             number = self.halo.learn(row)
-            if number is None or number in self.made:
-                continue
-            new.append(number)
-            self.made.append(number)
-            if row["name"] in self.lost:
-                self.lost.remove(str(row["name"]))
-        return new
+            if number is not None and number not in self.made:
+                self.made.append(number)
+                if row["name"] in self.lost:
+                    self.lost.remove(str(row["name"]))
 
     def own(self, rows: Sequence[Row]) -> list[Row]:
         """Those of the rows that this probe made, by its word."""
@@ -144,12 +151,22 @@ class ProbeSession(Exchanges):
         self, question: Question, answer: Answer, detail: str, *, value: Value = None, by: Exchange | None = None
     ) -> None:
         """Write an answer down; the first one stands."""
-        shape = by.shape if by else None
         finding = ProbeFinding(
-            question=question, asks=ASKED[question], answer=answer, detail=detail, value=value, exchange=shape
-        )
+            question=question, asks=question.asks, answer=answer, detail=detail, value=value,
+            exchange=by.shape if by else None,
+        )  # fmt: skip
         self.findings.setdefault(question, finding)
 
     def cannot(self, question: Question, why: str, *, by: Exchange | None = None) -> None:
         """Write down that a question could not be answered."""
-        self.tell(question, Answer.UNTOLD, why, by=by)
+        self.tell(question, UNTOLD, why, by=by)
+
+    def value(self, question: Question) -> Value:
+        """What was seen for a question so far."""
+        return self.findings[question].value if question in self.findings else None
+
+
+def page_query(*more: tuple[str, str], number: int = 1, size: int = PAGE_ROWS, descending: bool = False) -> Query:
+    """One page in the order of the ids."""
+    page = ("pageinate", "true"), ("page_no", str(number)), ("page_size", str(size))
+    return (*page, ("order", "id"), ("orderdesc", "true" if descending else "false"), *more)

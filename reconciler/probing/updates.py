@@ -5,24 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from http import HTTPStatus
 
-from reconciler.http.decoding import whole_number
 from reconciler.model import SUBSCRIPTION_TYPE
-from reconciler.probing.exchanges import MOST_CREATES, PATH, Exchange, Untold
-from reconciler.probing.facts import FRAME
-from reconciler.probing.making import NOTHING_MADE, tell_late, watch
-from reconciler.probing.questions import Question
-from reconciler.probing.report import NO, YES, yes_if
-from reconciler.probing.rows import Row, quantity
+from reconciler.probing.exchanges import Exchange, Untold
+from reconciler.probing.making import tell_late, watch
+from reconciler.probing.report import FRAME, NO, YES, Question, yes_if
 from reconciler.probing.session import Late, ProbeSession
-from reconciler.probing.shapes import member_name
+from reconciler.probing.shapes import Row, answer_form, member_name, quantity, refusal_form
 from reconciler.providers.halo_raw import NO_NUMBER, UNKNOWN_ID
 from reconciler.writing.sending import UPDATE_FORMS
 from reconciler.writing.update import HALO_STAMPS
 
+FIXED = "no quantity could be changed, because 0 is refused"
+STRANGER = 9
+"""The number in the name of the row that is written under an id that does not exist."""
+_PAIR = 2
+
 
 def update_one(session: ProbeSession) -> None:
     """Change the quantity in the least form that is taken, and hold everything else of the row against what it was."""
-    number = _first(session)
+    number = session.first()
     before = _shown(session, number)
     exchange = first_form(session, number, 1)
     if before is not None and quantity(before) == 1:  # no 0 was taken at the create: so far nothing has changed
@@ -42,12 +43,8 @@ def update_one(session: ProbeSession) -> None:
     if not late.never:
         session.lag = max(session.lag, float(late.seconds))
         session.late_listings = max(session.late_listings, late.listings)
-    session.tell(
-        Question.READ_AT_ONCE,
-        yes_if(not session.late_reads),
-        "a create and an update were read right after",
-        by=exchange,
-    )
+    told = "a create and an update were read right after"
+    session.tell(Question.READ_AT_ONCE, yes_if(not session.late_reads), told, by=exchange)
     if session.late_reads or after is None:
         session.settle()
         _, after = session.read(number)
@@ -63,9 +60,6 @@ def _tell_unchangeable(session: ProbeSession, before: Row | None, after: Row | N
     if before and after and changed_members(before, after):
         _tell_frame(session, before, after, refusal)
     raise Untold(FIXED)
-
-
-FIXED = "no quantity could be changed, because 0 is refused"
 
 
 def first_form(session: ProbeSession, number: int, count: int) -> Exchange:
@@ -94,29 +88,12 @@ def _tell_refusal(session: ProbeSession, refusal: Exchange | None) -> None:
     if refusal is None:
         session.cannot(Question.UPDATE_REFUSAL, "no update was refused for want of a member")
         return
-    form = refusal_form(refusal)
+    form = refusal_form(refusal.body, readable=refusal.readable)
     if form == "other":
         session.cannot(Question.UPDATE_REFUSAL, "the refusal's body was something that is not JSON", by=refusal)
         return
     told = f"status {refusal.status}, the body is: {form}"
     session.tell(Question.UPDATE_REFUSAL, yes_if(form != "empty"), told, value=f"{refusal.status} {form}", by=refusal)
-
-
-def refusal_form(refusal: Exchange) -> str:
-    """Which of the shapes of an error this is (halopsa.md, section 6)."""
-    match refusal.body:
-        case str():
-            return "string"
-        case {"Message": str() as words}:
-            return "database" if "database error" in words.casefold() else "exception"
-        case dict() as members if any(name.startswith("[") for name in members):
-            return "parsing"
-        case dict() as members if members:
-            return "binding"
-        case None if refusal.readable:
-            return "empty"
-        case _:
-            return "other"
 
 
 def _tell_frame(session: ProbeSession, before: Row | None, after: Row | None, by: Exchange) -> None:
@@ -142,7 +119,7 @@ def changed_members(before: Row, after: Row) -> tuple[str, ...]:
 
 def repeat_and_zero(session: ProbeSession) -> None:
     """The same update once more, then back to 0."""
-    number = _first(session)
+    number = session.first()
     again = session.update((number, 1 if session.changed_to is None else session.changed_to))
     if again.ok or again.refused:
         session.tell(Question.UPDATE_REPEATED, yes_if(again.ok), again.told, by=again)
@@ -174,56 +151,31 @@ def update_several(session: ProbeSession) -> None:
     exchange = session.update(*((number, 1) for number in pair))
     if not exchange.ok:
         raise Untold(f"two updates in one request: {exchange.told}")
-    form = several_form(exchange, pair)
+    form = answer_form(exchange.body, pair, readable=exchange.readable)
     if form == "other":
         raise Untold("the answer to two updates was something that is not JSON, or had other rows")
     told = {"array": "all of them, in an array"}.get(form, f"the answer was: {form}")
     session.tell(Question.ANSWER_OF_SEVERAL, yes_if(form == "array"), told, value=form, by=exchange)
 
 
-def several_form(exchange: Exchange, sent: tuple[int, int]) -> str:
-    """What the answer to two updates is: array, first, last, without_id, empty or other."""
-    body = exchange.body
-    if not exchange.readable:
-        return "other"
-    if not body:
-        return "empty"
-    rows = body if isinstance(body, list) else [body]
-    if not all(isinstance(row, dict) for row in rows):
-        return "other"
-    ids = [whole_number(row.get("id"), least=1) for row in rows]
-    if None in ids:
-        return "without_id"
-    if isinstance(body, list):
-        return "array" if tuple(ids) == sent else "other"
-    return {sent[0]: "first", sent[1]: "last"}.get(ids[0] or 0, "other")
-
-
 def unknown_id(session: ProbeSession) -> None:
     """An id that does not exist: read, and only where that is answered with 404, written as a whole row of ours."""
-    _first(session)
-    query = (("client_id", str(session.customer)),) if session.needs_customer else ()
-    looked = session.get(f"{PATH}/{UNKNOWN_ID}", query)
+    session.first()
+    looked = session.by_id(UNKNOWN_ID)
     missing = looked.status == HTTPStatus.NOT_FOUND
     session.tell(Question.UNKNOWN_ID_READ, yes_if(missing), looked.told, value=looked.status, by=looked)
     if not missing:
         raise Untold("its read was not answered with 404, so it was not written to")
-    if session.creates >= MOST_CREATES:
-        raise Untold(f"the {MOST_CREATES} creates that a probe may send were used up")
-    session.creates += 1
-    row = _stranger(session)
-    exchange = session.post([row])
+    exchange = session.create(_stranger(session))
     if not exchange.ok and not exchange.refused:
-        session.lost.append(str(row["name"]))
         raise Untold(exchange.told)
     if exchange.refused:
         value = "not_found" if exchange.status == HTTPStatus.NOT_FOUND else "bad_request"
         session.tell(Question.UNKNOWN_ID_WRITTEN, YES, f"refused with {exchange.status}", value=value, by=exchange)
         return
-    session.lost.append(str(row["name"]))
     if session.first_late.never:
         raise Untold(f"{exchange.told}, and no listing shows what was made")
-    late, _, _ = watch(session, lambda rows: _appeared(session, rows, str(row["name"])), first=session.lag)
+    late, _, _ = watch(session, lambda rows: _appeared(session, rows, session.name(STRANGER)), first=session.lag)
     if late.never:
         session.tell(Question.UNKNOWN_ID_WRITTEN, YES, "taken without an error, and nothing came of it", by=exchange)
     else:
@@ -237,8 +189,8 @@ def _appeared(session: ProbeSession, rows: Sequence[Row], name: str) -> bool:
 
 def _stranger(session: ProbeSession) -> Row:
     """A whole row of ours under an id that does not exist, so that nothing nameless can come of it."""
-    name = session.name(9)
-    return {"id": UNKNOWN_ID, "type": SUBSCRIPTION_TYPE, "client_id": int(session.customer), "name": name, "count": 0}
+    whose: Row = {"client_id": int(session.customer), "name": session.name(STRANGER)}
+    return {"id": UNKNOWN_ID, "type": SUBSCRIPTION_TYPE, **whose, "count": 0}
 
 
 def bad_row(session: ProbeSession) -> None:
@@ -246,8 +198,7 @@ def bad_row(session: ProbeSession) -> None:
     first, last = _pair(session)
     if session.changed_to is None:
         raise Untold(FIXED)
-    unknown = session.findings.get(Question.UNKNOWN_ID_WRITTEN)
-    refuses = unknown is not None and unknown.value in {"not_found", "bad_request"}
+    refuses = session.value(Question.UNKNOWN_ID_WRITTEN) in {"not_found", "bad_request"}
     bad = _stranger(session) if refuses else _spoilt(session)
     before = {number: _count(session, number) for number in (first, last)}
     if any(before[number] != session.written.get(number) for number in before):
@@ -259,15 +210,18 @@ def bad_row(session: ProbeSession) -> None:
         raise Untold(f"the batch was not refused: {exchange.told}")
     session.settle()
     done = _count(session, first) == wanted[first], _count(session, last) == wanted[last]
-    value = {(True, True): "apply_good", (True, False): "apply_until_bad", (False, False): "reject_all"}.get(done)
-    if value is None:
+    if done not in _OF_A_BATCH:
         raise Untold("only the row behind the bad one was written")
-    told = {
-        "apply_good": "both were written",
-        "apply_until_bad": "the one before the bad row was written, the one behind it was not",
-        "reject_all": "none of them was written",
-    }[value]
+    value, told = _OF_A_BATCH[done]
     session.tell(Question.BAD_ROW, yes_if(value == "apply_good"), told, value=value, by=exchange)
+
+
+_OF_A_BATCH = {
+    (True, True): ("apply_good", "both were written"),
+    (True, False): ("apply_until_bad", "the one before the bad row was written, the one behind it was not"),
+    (False, False): ("reject_all", "none of them was written"),
+}
+"""By which of the good rows was written, before and behind the bad one."""
 
 
 def _spoilt(session: ProbeSession) -> Row:
@@ -275,15 +229,6 @@ def _spoilt(session: ProbeSession) -> Row:
     if len(session.made) <= _PAIR:
         raise Untold("there was no third Subscription to spoil")
     return {**session.good_row(session.made[_PAIR], 0), "count": NO_NUMBER}
-
-
-_PAIR = 2
-
-
-def _first(session: ProbeSession) -> int:
-    if not session.made:
-        raise Untold(NOTHING_MADE)
-    return session.made[0]
 
 
 def _pair(session: ProbeSession) -> tuple[int, int]:
@@ -297,8 +242,7 @@ def _pair(session: ProbeSession) -> tuple[int, int]:
 def _count(session: ProbeSession, number: int) -> int:
     """The quantity that a single read shows. Raises `Untold` where it shows none."""
     row = _shown(session, number)
-    count = None if row is None else quantity(row)
-    if count is None:
+    if row is None or (count := quantity(row)) is None:
         raise Untold("no single read showed the quantity")
     return count
 
@@ -316,6 +260,7 @@ def _shows(row: Row | None, count: int) -> bool:
 
 
 def _watch_count(session: ProbeSession, number: int, count: int, *, first: float = 0.0) -> Late:
-    return watch(
-        session, lambda rows: any(row.get("id") == number and quantity(row) == count for row in rows), first=first
-    )[0]
+    def shown(rows: Sequence[Row]) -> bool:
+        return any(row.get("id") == number and quantity(row) == count for row in rows)
+
+    return watch(session, shown, first=first)[0]

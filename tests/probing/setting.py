@@ -9,7 +9,7 @@ from typing import Any
 
 from reconciler.model import HaloCustomerId, HaloFacts, RunId
 from reconciler.probing.probe import Probed, look, run_probe
-from reconciler.probing.questions import Question
+from reconciler.probing.report import Question
 from reconciler.probing.session import ProbeSession
 from reconciler.simulator.clock import VirtualClock
 from reconciler.simulator.records import System

@@ -13,8 +13,7 @@ import pytest
 
 from reconciler.errors import ReconcilerError
 from reconciler.probing.probe import Probed
-from reconciler.probing.questions import Question
-from reconciler.probing.report import Answer
+from reconciler.probing.report import Answer, Question
 from reconciler.providers import connect as wiring
 from reconciler.simulator.records import Endpoint
 from reconciler.simulator.world import World

@@ -11,7 +11,7 @@ import pytest
 
 from reconciler.errors import DecisionRefused
 from reconciler.model import HaloFacts, RunId, Tenant
-from reconciler.probing.questions import Question
+from reconciler.probing.report import Question
 from reconciler.simulator.server import HALO_URL
 from reconciler.simulator.world import World
 from reconciler.state.base import RunInfo

@@ -1,4 +1,4 @@
-"""How HaloPSA lists: pages, counts, order, filters, inactive rows. Of foreign rows only their number is looked at."""
+"""What reading shows: the token, lists, the request limit. Of foreign rows only their number is looked at."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from typing import Any
 
 from reconciler.errors import DecisionRefused
 from reconciler.http.decoding import whole_number
+from reconciler.model import SUBSCRIPTION_TYPE
 from reconciler.probing.exchanges import Exchange, Untold
-from reconciler.probing.making import NOTHING_MADE
-from reconciler.probing.questions import Question
-from reconciler.probing.report import NO, YES, yes_if
-from reconciler.probing.rows import Row
-from reconciler.probing.session import BY_ID, PAGED, ProbeSession
-from reconciler.probing.shapes import member_name
+from reconciler.probing.report import NO, YES, Question, yes_if
+from reconciler.probing.session import NOTHING_MADE, ProbeSession, page_query
+from reconciler.probing.shapes import Row, lifetime_form, member_name
+from reconciler.providers.halo_token import READ_LICENCES
 from reconciler.providers.halopsa import PAGE_ROWS
 
 INVOICES = "/api/RecurringInvoice"
@@ -23,17 +22,37 @@ ENOUGH = 2
 """Rows of the customer that a question about order or pages needs."""
 
 
+def sign_in(session: ProbeSession) -> None:
+    """The token's lifetime and scopes, from the answer that the first read needed."""
+    token = session.halo.token
+    form = lifetime_form(token.lifetime, stated=token.states_lifetime)
+    if form == "true" and isinstance(token.lifetime, int):
+        session.tell(Question.TOKEN_LIFETIME, YES, f"{token.lifetime} s", value={"seconds": token.lifetime})
+    else:
+        session.tell(Question.TOKEN_LIFETIME, NO, f"it is: {form}", value=form)
+    granted = token.scopes
+    if granted is None:
+        session.tell(Question.TOKEN_SCOPES, NO, "it names none", value="unnamed")
+    else:
+        missing = () if "all" in granted else tuple(sorted(set(token.asked) - granted))
+        told = f"not granted: {', '.join(missing)}" if missing else "all of them"
+        session.tell(Question.TOKEN_SCOPES, yes_if(not missing), told, value=missing)
+    if granted is not None and {READ_LICENCES, "all"} & granted and READ_LICENCES not in token.asked:
+        session.cannot(Question.EDIT_READS, "the token was granted more than was asked for")
+    else:
+        session.tell(Question.EDIT_READS, YES, "the listing was given")
+
+
 def find_envelope(session: ProbeSession) -> list[Row]:
     """The first listing: which member holds the rows, and what reading takes. Returns the customer's rows."""
-    exchange = session.get(query=(*PAGED, ("page_size", "1000"), *BY_ID, *session.ours_only))
+    exchange = session.get(query=page_query(*session.ours_only))
     if exchange.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
         refused = exchange
         if session.halo.token.ask_to_read_licences():
-            exchange = session.get(query=(*PAGED, ("page_size", "1000"), *BY_ID, *session.ours_only))
+            exchange = session.get(query=page_query(*session.ours_only))
         if not exchange.ok:
             raise Untold(f"Subscriptions cannot be listed: {refused.told}")
-        status = refused.status
-        session.tell(Question.EDIT_READS, NO, f"refused with {status}", value=status, by=refused)
+        session.tell(Question.EDIT_READS, NO, f"refused with {refused.status}", value=refused.status, by=refused)
     if not exchange.ok:
         raise Untold(f"Subscriptions cannot be listed: {exchange.told}")
     session.rows_in = _member_with_rows(exchange.body, session.rows_in)
@@ -48,8 +67,7 @@ def find_envelope(session: ProbeSession) -> list[Row]:
 
 def _refuse_more_than_a_page(session: ProbeSession, rows: Sequence[Row]) -> None:
     """Every look of a probe is at one page: what stands on another would be taken for missing."""
-    paged = (PAGED[0], ("page_no", "2"), ("page_size", "1000"))
-    beyond = session.get(query=(*paged, *BY_ID, *session.ours_only))
+    beyond = session.get(query=page_query(*session.ours_only, number=2))
     if beyond.ok and set(_ids(session.rows_of(beyond))) - set(_ids(rows)):
         raise DecisionRefused(
             f"Customer {session.customer} has more than the {len(rows)} Subscriptions and licences that a page holds.",
@@ -58,11 +76,9 @@ def _refuse_more_than_a_page(session: ProbeSession, rows: Sequence[Row]) -> None
 
 
 def _member_with_rows(body: Any, usual: str) -> str:
-    if isinstance(body, dict) and isinstance(body.get(usual), list):
+    if isinstance(body, list) or (isinstance(body, dict) and isinstance(body.get(usual), list)):
         return usual
     lists = [name for name, value in body.items() if isinstance(value, list)] if isinstance(body, dict) else []
-    if isinstance(body, list):
-        return usual
     if len(lists) != 1:
         raise Untold("a listing's answer has no list in it, or several")
     return str(lists[0])
@@ -72,40 +88,28 @@ def pages_and_order(session: ProbeSession) -> None:
     """Small pages of the customer's own rows: other rows on page two, what record_count counts, which order holds."""
     if len(session.made) < ENOUGH:
         raise Untold(NOTHING_MADE)
-    one = _page(session, "1", size=1)
-    two = _page(session, "2", size=1)
+    small, one = session.listing(size=1)
+    following, two = session.listing(number=2, size=1)
     wide, rows = session.listing()
-    whole = len(rows)
-    if whole < ENOUGH or not _ids(one[1]):
+    if len(rows) < ENOUGH or not _ids(one):
         raise Untold("the listing does not show two Subscriptions of this customer")
     if set(session.made) - set(_ids(rows)):
         raise Untold("one page of the listing does not show all that the probe made")
     _tell_order(session, rows, wide)
-    repeats = _ids(one[1]) == _ids(two[1])
-    if session.findings[Question.ORDER].value == "changing":
-        session.cannot(Question.PAGING, "the order changes from request to request", by=two[0])
+    repeats = _ids(one) == _ids(two)
+    if session.value(Question.ORDER) == "changing":
+        session.cannot(Question.PAGING, "the order changes from request to request", by=following)
     else:
-        told = "it repeats the first" if repeats else "it holds others" if _ids(two[1]) else "it is empty"
-        session.tell(
-            Question.PAGING,
-            yes_if(bool(_ids(two[1])) and not repeats),
-            told,
-            value="repeats" if repeats else told,
-            by=two[0],
-        )
-    _tell_record_count(session, one, wide, whole)
+        told = "it repeats the first" if repeats else "it holds others" if _ids(two) else "it is empty"
+        holds_others, value = yes_if(_ids(two) and not repeats), "repeats" if repeats else told
+        session.tell(Question.PAGING, holds_others, told, value=value, by=following)
+    _tell_record_count(session, small, len(one), wide, len(rows))
 
 
-def _page(session: ProbeSession, number: str, *, size: int) -> tuple[Exchange, list[Row]]:
-    exchange = session.get(query=(PAGED[0], ("page_no", number), ("page_size", str(size)), *BY_ID, *session.ours_only))
-    return exchange, session.rows_of(exchange)
-
-
-def _tell_record_count(session: ProbeSession, small: tuple[Exchange, list[Row]], wide: Exchange, whole: int) -> None:
+def _tell_record_count(session: ProbeSession, small: Exchange, few: int, wide: Exchange, whole: int) -> None:
     """Two pages of one list, of one row and of all: what counts both of them the same is the list."""
-    said = [
-        exchange.body.get("record_count") if isinstance(exchange.body, dict) else None for exchange in (small[0], wide)
-    ]
+    bodies = [exchange.body if isinstance(exchange.body, dict) else {} for exchange in (small, wide)]
+    said = [body.get("record_count") for body in bodies]
     counts = [whole_number(number) for number in said]
     if said == [None, None]:
         value, told = "absent", "there is none"
@@ -113,24 +117,24 @@ def _tell_record_count(session: ProbeSession, small: tuple[Exchange, list[Row]],
         value, told = "zero", "it is 0"
     elif counts == [whole, whole]:
         value, told = "present", "it was the same on a page of one row and on a page of all"
-    elif counts == [len(small[1]), whole]:
+    elif counts == [few, whole]:
         value, told = "rows", "it is the number of rows of the page"
     elif counts == [whole - 1, whole - 1]:
         value, told = "stale", "it is one less than there are"
     elif session.late_listings:
-        session.cannot(Question.RECORD_COUNT, "it did not fit the rows, and listings are late", by=small[0])
+        session.cannot(Question.RECORD_COUNT, "it did not fit the rows, and listings are late", by=small)
         return
     else:
         value, told = "wrong", "it is another number than there are rows"
-    session.tell(Question.RECORD_COUNT, yes_if(value == "present"), told, value=value, by=small[0])
+    session.tell(Question.RECORD_COUNT, yes_if(value == "present"), told, value=value, by=small)
 
 
 def _tell_order(session: ProbeSession, ascending: Sequence[Row], by: Exchange) -> None:
     """The same question twice, then the other way round."""
     _, again = session.listing()
-    down, descending = session.listing_down()
-    ids, repeated, turned = _ids(ascending), _ids(again), _ids(descending)
-    if ids != repeated:
+    down = session.get(query=page_query(*session.ours_only, descending=True))
+    ids, turned = _ids(ascending), _ids(session.rows_of(down))
+    if ids != _ids(again):
         session.tell(Question.ORDER, NO, "it changes from request to request", value="changing", by=by)
     elif ids == sorted(ids) and turned == ids[::-1]:
         session.tell(Question.ORDER, YES, "up and down", value="asked", by=down)
@@ -140,13 +144,13 @@ def _tell_order(session: ProbeSession, ascending: Sequence[Row], by: Exchange) -
 
 def filters(session: ProbeSession) -> None:
     """A filter for plain licences must leave our Subscriptions out."""
-    if not session.made:
-        raise Untold(NOTHING_MADE)
+    session.first()
     if session.first_late.never:
         raise Untold("no listing shows our Subscriptions anyway")
     exchange, rows = session.listing(("licence_type", "0"))
-    kept = [row for row in session.own(rows) if row.get("type") == 1]
-    if not session.own(rows) or kept:
+    own = session.own(rows)
+    kept = any(row.get("type") == SUBSCRIPTION_TYPE for row in own)
+    if not own or kept:
         told = "they came all the same" if kept else "they were left out"
         session.tell(Question.TYPE_FILTER, yes_if(not kept), told, by=exchange)
     else:
@@ -163,14 +167,14 @@ def whole_lists(session: ProbeSession) -> None:
     _tell_inactive(session, rows, every)
 
 
-def _everything(session: ProbeSession, inactive: str | None, page: str = "1") -> Exchange:
+def _everything(session: ProbeSession, inactive: str | None, page: int = 1) -> Exchange:
     asked = (("includeinactive", inactive),) if inactive is not None else ()
-    return session.get(query=(PAGED[0], ("page_no", page), ("page_size", str(PAGE_ROWS)), *BY_ID, *asked))
+    return session.get(query=page_query(*asked, number=page))
 
 
 def _tell_page_rows(session: ProbeSession, every: Exchange, rows: Sequence[Row]) -> bool:
     """True where there are more rows than the first page holds."""
-    following = _everything(session, "true", page="2")
+    following = _everything(session, "true", page=2)
     more = bool(set(_ids(session.rows_of(following))) - set(_ids(rows)))
     if len(rows) >= PAGE_ROWS:
         session.tell(Question.PAGE_ROWS, YES, f"{PAGE_ROWS} came", value=PAGE_ROWS, by=every)
@@ -200,25 +204,25 @@ def _tell_deleted(session: ProbeSession, every: Exchange, rows: Sequence[Row]) -
 
 
 def _tell_inactive(session: ProbeSession, rows: Sequence[Row], every: Exchange) -> None:
-    if not _inactive(rows):
+    if not _any_inactive(rows):
         for question in (Question.INACTIVE_ASKED, Question.INACTIVE_UNASKED):
             session.cannot(question, "no inactive Subscription was listed, with includeinactive=true either", by=every)
         return
     unasked, without = _everything(session, None), _everything(session, "false")
-    seen, refused = (_inactive(session.rows_of(exchange)) for exchange in (unasked, without))
+    seen, kept = (_any_inactive(session.rows_of(exchange)) for exchange in (unasked, without))
     told = "they are" if seen else "they are left out"
-    session.tell(Question.INACTIVE_UNASKED, yes_if(bool(seen)), told, by=unasked)
-    told = "with false they came all the same" if refused else "with false they are left out"
-    session.tell(Question.INACTIVE_ASKED, yes_if(not refused), told, by=without)
+    session.tell(Question.INACTIVE_UNASKED, yes_if(seen), told, by=unasked)
+    told = "with false they came all the same" if kept else "with false they are left out"
+    session.tell(Question.INACTIVE_ASKED, yes_if(not kept), told, by=without)
 
 
-def _inactive(rows: Sequence[Row]) -> list[Row]:
-    return [row for row in rows if row.get("is_active") is False or row.get("is_active") == 0]
+def _any_inactive(rows: Sequence[Row]) -> bool:
+    return any(row.get("is_active") == 0 for row in rows)  # false is 0, too
 
 
 def invoice_lines(session: ProbeSession) -> None:
     """One page of recurring invoices: whether a list has their lines."""
-    query = (*PAGED, ("page_size", str(INVOICE_ROWS)), *BY_ID, ("includelines", "true"), ("includeinactive", "true"))
+    query = page_query(("includelines", "true"), ("includeinactive", "true"), size=INVOICE_ROWS)
     exchange = session.get(INVOICES, query)
     rows = exchange.body.get("invoices") if exchange.ok and isinstance(exchange.body, dict) else None
     if not isinstance(rows, list):
@@ -245,6 +249,23 @@ def _has_lines(session: ProbeSession, invoice: Row) -> bool:
         return False
     alone = session.get(f"{INVOICES}/{number}", (("includedetails", "true"),))
     return isinstance(alone.body, dict) and bool(alone.body.get("lines"))
+
+
+def limits(session: ProbeSession) -> None:
+    """Headers of all answers; a limit that was not met is not looked for."""
+    names = tuple(sorted(session.limit_headers - {"retry-after"}))
+    told = ", ".join(names) if names else f"none of {session.answers} answers had one"
+    session.tell(Question.LIMIT_HEADERS, yes_if(names), told, value=names)
+    met = session.throttled
+    if met is None:
+        for question in (Question.LIMIT_RETRY_AFTER, Question.LIMIT_BODY):
+            session.cannot(question, "the limit was not met, and a probe does not run into it on purpose")
+        return
+    exchange, kind = met
+    told = f"Retry-After: {kind}"
+    session.tell(Question.LIMIT_RETRY_AFTER, yes_if(kind in {"seconds", "date"}), told, value=kind, by=exchange)
+    form = "string" if isinstance(exchange.body, str) else "object" if exchange.body else "empty"
+    session.tell(Question.LIMIT_BODY, yes_if(exchange.body), f"the body was: {form}", value=form, by=exchange)
 
 
 def _ids(rows: Sequence[Row]) -> list[int]:
