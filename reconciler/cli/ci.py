@@ -29,11 +29,11 @@ from reconciler.cli.reporting import (
 )
 from reconciler.clock import SystemClock
 from reconciler.errors import ExitCode, UsageError
+from reconciler.forge.branches import require_head
 from reconciler.forge.github import GitHub, Kept
-from reconciler.forge.head import require_head
-from reconciler.forge.outputs import azure_commands, github_output, gitlab_terraform, outputs_of
-from reconciler.forge.ping import VARIABLE
-from reconciler.forge.ping import ping as call
+from reconciler.forge.notify import SWITCH
+from reconciler.forge.notify import ping as call
+from reconciler.forge.result import azure_commands, github_output, gitlab_terraform, outputs_of
 from reconciler.forge.words import SUMMARY_LIMIT
 from reconciler.providers.credentials import read_credentials
 from reconciler.state.git import GitState
@@ -246,9 +246,9 @@ def ping(options: CommonOptions, *, result_file: Path) -> int:
     Example:
       reconciler ci ping --result result.json
     """
-    url, result = os.environ.get(VARIABLE, ""), read(result_file)
+    url, result = os.environ.get(SWITCH, ""), read(result_file)
     if not url:
-        tell(f"{VARIABLE} is not set: nobody is told when a night is missing.")
+        tell(f"{SWITCH} is not set: nobody is told when a night is missing.")
     elif not result.verdict.came_to_its_end:
         tell(f"The run is {result.verdict}: the dead man's switch is not called and will raise its alarm.")
     else:

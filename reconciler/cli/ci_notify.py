@@ -10,8 +10,7 @@ import click
 from reconciler.cli.options import CommonOptions, common_options
 from reconciler.cli.output import tell
 from reconciler.cli.reporting import notice_of, read, result_option
-from reconciler.forge.message import is_told
-from reconciler.forge.notify import addresses
+from reconciler.forge.notify import addresses, is_told
 from reconciler.forge.notify import notify as send
 
 

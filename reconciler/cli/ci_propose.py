@@ -19,7 +19,7 @@ from reconciler.cli.wiring import now, open_store
 from reconciler.config import parse_mappings
 from reconciler.config.source import decode
 from reconciler.errors import ConfigError, UsageError
-from reconciler.forge.proposal_branch import PROPOSALS, ProposalBranch
+from reconciler.forge.branches import PROPOSALS, ProposalBranch
 from reconciler.forge.proposals import Proposed, body
 from reconciler.forge.proposing import GitHubReview, GitLabReview, ProposalJob, Review, bring_up_to_date
 from reconciler.forge.words import SUMMARY_LIMIT, origin

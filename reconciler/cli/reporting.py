@@ -18,8 +18,9 @@ from reconciler.cli.past import zone_of_file
 from reconciler.cli.wiring import progress
 from reconciler.clock import SystemClock
 from reconciler.errors import PlanFileError
-from reconciler.forge import message, words
-from reconciler.forge.github import GitHub, read_place
+from reconciler.forge import notify, words
+from reconciler.forge.github import GitHub
+from reconciler.forge.github_api import read_place
 from reconciler.forge.notify import Notice
 from reconciler.forge.result import NO_RESULT, Result, read_result
 from reconciler.http.connections import kept_connections
@@ -75,9 +76,9 @@ def notice_of(result: Result, occasion: str, mappings: Path) -> Notice:
     about, where = words.Occasion(occasion), _origin()
     instance = "" if mappings.is_absolute() or mappings.parent == Path() else mappings.parent.as_posix()
     return Notice(
-        title=message.title(result, about, instance),
-        draw=lambda markup, limit: message.body(result, about, where, markup, limit=limit),
-        kind=message.urgency(result),
+        title=notify.title(result, about, instance),
+        draw=lambda markup, limit: notify.body(result, about, where, markup, limit=limit),
+        kind=notify.urgency(result),
     )
 
 

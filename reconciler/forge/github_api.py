@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from math import inf
 from random import Random
 from typing import Any
@@ -36,8 +37,25 @@ LONGEST_WAIT = 120.0
 
 _SECONDS = 30.0
 _REPOSITORY = re.compile(r"[A-Za-z0-9-]{1,39}/[A-Za-z0-9._-]{1,100}")
+_PATHS = (
+    ("GET", "/issues"),
+    ("POST", "/issues"),
+    ("PATCH", "/issues/[0-9]+"),
+    ("POST", "/issues/[0-9]+/(assignees|labels|comments)"),
+    ("GET", "/issues/[0-9]+/comments"),
+    ("PATCH", "/issues/comments/[0-9]+"),
+    ("GET", "/commits/[0-9a-f]{7,64}/pulls"),
+    ("GET", "/pulls"),
+    ("POST", "/pulls"),
+    ("PATCH", "/pulls/[0-9]+"),
+)
+"""All that is asked for and written below /repos/OWNER/NAME; the transport refuses everything else."""
+
 _WHO_AM_I = "query { viewer { login } }"
 """What every kind of token may ask: a workflow's, an App's, a person's. REST answers none but a person's."""
+
+Row = dict[str, Any]
+Query = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,11 +113,13 @@ class GitHubApi:
     def __init__(self, place: GitHubPlace, *, factory: TransportFactory, deadline: Deadline, rng: Random) -> None:
         redactor = Redactor()
         redactor.learn(place.token.reveal())
+        self.repository = place.repository
+        self.settle = Retries(deadline=deadline, rng=rng, seconds=LONGEST_WAIT, longest=inf).run
+        """Does an act that looks before it writes, again after what passes by itself."""
         self._place = place
         self._base = f"{place.api.path}/repos/{place.repository}"
         self._login: str | None = None
-        self._deadline = deadline
-        self._retries = Retries(deadline=deadline, rng=rng, seconds=LONGEST_WAIT, longest=inf)
+        self._clock = deadline.clock
         self._transport = Transport(
             system="GitHub",
             routes=self._routes(),
@@ -110,15 +130,7 @@ class GitHubApi:
             redactor=redactor,
             hint=_hint,
         )
-
-    def close(self) -> None:
-        """Close all connections."""
-        self._transport.close()
-
-    @property
-    def repository(self) -> str:
-        """ "owner/name"."""
-        return self._place.repository
+        self.close = self._transport.close
 
     def who_am_i(self) -> str:
         """The login of the token's account, asked once; empty where GitHub does not say."""
@@ -132,11 +144,7 @@ class GitHubApi:
             self._login = answer if isinstance(answer, str) else ""
         return self._login
 
-    def settle(self, act: Callable[[], Any]) -> Any:
-        """Do it, again after what passes by itself: `act` looks before it writes."""
-        return self._retries.run(act)
-
-    def pages(self, path: str, query: tuple[tuple[str, str], ...]) -> Iterator[dict[str, Any]]:
+    def pages(self, path: str, query: Query = ()) -> Iterator[Row]:
         """Every row of a list. Raises `IncompleteRead` behind the three thousandth."""
         for page in range(1, MOST_PAGES + 1):
             rows = self.page(path, query, page)
@@ -145,23 +153,18 @@ class GitHubApi:
                 return
         raise IncompleteRead(f"GitHub lists more than {MOST_PAGES * PAGE} entries at {path}.", system="GitHub")
 
-    def page(self, path: str, query: tuple[tuple[str, str], ...], page: int) -> list[dict[str, Any]]:
-        """The rows of one page, from 1."""
-        asked = (*query, ("per_page", str(PAGE)), ("page", str(page)))
-        rows = self.send("GET", path, None, query=asked)
+    def page(self, path: str, query: Query, page: int = 1) -> list[Row]:
+        """The rows of one page."""
+        rows = self.send("GET", path, query=(*query, ("per_page", str(PAGE)), ("page", str(page))))
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise UnreadableAnswer(f"GitHub gave no list at {path}.", system="GitHub")
         return rows  # type: ignore[return-value]  # each was just seen to be a dict
 
-    def send(
-        self, method: str, path: str, body: Mapping[str, Json] | None, *, query: tuple[tuple[str, str], ...] = ()
-    ) -> Json:
+    def send(self, method: str, path: str, body: Mapping[str, Json] | None = None, *, query: Query = ()) -> Json:
         """One request and its answer. Raises `ApiError` for whatever is not a 2xx with JSON."""
-        return self._call(method, self._base + path, body, query=query)
+        return self._call(method, self._base + path, body, query)
 
-    def _call(
-        self, method: str, path: str, body: Mapping[str, Json] | None, *, query: tuple[tuple[str, str], ...] = ()
-    ) -> Json:
+    def _call(self, method: str, path: str, body: Mapping[str, Json] | None, query: Query = ()) -> Json:
         call = Call(
             method=method,
             origin=self._place.api.origin,
@@ -178,43 +181,28 @@ class GitHubApi:
         reply = self._transport.write(call)
         error = self._transport.complaint(call, reply)
         if error is not None:
-            raise _limited(error, reply, self._deadline) or error
+            raise _limited(error, reply, self._clock.now()) or error
         try:
             return decode_json(reply.body)
         except Undecodable as exc:
             raise UnreadableAnswer(f"GitHub gave {exc} ({call}).", system="GitHub", request=str(call)) from exc
 
     def _routes(self) -> list[Route]:
-        paths = (
-            ("GET", r"/issues"),
-            ("POST", r"/issues"),
-            ("PATCH", r"/issues/[0-9]+"),
-            ("POST", r"/issues/[0-9]+/assignees"),
-            ("POST", r"/issues/[0-9]+/labels"),
-            ("GET", r"/issues/[0-9]+/comments"),
-            ("POST", r"/issues/[0-9]+/comments"),
-            ("PATCH", r"/issues/comments/[0-9]+"),
-            ("GET", r"/commits/[0-9a-f]{7,64}/pulls"),
-            ("GET", r"/pulls"),
-            ("POST", r"/pulls"),
-            ("PATCH", r"/pulls/[0-9]+"),
-        )
-        base, origin = re.escape(self._base), self._place.api.origin
-        routes = [Route(method=method, origin=origin, path=re.compile(base + path)) for method, path in paths]
-        return [*routes, Route(method="POST", origin=origin, path=re.compile(re.escape(self._place.graphql)))]
+        origin = self._place.api.origin
+        patterns = [(method, re.escape(self._base) + path) for method, path in _PATHS]
+        patterns.append(("POST", re.escape(self._place.graphql)))
+        return [Route(method=method, origin=origin, path=re.compile(pattern)) for method, pattern in patterns]
 
 
-def _limited(error: ApiError, reply: Reply, deadline: Deadline) -> RateLimited | None:
+def _limited(error: ApiError, reply: Reply, now: datetime) -> RateLimited | None:
     """The error as what it is, where a 403 or 429 is one of GitHub's rate limits."""
     headers = reply.headers
     words = error_words(reply.body).lower()
     spent = headers.get("x-ratelimit-remaining") == "0" or "rate limit" in words or "retry-after" in headers
     if not isinstance(error, RateLimited) and not (isinstance(error, Forbidden) and spent):
         return None
-    limited = RateLimited(
-        error.message, system=error.system, request=error.request, hint="GitHub's rate limit is spent."
-    )
-    now = deadline.clock.now()
+    hint = "GitHub's rate limit is spent."
+    limited = RateLimited(error.message, system=error.system, request=error.request, hint=hint)
     reset = headers.get("x-ratelimit-reset", "")
     dated = re.fullmatch(r"[0-9]{1,12}", reset) and headers.get("x-ratelimit-remaining") == "0"
     until = int(reset) - now.timestamp() if dated else 0.0

@@ -1,7 +1,10 @@
-"""Sends one message to every address of NOTIFY_URLS: Teams, Slack, mail, ntfy and what else apprise knows.
+"""The messages to people, by every address of NOTIFY_URLS (Teams, Slack, mail, ntfy and what else apprise knows), and
+the one to a monitoring service, the dead man's switch.
 
-An address is a secret: whoever has it can write to the people behind it. So nothing of it is shown, and nothing that
-apprise says of it: an address is told by its number, its service and what kind of failure it met.
+A message is short: how the run ended, what waits for a person, a link, in the markup that a service wants. Names in it
+were chosen by somebody else: they go through the markup's `plain` like every other text, so that none can format, link
+or mention. An address is a secret: whoever has it can write to the people behind it. So nothing of it is shown, and
+nothing that apprise says of it: an address is told by its number, its service and what kind of failure it met.
 """
 
 from __future__ import annotations
@@ -10,26 +13,147 @@ import logging
 import os
 import re
 import sys
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
+from html import escape
+from random import Random
 from threading import Thread
 from types import ModuleType
 from typing import TYPE_CHECKING
 from warnings import catch_warnings, simplefilter
 
 from reconciler.errors import ApiError, UsageError
-from reconciler.forge.message import HTML, MARKDOWN, TEXT, Markup
+from reconciler.forge.result import Result, Verdict
+from reconciler.forge.words import Occasion, Origin, lead
+from reconciler.http.redaction import Redactor
+from reconciler.http.transport import Call, Route, Transport, TransportFactory
+from reconciler.http.waiting import Deadline, Retries
 from reconciler.http.wire import OTHERS
 from reconciler.http.wire import VARIABLE as PROXY
-from reconciler.providers.credentials import Secret, secret_text
+from reconciler.plan_document.layout import NeedJson
+from reconciler.providers.credentials import Secret, parse_address, secret_text
+from reconciler.render.needs import WORDS, circumstances, in_all
+from reconciler.render.text import commonmark_safe, html_message_safe, message_safe
 
 if TYPE_CHECKING:
     from apprise import AppriseAsset, NotifyBase
 
 VARIABLE = "NOTIFY_URLS"
+SWITCH = "DEAD_MANS_SWITCH_URL"
 SECONDS = 60
 """How long one address may take."""
+
+_SWITCH_SECONDS = 20.0
+_PROSE = 1_000
+"""Characters of one text that are told."""
+
+_NAMES = 10
+"""So many of what waits no longer are named."""
+
+_SUBJECT = {Occasion.NIGHT: "Nightly reconciliation", Occasion.APPLIED: "Reconciliation after an edit"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Markup:
+    """How a service wants its text. `plain` takes a text and how many characters of it are told."""
+
+    plain: Callable[[str, int], str]
+    strong: Callable[[str], str]
+    link: Callable[[str, str], str]
+    line_end: str
+    gap: str
+
+
+TEXT = Markup(
+    plain=message_safe,
+    strong=lambda text: text,
+    link=lambda words, url: f"{words}: {url}",
+    line_end="\n",
+    gap="\n\n",
+)
+MARKDOWN = Markup(
+    plain=commonmark_safe,
+    strong=lambda text: f"**{text}**",
+    link=lambda words, url: f"[{words}]({url})",
+    line_end="  \n",
+    gap="\n\n",
+)
+HTML = Markup(
+    plain=html_message_safe,
+    strong=lambda text: f"<b>{text}</b>",
+    link=lambda words, url: f'<a href="{escape(url)}">{words}</a>',
+    line_end="<br/>\n",
+    gap="<br/>\n<br/>\n",
+)
+
+
+def is_told(result: Result) -> bool:
+    """True where something waits for a person, or did and is right again."""
+    return bool(result.attention or result.met)
+
+
+def title(result: Result, occasion: Occasion, instance: str = "") -> str:
+    """The subject: which run, of which instance of many, how it ended, how much waits. It names no customer."""
+    ended = "right again" if result.verdict is Verdict.CLEAN and result.met and not result.attention else result.verdict
+    of_many = f" ({message_safe(instance)})" if instance else ""
+    return f"{_SUBJECT[occasion]}{of_many}: {ended}, {in_all(result.attention)}"
+
+
+def urgency(result: Result) -> str:
+    """How urgent it is, in apprise's words: most services show a colour for it."""
+    if not result.verdict.came_to_its_end:
+        return "failure"
+    if result.attention:
+        return "warning"
+    return "success" if result.met else "info"
+
+
+def body(result: Result, occasion: Occasion, where: Origin, markup: Markup, *, limit: int) -> str:
+    """The text in at most `limit` characters: what is due first is kept, what does not fit is counted."""
+    told = [*_error(result, markup), *(_need(need, where.now.date(), markup) for need in result.needs)]
+    bottom = markup.link("The run", where.run_url) if where.run_url else ""
+    top, right = markup.plain(lead(result, occasion), _PROSE), _right_again(result.met, markup)
+    for above, below in ((top, right), (top, ""), ("", "")):
+
+        def text(kept: int, above: str = above, below: str = below) -> str:
+            return markup.gap.join(filter(None, [above, *told[:kept], _more(len(told) - kept), below, bottom]))
+
+        if len(text(0)) <= limit:
+            return text(bisect_right(range(1, len(told) + 1), limit, key=lambda kept: len(text(kept))))
+    return in_all(result.attention)[:limit]
+
+
+def _more(number: int) -> str:
+    return f"{number} more: see the run." if number else ""
+
+
+def _need(need: NeedJson, today: date, markup: Markup) -> str:
+    key = f" ({markup.plain(need['key'], _PROSE)})" if need["key"] else ""
+    who = markup.strong(markup.plain(need["who"], _PROSE))
+    about = markup.plain(circumstances(need, today), _PROSE)
+    lines = [f"{who}{key}: {about}", markup.plain(need["what"], _PROSE), f"To do: {markup.plain(need['step'], _PROSE)}"]
+    return markup.line_end.join(lines)
+
+
+def _error(result: Result, markup: Markup) -> Iterator[str]:
+    """The error of a run that has no list of its own to stand in."""
+    if result.error is not None and not result.needs:
+        lines = [markup.strong(markup.plain(" ".join(result.error.message.split()), _PROSE))]
+        lines += [markup.plain(problem, _PROSE) for problem in result.error.problems[:_NAMES]]
+        lines += [f"To do: {markup.plain(result.error.hint, _PROSE)}"] if result.error.hint else []
+        yield markup.line_end.join(lines)
+
+
+def _right_again(met: Sequence[NeedJson], markup: Markup) -> str:
+    names = [f"{markup.plain(need['who'], _PROSE)} ({WORDS[need['kind']]})" for need in met[:_NAMES]]
+    rest = f" and {len(met) - _NAMES} more" if len(met) > _NAMES else ""
+    return f"Waits no longer: {', '.join(names)}{rest}." if met else ""
+
+
+# ---- sending --------------------------------------------------------------------------------------------------------
 
 _MARKUPS = {"html": HTML, "markdown": MARKDOWN, "text": TEXT}
 _NETWORK = (*OTHERS, "HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy")
@@ -37,16 +161,13 @@ _STATUS = re.compile(r"\berror=([1-5][0-9]{2})\b")
 _TITLE_MARKS = 40
 """Characters that apprise may add where a service has no subject line and the title goes into the text."""
 
-Draw = Callable[[Markup, int], str]
-"""The text in a markup, in at most so many characters."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """What is sent: a subject without names, the text, and how urgent it is, in apprise's words."""
+    """What is sent: a subject without names, the text in so many characters, how urgent it is in apprise's words."""
 
     title: str
-    draw: Draw
+    draw: Callable[[Markup, int], str]
     kind: str
 
 
@@ -178,3 +299,46 @@ def _own_network(environ: Mapping[str, str]) -> Iterator[None]:
         for name in ours:
             os.environ.pop(name, None)
         os.environ.update(kept)
+
+
+# ---- the dead man's switch ------------------------------------------------------------------------------------------
+
+
+def ping(url: str, *, deadline: Deadline, factory: TransportFactory, rng: Random) -> None:
+    """Call the address. Raises `UsageError` for one that cannot be used, `ApiError` when it does not answer.
+
+    The address is a secret (whoever knows it can keep the alarm silent), so no message holds it.
+    """
+    try:
+        address = parse_address(url, port=True)
+    except ValueError as exc:
+        raise UsageError(f"{SWITCH} {exc}.", hint="Give the address as the monitoring service shows it.") from exc
+    path = address.path or "/"
+    transport = Transport(
+        system="The dead man's switch",
+        routes=[Route(method="GET", origin=address.origin, path=re.compile(re.escape(path)))],
+        factory=factory,
+        deadline=deadline,
+        rng=rng,
+        timeout=_SWITCH_SECONDS,
+        redactor=Redactor(),
+    )
+    try:
+        call = Call(method="GET", origin=address.origin, path=path)
+        Retries(deadline=deadline, rng=rng).run(
+            lambda: _call(transport, call), reason="The dead man's switch did not answer. Trying again."
+        )
+    except ApiError as exc:  # its own message would show the address: only its kind is told
+        raise ApiError(
+            f"The dead man's switch could not be told that the night went well ({exc.code}).",
+            system="The dead man's switch",
+            hint=f"Check {SWITCH} and the monitoring service; without the call it will raise its alarm.",
+        ) from None
+    finally:
+        transport.close()
+
+
+def _call(transport: Transport, call: Call) -> None:
+    error = transport.complaint(call, transport.write(call))
+    if error is not None:
+        raise error

@@ -1,20 +1,107 @@
-"""The text of the pull request with proposed edits, for the billing engineer who decides about them."""
+"""Proposals for the billing engineer who decides about them: the commits of the branch, and the text of its review."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from reconciler.answers.needs import day_words
-from reconciler.answers.proposals import Confidence, Proposal, ProposalKind
-from reconciler.forge.proposal_edits import subject
-from reconciler.forge.words import COMMENT_LIMIT, Origin, fitted, in_plain_words, written_by
+from reconciler.answers.proposals import Confidence, Proposal, ProposalKind, apply_proposals
+from reconciler.config import parse_mappings
+from reconciler.errors import ConfigError
+from reconciler.forge.branches import ProposedCommit
+from reconciler.forge.words import COMMENT_LIMIT, Origin, counted, fitted, in_plain_words, written_by
 from reconciler.model import Offer
 from reconciler.plan_document.layout import PlanJson
 from reconciler.render.document import capital, plural, view
 from reconciler.render.markdown import Block, fitted_blocks, render_markdown
-from reconciler.render.text import markdown_code, markdown_safe
+from reconciler.render.text import commit_safe, markdown_code, markdown_safe
+
+_WIDTH = 300
+_MOST_LINES = 300
+"""Lines in one commit message: a first night may map a thousand clients."""
+
+_SUBJECTS = {
+    ProposalKind.NEW_MAPPING: ("Map", "INFIMA client", ""),
+    ProposalKind.ADOPT: ("Map", "INFIMA client", ", each with the Subscription that its customer has"),
+    ProposalKind.COMBINE: ("Add", "INFIMA client", " to the mapping of the customer"),
+    ProposalKind.RENAME: ("Bring", "name", " up to date"),
+    ProposalKind.RETIRE: ("Retire", "mapping", ": INFIMA does not list the client any more"),
+    ProposalKind.FIXED_ENDS: ("Remark on", "fixed quantity", " that ends soon"),
+    ProposalKind.UNMANAGED: ("Take up", "Subscription", " that has our marker"),
+    ProposalKind.IGNORE_GONE: ("Remove", "ignored client", " that INFIMA does not list any more"),
+    ProposalKind.APPROVAL_ENDED: ("Remove", "approval", " whose last day is over"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProposedEdits:
+    """What the branch is to hold. `left` are proposals that could not be made in this file, with the reason."""
+
+    commits: tuple[ProposedCommit, ...]
+    made: tuple[Proposal, ...]
+    text: str
+    left: dict[str, str] = field(default_factory=dict)
+
+
+def propose_edits(text: str, proposals: Sequence[Proposal], *, file: str, now: datetime) -> ProposedEdits:
+    """Put the proposals into `text`, one commit for each kind; each commit leaves a valid file.
+
+    One that the file's layout does not allow is left out, and the others are made all the same.
+    """
+    commits: list[ProposedCommit] = []
+    made: list[Proposal] = []
+    left: dict[str, str] = {}
+    for kind in ProposalKind:
+        alike = [one for one in proposals if one.kind is kind and one.edit is not None]
+        done, after = _put(text, alike, left, file=file, now=now)
+        if after != text:
+            commits.append(_commit(kind, done, after))
+            made += done
+            text = after
+    return ProposedEdits(commits=tuple(commits), made=tuple(made), text=text, left=left)
+
+
+def _put(
+    text: str, alike: list[Proposal], left: dict[str, str], *, file: str, now: datetime
+) -> tuple[list[Proposal], str]:
+    """All of them in one step; where that fails, one by one."""
+    try:
+        after = apply_proposals(text, alike, file=file)
+        if after != text:
+            parse_mappings(after, file=file, now=now)
+    except ConfigError as error:
+        if len(alike) == 1:
+            left[alike[0].fingerprint] = error.message
+            return [], text
+    else:
+        return alike, after
+    done: list[Proposal] = []
+    for one in alike:
+        more, text = _put(text, [one], left, file=file, now=now)
+        done += more
+    return done, text
+
+
+def _commit(kind: ProposalKind, done: Sequence[Proposal], after: str) -> ProposedCommit:
+    lines = []
+    for one in done:
+        lines.append(f"- {commit_safe(one.title, _WIDTH)}")
+        lines += [f"  {commit_safe(line, _WIDTH)}" for line in one.evidence]
+    if len(lines) > _MOST_LINES:
+        lines = [*lines[:_MOST_LINES], f"- and more: {len(done)} in all"]
+    return ProposedCommit(subject=subject(kind, len(done)), lines=tuple(lines), content=after.encode("utf-8"))
+
+
+def subject(kind: ProposalKind, number: int) -> str:
+    """What so many edits of a kind do, in one line without a name."""
+    verb, noun, rest = _SUBJECTS[kind]
+    return f"{verb} {counted(number, noun)}{rest}"
+
+
+# ---- the text of the review -----------------------------------------------------------------------------------------
 
 _CELL = 500
 _PROSE = 2_000
@@ -31,7 +118,6 @@ class Proposed:
     and `remembers` is false where that does not outlast the job; `way_out` is how a person declines.
     """
 
-    branch: str
     made: tuple[Proposal, ...]
     asked: tuple[Proposal, ...]
     declined: tuple[tuple[Proposal, Offer], ...] = ()
@@ -114,7 +200,7 @@ def _blocks(told: Proposed) -> Iterator[tuple[Block, int]]:
         alike = [one for one in told.made if one.kind is kind]
         if alike:
             opening = f"**{subject(kind, len(alike))}:**\n\n{_HEADER}"
-            yield Block(what=_WHAT[kind], opening=opening, items=[_row(one) for one in alike]), 2
+            yield Block(what=f"edits of the kind {kind}", opening=opening, items=[_row(one) for one in alike]), 2
     if told.waiting:
         opening = "### Suggested since people worked on this branch, and not on it\n\n" + _HEADER
         yield Block(what="edits that are not on the branch", opening=opening, items=[_row(o) for o in told.waiting]), 3
@@ -127,7 +213,6 @@ def _blocks(told: Proposed) -> Iterator[tuple[Block, int]]:
         yield Block(what="declined edits", opening=opening, items=items, closing="\n</details>"), 4
 
 
-_WHAT = {kind: f"edits of the kind {kind}" for kind in ProposalKind}
 _SAID_BY_THE_ROW = {ProposalKind.NEW_MAPPING, ProposalKind.ADOPT, ProposalKind.COMBINE}
 """Kinds whose title says no more than the heading and the row's other cells."""
 
@@ -158,11 +243,7 @@ def _users(one: Proposal) -> str:
 
 
 def _evidence(one: Proposal) -> str:
-    return _prose(one.evidence) if one.kind in _SAID_BY_THE_ROW and one.evidence else _why(one)
-
-
-def _why(one: Proposal) -> str:
-    return _prose((one.title, *one.evidence))
+    return _prose(one.evidence if one.kind in _SAID_BY_THE_ROW and one.evidence else (one.title, *one.evidence))
 
 
 def _prose(texts: Iterable[str]) -> str:

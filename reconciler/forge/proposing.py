@@ -1,22 +1,25 @@
-"""The story of one night's proposals: what people answered, what is offered now, the branch, its review, the memory."""
+"""The story of one night's proposals: what people answered, what is offered now, the branch, its review, the memory.
+
+An offer is answered by closing its pull request. A merged one was taken, so whoever undid it afterwards has answered as
+well. What was answered is not offered again until the edit itself is another one, or a person asks for it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from reconciler.answers.proposals import Confidence, Proposal
 from reconciler.errors import Forbidden, StateError
-from reconciler.forge.github import GitHub, Kept, pull_request
-from reconciler.forge.offering import Closed, Offering, Reviews, now_offered, sort_out
-from reconciler.forge.proposal_branch import BranchLook, ProposalBranch
-from reconciler.forge.proposal_edits import ProposedEdits, propose_edits
-from reconciler.forge.proposals import Proposed, body, one_line, title
+from reconciler.forge.branches import BranchLook, ProposalBranch
+from reconciler.forge.github import Body, Closed, GitHub, Kept, Reviews, pull_request
+from reconciler.forge.proposals import Proposed, ProposedEdits, body, one_line, propose_edits, title
 from reconciler.forge.words import Origin
-from reconciler.model import Fate, Offers
+from reconciler.model import Fate, Offer, Offers
 from reconciler.plan_document.layout import PlanJson
+from reconciler.render.document import capital
 
 MARKER = "<!-- reconciler: proposals -->"
 
@@ -63,23 +66,20 @@ class GitHubReview:
         return ()
 
     def keep(self, told: Proposed) -> tuple[str, str]:
-        text = _sized(told, self.where)
         try:
-            kept = self.github.keep_pull_request(self.branch, self.base, MARKER, title(told), text)
+            kept = self._put(self.github.keep_pull_request, told)
         except Forbidden as error:
             return "", f"The branch {self.branch} is there, but no pull request: {error.hint} Or open it by hand."
         number = self.github.reviews(self.branch, self.base).open
         name = pull_request(number) if number else f"branch {self.branch}"
-        return name, f"{name[:1].upper()}{name[1:]}: {kept}."
+        return name, f"{capital(name)}: {kept}."
 
     def close(self, told: Proposed) -> str:
-        text = _sized(told, self.where)
-        kept = self.github.close_pull_request(self.branch, self.base, MARKER, title(told), text)
+        kept = self._put(self.github.close_pull_request, told)
         return "" if kept is Kept.NOTHING else f"The pull request: {kept}, because nothing is left."
 
-
-def _sized(told: Proposed, where: Origin) -> Callable[[int], str]:
-    return lambda limit: body(told, where, limit=limit)
+    def _put(self, put: Callable[[str, str, str, str, Body], Kept], told: Proposed) -> Kept:
+        return put(self.branch, self.base, MARKER, title(told), lambda limit: body(told, self.where, limit=limit))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,102 +147,135 @@ def bring_up_to_date(job: ProposalJob, review: Review) -> NightReport:
 
     What people did on the branch is never overwritten: then only the review's text is brought up to date.
     """
-    found, look = review.find(job.look), job.look
-    if found.closed is not None and found.closed.merged and found.closed_head == look.tip:
-        look = replace(look, people=())  # whatever people did there is on the default branch now
-    night = _Night(job=job, review=review, found=found, look=look)
-    if look.people:
-        return _leave_alone(night)
-    edits = propose_edits(job.text, _for_the_branch(night.offering.offered), file=job.path, now=job.now())
-    document = job.plan_of(edits.text) if edits.commits else None
-    told = _told(night, edits, document=document)
-    return _offer(night, told, edits) if edits.commits else _withdraw(night, told)
+    night = _Night(job, review)
+    if night.look.people:
+        return night.leave_alone()
+    edits = propose_edits(job.text, night.for_the_branch, file=job.path, now=job.now())
+    return night.offer(edits) if edits.commits else night.withdraw(edits)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class _Night:
-    """The job, what the forge knows of its review, and the branch as it is judged."""
+    """The job, what the forge knows of its review, the branch as it is judged, and tonight's proposals, sorted."""
 
-    job: ProposalJob
-    review: Review
-    found: Reviews
-    look: BranchLook
-
-    @property
-    def offering(self) -> Offering:
-        return self.sorted_by(self.job.known)
+    def __init__(self, job: ProposalJob, review: Review) -> None:
+        self.job, self.review, self.look, self.found = job, review, job.look, review.find(job.look)
+        closed = self.found.closed
+        if closed is not None and closed.merged and self.found.closed_head == job.look.tip:
+            self.look = replace(job.look, people=())  # whatever people did there is on the default branch now
+        self.offering = self.sorted_by(job.known)
+        self.for_the_branch = [
+            one for one in self.offering.offered if one.edit is not None and one.confidence is not Confidence.ASK
+        ]
 
     def sorted_by(self, known: Offers) -> Offering:
         reopened = pull_request(self.found.open) if self.found.open else ""
         return sort_out(self.job.proposals, known, self.found.closed, reopened=reopened)
 
+    def offer(self, edits: ProposedEdits) -> NightReport:
+        """Push the commits and bring the review up to date."""
+        job, told = self.job, self._told(edits, self.job.plan_of(edits.text))
+        options = self.review.push_options(told)
+        pushed = job.branch.put(self.look, job.path, edits.commits, now=job.now(), options=options)
+        branch = f"Branch {job.branch.name}: {'pushed' if pushed else 'unchanged'}, {len(edits.made)} proposed."
+        where, done = self.review.keep(told)
+        at, made = job.now(), edits.made if where else ()  # what nobody can answer was not offered
+        job.remember(lambda known: now_offered(self.sorted_by(known).remembered, made, at=at, where=where))
+        if not where:
+            return NightReport(told=told, done=(branch,), warning=done)
+        return NightReport(told=told, done=(branch, done))
 
-def _offer(night: _Night, told: Proposed, edits: ProposedEdits) -> NightReport:
-    job = night.job
-    options = night.review.push_options(told)
-    pushed = job.branch.put(night.look, job.path, edits.commits, now=job.now(), options=options)
-    branch = f"Branch {job.branch.name}: {'pushed' if pushed else 'unchanged'}, {len(edits.made)} proposed."
-    where, done = night.review.keep(told)
-    at, made = job.now(), edits.made if where else ()  # what nobody can answer was not offered
-    job.remember(lambda known: now_offered(night.sorted_by(known).remembered, made, at=at, where=where))
-    if not where:
-        return NightReport(told=told, done=(branch,), warning=done)
-    return NightReport(told=told, done=(branch, done))
+    def withdraw(self, edits: ProposedEdits) -> NightReport:
+        """Nothing is left. It is remembered before the branch goes: a branch that has gone is a person's answer."""
+        job, told = self.job, self._told(edits, None)
+        job.remember(lambda known: self.sorted_by(known).remembered)
+        done = self.review.close(told)
+        job.branch.remove(self.look)
+        removed = f"Branch {job.branch.name}: deleted." if self.look.tip else "Nothing is proposed."
+        return NightReport(told=told, done=tuple(filter(None, (done, removed))))
+
+    def leave_alone(self) -> NightReport:
+        """People worked on the branch: it is theirs, and only the text is brought up to date."""
+        job = self.job
+        try:
+            document = job.plan_of(job.branch.file(job.path, self.look.tip or ""))
+        except StateError:  # people took the file away
+            document = None
+        there = {f for f, offer in self.offering.remembered.items() if offer.fate is Fate.OFFERED}
+        told = replace(
+            self._told(ProposedEdits(commits=(), made=(), text=job.text), document),
+            made=tuple(one for one in self.for_the_branch if one.fingerprint in there),
+            waiting=tuple(one for one in self.for_the_branch if one.fingerprint not in there),
+            people=self.look.people,
+        )
+        job.remember(lambda known: self.sorted_by(known).remembered)
+        alone = f"Branch {job.branch.name} is left alone: people worked on it."
+        if self.found.open:
+            return NightReport(told=told, done=(alone, self.review.keep(told)[1]))
+        left = "Merge it, or close and delete it: the night after makes a new one of what is left."
+        return NightReport(told=told, warning=f"{alone} {left}")
+
+    def _told(self, edits: ProposedEdits, document: PlanJson | None) -> Proposed:
+        on_the_branch = {one.fingerprint for one in self.for_the_branch} - set(edits.left)
+        return Proposed(
+            made=edits.made,
+            asked=tuple(one for one in self.offering.offered if one.fingerprint not in on_the_branch),
+            declined=self.offering.declined,
+            left=edits.left,
+            document=document,
+            state=self.job.state,
+            remembers=self.job.remembers,
+            way_out=self.review.way_out,
+        )
 
 
-def _withdraw(night: _Night, told: Proposed) -> NightReport:
-    """Nothing is left. It is remembered before the branch goes: a branch that has gone is a person's answer."""
-    job = night.job
-    job.remember(lambda known: night.sorted_by(known).remembered)
-    done = night.review.close(told)
-    job.branch.remove(night.look)
-    removed = f"Branch {job.branch.name}: deleted." if night.look.tip else "Nothing is proposed."
-    return NightReport(told=told, done=tuple(filter(None, (done, removed))))
+# ---- what people answered -------------------------------------------------------------------------------------------
 
 
-def _leave_alone(night: _Night) -> NightReport:
-    """People worked on the branch: it is theirs, and only the text is brought up to date."""
-    job, offering = night.job, night.offering
-    there = {f for f, offer in offering.remembered.items() if offer.fate is Fate.OFFERED}
-    offered = _for_the_branch(offering.offered)
-    document = _plan_at_tip(night)
-    told = replace(
-        _told(night, ProposedEdits(commits=(), made=(), text=job.text), document=document),
-        made=tuple(one for one in offered if one.fingerprint in there),
-        waiting=tuple(one for one in offered if one.fingerprint not in there),
-        people=night.look.people,
+class Offering(NamedTuple):
+    """Tonight's proposals, sorted: those to offer, those declined, and what is remembered of either from now on."""
+
+    offered: tuple[Proposal, ...]
+    declined: tuple[tuple[Proposal, Offer], ...]
+    remembered: Offers
+
+
+def sort_out(proposals: Sequence[Proposal], known: Offers, closed: Closed | None, *, reopened: str = "") -> Offering:
+    """Sort tonight's proposals by what was answered. `reopened` is the review that is open now."""
+    suggested = {one.fingerprint for one in proposals}
+    answered = {
+        fingerprint: _answered(offer, closed, reopened=reopened, suggested=fingerprint in suggested)
+        for fingerprint, offer in known.items()
+    }
+    # What the systems suggest no more, and nobody has answered, is as if it had never been offered.
+    remembered = {f: offer for f, offer in answered.items() if f in suggested or offer.fate is not Fate.OFFERED}
+    declined = {f: offer for f, offer in remembered.items() if offer.fate is Fate.DECLINED}
+    return Offering(
+        offered=tuple(one for one in proposals if one.fingerprint not in declined),
+        declined=tuple((one, declined[one.fingerprint]) for one in proposals if one.fingerprint in declined),
+        remembered=remembered,
     )
-    job.remember(lambda known: night.sorted_by(known).remembered)
-    alone = f"Branch {job.branch.name} is left alone: people worked on it."
-    if night.found.open:
-        return NightReport(told=told, done=(alone, night.review.keep(told)[1]))
-    left = "Merge it, or close and delete it: the night after makes a new one of what is left."
-    return NightReport(told=told, warning=f"{alone} {left}")
 
 
-def _plan_at_tip(night: _Night) -> PlanJson | None:
-    try:
-        content = night.job.branch.file(night.job.path, night.look.tip or "")
-    except StateError:  # people took the file away
-        return None
-    return night.job.plan_of(content)
+def _answered(offer: Offer, closed: Closed | None, *, reopened: str, suggested: bool) -> Offer:
+    """The offer with the answer that it got."""
+    if offer.fate is Fate.TAKEN:
+        undone = replace(offer, fate=Fate.DECLINED, where=f"{offer.where}, undone afterwards")
+        return undone if suggested else offer
+    if offer.fate is Fate.DECLINED:
+        return replace(offer, fate=Fate.OFFERED) if offer.where == reopened else offer
+    if closed is None or (closed.where != offer.where and closed.at <= offer.since):
+        return offer
+    taken = closed.merged is True or (closed.merged is None and not suggested)
+    answer = replace(offer, fate=Fate.TAKEN if taken else Fate.DECLINED, since=closed.at, where=closed.where)
+    return _answered(answer, None, reopened="", suggested=suggested)
 
 
-def _for_the_branch(offered: Sequence[Proposal]) -> list[Proposal]:
-    return [one for one in offered if one.edit is not None and one.confidence is not Confidence.ASK]
-
-
-def _told(night: _Night, edits: ProposedEdits, *, document: PlanJson | None) -> Proposed:
-    offering, job = night.offering, night.job
-    on_the_branch = {one.fingerprint for one in _for_the_branch(offering.offered)} - set(edits.left)
-    return Proposed(
-        branch=job.branch.name,
-        made=edits.made,
-        asked=tuple(one for one in offering.offered if one.fingerprint not in on_the_branch),
-        declined=offering.declined,
-        left=edits.left,
-        document=document,
-        state=job.state,
-        remembers=job.remembers,
-        way_out=night.review.way_out,
-    )
+def now_offered(known: Offers, proposals: Iterable[Proposal], *, at: datetime, where: str) -> Offers:
+    """What is remembered once these stand in a review; since when one stands in it stays."""
+    standing = {f for f, offer in known.items() if offer.fate is Fate.OFFERED and offer.where == where}
+    new = {
+        one.fingerprint: Offer(key=one.key, title=one.title, fate=Fate.OFFERED, since=at, where=where)
+        for one in proposals
+        if one.fingerprint not in standing
+    }
+    return {**known, **new}

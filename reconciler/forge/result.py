@@ -1,8 +1,13 @@
-"""What a run came to, read from the JSON that it printed. Nothing readable is a result too: the worst one."""
+"""What a run came to, read from the JSON that it printed, and what CI systems are told of it: small words and numbers.
+
+Nothing readable is a result too: the worst one. No output for a machine holds a name.
+"""
 
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -11,6 +16,8 @@ from reconciler.plan_document.layout import NeedJson, PlanJson
 from reconciler.plan_document.read import needs_in, read_plan_file
 from reconciler.planning.changes import Outcome
 from reconciler.render.document import Kind, View, pending_writes, view
+from reconciler.render.terraform import count_actions
+from reconciler.render.text import visible
 
 
 class Verdict(StrEnum):
@@ -85,25 +92,6 @@ class Result:
     met: tuple[NeedJson, ...] = ()
     """What waited before the run and waits no longer; empty where no run is told."""
 
-    @property
-    def applied(self) -> bool:
-        """True when this is what `apply` did, not what a plan would do."""
-        return self.document is not None and "run" in self.document
-
-    def figures(self) -> dict[str, int]:
-        """The counts behind the verdict; empty where there is no plan."""
-        if self.document is None:
-            return {}
-        summary = self.document["summary"]
-        return {
-            "create": summary["create"],
-            "update": summary["update"],
-            "unchanged": summary["no_op"],
-            "held": summary["held"],
-            "users_before": summary["users_before"],
-            "users_after": summary["users_after"],
-        }
-
 
 LOOKS_AGAIN = (
     "The next run looks at both systems afresh, takes what this one wrote into the history and does what is missing."
@@ -156,37 +144,31 @@ def _error_in(data: bytes) -> Result | None:
         return None
     system, code = str(error.get("system") or ""), str(error.get("code") or "")
     reason = _REASON_OF_SYSTEM.get(system) or _REASON_OF_CODE.get(code, Reason.ERROR)
-    told = Told(
-        message=str(error.get("message") or "The run failed."),
-        hint=str(error.get("hint") or ""),
-        problems=tuple(_problems(error.get("diagnostics"))),
-    )
+    message = str(error.get("message") or "The run failed.")
+    told = Told(message=message, hint=str(error.get("hint") or ""), problems=_problems(error.get("diagnostics")))
     needs = needs_in(document.get("needs", []))
     return Result(verdict=Verdict.FAILED, reason=reason, error=told, attention=max(len(needs), 1), needs=needs)
 
 
-def _problems(diagnostics: object) -> list[str]:
-    if not isinstance(diagnostics, list):
-        return []
-    return [
-        f"Line {d.get('line')}: {d.get('message')}{f' ({hint})' if (hint := d.get('hint')) else ''}"
-        for d in diagnostics
-        if isinstance(d, dict)
-    ]
+def _problems(diagnostics: object) -> tuple[str, ...]:
+    found = [one for one in diagnostics if isinstance(one, dict)] if isinstance(diagnostics, list) else []
+    return tuple(
+        f"Line {one.get('line')}: {one.get('message')}{f' ({hint})' if (hint := one.get('hint')) else ''}"
+        for one in found
+    )
 
 
 def _judged(document: PlanJson, shown: View) -> tuple[Verdict, Reason]:
     """The first that is true decides: what is worst comes first."""
     code = document["run"]["exit_code"] if "run" in document else 0
     ended = code in {ExitCode.DONE, ExitCode.HELD} and all(row.outcome is not None for row in shown.rows)
-    unsettled = shown.applied and not ended
     cases = (
         (shown.with_outcome(Outcome.UNKNOWN), Verdict.INCOMPLETE, Reason.WRITE_UNKNOWN),
         (shown.with_outcome(Outcome.FAILED), Verdict.INCOMPLETE, Reason.WRITE_FAILED),
         (code == ExitCode.INTERRUPTED, Verdict.INCOMPLETE, Reason.INTERRUPTED),
         ("record_missing" in document.get("run", {}), Verdict.INCOMPLETE, Reason.RECORD_MISSING),
         (shown.refusals, Verdict.REFUSED, Reason.REFUSED),
-        (unsettled, Verdict.INCOMPLETE, Reason.ERROR),
+        (shown.applied and not ended, Verdict.INCOMPLETE, Reason.ERROR),
         (shown.of_kind(Kind.HELD), Verdict.HELD, Reason.HELD),
         (shown.with_outcome(Outcome.STALE), Verdict.HELD, Reason.STALE),
         (not shown.applied and pending_writes(shown), Verdict.CHANGES, Reason.NONE),
@@ -197,3 +179,67 @@ def _judged(document: PlanJson, shown: View) -> tuple[Verdict, Reason]:
 def _attention(document: PlanJson, verdict: Verdict) -> int:
     """As many as the one list of needs holds; a run that has to be repeated is never nothing."""
     return max(len(document.get("needs", ())), 0 if verdict.came_to_its_end else 1)
+
+
+# ---- what CI systems are told ---------------------------------------------------------------------------------------
+
+_PLAIN = re.compile(r"[a-z0-9-]{1,40}")
+_FIGURES = {
+    "create": "create",
+    "update": "update",
+    "unchanged": "no_op",
+    "held": "held",
+    "users_before": "users_before",
+    "users_after": "users_after",
+}
+"""Each output that counts something -> the plan's figure behind it."""
+
+
+def outputs_of(result: Result) -> dict[str, str]:
+    """The outputs of a run: verdict, reason, attention and, where there is a plan, its figures."""
+    values = {"verdict": str(result.verdict), "reason": str(result.reason), "attention": str(result.attention)}
+    if result.document is None:
+        return values
+    summary: Mapping[str, object] = result.document["summary"]
+    return values | {name: str(summary[figure]) for name, figure in _FIGURES.items()}
+
+
+def github_output(values: Mapping[str, str], delimiter: Callable[[], str]) -> str:
+    """The lines for GITHUB_OUTPUT; each value stands between two lines that nobody can guess."""
+    lines = []
+    for name, value in values.items():
+        if not _PLAIN.fullmatch(value):
+            raise ValueError(f"the output {name} is not a plain word")
+        mark = delimiter()
+        lines += [f"{name}<<{mark}", value, mark]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def gitlab_terraform(result: Result) -> str:
+    """The report for GitLab's merge-request widget (`artifacts: reports: terraform`). Nothing is ever deleted.
+
+    It counts what `-o terraform` has among its changes: nothing of a refused run; after apply what was written.
+    """
+    counted = count_actions(result.document) if result.document is not None else {}
+    return json.dumps({"create": counted.get("create", 0), "update": counted.get("update", 0), "delete": 0}) + "\n"
+
+
+def azure_commands(result: Result, messages: list[tuple[str, str]], summary: str | None) -> str:
+    """Azure DevOps' logging commands: variables, issues (`error` or `warning`) and the summary's file."""
+    lines = [
+        f"##vso[task.setvariable variable=reconciler_{name};isOutput=true]{value}"
+        for name, value in outputs_of(result).items()
+    ]
+    lines += [f"##vso[task.logissue type={level}]{_azure_data(message)}" for level, message in messages]
+    if summary is not None:
+        lines.append(f"##vso[task.uploadsummary]{_azure_data(summary)}")
+    if not result.verdict.came_to_its_end:
+        lines.append("##vso[task.complete result=Failed;]")
+    elif result.attention:
+        lines.append("##vso[task.complete result=SucceededWithIssues;]")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _azure_data(text: str) -> str:
+    """Text behind a logging command: one line, and nothing in it that reads as a command of its own."""
+    return visible(text[:4_000]).replace("%", "%AZP25").replace("##", "# #")

@@ -17,7 +17,7 @@ from reconciler.forge.result import LOOKS_AGAIN, Reason, Result, Told, Verdict
 from reconciler.moments import spelled
 from reconciler.planning.changes import Outcome
 from reconciler.planning.outcomes import Ending
-from reconciler.render.document import Kind, View, endings, pending_writes, plural, users_after_run, view
+from reconciler.render.document import Kind, View, capital, endings, pending_writes, plural, users_after_run, view
 from reconciler.render.markdown import render_markdown
 from reconciler.render.needs import in_all, markdown_needs
 from reconciler.render.text import markdown_safe
@@ -103,7 +103,8 @@ def body(result: Result, occasion: Occasion, where: Origin, *, limit: int = COMM
     """The whole text in at most `limit` characters; what was left out is said, and where it can be read."""
     parts = [_HEADING[occasion], f"{lead(result, occasion)} {_waiting(result, where.now.date())}"]
     bottom = written_by(where)
-    release = [RELEASE] if result.document is not None and occasion in _AFTER and _is_stopped(result) else []
+    stopped = occasion in {Occasion.APPLIED, Occasion.NIGHT} and result.verdict in {Verdict.HELD, Verdict.REFUSED}
+    release = [RELEASE] if result.document is not None and stopped else []
     room = limit - sum(len(part) + 2 for part in (*parts, *release, bottom))
     if result.document is not None:
         parts += [render_markdown(result.document, limit=room).rstrip(), *release]
@@ -133,16 +134,8 @@ def _waiting(result: Result, today: date) -> str:
         return "Nothing that was looked at waits for a person."
     days = [need["next_invoice"] for need in result.needs if need["next_invoice"]]
     due = due_words(date.fromisoformat(min(days)), today) if days else ""
-    least = "" if result.needs else "at least "
-    told = in_all(result.attention)
-    return f"{(least + told)[:1].upper()}{(least + told)[1:]}{f', the first {due}' if due else ''}."
-
-
-_AFTER = {Occasion.APPLIED, Occasion.NIGHT}
-
-
-def _is_stopped(result: Result) -> bool:
-    return result.verdict in {Verdict.HELD, Verdict.REFUSED}
+    told = f"{'' if result.needs else 'at least '}{in_all(result.attention)}"
+    return f"{capital(told)}{f', the first {due}' if due else ''}."
 
 
 def after_a_run(shown: View, occasion: Occasion) -> str:
@@ -177,11 +170,11 @@ def _amiss(ends: Sequence[Ending]) -> list[str]:
     order = ("not attempted", Outcome.FAILED, Outcome.UNKNOWN, Outcome.STALE, Outcome.HELD)
     waiting, failed, unknown, stale, held = map(tally.__getitem__, order)
     told = (
-        (failed, f"{_number(failed, 'change')} failed"),
-        (waiting, f"{_number(waiting, 'change')} {_was(waiting)} not attempted"),
-        (unknown, f"the outcome of {_number(unknown, 'change')} is not known"),
-        (stale, f"{_number(stale, 'Subscription')} had moved since the plan and {_was(stale)} left alone"),
-        (held, f"{_number(held, 'Subscription')} {'is' if held == 1 else 'are'} held"),
+        (failed, f"{counted(failed, 'change')} failed"),
+        (waiting, f"{counted(waiting, 'change')} {_was(waiting)} not attempted"),
+        (unknown, f"the outcome of {counted(unknown, 'change')} is not known"),
+        (stale, f"{counted(stale, 'Subscription')} had moved since the plan and {_was(stale)} left alone"),
+        (held, f"{counted(held, 'Subscription')} {'is' if held == 1 else 'are'} held"),
     )
     return [words for number, words in told if number]
 
@@ -189,8 +182,8 @@ def _amiss(ends: Sequence[Ending]) -> list[str]:
 def _done(ends: Sequence[Ending]) -> list[str]:
     """What HaloPSA shows of the run's work."""
     created, written = sum(end.created for end in ends), sum(end.written for end in ends)
-    told = [f"{_number(created, 'Subscription')} {_was(created)} created"] if created else []
-    return [*told, f"{_number(written, 'quantity')} {_was(written)} set"] if written else told
+    told = [f"{counted(created, 'Subscription')} {_was(created)} created"] if created else []
+    return [*told, f"{counted(written, 'quantity')} {_was(written)} set"] if written else told
 
 
 def _was(number: int) -> str:
@@ -212,9 +205,12 @@ def _come_to(shown: View) -> str:
     """What all quantities come to, as the run saw them last."""
     before, after, unknown = users_after_run(shown)
     all_of_them = "The selected quantities come" if shown.selected else "The quantities in HaloPSA come"
-    moved = f"{abs(after - before)} {'more' if after > before else 'fewer'}" if after != before else "as before"
-    doubt = f"; of these {_number(unknown, 'quantity')} could not be seen again" if unknown else ""
-    return f"{all_of_them} to {_number(after, 'user')}, {moved}{doubt}."
+    doubt = f"; of these {counted(unknown, 'quantity')} could not be seen again" if unknown else ""
+    return f"{all_of_them} to {counted(after, 'user')}, {_moved(before, after)}{doubt}."
+
+
+def _moved(before: int, after: int) -> str:
+    return f"{abs(after - before)} {'more' if after > before else 'fewer'}" if after != before else "as before"
 
 
 def in_plain_words(shown: View) -> str:
@@ -222,33 +218,27 @@ def in_plain_words(shown: View) -> str:
     if shown.refusals:
         return "A safety rule stops the whole run, and nothing is written until a person has decided."
     held = len(shown.of_kind(Kind.HELD))
-    waiting = [f"{_number(held, 'Subscription')} {'is' if held == 1 else 'are'} held"] if held else []
+    waiting = [f"{counted(held, 'Subscription')} {'is' if held == 1 else 'are'} held"] if held else []
     pending = pending_writes(shown)
     here = [row for row in pending if row.caused_by_edit]
     anyway = len(pending) - len(here)
     # without --against nobody knows which change is the edit's doing, unless there is none
     doing = "Merging the edit" if shown.compares_edit or not pending else "A run"
-    told = [f"{doing} changes {_number(len(here), 'quantity') if here else 'no quantity'}"]
-    told += [f"{_number(anyway, 'quantity')} would change tonight with or without it"] if anyway else []
-    summary = shown.document["summary"]
-    return f"{_listed(told + waiting)}. {_would_come_to(summary['users_before'], summary['users_after'])}"
+    told = [f"{doing} changes {counted(len(here), 'quantity') if here else 'no quantity'}"]
+    told += [f"{counted(anyway, 'quantity')} would change tonight with or without it"] if anyway else []
+    before, after = shown.document["summary"]["users_before"], shown.document["summary"]["users_after"]
+    come_to = f"The quantities would come to {counted(after, 'user')}, {_moved(before, after)}."
+    return f"{_listed(told + waiting)}. {come_to}"
 
 
-def _would_come_to(before: int, after: int) -> str:
-    if before == after:
-        return f"The quantities would come to {_number(after, 'user')}, as before."
-    more = "more" if after > before else "fewer"
-    return f"The quantities would come to {_number(after, 'user')}, {abs(after - before)} {more}."
-
-
-def _number(count: int, noun: str) -> str:
-    return plural(count, noun).replace("quantitys", "quantities")
+def counted(number: int, noun: str) -> str:
+    """Return "1 change", "2 quantities"."""
+    return plural(number, noun).replace("quantitys", "quantities")
 
 
 def _listed(parts: list[str]) -> str:
     """The parts as one sentence, the last joined by "and"."""
-    text = ", and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:])))
-    return text[:1].upper() + text[1:]
+    return capital(", and ".join(filter(None, (", ".join(parts[:-1]), *parts[-1:]))))
 
 
 def _error(error: Told) -> str:

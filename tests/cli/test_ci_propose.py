@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.forge.proposal_branch import PROPOSALS
+from reconciler.forge.branches import PROPOSALS
 from tests.cli.bench import Bench
 from tests.forge.fake_github import FakeGitHub, served_github
 

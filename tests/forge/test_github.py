@@ -19,7 +19,8 @@ from reconciler.errors import (
     ServerFailed,
     UsageError,
 )
-from reconciler.forge.github import GitHub, Kept, read_place
+from reconciler.forge.github import GitHub, Kept
+from reconciler.forge.github_api import read_place
 from reconciler.simulator.clock import VirtualClock
 from tests.forge.fake_github import BOT, FakeGitHub, Mood, served_github
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.errors import ConfigError, StateError
-from reconciler.forge.head import require_head
+from reconciler.forge.branches import require_head
 from tests.state.gitworld import clone, git, isolated_git
 
 

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from markdown_it import MarkdownIt
 
 from reconciler.errors import ConnectFailed
-from reconciler.forge.message import HTML, MARKDOWN, TEXT, Markup, body, is_told, title, urgency
+from reconciler.forge.notify import HTML, MARKDOWN, TEXT, Markup, body, is_told, title, urgency
 from reconciler.forge.result import NO_RESULT, Result, read_result
 from reconciler.forge.words import Occasion, Origin
 from reconciler.plan_document import dump_document, error_document, plan_document

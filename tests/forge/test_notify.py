@@ -21,8 +21,7 @@ import requests
 
 from reconciler.errors import ApiError, UsageError
 from reconciler.forge import notify as module
-from reconciler.forge.message import HTML, MARKDOWN, TEXT, Markup
-from reconciler.forge.notify import Notice, addresses, notify
+from reconciler.forge.notify import HTML, MARKDOWN, TEXT, Markup, Notice, addresses, notify
 from reconciler.providers.credentials import Secret
 from tests.forge.receiver import Receiver, received
 

@@ -6,8 +6,7 @@ import json
 
 import pytest
 
-from reconciler.forge.outputs import azure_commands, github_output, gitlab_terraform, outputs_of
-from reconciler.forge.result import NO_RESULT, read_result
+from reconciler.forge.result import NO_RESULT, azure_commands, github_output, gitlab_terraform, outputs_of, read_result
 from reconciler.plan_document import dump_document
 from reconciler.planning.changes import Outcome, Settled
 from tests.render import stories
@@ -19,8 +18,8 @@ NIGHT = read_result(dump_document(stories.document(stories.night_plan())).encode
 def test_the_outputs_are_the_figures() -> None:
     assert outputs_of(NIGHT) == {
         "verdict": "held", "reason": "held", "attention": "5", "create": "1", "update": "2", "unchanged": "3",
-        "held": "2", "users_before": str(NIGHT.figures()["users_before"]),
-        "users_after": str(NIGHT.figures()["users_after"]),
+        "held": "2", "users_before": str(NIGHT.document["summary"]["users_before"]),
+        "users_after": str(NIGHT.document["summary"]["users_after"]),
     }  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import pytest
 import respx
 
 from reconciler.errors import ApiError, UsageError
-from reconciler.forge.ping import ping
+from reconciler.forge.notify import ping
 
 URL = "https://switch.example.com/0f3c-secret-path"
 

@@ -6,7 +6,7 @@ import pytest
 
 from reconciler.answers.proposals import ProposalKind
 from reconciler.config import parse_mappings
-from reconciler.forge.proposal_edits import ProposedEdits, propose_edits
+from reconciler.forge.proposals import ProposedEdits, propose_edits
 from tests.forge.proposed import HOSTILE, MAPPINGS, NOW, ended_approval, proposal
 
 

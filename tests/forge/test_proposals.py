@@ -18,7 +18,7 @@ WHERE = Origin(run_url="https://github.example.com/acme/billing/actions/runs/7",
 GULL, HERON = proposal("infima-107"), proposal("infima-108", number=108, name="Heron")
 DECLINED = Offer(key="infima-108", title="Map Heron", fate=Fate.DECLINED, since=NOW, where="pull request 12")
 PLAN = stories.document(stories.against_plan())
-TOLD = Proposed(branch="reconciler/proposals", made=(GULL,), asked=(), document=PLAN)
+TOLD = Proposed(made=(GULL,), asked=(), document=PLAN)
 
 
 def text(told: Proposed, limit: int = COMMENT_LIMIT) -> str:

@@ -12,8 +12,8 @@ import pytest
 
 from reconciler.answers.proposals import Proposal
 from reconciler.errors import StateError
+from reconciler.forge.branches import PROPOSALS, ProposalBranch
 from reconciler.forge.github import GitHub
-from reconciler.forge.proposal_branch import PROPOSALS, ProposalBranch
 from reconciler.forge.proposals import Proposed
 from reconciler.forge.proposing import GitHubReview, GitLabReview, ProposalJob, Review, bring_up_to_date
 from reconciler.forge.words import Origin

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from reconciler.errors import Forbidden
-from reconciler.forge.github import GitHub, Kept
-from reconciler.forge.offering import Closed
+from reconciler.forge.github import Closed, GitHub, Kept
 from tests.forge.fake_github import FakeGitHub, Mood
 from tests.forge.test_github import connected
 

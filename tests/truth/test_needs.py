@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.forge.message import TEXT, body
+from reconciler.forge.notify import TEXT, body
 from reconciler.forge.result import read_result
 from reconciler.forge.words import Occasion, Origin
 from reconciler.simulator.records import Endpoint

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.forge.proposal_branch import PROPOSALS
+from reconciler.forge.branches import PROPOSALS
 from tests.cli.bench import six_clients
 from tests.faults.kinds import Fault, FaultKind, Faults
 from tests.workflows.runner import Job, load_workflow

@@ -1,23 +1,24 @@
-"""The branch that carries proposed edits: one commit for each kind, on the newest default branch, pushed with a lease.
+"""Two branches of the remote: its default branch, which alone may be applied, and the one that carries proposed edits.
 
-A commit is ours when it says so itself: our name as author and committer, one parent, its place in the row, and the
-tree that it was made with. Whatever else is found there is a person's work, and then the whole branch is left alone.
-Nothing of this is remembered anywhere, so a lost state cannot make us overwrite anybody.
+The branch of proposals has one commit for each kind of edit, stands on the newest default branch and is pushed with a
+lease. A commit is ours when it says so itself: our name as author and committer, one parent, its place in the row, and
+the tree that it was made with. Whatever else is found there is a person's work, and then the whole branch is left
+alone. Nothing of this is remembered anywhere, so a lost state cannot make us overwrite anybody.
 """
 
 from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
-from reconciler.errors import StateError
-from reconciler.forge.head import Head, remote_head
+from reconciler.errors import ConfigError, StateError
 from reconciler.moments import timestamp
-from reconciler.state.gitcommand import NETWORK_SECONDS, Git, clean, refuse_impossible_branch
+from reconciler.state.gitcommand import NETWORK_SECONDS, Git, choose_remote, clean, refuse_impossible_branch
 from reconciler.state.gitfiles import commit_tree, write_tree
 
 PROPOSALS = "reconciler/proposals"
@@ -28,8 +29,51 @@ _FETCH = ("fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--refmap=")
 _MOST_COMMITS = 100
 """Ours are one for each kind; a branch with more is somebody else's."""
 
+_UNREACHABLE = "See that `git ls-remote` works here with the same credentials."
 _FIELDS = ("%H", "%T", "%P", "%ae", "%ce", "%an", "%s", "%b")
 _STAMP = re.compile(r"^Reconciler-Commit: ([0-9]{1,2}) of ([0-9]{1,2}), tree ([0-9a-f]{40,64})$", re.MULTILINE)
+
+
+class Head(NamedTuple):
+    """The remote's default branch and its newest commit."""
+
+    branch: str
+    commit: str
+
+
+def require_head(mappings: Path, environ: Mapping[str, str], *, remote: str | None = None) -> Head:
+    """Return the remote's head when mappings.yaml is exactly as it stands there.
+
+    Raises `ConfigError` for an older (or newer) checkout and for a file that was edited after it, `StateError` when
+    the remote cannot be asked.
+    """
+    git = Git(mappings.absolute().parent, environ)
+    head = remote_head(git, remote or choose_remote(git))
+    here = git.ask("rev-parse", "--verify", "HEAD^{commit}")
+    if here != head.commit:
+        raise ConfigError(
+            f"This checkout is {here[:12]}, but the head of {head.branch} is {head.commit[:12]}: another "
+            "mappings.yaml than the newest one must not be applied.",
+            hint="Nothing was written. Start the run again: it then checks out the newest one.",
+        )
+    if git.ask("status", "--porcelain", "--untracked-files=all", "--", mappings.name):
+        raise ConfigError(
+            f"{mappings.name} is not as it was committed: only what was reviewed may be applied.",
+            hint="Commit the edit and merge it.",
+        )
+    return head
+
+
+def remote_head(git: Git, remote: str) -> Head:
+    """Ask the remote for its default branch. Raises `StateError`."""
+    answer = git.run("ls-remote", "--symref", remote, "HEAD", seconds=NETWORK_SECONDS)
+    branch = re.search(r"^ref: refs/heads/(.+)\tHEAD$", answer.text, re.MULTILINE)
+    commit = re.search(r"^([0-9a-f]+)\tHEAD$", answer.text, re.MULTILINE)
+    if not answer.ok or not branch or not commit:
+        raise StateError(
+            f"The default branch of {remote} cannot be asked for: {answer.complaint or 'no answer'}", hint=_UNREACHABLE
+        )
+    return Head(branch=branch[1], commit=commit[1])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,8 +124,7 @@ class ProposalBranch:
         self.base: Head = remote_head(git, remote)
         if self.base.branch == name:
             raise StateError(
-                f"{name} is the default branch of {remote}: proposals are never pushed there.",
-                hint="Name another one.",
+                f"{name} is the default branch of {remote}: proposals are never pushed there.", hint="Name another one."
             )
 
     def look(self) -> BranchLook:
@@ -161,8 +204,7 @@ class ProposalBranch:
         answer = self._git.run(*_FETCH, *options, self._remote, refs, seconds=NETWORK_SECONDS)
         if not answer.ok:
             raise StateError(
-                f"The branch {branch} of {self._remote} cannot be fetched: {answer.complaint}",
-                hint="See that `git ls-remote` works here with the same credentials.",
+                f"The branch {branch} of {self._remote} cannot be fetched: {answer.complaint}", hint=_UNREACHABLE
             )
 
     def _push(self, refs: str, look: BranchLook, options: Sequence[str]) -> None:

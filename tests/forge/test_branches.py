@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.errors import StateError
-from reconciler.forge.proposal_branch import PROPOSALS, BranchLook, ProposalBranch, ProposedCommit
+from reconciler.forge.branches import PROPOSALS, BranchLook, ProposalBranch, ProposedCommit
 from reconciler.state.gitcommand import Git
 from tests.state.gitworld import clone, git, install_hook, isolated_git
 
