@@ -11,12 +11,7 @@ from dataclasses import replace
 
 from reconciler.errors import ReconcilerError, as_failure
 from reconciler.events import PhaseFinished, PhaseStarted
-from reconciler.model import (
-    Binding,
-    BindingOrigin,
-    MappingKey,
-    SubscriptionId,
-)
+from reconciler.model import Binding, BindingOrigin, MappingKey, SubscriptionId
 from reconciler.planning.changes import CAME_RIGHT, Action, Change, Outcome, Plan, PlannedRow
 from reconciler.planning.outcomes import NOT_ATTEMPTED, ending_of
 from reconciler.planning.rules import Rule

@@ -46,15 +46,20 @@ from reconciler.planning.changes import (
     select,
     summarise,
 )
-from reconciler.planning.doubts import Live, contract_doubts, customer_doubts, reading_doubts, warnings_about
+from reconciler.planning.doubts import Live, Names, contract_doubts, customer_doubts, reading_doubts, warnings_about
 from reconciler.planning.identity import Identity, identify
 from reconciler.planning.index import DEFAULT_KEY, index_subscriptions
 from reconciler.planning.money import differing_prices, live_price, price_for
-from reconciler.planning.nights import falling_doubt, nights_missing, nights_of_fall, settled_quantity
-from reconciler.planning.quantity import Quantity, quantity_of
+from reconciler.planning.quantity import (
+    Quantity,
+    falling_doubt,
+    nights_missing,
+    nights_of_fall,
+    quantity_of,
+    settled_quantity,
+)
 from reconciler.planning.rules import Doubt, Rule
 from reconciler.planning.twins import candidates, counts_were_lost, is_undecided, known_keys, unowned
-from reconciler.planning.witness import Names
 
 __all__ = [
     "Action",
@@ -324,10 +329,7 @@ def _after(mapping: Mapping, before: SubscriptionState | None, action: Action, q
 def _state_of(subscription: Subscription) -> SubscriptionState:
     """What stands in HaloPSA: a deleted or inactive one bills nobody, whatever number it still carries."""
     return SubscriptionState(
-        id=subscription.id,
-        count=subscription.quantity,
-        customer_id=subscription.customer_id,
-        name=subscription.name,
+        id=subscription.id, count=subscription.quantity, customer_id=subscription.customer_id, name=subscription.name
     )
 
 

@@ -36,18 +36,16 @@ from reconciler.model import (
 from reconciler.moments import spelled
 from reconciler.plan import diff, takes_long
 from reconciler.planning.changes import CAME_RIGHT, Action, Change, Outcome, Plan, PlannedRow, planned_rows, select
-from reconciler.planning.context import PlanOptions, RunContext
-from reconciler.planning.observation import observe
-from reconciler.planning.ours import first_sighting, sight
+from reconciler.planning.doubts import probe_warnings
+from reconciler.planning.index import first_sighting, sight
+from reconciler.planning.observation import PlanOptions, RunContext, observe
 from reconciler.planning.outcomes import open_run_in_words
-from reconciler.planning.probed import probe_warnings
 from reconciler.planning.snapshot import Snapshot
 from reconciler.planning.twins import new_state
 from reconciler.safety.check import check
 from reconciler.state.base import RunInfo, RunState, RunVerdict
-from reconciler.writing.recovery import recovered
 from reconciler.writing.session import Applied, WriteSession
-from reconciler.writing.verdict import cancelled, failed, verdict_of
+from reconciler.writing.verdict import cancelled, failed, recovered, verdict_of
 
 CLOCK_TOLERANCE = timedelta(seconds=90)
 """A machine's clock that is off by more is not believed where the history says when HaloPSA showed something."""

@@ -37,7 +37,7 @@ from reconciler.planning.changes import (
     SubscriptionState,
     Violation,
 )
-from reconciler.planning.context import RunContext
+from reconciler.planning.observation import RunContext
 from reconciler.planning.quantity import Quantity
 from reconciler.planning.rules import Rule
 from reconciler.simulator.clock import VirtualClock

@@ -24,7 +24,7 @@ from reconciler.history.months import month_of
 from reconciler.history.points import changes_by_key
 from reconciler.history.timeline import draw_timeline
 from reconciler.plan_document import plan_document, with_outcomes
-from reconciler.planning.context import PlanOptions
+from reconciler.planning.observation import PlanOptions
 from reconciler.planning.rules import Allowance, Rule
 from reconciler.render.html import draw_page, make_page
 from reconciler.render.html_page import Background

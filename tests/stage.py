@@ -23,7 +23,7 @@ from reconciler.model import (
     SubscriptionId,
 )
 from reconciler.planning.changes import Plan, PlannedRow
-from reconciler.planning.context import PlanOptions, RunContext
+from reconciler.planning.observation import PlanOptions, RunContext
 from reconciler.planning.rules import Allowance, Rule
 from reconciler.providers.connect import ConnectedSystems, connect
 from reconciler.providers.credentials import read_credentials

@@ -10,7 +10,7 @@ from reconciler.answers.doctor import check_last_run
 from reconciler.model import MappingKey, OpenRun, RunId
 from reconciler.moments import spelled
 from reconciler.plan_document import plan_document
-from reconciler.planning.context import PlanOptions
+from reconciler.planning.observation import PlanOptions
 from reconciler.render.markdown import render_markdown
 from reconciler.run import make_plan
 from tests.builders import build_mapping, build_mappings

@@ -29,8 +29,7 @@ from reconciler.model import (
     UserCount,
 )
 from reconciler.planning.changes import Plan
-from reconciler.planning.context import PlanOptions, RunContext
-from reconciler.planning.observation import clients_to_count, observe
+from reconciler.planning.observation import PlanOptions, RunContext, clients_to_count, observe
 from reconciler.planning.rules import Allowance, Rule
 from reconciler.run import ApplyRun, Finished, make_plan, run_apply
 from reconciler.simulator.clock import VirtualClock

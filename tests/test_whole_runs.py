@@ -14,7 +14,7 @@ from reconciler.model import MappingKey
 from reconciler.plan_document import dump_document, plan_document
 from reconciler.plan_document.read import read_plan_file
 from reconciler.planning.changes import ActionReason, Plan
-from reconciler.planning.context import PlanOptions
+from reconciler.planning.observation import PlanOptions
 from reconciler.planning.rules import Allowance, Rule
 from reconciler.providers.halopsa import HaloTarget
 from reconciler.run import Finished

@@ -28,7 +28,7 @@ from reconciler.plan_document import plan_document, with_outcomes
 from reconciler.plan_document.layout import PlanJson
 from reconciler.plan_document.read import SavedPlan
 from reconciler.planning.changes import Plan
-from reconciler.planning.context import PlanOptions
+from reconciler.planning.observation import PlanOptions
 from reconciler.render.terminal import render_before_apply, render_outcome
 from reconciler.run import ApplyRun, Finished, run_apply
 from reconciler.state.spelling import to_line

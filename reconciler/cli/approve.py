@@ -20,7 +20,7 @@ from reconciler.config.edit import NewApproval, add_approval, remove_approvals
 from reconciler.errors import DecisionRefused, UsageError
 from reconciler.model import Mappings
 from reconciler.planning.changes import Plan, Violation
-from reconciler.planning.context import PlanOptions
+from reconciler.planning.observation import PlanOptions
 from reconciler.planning.rules import Rule
 from reconciler.render.document import plural
 from reconciler.run import make_plan, read_live

@@ -27,7 +27,7 @@ from reconciler.model import Mappings
 from reconciler.plan_document import plan_document
 from reconciler.plan_document.layout import PlanJson
 from reconciler.planning.attribution import attribute
-from reconciler.planning.context import PlanOptions
+from reconciler.planning.observation import PlanOptions
 from reconciler.planning.snapshot import Snapshot
 from reconciler.run import make_plan
 from reconciler.state.git import GitState

@@ -19,7 +19,7 @@ from reconciler.config.edit import set_subscription_id
 from reconciler.errors import DecisionRefused, ExitCode, UsageError
 from reconciler.model import Mapping, MappingKey, Mappings, Recorded, Subscription
 from reconciler.planning.index import index_subscriptions
-from reconciler.planning.markers import reveal_known
+from reconciler.planning.observation import reveal_known
 from reconciler.state.base import RunInfo, StateStore
 from reconciler.state.open import runs_in_ci
 from reconciler.writing.verdict import decision_verdict

@@ -24,7 +24,7 @@ from reconciler.names import same_name
 from reconciler.plan import diff
 from reconciler.plan_document.write import needs_json
 from reconciler.planning.changes import Change
-from reconciler.planning.context import PlanOptions, RunContext
+from reconciler.planning.observation import PlanOptions, RunContext
 from reconciler.planning.outcomes import open_run_in_words
 from reconciler.render.grid import Column
 from reconciler.render.pen import Pen

@@ -19,8 +19,8 @@ from reconciler.model import (
     Recorded,
     Subscription,
 )
-from reconciler.planning.context import RunContext
 from reconciler.planning.index import index_subscriptions
+from reconciler.planning.observation import RunContext
 from reconciler.planning.rules import Doubt
 from reconciler.planning.twins import candidates, twin_doubts, unowned
 

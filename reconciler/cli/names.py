@@ -13,7 +13,7 @@ from reconciler.config.edit import NewName, set_names
 from reconciler.errors import ExitCode
 from reconciler.model import Mapping, MappingKey, Mappings
 from reconciler.names import alike
-from reconciler.planning.witness import Names, Said
+from reconciler.planning.doubts import Names, Said
 
 
 def write_names(options: CommonOptions, *, check: bool, show_diff: bool) -> int:

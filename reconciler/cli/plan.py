@@ -29,8 +29,7 @@ from reconciler.moments import spelled
 from reconciler.plan_document import dump_document, plan_document
 from reconciler.planning.attribution import attribute, new_approvals
 from reconciler.planning.changes import Plan
-from reconciler.planning.context import RunContext
-from reconciler.planning.observation import clients_to_count, count_more, every_client_to_bill
+from reconciler.planning.observation import RunContext, clients_to_count, count_more, every_client_to_bill
 from reconciler.planning.rules import Level
 from reconciler.planning.snapshot import MAKE_ANOTHER, Snapshot, dump_snapshot, read_snapshot
 from reconciler.run import make_plan, read_live

@@ -31,8 +31,7 @@ from reconciler.errors import UsageError
 from reconciler.model import Fate, Json, Mappings, Offers
 from reconciler.moments import timestamp
 from reconciler.plan_document.layout import FORMAT_VERSION
-from reconciler.planning.context import PlanOptions
-from reconciler.planning.observation import count_more
+from reconciler.planning.observation import PlanOptions, count_more
 from reconciler.planning.snapshot import Snapshot
 from reconciler.render.document import plural
 from reconciler.render.pen import Pen

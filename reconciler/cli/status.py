@@ -18,7 +18,7 @@ from reconciler.cli.wiring import load, now, open_store, plan_options, run_conte
 from reconciler.model import Json, MappingKey, Recorded, SubscriptionId
 from reconciler.plan_document.write import needs_json
 from reconciler.planning.changes import Change, Plan
-from reconciler.planning.context import RunContext
+from reconciler.planning.observation import RunContext
 from reconciler.render.document import plural
 from reconciler.render.grid import Cell, Column
 from reconciler.render.needs import in_all, markdown_needs, render_needs

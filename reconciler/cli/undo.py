@@ -24,7 +24,7 @@ from reconciler.model import Mappings
 from reconciler.moments import spelled
 from reconciler.plan_document import dump_document, plan_document
 from reconciler.planning.changes import Plan
-from reconciler.planning.context import PlanOptions
+from reconciler.planning.observation import PlanOptions
 from reconciler.planning.snapshot import Snapshot
 from reconciler.run import make_plan, read_live
 

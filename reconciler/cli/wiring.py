@@ -23,7 +23,7 @@ from reconciler.config import load_mappings
 from reconciler.errors import UsageError
 from reconciler.events import Observer
 from reconciler.model import MappingKey, Mappings, RunId
-from reconciler.planning.context import PlanOptions, RunContext
+from reconciler.planning.observation import PlanOptions, RunContext
 from reconciler.planning.rules import Allowance, Rule
 from reconciler.providers.connect import connect
 from reconciler.providers.credentials import read_credentials

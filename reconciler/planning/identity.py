@@ -10,15 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
 
-from reconciler.model import (
-    Attempt,
-    BindingOrigin,
-    Mapping,
-    MappingKey,
-    Recorded,
-    Subscription,
-    SubscriptionId,
-)
+from reconciler.model import Attempt, BindingOrigin, Mapping, MappingKey, Recorded, Subscription, SubscriptionId
 from reconciler.moments import spelled
 from reconciler.planning.index import Index
 from reconciler.planning.rules import (

@@ -12,8 +12,7 @@ from reconciler.probing.report import FRAME, NO, YES, Question, yes_if
 from reconciler.probing.session import Late, ProbeSession
 from reconciler.probing.shapes import Row, answer_form, member_name, quantity, refusal_form
 from reconciler.providers.halo_raw import NO_NUMBER, UNKNOWN_ID
-from reconciler.writing.sending import UPDATE_FORMS
-from reconciler.writing.update import HALO_STAMPS
+from reconciler.writing.update import HALO_STAMPS, UPDATE_FORMS
 
 FIXED = "no quantity could be changed, because 0 is refused"
 STRANGER = 9

@@ -16,7 +16,7 @@ from reconciler.model import Limits, Money
 from reconciler.planning.changes import Change, Violation
 from reconciler.planning.money import in_words, written
 from reconciler.planning.rules import Rule, allow_command
-from reconciler.safety.rule_input import RuleInput, counted_updates
+from reconciler.safety.counts import RuleInput, counted_updates
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,9 +15,7 @@ from reconciler.planning.changes import Hold, Plan, Violation
 from reconciler.planning.rules import Allowance, Level, Rule, allow_command, approve_command
 from reconciler.safety.amounts import amount_decreases, amount_increases, amounts_drop, amounts_rise
 from reconciler.safety.approvals import with_approvals
-from reconciler.safety.counts import decreases, increases, to_zero
-from reconciler.safety.rule_input import Check, RuleInput
-from reconciler.safety.source import source_dropped, source_empty
+from reconciler.safety.counts import Check, RuleInput, decreases, increases, source_dropped, source_empty, to_zero
 from reconciler.safety.state import halo_unfit, many_creates, non_durable_state, wrong_tenant
 
 PROPOSED_FOR = timedelta(days=14)

@@ -1,13 +1,40 @@
-"""The safety rules about one mapping's count: to nobody, too far down, too far up. Pure."""
+"""The safety rules about INFIMA's counts, one mapping's and the whole answer, and what any rule may look at. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
-from reconciler.model import ChangeLimit
-from reconciler.planning.changes import Change, Violation
+from reconciler.model import ChangeLimit, Limits
+from reconciler.planning.changes import Action, Change, Plan, Violation
+from reconciler.planning.quantity import implied_count
 from reconciler.planning.rules import Rule, allow_command
-from reconciler.safety.rule_input import RuleInput, counted_updates
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleInput:
+    """What a rule may look at. `stopped` holds the keys that mapping-level rules have already stopped."""
+
+    plan: Plan
+    limits: Limits
+    stopped: frozenset[str] = frozenset()
+
+
+Check = Callable[[RuleInput], Iterator[Violation]]
+
+
+def counted_updates(given: RuleInput) -> Iterator[tuple[Change, int]]:
+    """Updates whose new quantity comes from a count, each with its live quantity."""
+    for change in given.plan.changes:
+        if change.action is Action.UPDATE and change.mapping.counts_users and change.before is not None:
+            live = change.before.count
+            if live is not None and change.quantity.result is not None:
+                yield change, live
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# One mapping: to nobody, too far down, too far up
+# ---------------------------------------------------------------------------------------------------------------------
 
 
 def to_zero(given: RuleInput) -> Iterator[Violation]:
@@ -84,3 +111,147 @@ def _beyond_limit(rule: Rule, change: Change, live: int, size: int, *, limit: Ch
         measured=size,
         limit=limit.users,
     )
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# The whole answer: nothing, or far less than before
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+TOTAL_DECREASE_USERS = 20
+"""`source-dropped` looks at nothing smaller than this many users: a small MSP may well lose a fifth of ten."""
+
+SHARP_DROP_USERS, SHARP_DROP_MAPPINGS, SHARP_DROP_PERCENT = 3, 3, 10
+"""`source-dropped` also looks at how many mappings lost a third of their users, and at least three of them, at once:
+from three mappings and a tenth of all on, that is a source which answers for some clients badly (FAULTS I18)."""
+
+
+def source_empty(given: RuleInput) -> Iterator[Violation]:
+    """INFIMA lists no client at all, or fewer than half of those whose count some mapping needs, or counts nobody's.
+
+    One client whose users cannot be read holds its own mapping. When that is so of every one, it is INFIMA that does
+    not answer, and a night that could do nothing must not pass for one that had nothing to do (FAULTS I8).
+    """
+    facts = given.plan.facts
+    if facts.clients_wanted and facts.clients_found * 2 < facts.clients_wanted:
+        yield Violation(
+            rule=Rule.SOURCE_EMPTY,
+            name="",
+            message=f"INFIMA lists {facts.clients_found} of the {facts.clients_wanted} mapped clients",
+            remedy=(
+                "check that INFIMA_API_KEY is a partner-level key of the right partner and that INFIMA is up; "
+                f"if it is right, run: {allow_command('', Rule.SOURCE_EMPTY)}"
+            ),
+            measured=facts.clients_found,
+            limit=(facts.clients_wanted + 1) // 2,
+        )
+    yield from _gives_no_count(given)
+
+
+def _gives_no_count(given: RuleInput) -> Iterator[Violation]:
+    """No mapping's users could be read, or nobody is counted anywhere where several clients had users."""
+    counting = [change for change in given.plan.changes if change.mapping.counts_users]
+    unreadable = [d for change in counting for d in change.doubts if d.rule is Rule.CLIENT_UNREADABLE]
+    if unreadable and all(change.quantity.counted is None for change in counting):
+        yield Violation(
+            rule=Rule.SOURCE_EMPTY,
+            name="",
+            message=f"INFIMA gives no complete count for any mapping; the first: {unreadable[0].message}",
+            remedy="INFIMA does not answer as it should: look into it with `reconciler doctor`, then run again",
+            measured=0,
+            limit=1,
+        )
+    emptied = [c for c in counting if c.quantity.counted == 0 and c.live_quantity and not c.mapping.quantity.allow_zero]
+    if len(emptied) > 1 and not any(change.quantity.counted for change in counting):
+        yield Violation(
+            rule=Rule.SOURCE_EMPTY,
+            name="",
+            message=f"INFIMA counts nobody at all, where {len(emptied)} mappings had users",
+            remedy=(
+                "several clients do not become empty in one night: look into INFIMA. If it is right, run: "
+                f"{allow_command('', Rule.SOURCE_EMPTY)}"
+            ),
+            measured=0,
+            limit=1,
+        )
+
+
+def source_dropped(given: RuleInput) -> Iterator[Violation]:
+    """The sum of counts falls too far below what the live quantities came from.
+
+    Counts are compared with counts, not with quantities: a mapping whose rule changed in the reviewed file (more
+    included users, a lower maximum) moves its quantity without INFIMA having lost anybody. The earlier count is the
+    one that the state remembers, else what the live quantity implies. After a loss of the state nothing is compared,
+    and the plan says so: a quantity with a minimum, a maximum or included users is no count.
+
+    Small clients may each lose a third below their own guard. Several at once speak of the source too; those that a
+    rule of their own holds already are left to it.
+    """
+    if given.plan.facts.counts_lost:
+        return
+    seen = _falls(given)
+    percent = given.limits.max_total_decrease_percent
+    if seen.fall > TOTAL_DECREASE_USERS and seen.fall * 100 > percent * seen.expected:
+        share = -(-seen.fall * 100 // seen.expected)  # rounded up: what is over the limit must not look like the limit
+        yield Violation(
+            rule=Rule.SOURCE_DROPPED,
+            name="",
+            message=(
+                f"INFIMA counts {seen.counted} active users where {seen.expected} were expected, new mappings left "
+                f"out: {share} % fewer"
+            ),
+            remedy=(
+                "this looks like a source that answers badly; look into INFIMA. If it is right, run: "
+                f"{allow_command('', Rule.SOURCE_DROPPED)}"
+            ),
+            measured=share,
+            limit=percent,
+        )
+    elif seen.sharp >= SHARP_DROP_MAPPINGS and seen.sharp * 100 > SHARP_DROP_PERCENT * seen.compared:
+        yield Violation(
+            rule=Rule.SOURCE_DROPPED,
+            name="",
+            message=(
+                f"{seen.sharp} of {seen.compared} mappings lost a third of their users or more at once, "
+                "each below its guard"
+            ),
+            remedy=(
+                "people do not leave several clients in one night: look into INFIMA. If it is right, run: "
+                f"{allow_command('', Rule.SOURCE_DROPPED)}"
+            ),
+            measured=seen.sharp * 100 // seen.compared,
+            limit=SHARP_DROP_PERCENT,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Falls:
+    """Counts of the mappings that have an earlier one: sums, how many they are, and how many fell sharply."""
+
+    expected: int
+    counted: int
+    compared: int
+    sharp: int
+
+    @property
+    def fall(self) -> int:
+        return self.expected - self.counted
+
+
+def _falls(given: RuleInput) -> _Falls:
+    expected = counted = compared = sharp = 0
+    for change in given.plan.changes:
+        now, before = change.quantity.counted, change.before
+        if not change.mapping.counts_users or now is None or before is None or before.count is None:
+            continue
+        remembered = change.counted_before
+        if remembered is None and before.count == 0:
+            continue  # a live 0, or what is deleted or inactive, says nothing of an earlier count
+        earlier = implied_count(change.mapping.quantity, before.count, now) if remembered is None else remembered
+        expected += earlier
+        counted += now
+        compared += 1
+        sharp += (
+            change.key not in given.stopped and earlier - now >= SHARP_DROP_USERS and (earlier - now) * 3 >= earlier
+        )
+    return _Falls(expected=expected, counted=counted, compared=compared, sharp=sharp)

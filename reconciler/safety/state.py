@@ -8,7 +8,7 @@ from datetime import UTC
 from reconciler.moments import spelled
 from reconciler.planning.changes import Action, Plan, Violation
 from reconciler.planning.rules import Rule, allow_command, probe_command
-from reconciler.safety.rule_input import RuleInput
+from reconciler.safety.counts import RuleInput
 
 VANISHED_BINDINGS = 3
 """From so many recorded ids on, all of them missing at once speaks of another tenant, not of deletions."""

@@ -13,7 +13,7 @@ from reconciler.errors import ApiError, Interrupted, ReconcilerError, StateError
 from reconciler.events import Observer, WriteSettled
 from reconciler.model import MappingKey, RunId, Settings, Subscription, SubscriptionId
 from reconciler.planning.changes import Change, Outcome, Settled
-from reconciler.planning.context import RunContext
+from reconciler.planning.observation import RunContext
 from reconciler.planning.outcomes import NOT_ATTEMPTED
 from reconciler.providers.base import Accepted, Refused, SubscriptionTarget, Unclear, WriteAnswer, WriteRequest
 from reconciler.state.base import Intent, IntentEntry, IntentResult, RunState

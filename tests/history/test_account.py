@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from reconciler.history.account import Line, lines_of, users_of
 from reconciler.model import Standing
-from reconciler.planning.context import PlanOptions
+from reconciler.planning.observation import PlanOptions
 from reconciler.planning.rules import Allowance, Rule
 from reconciler.state.history import PastRun
 from tests.history.conftest import Command

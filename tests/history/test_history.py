@@ -127,7 +127,7 @@ def test_verify_takes_no_key(autumn: Stage, command: Command) -> None:
 
 def test_a_partial_run_makes_no_full_record_of_the_month(stage: Stage) -> None:
     from reconciler.model import MappingKey  # noqa: PLC0415
-    from reconciler.planning.context import PlanOptions  # noqa: PLC0415
+    from reconciler.planning.observation import PlanOptions  # noqa: PLC0415
 
     stage.apply(PlanOptions(only=(MappingKey("infima-101"),)))
     assert stage.store().history.snapshots() == ()  # type: ignore[attr-defined] # DirectoryState has it

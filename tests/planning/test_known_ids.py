@@ -10,7 +10,7 @@ import pytest
 from reconciler.errors import ApiError
 from reconciler.model import Mapping
 from reconciler.planning.changes import Plan
-from reconciler.planning.markers import MOST_READS, reveal_known
+from reconciler.planning.observation import MOST_READS, reveal_known
 from reconciler.simulator.clock import VirtualClock
 from reconciler.simulator.records import Endpoint
 from tests.builders import build_mapping, build_mappings, build_subscription

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from reconciler.model import BindingOrigin
-from reconciler.planning import markers as hidden_markers
+from reconciler.planning import observation
 from reconciler.planning.changes import Plan
-from reconciler.planning.context import PlanOptions
+from reconciler.planning.observation import PlanOptions
 from reconciler.planning.rules import Allowance, Rule
 from reconciler.simulator.clock import VirtualClock
 from reconciler.simulator.records import Endpoint, RequestRecord
@@ -175,11 +175,11 @@ def test_without_a_marker_field_nothing_is_looked_for(forgetful: Stage) -> None:
 
 
 def test_a_run_reads_a_bounded_number_and_the_next_run_goes_on(tmp_path: Path) -> None:
-    world = scaled_world(2 * hidden_markers.MOST_READS, clock=VirtualClock())
+    world = scaled_world(2 * observation.MOST_READS, clock=VirtualClock())
     world.switches = replace(world.switches, marker="unlisted")
     stage = Stage(world, tmp_path, scaled_mappings_yaml(world, count="client_record"), remembers=False)
     first = stage.apply()
-    assert len(details(stage)) == len(found(first.plan)) == hidden_markers.MOST_READS
-    assert (first.verdict.exit_code, len(world.licences)) == (3, 2 * hidden_markers.MOST_READS)
+    assert len(details(stage)) == len(found(first.plan)) == observation.MOST_READS
+    assert (first.verdict.exit_code, len(world.licences)) == (3, 2 * observation.MOST_READS)
     assert stage.apply().verdict.exit_code == 0
-    assert len(details(stage)) == 2 * hidden_markers.MOST_READS
+    assert len(details(stage)) == 2 * observation.MOST_READS

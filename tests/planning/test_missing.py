@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from reconciler.model import InfimaClientId, MissingNights
-from reconciler.planning.nights import nights_missing
+from reconciler.planning.quantity import nights_missing
 from reconciler.planning.snapshot import dump_snapshot, read_snapshot
 from reconciler.run import read_live
 from tests.builders import build_mapping, build_mappings

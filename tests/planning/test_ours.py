@@ -18,7 +18,7 @@ from reconciler.model import (
     Subscription,
     SubscriptionId,
 )
-from reconciler.planning.ours import first_sighting, sight
+from reconciler.planning.index import first_sighting, sight
 from tests.builders import build_mapping, build_mappings, build_observation
 
 AT = datetime(2026, 11, 28, 2, tzinfo=UTC)

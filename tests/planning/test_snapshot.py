@@ -15,7 +15,7 @@ from reconciler.errors import PlanFileError
 from reconciler.model import UnreadableUsers, UserCount
 from reconciler.plan_document import dump_document, plan_document
 from reconciler.planning import snapshot as snapshots
-from reconciler.planning.context import PlanOptions
+from reconciler.planning.observation import PlanOptions
 from reconciler.planning.snapshot import Snapshot, dump_snapshot, read_snapshot
 from reconciler.run import make_plan, read_live
 from reconciler.state.spelling import to_line

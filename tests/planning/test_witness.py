@@ -8,8 +8,8 @@ import pytest
 
 from reconciler.model import ClientRef, CustomerRef, HaloCustomerId, InfimaClientId, Mapping, Place
 from reconciler.plan import Action, Plan
+from reconciler.planning.doubts import NameIndex
 from reconciler.planning.rules import Rule
-from reconciler.planning.witness import NameIndex
 from tests.builders import build_mapping, build_mappings, build_subscription
 from tests.core import (
     KEY,

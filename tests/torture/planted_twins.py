@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from reconciler.planning import markers, twins, witness
+from reconciler.planning import doubts, observation, twins
 from reconciler.planning.rules import Rule
 from reconciler.state import document
 from tests.torture.bugs import ALL, Planter, bug
@@ -68,26 +68,26 @@ def _(plant: Planter) -> None:
 
 @bug("an id that the listing leaves out counts as gone")
 def _(plant: Planter) -> None:
-    plant.instead(markers.reveal_known)(lambda _original, _target, _mappings, listing, _recorded, **_more: listing)
+    plant.instead(observation.reveal_known)(lambda _original, _target, _mappings, listing, _recorded, **_more: listing)
 
 
 @bug("swapped ids are no reason to ask")
 def _(plant: Planter) -> None:
-    @plant.instead(witness.name_doubts)
+    @plant.instead(doubts.name_doubts)
     def _(original: Any, *args: Any, **more: Any) -> Any:
         return tuple(doubt for doubt in original(*args, **more) if doubt.rule is not Rule.NAME_SWAPPED)
 
 
 @bug("of a combined mapping only the first client's name is looked at")
 def _(plant: Planter) -> None:
-    @plant.instead(witness.name_doubts)
+    @plant.instead(doubts.name_doubts)
     def _(original: Any, mapping: Any, *args: Any, **more: Any) -> Any:
         return original(replace(mapping, infima_clients=mapping.infima_clients[:1]), *args, **more)
 
 
 @bug("another name is no reason to ask before a create")
 def _(plant: Planter) -> None:
-    @plant.instead(witness.name_doubts)
+    @plant.instead(doubts.name_doubts)
     def _(original: Any, *args: Any, creates: bool) -> Any:
         return original(*args, creates=False)
 

@@ -25,8 +25,8 @@ from reconciler.providers.base import WriteRequest
 from reconciler.providers.halopsa import HaloTarget
 from reconciler.providers.infima import InfimaSource
 from reconciler.providers.listing import ListPage, PagedList
-from reconciler.safety import counts, source, state
-from reconciler.writing import sending, update, verdict
+from reconciler.safety import counts, state
+from reconciler.writing import update, verdict
 from reconciler.writing.session import WriteSession
 from tests.torture.bugs import Planter, bug
 
@@ -82,7 +82,7 @@ def _(plant: Planter) -> None:
 
 @bug("a stale row is written")
 def _(plant: Planter) -> None:
-    plant.instead(sending.still_as_planned)(lambda _original, _session, _target: True)
+    plant.instead(update.still_as_planned)(lambda _original, _session, _target: True)
 
 
 @bug("an old listing is good enough")
@@ -277,7 +277,7 @@ def _(plant: Planter) -> None:
 
 @bug("the outage guard is skipped")
 def _(plant: Planter) -> None:
-    @plant.instead(source.source_dropped)
+    @plant.instead(counts.source_dropped)
     def _(original: Any, given: Any) -> Any:
         return original(replace(given, limits=replace(given.limits, max_total_decrease_percent=100)))
 
@@ -304,7 +304,7 @@ def _(plant: Planter) -> None:
 def _(plant: Planter) -> None:
     without_doubts(plant, Rule.MOVED)
 
-    @plant.instead(sending._as_planned)
+    @plant.instead(update._as_planned)
     def _(original: Any, target: Any) -> Any:
         where = (target.change.before or target.change.after).customer_id
         return {**original(target), "customer_id": where}
@@ -313,7 +313,7 @@ def _(plant: Planter) -> None:
 @bug("a Subscription that is not live is written")
 def _(plant: Planter) -> None:
     without_doubts(plant, Rule.SUBSCRIPTION_GONE, where=lambda found: found is not None and not found.live)
-    for side in (sending._as_planned, sending._as_listed):
+    for side in (update._as_planned, update._as_listed):
         plant.instead(side)(lambda original, shown: {**original(shown), "active": None})
 
 

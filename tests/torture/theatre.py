@@ -27,7 +27,7 @@ from reconciler.errors import Interrupted, ReconcilerError
 from reconciler.events import Event
 from reconciler.model import MappingKey, Mappings, RunId
 from reconciler.planning.changes import Plan, PlannedRow
-from reconciler.planning.context import PlanOptions, RunContext
+from reconciler.planning.observation import PlanOptions, RunContext
 from reconciler.providers.connect import ConnectedSystems, connect
 from reconciler.providers.credentials import read_credentials
 from reconciler.run import ApplyRun, make_plan, read_live, run_apply

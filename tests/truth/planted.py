@@ -20,7 +20,7 @@ from reconciler.planning.changes import Outcome
 from reconciler.planning.outcomes import Ending
 from reconciler.render import document, markdown, terminal
 from reconciler.state.recording import RecordedRun
-from reconciler.writing import recovery, session, verdict
+from reconciler.writing import session, verdict
 from reconciler.writing.session import WriteSession
 
 Exchange = tuple[Any, str, Any]
@@ -83,7 +83,7 @@ def _recovered_as_before(*arguments: Any, **more: Any) -> Any:
     return replace(made, changes=tuple(replace(c, after=c.before, sent=False) for c in made.changes))
 
 
-_REAL_RECOVERED = recovery.recovered
+_REAL_RECOVERED = verdict.recovered
 
 
 def _unsettled_as_failed(row: Any, change: Any, settled: Any) -> Any:

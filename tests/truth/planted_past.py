@@ -12,11 +12,11 @@ from reconciler import run
 from reconciler.history import account, listings, spans, timeline
 from reconciler.history.timeline import Known, NotKnown, Timeline, Why
 from reconciler.model import Subscription
-from reconciler.planning import ours
+from reconciler.planning import index
 from reconciler.state.base import HistoryChange
 
 _stood = Timeline.stood
-_owners = ours._owners
+_owners = index._owners
 
 
 @contextmanager
@@ -63,7 +63,7 @@ PLANTED: dict[str, Callable[[], AbstractContextManager[Any]]] = {
     ),
     "runs follow each other by their clocks": _clocks_rule,
     "a key is a Subscription": lambda: patch.object(spans, "_subject", lambda row, _: row.key),
-    "what has left the file is forgotten": lambda: patch.object(ours, "_owners", _managed_alone),
+    "what has left the file is forgotten": lambda: patch.object(index, "_owners", _managed_alone),
     "after is what was wanted": lambda: patch.object(account, "after_and_wanted", _as_wanted),
 }
 """Each bug by the false thing that it makes the program say."""

@@ -8,7 +8,7 @@ import pytest
 
 from reconciler.model import MappingKey, RunId, Subscription, SubscriptionId
 from reconciler.state.base import CutOffRun, HistoryChange, RunInfo, RunVerdict
-from reconciler.writing.recovery import recovered
+from reconciler.writing.verdict import recovered
 from tests.builders import NOW, build_subscription
 from tests.core import build_attempt, build_binding, build_recorded
 

@@ -31,9 +31,9 @@ from reconciler.model import (
 )
 from reconciler.names import alike
 from reconciler.planning.changes import UnmanagedSubscription
+from reconciler.planning.doubts import Names, Said
 from reconciler.planning.index import DEFAULT_KEY
 from reconciler.planning.rules import Rule
-from reconciler.planning.witness import Names, Said
 
 
 def propose_upkeep(facts: ProposalFacts) -> Iterator[Proposal]:
