@@ -20,8 +20,8 @@ from rich.text import Text
 
 from reconciler import __version__
 from reconciler.errors import ReconcilerError
+from reconciler.history.account import changes_by_key
 from reconciler.history.months import month_of
-from reconciler.history.points import changes_by_key
 from reconciler.history.timeline import draw_timeline
 from reconciler.plan_document import plan_document, with_outcomes
 from reconciler.planning.observation import PlanOptions

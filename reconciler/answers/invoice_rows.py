@@ -6,10 +6,7 @@ from collections.abc import Iterator
 from collections.abc import Mapping as MappingABC
 from datetime import date
 
-from reconciler.model import (
-    MAX_COUNT,
-    Json,
-)
+from reconciler.model import MAX_COUNT, Json
 
 _FIRST_REAL_YEAR = 1902
 """Years before it are Halo's way to write "no date"."""

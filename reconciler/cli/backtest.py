@@ -10,9 +10,9 @@ from reconciler.cli.options import CommonOptions, common_options, output_option
 from reconciler.cli.output import safe, say, show_json, show_table, tell
 from reconciler.cli.past import parse_date, zone_of
 from reconciler.cli.wiring import load, now, open_store
+from reconciler.history.account import recorded_prices
 from reconciler.history.backtest import Backtest, Night, ReplayedMapping
 from reconciler.history.backtest import backtest as replay
-from reconciler.history.points import recorded_prices
 from reconciler.model import Json
 from reconciler.moments import moment_in, zone_name
 from reconciler.render.grid import Cell, Column

@@ -14,8 +14,7 @@ from reconciler.cli.output import closest, safe, say, show_json, show_table, tel
 from reconciler.cli.past import both_names, find_run, parse_date, zone_of_file
 from reconciler.cli.wiring import load, open_store
 from reconciler.errors import ExitCode, ReconcilerError, UsageError
-from reconciler.history.account import Line, lines_of, users_of
-from reconciler.history.endings import ending_of
+from reconciler.history.account import Line, ending_of, lines_of, users_of
 from reconciler.model import Json, MappingKey
 from reconciler.moments import moment_in, zone_name
 from reconciler.planning.outcomes import open_run_in_words

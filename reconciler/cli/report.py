@@ -16,8 +16,8 @@ from reconciler.cli.output import tell
 from reconciler.cli.past import PastRecords, load_past, zone_of_file
 from reconciler.cli.wiring import now
 from reconciler.errors import UsageError
+from reconciler.history.account import changes_by_key, recorded_prices
 from reconciler.history.months import month_of, parse_month
-from reconciler.history.points import changes_by_key, recorded_prices
 from reconciler.history.timeline import draw_timeline
 from reconciler.model import MappingKey, Recorded
 from reconciler.plan_document.layout import NeedJson

@@ -14,8 +14,8 @@ from reconciler.cli.output import safe, show_json, show_table, tell
 from reconciler.cli.past import load_past, zone_of
 from reconciler.cli.wiring import now
 from reconciler.errors import UsageError
+from reconciler.history.account import recorded_prices
 from reconciler.history.months import month_of, parse_month
-from reconciler.history.points import recorded_prices
 from reconciler.history.statement import DayKnown, Statement, StatementRow, make_statement, owners_of, unmade_mappings
 from reconciler.history.timeline import draw_timeline
 from reconciler.model import Attached, Json

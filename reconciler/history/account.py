@@ -1,19 +1,102 @@
-"""What happened to each Subscription and mapping, run by run: what runs did or withheld, and what others did. Pure.
+"""What the records tell of past runs: how each ended, what it did or withheld, and what others did. Pure.
 
-`after` is always what HaloPSA showed, `wanted` what the run meant to write. A listing that shows what no run wrote has
-a line of its own, where no line of the same run tells it already.
+In a line `after` is always what HaloPSA showed, `wanted` what the run meant to write. A listing that shows what no run
+wrote has a line of its own, where no line of the same run tells it already.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
 
-from reconciler.history.endings import is_partial
-from reconciler.model import MappingKey, Shown, Sighting, Standing, SubscriptionId
+from reconciler.errors import ExitCode
+from reconciler.model import MappingKey, Shown, Sighting, Standing, SubscriptionId, UnitPrice
 from reconciler.planning.changes import CAME_RIGHT, Outcome
-from reconciler.state.base import HistoryChange, Lifted
-from reconciler.state.history import PastRun
+from reconciler.state.base import HistoryChange, Lifted, RunVerdict
+from reconciler.state.history import MonthRecord, PastChange, PastRun, recorded_price
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Whole runs
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+class RunEnding(StrEnum):
+    """How a run ended, in one word."""
+
+    GOOD = "good"
+    HELD = "held"
+    FAILED = "failed"
+    INCOMPLETE = "incomplete"
+    INTERRUPTED = "interrupted"
+    DECISION = "decision"
+
+
+_ENDINGS: dict[int, RunEnding] = {
+    ExitCode.DONE: RunEnding.GOOD,
+    ExitCode.HELD: RunEnding.HELD,
+    ExitCode.INCOMPLETE: RunEnding.INCOMPLETE,
+    ExitCode.INTERRUPTED: RunEnding.INTERRUPTED,
+}
+_LOOKED = frozenset({RunEnding.GOOD, RunEnding.HELD, RunEnding.INCOMPLETE})
+
+
+def ending_of(verdict: RunVerdict) -> RunEnding:
+    """The word for a run's exit code; a person's decision about a binding is none of the others."""
+    return RunEnding.DECISION if verdict.decision else _ENDINGS.get(verdict.exit_code, RunEnding.FAILED)
+
+
+def is_partial(run: PastRun) -> bool:
+    """True for a run that --only or --exclude kept to some of the mappings."""
+    return any(word.split("=")[0] in ("--only", "--exclude") for word in run.info.command.split())
+
+
+def is_whole(run: PastRun) -> bool:
+    """True for a run over all mappings whose reads were complete: what it does not mention was in step.
+
+    Of a run that was cut off nobody knows what it found.
+    """
+    return ending_of(run.verdict) in _LOOKED and not is_partial(run) and not run.verdict.recovered_by
+
+
+def users_of(run: PastRun) -> tuple[int, int] | None:
+    """Users before and after the run, over all mappings; None where the run did not look at all of them."""
+    verdict = run.verdict
+    looked = bool(verdict.sightings) if verdict.sightings is not None else bool(verdict.changes or verdict.users_after)
+    if verdict.decision or verdict.recovered_by or is_partial(run) or not looked:
+        return None
+    return verdict.users_before, verdict.users_after
+
+
+def changes_by_key(runs: Sequence[PastRun]) -> dict[MappingKey, list[PastChange]]:
+    """What runs did or withheld, for each mapping, in the order of the runs."""
+    found: defaultdict[MappingKey, list[PastChange]] = defaultdict(list)
+    for run in runs:
+        for change in run.verdict.changes:
+            found[change.key].append(PastChange(run=run, change=change))
+    return dict(found)
+
+
+def recorded_prices(
+    runs: Iterable[PastRun], snapshots: Iterable[MonthRecord], until: datetime
+) -> dict[MappingKey, UnitPrice]:
+    """HaloPSA's newest recorded unit prices at a moment. A line without one says that none was known any more."""
+    full = {snapshot.run: snapshot.prices for snapshot in snapshots}
+    newest: dict[MappingKey, UnitPrice | None] = {}
+    for run in runs:
+        if run.verdict.finished_at > until:
+            continue
+        for change in () if run.verdict.decision else run.verdict.changes:
+            newest[change.key] = recorded_price(change.unit_price, change.currency) if change.unit_price else None
+        newest |= full.get(run.info.id, {})
+    return {key: price for key, price in newest.items() if price is not None}
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Line by line
+# ---------------------------------------------------------------------------------------------------------------------
 
 SEEN = "seen"
 """The outcome of a line about a change that a listing showed and no run is known to have made."""
@@ -65,18 +148,17 @@ def _seen(
 ) -> Iterator[Line]:
     for row in sighting.rows:
         before = told.get(row.subscription_id)
-        if row.subscription_id in named or row == before:
-            continue
-        yield Line(
-            run=run,
-            key=row.key,
-            subscription_id=row.subscription_id,
-            action="",
-            outcome=SEEN,
-            before=None if before is None else before.quantity,
-            after=row.quantity,
-            why=_what_is_new(before, row),
-        )
+        if row.subscription_id not in named and row != before:
+            yield Line(
+                run=run,
+                key=row.key,
+                subscription_id=row.subscription_id,
+                action="",
+                outcome=SEEN,
+                before=None if before is None else before.quantity,
+                after=row.quantity,
+                why=_what_is_new(before, row),
+            )
 
 
 def _what_is_new(before: Shown | None, row: Shown) -> str:
@@ -133,12 +215,3 @@ def after_and_wanted(change: HistoryChange) -> tuple[int | None, int | None]:
     if change.outcome in CAME_RIGHT:
         return change.after, change.after
     return (change.before if change.outcome == Outcome.HELD else None), change.after
-
-
-def users_of(run: PastRun) -> tuple[int, int] | None:
-    """Users before and after the run, over all mappings; None where the run did not look at all of them."""
-    verdict = run.verdict
-    looked = bool(verdict.sightings) if verdict.sightings is not None else bool(verdict.changes or verdict.users_after)
-    if verdict.decision or verdict.recovered_by or is_partial(run) or not looked:
-        return None
-    return verdict.users_before, verdict.users_after

@@ -10,26 +10,30 @@ after their day. So the unchanged file gives what those nights did.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Mapping as MappingABC
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from reconciler.history.account import after_and_wanted
-from reconciler.history.endings import is_whole
-from reconciler.history.listings import looks_of_run
-from reconciler.history.replay_world import TENANT, Numbers, observation_of
-from reconciler.history.spans import UNNAMED, Subject
+from reconciler.history.account import after_and_wanted, is_whole
+from reconciler.history.spans import UNNAMED, Subject, looks_of_run
 from reconciler.model import (
     Binding,
     BindingOrigin,
     CountedNight,
+    HaloCustomer,
+    InfimaClient,
     Mapping,
     MappingKey,
     Mappings,
+    Observation,
     Recorded,
     Shown,
+    Subscription,
+    SubscriptionId,
+    Tenant,
     UnitPrice,
+    UserCount,
 )
 from reconciler.plan import diff
 from reconciler.planning.changes import CAME_RIGHT, Action, Change, Outcome, Plan, Violation
@@ -39,21 +43,14 @@ from reconciler.state.base import ALLOW, HistoryChange, Lifted
 from reconciler.state.history import PastRun
 
 REPLAYED = frozenset(
-    {
-        Rule.SOURCE_DROPPED,
-        Rule.MANY_CREATES,
-        Rule.AMOUNTS_DROP,
-        Rule.AMOUNTS_RISE,
-        Rule.ZERO,
-        Rule.DECREASE,
-        Rule.INCREASE,
-        Rule.AMOUNT_DECREASE,
-        Rule.AMOUNT_INCREASE,
-        Rule.FALLING,
-        Rule.CONTRACT_EXPIRED,
-    }
+    {Rule.SOURCE_DROPPED, Rule.MANY_CREATES, Rule.AMOUNTS_DROP, Rule.AMOUNTS_RISE, Rule.ZERO, Rule.DECREASE}
+    | {Rule.INCREASE, Rule.AMOUNT_DECREASE, Rule.AMOUNT_INCREASE, Rule.FALLING, Rule.CONTRACT_EXPIRED}
 )
 """Rules that depend on numbers and the file alone. For the others the record says where they stopped something."""
+
+TENANT = Tenant(halo_url="https://replay.example", infima_partner="replay")
+_FIRST_ID = 1_000_000_000
+"""Made-up Subscription ids count up from here: far from any that a mappings file names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,8 +95,11 @@ def backtest(
 
     Limits given as amounts use the price of the mapping, else the newest that runs have read (`prices`).
     """
-    priced = (m if m.price or not prices else replace(m, price=prices.get(m.key)) for m in mappings.mappings)
-    replay = _Replay(mappings=replace(mappings, mappings=tuple(priced)))
+    priced = tuple(m if m.price or not prices else replace(m, price=prices.get(m.key)) for m in mappings.mappings)
+    replay = _Replay(
+        mappings=replace(mappings, mappings=priced),
+        ids={m.key: SubscriptionId(_FIRST_ID + place) for place, m in enumerate(priced)},
+    )
     made = []
     for run in runs:
         if run.verdict.decision:
@@ -164,12 +164,12 @@ class _Record:
 class _Replay:
     """The quantities that the replay has written, and the counts that they came from.
 
-    `left` are the recorded quantities after the last night that was replayed.
+    `ids` are made up, one for each mapping. `left` are the recorded quantities after the last night that was replayed.
     """
 
     mappings: Mappings
+    ids: MappingABC[MappingKey, SubscriptionId]
     record: _Record = field(default_factory=_Record)
-    numbers: Numbers = field(default_factory=Numbers)
     quantities: dict[MappingKey, int] = field(default_factory=dict)
     confirmed: dict[MappingKey, int] = field(default_factory=dict)
     falls: dict[MappingKey, tuple[CountedNight, ...]] = field(default_factory=dict)
@@ -211,17 +211,47 @@ class _Replay:
         counts = {m.key: told[m.key].counted if m.key in told else self.record.confirmed.get(m.key) for m in known}
         tonight = replace(self.mappings, mappings=tuple(replace(m, subscription_id=None) for m in known))
         at = run.info.started_at
-        observation = observation_of(known, counts, self.quantities, self.numbers, at)
-        plan = diff(tonight, observation, self._recorded(known, at))
+        plan = diff(tonight, self._observation(known, counts, at), self._recorded(known, at))
         plan = replace(plan, changes=tuple(_with_doubts(change, told.get(change.key)) for change in plan.changes))
-        allowances = (*self._allowances(run.verdict.lifted, None),)
+        allowances = list(self._allowances(run.verdict.lifted, None))
         for change in told.values():
-            allowances += tuple(self._allowances(change.lifted, change.key))
-        settings = self.mappings.settings
-        plan = check(plan, tonight.limits, allowances, self.mappings.approvals, today=settings.day(at))
-        return _as_recorded(plan, told)
+            allowances += self._allowances(change.lifted, change.key)
+        today = self.mappings.settings.day(at)
+        return _as_recorded(check(plan, tonight.limits, allowances, self.mappings.approvals, today=today), told)
 
-    def _allowances(self, lifted: Iterable[Lifted], key: MappingKey | None) -> Iterable[Allowance]:
+    def _observation(
+        self, known: Sequence[Mapping], counts: MappingABC[MappingKey, int | None], at: datetime
+    ) -> Observation:
+        """A made-up world in which the recorded counts are read. A mapping's count stands with its first client.
+
+        A mapping whose count is not known has no client in it, unless its quantity comes from the file alone.
+        """
+        users = {
+            client.id: (client.name, (counts[m.key] or 0) if client is m.infima_clients[0] else 0)
+            for m in known
+            if counts[m.key] is not None or not m.counts_users
+            for client in m.infima_clients
+        }
+        customers = {m.halo_customer.id: m.halo_customer.name for m in known}
+        return Observation(
+            taken_at=at,
+            tenant=TENANT,
+            clients=tuple(InfimaClient(id=number, name=name, user_count=n) for number, (name, n) in users.items()),
+            user_counts=tuple(UserCount(client_id=number, active=n, listed=n) for number, (_, n) in users.items()),
+            customers=tuple(HaloCustomer(id=number, name=name) for number, name in customers.items()),
+            subscriptions=tuple(
+                Subscription(
+                    id=self.ids[m.key],
+                    customer_id=m.halo_customer.id,
+                    name=m.subscription_name,
+                    count=self.quantities[m.key],
+                )
+                for m in known
+                if m.key in self.quantities
+            ),
+        )
+
+    def _allowances(self, lifted: Iterable[Lifted], key: MappingKey | None) -> Iterator[Allowance]:
         """What that night lifted, but for what an approval of the file is to judge anew."""
         judged = {(approval.rule, approval.key) for approval in self.mappings.approvals}
         for one in lifted:
@@ -232,7 +262,7 @@ class _Replay:
         bound = {
             m.key: Binding(
                 key=m.key,
-                subscription_id=self.numbers.of(m.key),
+                subscription_id=self.ids[m.key],
                 customer_id=m.halo_customer.id,
                 origin=BindingOrigin.CREATED,
                 bound_at=at,
@@ -260,7 +290,7 @@ class _Replay:
             self.confirmed[key] = change.quantity.counted
         return change.action is not Action.NO_OP
 
-    def _held(self, plan: Plan, told: dict[MappingKey, HistoryChange]) -> Iterable[tuple[MappingKey, str]]:
+    def _held(self, plan: Plan, told: dict[MappingKey, HistoryChange]) -> Iterator[tuple[MappingKey, str]]:
         for change in plan.changes:
             if change.hold is not None:
                 yield change.key, str(change.hold.rule)
@@ -308,11 +338,8 @@ def _as_recorded(plan: Plan, told: MappingABC[MappingKey, HistoryChange]) -> Pla
     """The plan refused as the numbers say, and as the record says where no number decides."""
     refused = {Rule(line.held_by) for line in told.values() if line.held_by in _NOT_REPLAYED_REFUSALS}
     kept = [v for v in plan.violations if v.rule in REPLAYED or v.level is Level.MAPPING]
-    return replace(plan, violations=(*(_refusal(rule) for rule in sorted(refused)), *kept))
+    as_recorded = (Violation(rule=rule, name="", message="as recorded", remedy="") for rule in sorted(refused))
+    return replace(plan, violations=(*as_recorded, *kept))
 
 
 _NOT_REPLAYED_REFUSALS = frozenset(rule for rule in Rule if rule not in REPLAYED and rule.level is Level.RUN)
-
-
-def _refusal(rule: Rule) -> Violation:
-    return Violation(rule=rule, name="", message="as recorded", remedy="")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from calendar import monthrange
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
@@ -27,15 +28,12 @@ class Month:
     @property
     def end(self) -> datetime:
         """The first moment of the next month."""
-        return self.back(-1).start
+        return end_of(self.days[-1], self.zone)
 
     @property
     def days(self) -> tuple[date, ...]:
         """Its days."""
-        first = date(self.year, self.number, 1)
-        following = self.back(-1)
-        length = (date(following.year, following.number, 1) - first).days
-        return tuple(first + timedelta(days=i) for i in range(length))
+        return tuple(date(self.year, self.number, day + 1) for day in range(monthrange(self.year, self.number)[1]))
 
     def back(self, months: int) -> Month:
         """The month that many months earlier."""

@@ -5,27 +5,29 @@ Every mapping and every Subscription that is or was ours has a row: a number, or
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
-from decimal import Decimal
+from datetime import date, datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
 from enum import StrEnum
 
-from reconciler.history.month_reader import MonthRead, MonthReader
-from reconciler.history.months import Month, end_of
-from reconciler.history.timeline import Timeline
+from reconciler.history.months import Month, end_of, start_of
+from reconciler.history.spans import Span, Subject
+from reconciler.history.timeline import Known, NotKnown, Timeline, Why, why_not_known
 from reconciler.model import (
     HaloCustomerId,
     InvoiceLook,
     MappingKey,
     Mappings,
     Recorded,
+    Shown,
     Standing,
     SubscriptionId,
     UnitPrice,
 )
+from reconciler.moments import moment_in
 from reconciler.planning.changes import Action, Outcome
-from reconciler.planning.money import estimate
+from reconciler.planning.money import CENT, estimate
 from reconciler.state.history import PastRun
 
 
@@ -180,9 +182,8 @@ def make_statement(
     """
     day = month.days[min(invoice_day, len(month.days)) - 1]
     until = min(month.end, now)
-    reader = MonthReader(timeline=timeline, month=month, day=day, now=now)
-    found = [(read, whom.get(read.key, Owner(mapped=False))) for read in map(reader.read, timeline.lines) if read]
-    rows = [_row(read, billed) for read, billed in found]
+    reader = _MonthReader(timeline=timeline, whom=whom, month=month, day=day, now=now)
+    rows = [row for row in map(reader.row, timeline.lines) if row is not None]
     rows += [_unmade_row(key, whom.get(key, Owner()), why) for key, why in (unmade or {}).items()]
     return Statement(
         month=month,
@@ -190,49 +191,15 @@ def make_statement(
         over=end_of(day, month.zone) <= now,
         invoice_at=min(end_of(day, month.zone), until),
         until=until,
-        rows=tuple(sorted(rows, key=_place)),
-    )
-
-
-def _place(row: StatementRow) -> tuple[str, str, int]:
-    return row.whom.customer.casefold(), row.key, row.whom.subscription_id or 0
-
-
-def _row(read: MonthRead, whom: Owner) -> StatementRow:
-    shown = read.about.shown
-    told = DayKnown.NONE if read.not_ours_yet else DayKnown.NOT_KNOWN if read.invoiced is None else DayKnown.KNOWN
-    return StatementRow(
-        key=read.key,
-        whom=replace(
-            whom,
-            subscription_id=shown.subscription_id or whom.subscription_id,
-            customer_id=shown.customer_id or whom.customer_id,
-            customer=whom.customer or shown.customer,
-            look=whom.look if whom.look and whom.look.subscription_id == shown.subscription_id else None,
-        ),
-        told=told,
-        invoiced=read.invoiced,
-        why=read.why,
-        first=read.first,
-        last=read.last,
-        peak=read.peak,
-        average=read.average,
-        days_known=read.days_known,
-        days=read.days,
-        counted=read.counted,
-        standing=shown.standing,
-        managed=shown.managed,
-        seen_at=read.seen_at,
-        notes=read.notes,
+        rows=tuple(sorted(rows, key=lambda r: (r.whom.customer.casefold(), r.key, r.whom.subscription_id or 0))),
     )
 
 
 def _unmade_row(key: MappingKey, whom: Owner, why: str) -> StatementRow:
-    told = DayKnown.NONE if why else DayKnown.NOT_KNOWN
     return StatementRow(
         key=key,
         whom=replace(whom, subscription_id=None, look=None),
-        told=told,
+        told=DayKnown.NONE if why else DayKnown.NOT_KNOWN,
         why=why or "no run has looked at this mapping yet",
     )
 
@@ -258,3 +225,126 @@ def unmade_mappings(mappings: Mappings | None, timeline: Timeline, runs: Sequenc
             why = "retired, and no Subscription was made" if mapping.retired else "no Subscription"
         found[mapping.key] = why
     return found
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# One Subscription's month: days, averages, and reasons where a quantity is not known
+# ---------------------------------------------------------------------------------------------------------------------
+
+FRESH = timedelta(hours=36)
+"""How old the newest listing may be to stand for a day that is not over."""
+
+INSTANT = timedelta(microseconds=1)
+"""A day ends this much before midnight: what is written at midnight belongs to the next day."""
+
+State = Known | NotKnown
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _MonthReader:
+    """Reads lines of a timeline for a month that has begun, and for its invoice day."""
+
+    timeline: Timeline
+    whom: Mapping[MappingKey, Owner]
+    month: Month
+    day: date
+    now: datetime
+
+    def row(self, subject: Subject) -> StatementRow | None:
+        """One line; None where nothing of it belongs to the month."""
+        begun = [day for day in self.month.days if start_of(day, self.month.zone) <= self.now]
+        states = {day: self._at_end_of(subject, day) for day in begun}
+        spans = self._spans_of_month(subject)
+        if not _belongs(states, spans):
+            return None
+        last = states[begun[-1]]
+        invoice = states.get(self.day, last)
+        about = _about(invoice) or self.timeline.lines[subject][-1]
+        shown, ours = about.shown, not _not_ours_yet(invoice)
+        known = [state.quantity for state in states.values() if isinstance(state, Known)]
+        seen = [span.shown.quantity for span in spans if span.shown.quantity is not None]
+        return StatementRow(
+            key=shown.key,
+            whom=_owner_now(self.whom.get(shown.key, Owner(mapped=False)), shown),
+            told=DayKnown.KNOWN if isinstance(invoice, Known) else DayKnown.NOT_KNOWN if ours else DayKnown.NONE,
+            invoiced=invoice.quantity if isinstance(invoice, Known) else None,
+            why=why_not_known(invoice, self.timeline, self.month.zone) if isinstance(invoice, NotKnown) else "",
+            first=seen[0] if seen else None,
+            last=last.quantity if isinstance(last, Known) else None,
+            peak=max(seen, default=None),
+            average=_mean(known),
+            days_known=len(known),
+            days=sum(not _not_ours_yet(state) for state in states.values()),
+            counted=self._counted(shown.key),
+            standing=shown.standing,
+            managed=shown.managed,
+            seen_at=invoice.seen_at if isinstance(invoice, Known) else None,
+            notes=tuple(self._notes(about, spans)),
+        )
+
+    def _at_end_of(self, subject: Subject, day: date) -> State:
+        """What stood when a day ended; of a day that is not over, what the newest listing shows."""
+        end = end_of(day, self.month.zone)
+        if end <= self.now:
+            return self.timeline.stood(subject, end - INSTANT)
+        return self.timeline.newest(subject, since=self.now - FRESH)
+
+    def _spans_of_month(self, subject: Subject) -> list[Span]:
+        until = min(self.month.end, self.now)
+        line = self.timeline.lines[subject]
+        return [s for s in line if s.since < until and max(s.since, s.until) >= self.month.start]
+
+    def _counted(self, key: MappingKey) -> int | None:
+        end = min(end_of(self.day, self.month.zone) - INSTANT, self.now)
+        point = self.timeline.at(key, end)
+        return point.counted if point else None
+
+    def _notes(self, about: Span, spans: Sequence[Span]) -> Iterator[str]:
+        shown, zone = about.shown, self.month.zone
+        if shown.standing in _STANDING:
+            yield f"{_STANDING[shown.standing]}, first seen so {moment_in(about.since, zone)}"
+        if not shown.managed:
+            yield "no mapping in mappings.yaml has it any more"
+        for key in sorted({s.shown.key for s in spans} - {shown.key}):
+            newest = max(max(s.since, s.until) for s in spans if s.shown.key == key)
+            yield f"under the key {key} when seen {moment_in(newest, zone)}"
+
+
+_STANDING = {
+    Standing.INACTIVE: "inactive in HaloPSA",
+    Standing.DELETED: "deleted in HaloPSA",
+    Standing.GONE: "not in HaloPSA's list any more",
+}
+
+
+def _belongs(states: Mapping[date, State], spans: Sequence[Span]) -> bool:
+    """False for what was not ours yet in the whole month, and for what had left with nothing before it began."""
+    if all(_not_ours_yet(state) for state in states.values()):
+        return False
+    relevant = spans or [s.before for s in states.values() if isinstance(s, NotKnown) and s.before is not None]
+    return not relevant or any(span.shown.managed or span.shown.quantity for span in relevant)
+
+
+def _not_ours_yet(state: State) -> bool:
+    return isinstance(state, NotKnown) and state.why is Why.NOT_OURS_YET
+
+
+def _about(state: State) -> Span | None:
+    return state.span if isinstance(state, Known) else state.before or state.after
+
+
+def _mean(daily: Sequence[int]) -> Decimal | None:
+    if not daily:
+        return None
+    return (Decimal(sum(daily)) / len(daily)).quantize(CENT, rounding=ROUND_HALF_UP)
+
+
+def _owner_now(whom: Owner, shown: Shown) -> Owner:
+    """The owner with the ids and the name that the listing shows; a look at another Subscription says nothing."""
+    return replace(
+        whom,
+        subscription_id=shown.subscription_id or whom.subscription_id,
+        customer_id=shown.customer_id or whom.customer_id,
+        customer=whom.customer or shown.customer,
+        look=whom.look if whom.look and whom.look.subscription_id == shown.subscription_id else None,
+    )

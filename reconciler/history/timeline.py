@@ -7,15 +7,17 @@ that differ nobody knows when it changed. Only that is said.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, tzinfo
 from enum import StrEnum
 
-from reconciler.history.listings import looks_of
-from reconciler.history.points import Point, draw_points
-from reconciler.history.spans import Listed, Span, Subject, draw_spans, times_of
+from reconciler.history.account import is_whole
+from reconciler.history.spans import Listed, Span, Subject, draw_spans, looks_of, times_of
 from reconciler.model import MappingKey, Standing
+from reconciler.moments import moment_in
+from reconciler.planning.changes import CAME_RIGHT
 from reconciler.state.history import MonthRecord, PastRun
 
 
@@ -51,6 +53,15 @@ class NotKnown:
     why: Why
     before: Span | None = None
     after: Span | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """From this moment on: the quantity as last seen and INFIMA's newest recorded count, each None if unknown."""
+
+    at: datetime
+    quantity: int | None
+    counted: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,3 +130,121 @@ def draw_timeline(runs: Iterable[PastRun], snapshots: Iterable[MonthRecord]) -> 
     listed = times_of(looks)
     lines = draw_spans(looks, listed)
     return Timeline(lines=lines, listed=listed, points=draw_points(lines, told))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Each mapping's line for charts: what was last known at each moment
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def draw_points(
+    lines: Mapping[Subject, tuple[Span, ...]], runs: Sequence[PastRun]
+) -> dict[MappingKey, tuple[Point, ...]]:
+    """The points of every mapping that ever had a Subscription or a count."""
+    quantities, counts = _quantities(lines), _counts(runs)
+    found = {}
+    for key in quantities.keys() | counts.keys():
+        events = [*quantities.get(key, ()), *counts.get(key, ())]
+        line: list[Point] = []
+        quantity = counted = None
+        for at, is_count, value in sorted(events, key=lambda event: event[:2]):
+            quantity, counted = (quantity, value) if is_count else (value, counted)
+            if line and line[-1].at == at:
+                line.pop()
+            if not line or (line[-1].quantity, line[-1].counted) != (quantity, counted):
+                line.append(Point(at=at, quantity=quantity, counted=counted))
+        if line:
+            found[key] = tuple(line)
+    return found
+
+
+Event = tuple[datetime, bool, int | None]
+"""When, whether it is a count and no quantity, and the number."""
+
+
+def _quantities(lines: Mapping[Subject, tuple[Span, ...]]) -> dict[MappingKey, list[Event]]:
+    """The quantities of a mapping's Subscriptions, added up: of one, or of two in doubt or after one was made anew."""
+    told: defaultdict[MappingKey, list[tuple[datetime, int, Subject, int | None]]] = defaultdict(list)
+    for subject, line in lines.items():
+        former = None
+        for span in line:
+            key = span.shown.key if span.shown.managed else None
+            if key is not None:
+                told[key].append((span.since, span.first, subject, span.shown.quantity))
+            if former is not None and former != key:
+                told[former].append((span.since, span.first, subject, None))
+            former = key
+    found: dict[MappingKey, list[Event]] = {}
+    for key, events in told.items():
+        standing: dict[Subject, int | None] = {}
+        found[key] = []
+        for at, _, subject, quantity in sorted(events, key=lambda event: event[:2]):
+            standing[subject] = quantity
+            known = [number for number in standing.values() if number is not None]
+            found[key].append((at, False, sum(known) if known else None))
+    return found
+
+
+def _counts(runs: Sequence[PastRun]) -> dict[MappingKey, list[Event]]:
+    """What INFIMA counted: a run that says nothing of a mapping counted what the last confirmed quantity came from."""
+    found: defaultdict[MappingKey, list[Event]] = defaultdict(list)
+    confirmed: dict[MappingKey, int | None] = {}
+    doubtful: set[MappingKey] = set()
+    latest = None
+    for run in runs:
+        if run.verdict.decision:
+            continue
+        latest = max(latest or run.verdict.finished_at, run.verdict.finished_at)
+        told = {change.key for change in run.verdict.changes}
+        if is_whole(run):
+            for key in doubtful - told:
+                found[key].append((latest, True, confirmed.get(key)))
+            doubtful &= told
+        for change in run.verdict.changes:
+            if change.counted is not None:
+                found[change.key].append((latest, True, change.counted))
+            if change.outcome in CAME_RIGHT:
+                confirmed[change.key] = change.counted
+                doubtful.discard(change.key)
+            else:
+                doubtful.add(change.key)
+    return found
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Words
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def why_not_known(state: NotKnown, timeline: Timeline, zone: tzinfo) -> str:
+    """Why a quantity is not known, in one clause that can stand behind "not known: "."""
+    if state.why is Why.NO_LOOK_YET:
+        return f"the first recorded look at HaloPSA was {moment_in(timeline.listed.latest[0], zone)}"
+    if state.why in _PLAIN:
+        return _PLAIN[state.why]
+    before, after = state.before, state.after
+    if before is not None and after is None:
+        return f"not looked at since {_last_seen(before, zone)}, when it was {_quantity(before)}"
+    first_seen = moment_in(after.since, zone) if after is not None else "later"
+    if state.why is Why.NOT_OURS_YET:
+        return f"no Subscription of ours yet, first seen {first_seen}"
+    if before is None:
+        return f"first seen {first_seen}"
+    return (
+        f"it was {_quantity(before)} when seen {_last_seen(before, zone)} and {_quantity(after)} when seen {first_seen}"
+    )
+
+
+_PLAIN = {
+    Why.LOST: "records of that time are lost or damaged: reconciler history --verify",
+    Why.LET_GO: "no mapping, record or marker names it any more, so nobody looks at it",
+    Why.UNREADABLE: "no whole number was read, or a write was not confirmed",
+}
+
+
+def _last_seen(span: Span, zone: tzinfo) -> str:
+    return moment_in(max(span.since, span.until), zone)
+
+
+def _quantity(span: Span | None) -> str:
+    return "not known" if span is None or span.shown.quantity is None else str(span.shown.quantity)

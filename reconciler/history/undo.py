@@ -94,9 +94,5 @@ def _judge(line: HistoryChange, change: Change | None, customer: str) -> SetBack
     ):
         return f"{line.before} is outside the mapping's minimum and maximum"
     return SetBack(
-        key=line.key,
-        customer=customer,
-        subscription_id=line.subscription_id,
-        written=line.after,
-        before=line.before,
+        key=line.key, customer=customer, subscription_id=line.subscription_id, written=line.after, before=line.before
     )

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from markupsafe import Markup
 
 from reconciler.history.months import Month, month_of
-from reconciler.history.points import Point
+from reconciler.history.timeline import Point
 
 SPARK_WIDTH = 104
 SPARK_HEIGHT = 22

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from reconciler.answers.needs import day_words
-from reconciler.history.endings import RunEnding, ending_of, is_whole
+from reconciler.history.account import RunEnding, ending_of, is_whole
 from reconciler.model import MappingKey
 from reconciler.planning.changes import Action, Outcome
 from reconciler.planning.money import Amount, amount_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
-from reconciler.history.endings import RunEnding, ending_of, is_whole
+from reconciler.history.account import RunEnding, ending_of, is_whole
 from reconciler.history.months import Month, month_of
 from reconciler.model import MappingKey
 from reconciler.planning.changes import Outcome

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from reconciler.errors import UsageError
-from reconciler.history.endings import RunEnding, ending_of
+from reconciler.history.account import RunEnding, ending_of
 from reconciler.history.months import Month, month_of, parse_month
 from reconciler.history.timeline import Known, Why, draw_timeline
 from reconciler.model import Standing

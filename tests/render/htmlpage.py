@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from html.parser import HTMLParser
 
+from reconciler.history.account import changes_by_key
 from reconciler.history.months import month_of
-from reconciler.history.points import changes_by_key
 from reconciler.history.timeline import draw_timeline
 from reconciler.model import MappingKey
 from reconciler.plan_document.layout import PlanJson

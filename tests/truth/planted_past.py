@@ -9,7 +9,7 @@ from typing import Any
 from unittest.mock import patch
 
 from reconciler import run
-from reconciler.history import account, listings, spans, timeline
+from reconciler.history import account, spans, timeline
 from reconciler.history.timeline import Known, NotKnown, Timeline, Why
 from reconciler.model import Subscription
 from reconciler.planning import index
@@ -50,7 +50,7 @@ def _clocks_rule() -> Iterator[None]:
     """Listings are dated by the machine's clock, and follow each other by it."""
     with (
         patch.object(run._Seen, "_halo_time", lambda _, moment: moment),
-        patch.object(timeline, "looks_of", lambda *given: _by_the_clock(listings.looks_of(*given))),
+        patch.object(timeline, "looks_of", lambda *given: _by_the_clock(spans.looks_of(*given))),
     ):
         yield
 

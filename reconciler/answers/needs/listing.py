@@ -55,9 +55,7 @@ def needs_met(before: Iterable[Need], after: Iterable[Need]) -> tuple[Need, ...]
 
 def sort_needs(needs: Iterable[Need]) -> tuple[Need, ...]:
     """By the customer's next invoice, then by the users at stake."""
-    return tuple(
-        sorted(needs, key=lambda n: (n.next_invoice or date.max, -n.users, _KINDS_IN_ORDER[n.kind], n.id)),
-    )
+    return tuple(sorted(needs, key=lambda n: (n.next_invoice or date.max, -n.users, _KINDS_IN_ORDER[n.kind], n.id)))
 
 
 def _fresh(given: NeedInput) -> Iterator[Need]:

@@ -20,15 +20,7 @@ from reconciler.answers.proposals.values import (
     fingerprint,
 )
 from reconciler.config.edit import NewMapping, NewName, clean_name, client_ref, customer_ref
-from reconciler.model import (
-    Approval,
-    ClientRef,
-    CustomerRef,
-    IgnoredClient,
-    InfimaClient,
-    InfimaClientId,
-    Mapping,
-)
+from reconciler.model import Approval, ClientRef, CustomerRef, IgnoredClient, InfimaClient, InfimaClientId, Mapping
 from reconciler.names import alike
 from reconciler.planning.changes import UnmanagedSubscription
 from reconciler.planning.doubts import Names, Said
