@@ -1,10 +1,17 @@
-"""The story of one number: what was read, which rule made it a quantity, what is live, what comes next. Pure."""
+"""What `explain` tells: the story of one number, and what rules, errors and questions mean.
+
+The story says what was read, which rule made it a quantity, what is live and what comes next.
+"""
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
+from functools import cache
+from importlib import resources
 
 from reconciler.answers.invoices import invoice_note
 from reconciler.answers.needs import THE_RUN, day_words, due_words, edited_words
@@ -23,7 +30,7 @@ from reconciler.moments import spelled
 from reconciler.planning.changes import Action, Change, CountedClient, Plan, Violation
 from reconciler.planning.money import in_words, written
 from reconciler.planning.rules import Rule
-from reconciler.state.base import HistoryChange
+from reconciler.state.history import PastChange
 
 LAST_CHANGES = 10
 
@@ -33,16 +40,6 @@ _ORIGINS = {
     BindingOrigin.MARKER: "it carries the mapping's key as its marker",
     BindingOrigin.ADOPTED: "a person adopted it",
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PastLine:
-    """One line of the history: when, in which run, by whom, and what."""
-
-    at: datetime
-    run: str
-    actor: str
-    change: HistoryChange
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +56,7 @@ class Story:
     subscription: Subscription | None = None
     binding: Binding | None = None
     attempt: Attempt | None = None
-    history: tuple[PastLine, ...] = ()
+    history: tuple[PastChange, ...] = ()
     look: InvoiceLook | None = None
     unread: str = ""
 
@@ -74,16 +71,8 @@ class Story:
         return tuple(need for need in self.plan.needs if need.key == self.change.key or need.who == THE_RUN)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chapter:
-    """A heading and its lines."""
-
-    title: str
-    lines: tuple[str, ...]
-
-
-def chapters(story: Story) -> tuple[Chapter, ...]:
-    """The story in reading order: the answer first, then its reasons, the next step last."""
+def chapters(story: Story) -> dict[str, tuple[str, ...]]:
+    """The story's lines by their headings, in reading order: the answer first, then its reasons, the next step last."""
     parts: list[tuple[str, Iterator[str]]] = [
         ("Answer", iter([answer(story)])),
         ("Who", _who(story)),
@@ -97,8 +86,7 @@ def chapters(story: Story) -> tuple[Chapter, ...]:
         ("Last changes", _history(story)),
         ("Next step", iter([next_step(story)])),
     ]
-    told = [Chapter(title=title, lines=tuple(lines)) for title, lines in parts]
-    return tuple(chapter for chapter in told if chapter.lines)
+    return {title: told for title, lines in parts if (told := tuple(lines))}
 
 
 def answer(story: Story) -> str:
@@ -113,7 +101,7 @@ def answer(story: Story) -> str:
             due, then = f"One with quantity {change.after.count}", f"creates one with quantity {change.after.count}"
             return f"There is no Subscription yet. {_next(story, due, then)}"
         case Action.UPDATE:
-            edited = f" It was {_edited(change)}." if change.edited_from is not None else ""
+            edited = "" if change.edited_from is None else f" It was {_edited(change, live)}."
             return f"{_stands(story)}. {_next(story, str(change.after.count), f'sets {change.after.count}')}{edited}"
         case _ if change.before is None:
             return "Retired, and there is no Subscription: there is nothing to write."
@@ -129,8 +117,7 @@ def _next(story: Story, due: str, then: str) -> str:
     return f"{due} is due, but the whole run is refused ({rules}): nothing is written until somebody decides."
 
 
-def _edited(change: Change) -> str:
-    live = change.before.count if change.before else None
+def _edited(change: Change, live: int | None) -> str:
     return edited_words(live, change.edited_since, change.quantity.counted, change.counted_before)
 
 
@@ -321,13 +308,13 @@ def _waiting(story: Story) -> Iterator[str]:
 
 
 def _history(story: Story) -> Iterator[str]:
-    for past in list(story.history)[-LAST_CHANGES:][::-1]:
-        change = past.change
+    for past in story.history[-LAST_CHANGES:][::-1]:
+        change, run = past.change, past.run
         numbers = f"{'new' if change.before is None else change.before} -> {_or_unknown(change.after)}"
         why = f": {change.message}" if change.message else ""
-        who = f" by {past.actor}" if past.actor else ""
-        origin = f"({change.rule}; run {past.run}{who})"
-        yield f"{_time(story, past.at)}  {change.action} {numbers}  {change.outcome}  {origin}{why}"
+        who = f" by {run.info.actor}" if run.info.actor else ""
+        origin = f"({change.rule}; run {run.info.id}{who})"
+        yield f"{_time(story, run.verdict.finished_at)}  {change.action} {numbers}  {change.outcome}  {origin}{why}"
 
 
 def _time(story: Story, moment: datetime) -> str:
@@ -341,3 +328,44 @@ def _or_unknown(number: int | None) -> str:
 def _sentence(text: str) -> str:
     text = text.strip()
     return text if not text or text[-1] in ".!?" else f"{text}."
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# Topics
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+class TopicKind(StrEnum):
+    """What a topic is about."""
+
+    RULE = "safety rule"
+    ERROR = "error"
+    QUESTION = "question"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Topic:
+    """One thing that can be looked up: what it means, why it is so, what to do."""
+
+    name: str
+    kind: TopicKind
+    means: str
+    why: str
+    do: str
+
+
+@cache
+def topics() -> tuple[Topic, ...]:
+    """Everything that can be looked up: rules, then errors, then questions. Their texts are in `topics.toml`."""
+    text = resources.files("reconciler.answers").joinpath("topics.toml").read_text(encoding="utf-8")
+    return tuple(
+        Topic(name=name, kind=TopicKind[kind.upper()], **texts)
+        for kind, named in tomllib.loads(text).items()
+        for name, texts in named.items()
+    )
+
+
+def find_topic(name: str) -> Topic | None:
+    """The topic of that name, whatever its case; spaces and underscores count as hyphens."""
+    folded = "-".join(name.casefold().replace("_", " ").split())
+    return next((topic for topic in topics() if topic.name == folded), None)

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as MappingABC
 from dataclasses import dataclass
-from datetime import datetime
 from enum import IntEnum, StrEnum
 
 from reconciler.answers.invoices import look_of
 from reconciler.answers.needs import day_words
 from reconciler.model import InfimaClient, InvoiceLook, MappingKey, Mappings, Need, Recorded
 from reconciler.planning.changes import Action, Change, Plan
-from reconciler.state.base import HistoryChange
+from reconciler.state.history import PastChange, PastRun
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Clients
@@ -43,18 +42,17 @@ def client_rows(mappings: Mappings, clients: Iterable[InfimaClient]) -> tuple[Cl
     owners = {ref.id: m for m in mappings.mappings for ref in m.infima_clients if m.retired}
     owners |= {ref.id: m for m in mappings.mappings for ref in m.infima_clients if not m.retired}
     reasons = {one.client.id: one.reason for one in mappings.ignored}
-    rows = []
-    for client in clients:
-        owner = owners.get(client.id)
-        if owner is not None:
+
+    def row(client: InfimaClient) -> ClientRow:
+        if owner := owners.get(client.id):
             state = ClientState.RETIRED if owner.retired else ClientState.MAPPED
-            rows.append(ClientRow(client=client, state=state, key=owner.key))
-        elif client.id in reasons:
-            rows.append(ClientRow(client=client, state=ClientState.IGNORED, reason=reasons[client.id]))
-        else:
-            rows.append(ClientRow(client=client, state=ClientState.UNMAPPED))
+            return ClientRow(client=client, state=state, key=owner.key)
+        reason = reasons.get(client.id)
+        state = ClientState.UNMAPPED if reason is None else ClientState.IGNORED
+        return ClientRow(client=client, state=state, reason=reason or "")
+
     order = list(ClientState)
-    return tuple(sorted(rows, key=lambda row: (order.index(row.state), row.client.id)))
+    return tuple(sorted(map(row, clients), key=lambda one: (order.index(one.state), one.client.id)))
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -71,27 +69,18 @@ class Attention(IntEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LastChange:
-    """When a mapping's quantity was last written, and in which run."""
-
-    at: datetime
-    run: str
-    change: HistoryChange
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class StatusRow:
     """One mapping at a glance. `note` says in words what needs attention, and is empty where nothing does.
 
-    `needs` are those of the list that are about this mapping. `look` is what is remembered of recurring invoices, None
-    where nobody has looked.
+    `needs` are those of the list that are about this mapping, `last` is its newest written quantity.
+    `look` is what is remembered of recurring invoices, None where nobody has looked.
     """
 
     change: Change
     attention: Attention
     note: str
     needs: tuple[Need, ...] = ()
-    last: LastChange | None = None
+    last: PastChange | None = None
     look: InvoiceLook | None = None
 
     @property
@@ -111,26 +100,23 @@ class StatusRow:
         return f"{word} ({day_words(self.look.looked_at)})"
 
 
-def status_rows(plan: Plan, last: MappingABC[MappingKey, LastChange], recorded: Recorded) -> tuple[StatusRow, ...]:
+def status_rows(plan: Plan, last: MappingABC[MappingKey, PastChange], recorded: Recorded) -> tuple[StatusRow, ...]:
     """Every mapping of the plan, in the order of its needs, then what is pending."""
     needs: dict[str, list[Need]] = {}
     for need in plan.needs:
         needs.setdefault(need.key, []).append(need)
     first = {need.key: place for place, need in reversed(list(enumerate(plan.needs)))}
-    rows = []
-    for change in plan.changes:
-        attention, note = _attention(change, needs.get(change.key, []), refused=plan.refused)
-        rows.append(
-            StatusRow(
-                change=change,
-                attention=attention,
-                note=note,
-                needs=tuple(needs.get(change.key, ())),
-                last=last.get(change.key),
-                look=look_of(change.key, recorded),
-            )
+
+    def row(change: Change) -> StatusRow:
+        mine = tuple(needs.get(change.key, ()))
+        attention, note = _attention(change, mine, refused=plan.refused)
+        look = look_of(change.key, recorded)
+        return StatusRow(
+            change=change, attention=attention, note=note, needs=mine, last=last.get(change.key), look=look
         )
-    return tuple(sorted(rows, key=lambda row: (row.attention, first.get(row.change.key, 0), row.change.key)))
+
+    rows = map(row, plan.changes)
+    return tuple(sorted(rows, key=lambda one: (one.attention, first.get(one.change.key, 0), one.change.key)))
 
 
 def _attention(change: Change, needs: Sequence[Need], *, refused: bool) -> tuple[Attention, str]:
@@ -145,10 +131,11 @@ def _attention(change: Change, needs: Sequence[Need], *, refused: bool) -> tuple
     return Attention.PENDING, f"the next apply sets {change.after.count}"
 
 
-def last_changes(history: Iterable[tuple[datetime, str, HistoryChange]]) -> dict[MappingKey, LastChange]:
-    """The newest written quantity of each mapping, from (time, run, change) in the order of time."""
-    found: dict[MappingKey, LastChange] = {}
-    for at, run, change in history:
-        if change.outcome == "applied" and change.action in {Action.CREATE, Action.UPDATE}:
-            found[change.key] = LastChange(at=at, run=run, change=change)
-    return found
+def last_changes(runs: Iterable[PastRun]) -> dict[MappingKey, PastChange]:
+    """The newest written quantity of each mapping; the runs in the order of time."""
+    return {
+        change.key: PastChange(run=run, change=change)
+        for run in runs
+        for change in run.verdict.changes
+        if change.outcome == "applied" and change.action in {Action.CREATE, Action.UPDATE}
+    }

@@ -9,9 +9,8 @@ from typing import cast
 
 import click
 
-from reconciler.answers.explain import PastLine, Story, answer, chapters, next_step
+from reconciler.answers.explain import Story, Topic, answer, chapters, find_topic, next_step, topics
 from reconciler.answers.invoices import look_of
-from reconciler.answers.topics import Topic, find_topic, topics
 from reconciler.cli.options import CommonOptions, common_options, complete_keys_and_names, output_option
 from reconciler.cli.output import closest, say, show_json, show_table, tell
 from reconciler.cli.status import look_now
@@ -173,10 +172,7 @@ def _tell(options: CommonOptions, mappings: Mappings, mapping: Mapping, *, invoi
         if invoices:
             change = next(c for c in diff(mappings, observation, recorded).changes if c.key == mapping.key)
             recorded, unread = _look(context, change, recorded)
-    history = tuple(
-        PastLine(at=p.run.verdict.finished_at, run=p.run.info.id, actor=p.run.info.actor, change=p.change)
-        for p in open_store(options).history.changes_of(mapping.key)
-    )
+    history = tuple(open_store(options).history.changes_of(mapping.key))
     return replace(make_story(mappings, mapping, observation, recorded), history=history, unread=unread)
 
 
@@ -207,9 +203,9 @@ def _look(context: RunContext, change: Change, recorded: Recorded) -> tuple[Reco
 
 
 def _draw(story: Story) -> None:
-    for chapter in chapters(story):
-        say(f"{chapter.title}:")
-        for line in chapter.lines:
+    for title, lines in chapters(story).items():
+        say(f"{title}:")
+        for line in lines:
             _say_wrapped(line)
 
 
@@ -222,7 +218,7 @@ def _say_wrapped(line: str) -> None:
 
 def _json(story: Story) -> dict[str, Json]:
     change = story.change
-    sections: list[Json] = [{"title": c.title, "lines": list(c.lines)} for c in chapters(story)]
+    sections: list[Json] = [{"title": title, "lines": list(lines)} for title, lines in chapters(story).items()]
     return {
         "key": change.key,
         "answer": answer(story),

@@ -10,7 +10,7 @@ from typing import cast
 import click
 
 from reconciler.answers.invoices import Looked, look, remember, wanted_of
-from reconciler.answers.status import Attention, LastChange, StatusRow, last_changes, status_rows
+from reconciler.answers.status import Attention, StatusRow, last_changes, status_rows
 from reconciler.cli.drawing import terminal_style
 from reconciler.cli.options import CommonOptions, common_options, complete_keys, output_option
 from reconciler.cli.output import say, show_json, show_table, tell
@@ -24,6 +24,7 @@ from reconciler.render.grid import Cell, Column
 from reconciler.render.needs import in_all, markdown_needs, render_needs
 from reconciler.render.pen import Pen
 from reconciler.run import make_plan, read_live
+from reconciler.state.history import PastChange
 
 
 @click.command()
@@ -64,7 +65,7 @@ def status(options: CommonOptions, *, only: tuple[str, ...], invoices: bool, out
         if invoices:
             recorded = look_now(context, plan.changes, recorded).on_top_of(recorded, now=now())
             plan = make_plan(mappings, seen.observation, recorded, chosen)
-    rows = status_rows(plan, newest_changes(options), recorded)
+    rows = status_rows(plan, last_changes(open_store(options).history.runs()), recorded)
     if output == "json":
         show_json(_document(plan, rows))
         return 0
@@ -118,14 +119,6 @@ def _document(plan: Plan, rows: tuple[StatusRow, ...]) -> dict[str, Json]:
         ],
     }
     return cast("dict[str, Json]", document)
-
-
-def newest_changes(options: CommonOptions) -> dict[MappingKey, LastChange]:
-    """The last written quantity of each mapping, from the history."""
-    runs = open_store(options).history.runs()
-    return last_changes(
-        (past.verdict.finished_at, past.info.id, change) for past in runs for change in past.verdict.changes
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,11 +206,11 @@ def _cells(row: StatusRow) -> tuple[Cell, ...]:
     )
 
 
-def _last(last: LastChange | None) -> str:
+def _last(last: PastChange | None) -> str:
     if last is None:
         return ""
     before = "new" if last.change.before is None else str(last.change.before)
-    return f"{last.at:%Y-%m-%d} {before} -> {last.change.after}"
+    return f"{last.run.verdict.finished_at:%Y-%m-%d} {before} -> {last.change.after}"
 
 
 def _json(row: StatusRow) -> Json:
@@ -243,8 +236,8 @@ def _json(row: StatusRow) -> Json:
         "last_change": None
         if last is None
         else {
-            "at": last.at.isoformat(),
-            "run": last.run,
+            "at": last.run.verdict.finished_at.isoformat(),
+            "run": last.run.info.id,
             "before": last.change.before,
             "after": last.change.after,
         },

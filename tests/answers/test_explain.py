@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from reconciler.answers.explain import PastLine, Story, answer, chapters, next_step
+from reconciler.answers.explain import Story, answer, chapters, next_step
 from reconciler.answers.needs import NeedInput, find_needs
 from reconciler.model import (
     Attached,
@@ -23,7 +23,9 @@ from reconciler.model import (
 from reconciler.planning.changes import Change, SubscriptionState, Violation
 from reconciler.planning.rules import Rule
 from reconciler.state.base import HistoryChange
+from reconciler.state.history import PastChange
 from tests.builders import NOW, build_change, build_hold, build_mapping, build_plan, build_subscription
+from tests.history.months import past
 
 
 def story(change: Change, *violations: Violation, **other: Any) -> Story:
@@ -45,10 +47,6 @@ def seen(verdict: Attached, *, everywhere: bool = True, word: str = "") -> Invoi
         everywhere=everywhere,
         word=word,
     )
-
-
-def told(one: Story) -> dict[str, tuple[str, ...]]:
-    return {chapter.title: chapter.lines for chapter in chapters(one)}
 
 
 def test_an_update_says_both_numbers_and_the_command() -> None:
@@ -94,7 +92,7 @@ def test_a_hold_says_what_stays_and_its_remedy() -> None:
     one = story(build_change(hold=build_hold()), look=seen(Attached.YES))
     assert answer(one) == "Held by zero: HaloPSA bills 12 until somebody decides."
     assert next_step(one) == "Ask the client."
-    assert told(one)["Held"] == ("More about the rule: reconciler explain zero",)
+    assert chapters(one)["Held"] == ("More about the rule: reconciler explain zero",)
 
 
 def candidate(number: int, count: int) -> SubscriptionState:
@@ -127,14 +125,14 @@ def test_in_a_refused_run_no_apply_is_promised() -> None:
     one = story(build_change(before=12, after=18), refusal)
     assert "18 is due, but the whole run is refused (source-dropped): nothing is written" in answer(one)
     assert next_step(one) == "look into INFIMA."
-    assert "The whole run: source-dropped: half of them." in told(one)["Refused"]
+    assert "The whole run: source-dropped: half of them." in chapters(one)["Refused"]
 
 
 def test_a_contract_that_ends_tomorrow_is_not_nothing_to_do() -> None:
     rule = QuantityRule(fixed=40, reason="contract 2026", until=(NOW + timedelta(days=1)).date())
     one = story(build_change(build_mapping(rule=rule), before=40, after=40), look=seen(Attached.YES))
     assert 'quantity: {fixed: 40, reason: "contract 2026", until: 2027-11-23}' in next_step(one)
-    assert "ends tomorrow" in told(one)["Waits for a person"][0]
+    assert "ends tomorrow" in chapters(one)["Waits for a person"][0]
 
 
 def test_a_quantity_that_a_person_changed_is_told_as_that() -> None:
@@ -153,48 +151,50 @@ def test_a_quantity_that_a_person_changed_is_told_as_that() -> None:
 )
 def test_the_arithmetic_is_shown(rule: QuantityRule, counted: int, result: int, said: str) -> None:
     change = build_change(build_mapping(rule=rule), after=result, counted=counted)
-    assert said in told(story(change))["Rule"]
+    assert said in chapters(story(change))["Rule"]
 
 
 def test_a_number_from_the_file_asks_nobody() -> None:
     change = build_change(build_mapping(rule=QuantityRule(fixed=40, reason="contract")))
-    assert told(story(change))["Counted in INFIMA"] == ("Not asked: the quantity is fixed in mappings.yaml.",)
+    assert chapters(story(change))["Counted in INFIMA"] == ("Not asked: the quantity is fixed in mappings.yaml.",)
 
 
 def test_client_record_is_named_as_such() -> None:
     change = build_change(build_mapping(rule=QuantityRule(count=CountRule.CLIENT_RECORD)))
-    assert "which this mapping trusts" in told(story(change))["Counted in INFIMA"][0]
+    assert "which this mapping trusts" in chapters(story(change))["Counted in INFIMA"][0]
 
 
 def test_a_renamed_subscription_is_said_to_be_fine() -> None:
     one = story(build_change(), subscription=build_subscription(name="Training for Acme"))
-    assert any("ids decide" in line for line in told(one)["Subscription in HaloPSA"])
+    assert any("ids decide" in line for line in chapters(one)["Subscription in HaloPSA"])
 
 
 def test_an_unread_invoice_is_not_said_to_be_missing() -> None:
     one = story(build_change(before=12, after=12), unread="Not checked: no right")
-    assert told(one)["Recurring invoice"] == ("Not checked: no right",)
+    assert chapters(one)["Recurring invoice"] == ("Not checked: no right",)
     assert "not checked" in answer(one)
 
 
 def test_the_last_ten_changes_newest_first() -> None:
-    history = tuple(
-        PastLine(
-            at=NOW + timedelta(days=day),
-            run=f"run-{day}",
-            actor="ann",
-            change=HistoryChange(
-                key=build_mapping().key, subscription_id=None, action="update", before=day, after=day + 1,
+    key = build_mapping().key
+    runs = [
+        past(
+            NOW + timedelta(days=day),
+            HistoryChange(
+                key=key, subscription_id=None, action="update", before=day, after=day + 1,
                 counted=day + 1, rule="active_users", outcome="applied", message="because",
             ),
+            run=f"run-{day}",
         )
         for day in range(12)
-    )  # fmt: skip
-    lines = told(story(build_change(), history=history))["Last changes"]
+    ]  # fmt: skip
+    by_ann = [replace(run, info=replace(run.info, actor="ann")) for run in runs]
+    history = tuple(PastChange(run=run, change=run.verdict.changes[0]) for run in by_ann)
+    lines = chapters(story(build_change(), history=history))["Last changes"]
     assert len(lines) == 10
     assert lines[0] == ("2026-12-03 05:17 UTC  update 11 -> 12  applied  (active_users; run run-11 by ann): because")
 
 
 def test_chapters_without_lines_are_left_out() -> None:
-    assert "Held" not in told(story(build_change()))
-    assert "Last changes" not in told(story(build_change()))
+    assert "Held" not in chapters(story(build_change()))
+    assert "Last changes" not in chapters(story(build_change()))

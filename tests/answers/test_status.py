@@ -26,6 +26,7 @@ from reconciler.planning.changes import Plan, Violation
 from reconciler.planning.rules import Rule
 from reconciler.state.base import HistoryChange
 from tests.builders import NOW, build_change, build_hold, build_mapping, build_mappings, build_plan
+from tests.history.months import past
 
 
 def client(number: int) -> InfimaClient:
@@ -103,13 +104,13 @@ def test_what_a_refused_run_would_set_is_not_promised() -> None:
 
 
 def test_the_last_change_is_the_newest_that_was_written() -> None:
-    lines = [
-        (NOW, "r1", history("acme", None, 5, action="create")),
-        (NOW + timedelta(days=1), "r2", history("acme", 5, 6)),
-        (NOW + timedelta(days=2), "r3", history("acme", 6, 9, outcome="held")),
-        (NOW + timedelta(days=3), "r4", history("acme", 6, 6, action="adopt")),
+    runs = [
+        past(NOW, history("acme", None, 5, action="create"), run="r1", old=True),
+        past(NOW + timedelta(days=1), history("acme", 5, 6), run="r2", old=True),
+        past(NOW + timedelta(days=2), history("acme", 6, 9, outcome="held"), run="r3", old=True),
+        past(NOW + timedelta(days=3), history("acme", 6, 6, action="adopt"), run="r4", old=True),
     ]
-    assert {key: last.run for key, last in last_changes(lines).items()} == {"acme": "r2"}
+    assert {key: last.run.info.id for key, last in last_changes(runs).items()} == {"acme": "r2"}
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from reconciler import errors
-from reconciler.answers.topics import Topic, TopicKind, find_topic, topics
+from reconciler.answers.explain import Topic, TopicKind, find_topic, topics
 from reconciler.planning.rules import Rule
 
 

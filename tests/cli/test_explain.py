@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from reconciler.answers.topics import topics
+from reconciler.answers.explain import topics
 from reconciler.simulator.worlds import invoice_line
 from tests.cli.bench import Bench
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from reconciler.answers.topics import find_topic
+from reconciler.answers.explain import find_topic
 from reconciler.cli.main import COMMANDS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
