@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
 import click
 
-from reconciler.cli.edits import changed_lines
-from reconciler.cli.files import edit_file
-from reconciler.cli.options import CommonOptions, common_options, complete_keys
+from reconciler.cli.files import FileEdit, load_snapshot
+from reconciler.cli.options import INPUT_FILE, CommonOptions, common_options, complete_keys
 from reconciler.cli.output import safe, say, tell
 from reconciler.cli.past import parse_last_day
-from reconciler.cli.plan import load_snapshot
 from reconciler.cli.wiring import load, now, require_key, run_context
-from reconciler.config import parse_mappings
 from reconciler.config.edit import NewApproval, add_approval, remove_approvals
-from reconciler.errors import DecisionRefused, UsageError
+from reconciler.errors import DecisionRefused, ExitCode, UsageError
 from reconciler.model import Mappings
 from reconciler.planning.changes import Plan, Violation
 from reconciler.planning.observation import PlanOptions
@@ -38,25 +34,15 @@ RUN_RULES = [str(rule) for rule in Rule if rule.approvable and rule.level == "ru
 @click.option("--up-to", type=click.IntRange(1, 1_000_000), metavar="N", help="For a rule about the whole run.")
 @click.option("--remove", is_flag=True, help="Take the approvals of KEY out of the file again.")
 @click.option(
-    "--snapshot",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
+    "--snapshot", type=INPUT_FILE, metavar="FILE",
     help="Look at a snapshot instead of both systems: no network, no credentials.",
-)
+)  # fmt: skip
 @common_options
 @click.pass_obj
 def approve(
-    options: CommonOptions,
-    *,
-    key: str,
-    until: str | None,
-    reason: str | None,
-    lowest: int | None,
-    highest: int | None,
-    up_to: int | None,
-    remove: bool,
-    snapshot: Path | None,
-) -> int:
+    options: CommonOptions, *, key: str, until: str | None, reason: str | None, lowest: int | None,
+    highest: int | None, up_to: int | None, remove: bool, snapshot: Path | None,
+) -> int:  # fmt: skip
     """Write an approval of what is held now into mappings.yaml, for a reviewer to agree to. HaloPSA is not touched.
 
     It reads both systems, finds the rules that hold mapping KEY and writes one entry for each, with bounds around the
@@ -76,22 +62,28 @@ def approve(
     """
     mappings = load(options)
     if key not in RUN_RULES:
-        require_key(key, [str(m.key) for m in mappings.mappings], "KEY")
+        require_key(key, mappings, "KEY")
     old = options.mappings.read_bytes()
+    file, text = str(options.mappings), old.decode("utf-8")
     if remove:
-        return _remove(options.mappings, old, key)
+        edit = FileEdit.of(options.mappings, old, remove_approvals(text, key, file=file), now=now())
+        if not edit.changes:
+            raise DecisionRefused(f"mappings.yaml approves nothing of {key}.", hint="Nothing was written.")
+        return _write(edit, f"Took the approvals of {key} out of {file}.")
     last = _last_day(mappings, until, reason)
     plan = _plan(options, mappings, snapshot)
-    text = old.decode("utf-8")
     held = _held(plan, key)
     for violation in held:
         entry = _entry(plan, violation, last, reason or "", lowest=lowest, highest=highest, up_to=up_to)
         say(safe(f"{violation.rule}: {violation.message}"))
         say(safe(f"  approved: {extent_in_words(entry)} until {last}"))
-        text = add_approval(text, entry, file=str(options.mappings))
-    _write(options.mappings, old, text, f"Wrote {plural(len(held), 'approval')} into {options.mappings}.")
-    _tell_what_stays(plan, key, held)
-    return 0
+        text = add_approval(text, entry, file=file)
+    edit = FileEdit.of(options.mappings, old, text, now=now())
+    _write(edit, f"Wrote {plural(len(held), 'approval')} into {file}.")
+    for violation in plan.violations:
+        if violation.name == key and violation.stops and violation not in held:
+            tell(safe(f"{key} stays held by {violation.rule}: {violation.message}. Next: {violation.remedy}"))
+    return ExitCode.DONE
 
 
 def _plan(options: CommonOptions, mappings: Mappings, snapshot: Path | None) -> Plan:
@@ -101,13 +93,6 @@ def _plan(options: CommonOptions, mappings: Mappings, snapshot: Path | None) -> 
         with run_context(options, mappings) as context:
             seen = read_live(context)
     return make_plan(mappings, seen.observation, seen.recorded, PlanOptions())
-
-
-def _remove(file: Path, old: bytes, key: str) -> int:
-    new = remove_approvals(old.decode("utf-8"), key, file=str(file))
-    if new.encode("utf-8") == old:
-        raise DecisionRefused(f"mappings.yaml approves nothing of {key}.", hint="Nothing was written.")
-    return _write(file, old, new, f"Took the approvals of {key} out of {file}.")
 
 
 def _last_day(mappings: Mappings, until: str | None, reason: str | None) -> date:
@@ -126,53 +111,31 @@ def _held(plan: Plan, key: str) -> list[Violation]:
     if found:
         return found
     if whose:
-        raise DecisionRefused(
-            f"{key} is held by {whose[0].rule}, and that cannot be approved: {whose[0].message}.",
-            hint=whose[0].remedy,
-        )
+        why = f"{key} is held by {whose[0].rule}, and that cannot be approved: {whose[0].message}."
+        raise DecisionRefused(why, hint=whose[0].remedy)
     raise DecisionRefused(f"Nothing holds {key} now.", hint="`reconciler plan` shows what is held.")
 
 
 def _entry(
-    plan: Plan,
-    violation: Violation,
-    last: date,
-    reason: str,
-    *,
-    lowest: int | None,
-    highest: int | None,
+    plan: Plan, violation: Violation, last: date, reason: str, *, lowest: int | None, highest: int | None,
     up_to: int | None,
-) -> NewApproval:
+) -> NewApproval:  # fmt: skip
+    rule, proposed = str(violation.rule), proposed_bounds(plan, violation)
     if not violation.name:
         if lowest is not None or highest is not None:
-            raise UsageError(
-                f"{violation.rule} is about the whole run.", hint="Give --up-to instead of --from and --to."
-            )
-        return NewApproval(
-            rule=str(violation.rule), until=last, reason=reason, up_to=up_to or proposed_bounds(plan, violation)[1]
-        )
+            raise UsageError(f"{rule} is about the whole run.", hint="Give --up-to instead of --from and --to.")
+        return NewApproval(rule=rule, until=last, reason=reason, up_to=up_to or proposed[1])
     if up_to is not None:
-        raise UsageError(f"{violation.rule} is about one mapping.", hint="Give --from and --to instead of --up-to.")
-    proposed = proposed_bounds(plan, violation)
-    bounds = (proposed[0] if lowest is None else lowest, proposed[1] if highest is None else highest)
-    if bounds[0] > bounds[1]:
-        raise UsageError(f"--from {bounds[0]} is above --to {bounds[1]}.", hint="Turn them round.")
-    return NewApproval(
-        rule=str(violation.rule), key=violation.name, until=last, reason=reason, at_least=bounds[0], at_most=bounds[1]
-    )
+        raise UsageError(f"{rule} is about one mapping.", hint="Give --from and --to instead of --up-to.")
+    low, high = (proposed[0] if lowest is None else lowest), (proposed[1] if highest is None else highest)
+    if low > high:
+        raise UsageError(f"--from {low} is above --to {high}.", hint="Turn them round.")
+    return NewApproval(rule=rule, key=violation.name, until=last, reason=reason, at_least=low, at_most=high)
 
 
-def _write(file: Path, old: bytes, text: str, told: str) -> int:
-    new = text.encode("utf-8")
-    parse_mappings(new, file=str(file), now=now())  # what is written is valid
-    for line in changed_lines(old, new):
+def _write(edit: FileEdit, told: str) -> int:
+    for line in edit.changed_lines:
         say(safe(f"  {line}"))
-    edit_file(file, old, new)
+    edit.write()
     tell(f"{told} It holds once it is merged: commit it and open a pull request, then: reconciler plan")
-    return 0
-
-
-def _tell_what_stays(plan: Plan, key: str, approved: Sequence[Violation]) -> None:
-    for violation in plan.violations:
-        if violation.name == key and violation.stops and violation not in approved:
-            tell(safe(f"{key} stays held by {violation.rule}: {violation.message}. Next: {violation.remedy}"))
+    return ExitCode.DONE

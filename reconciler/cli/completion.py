@@ -17,8 +17,6 @@ from click.shell_completion import (
 from reconciler.cli.options import CommonOptions, common_options
 from reconciler.cli.output import say, tell
 
-VARIABLE = "_RECONCILER_COMPLETE"
-SHELLS = ("bash", "zsh", "fish", "powershell")
 _INSTALL = {
     "bash": "Add to ~/.bashrc:  source <(reconciler completion bash)",
     "zsh": "Add to ~/.zshrc, below compinit:  source <(reconciler completion zsh)",
@@ -68,7 +66,7 @@ def register_shells() -> None:
 
 
 @click.command()
-@click.argument("shell", type=click.Choice(SHELLS))
+@click.argument("shell", type=click.Choice(list(_INSTALL)))
 @common_options
 @click.pass_obj
 def completion(options: CommonOptions, *, shell: str) -> int:  # noqa: ARG001 - the same for all
@@ -89,7 +87,7 @@ def completion(options: CommonOptions, *, shell: str) -> int:  # noqa: ARG001 - 
     kind = get_completion_class(shell)
     if kind is None:
         raise click.UsageError(f"No completion for {shell}.")
-    made = kind(click.get_current_context().find_root().command, {}, "reconciler", VARIABLE)
+    made = kind(click.get_current_context().find_root().command, {}, "reconciler", "_RECONCILER_COMPLETE")
     say(made.source_template % made.source_vars())
     if sys.stdout.isatty():  # a shell that reads the script, each time that it starts, needs no advice
         tell(_INSTALL[shell])

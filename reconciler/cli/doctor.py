@@ -33,11 +33,10 @@ from reconciler.answers.doctor import (
     skipped,
     verdict,
 )
-from reconciler.cli.one_system import without_halo, without_infima
 from reconciler.cli.options import CommonOptions, common_options, output_option
 from reconciler.cli.output import safe, say, show_json
 from reconciler.cli.past import zone_of
-from reconciler.cli.wiring import load, now, open_store, progress
+from reconciler.cli.wiring import load, now, open_store, progress, without_halo, without_infima
 from reconciler.clock import SystemClock
 from reconciler.errors import ConfigError, ExitCode, ReconcilerError, UsageError
 from reconciler.http.connections import kept_connections

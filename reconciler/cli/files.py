@@ -14,12 +14,20 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from difflib import unified_diff
 from pathlib import Path
 from typing import TextIO
 
-from reconciler.config.source import read_bytes, refusal
+from reconciler.cli.output import tell
+from reconciler.config import parse_mappings
+from reconciler.config.source import decode, read_bytes, refusal
 from reconciler.errors import PlanFileError
+from reconciler.model import Mappings
+from reconciler.moments import spelled
 from reconciler.plan_document.read import MAX_PLAN_BYTES, SavedPlan, read_plan_file
+from reconciler.planning.snapshot import MAKE_ANOTHER, Snapshot, read_snapshot
 from reconciler.state.files import replace_file, write_all
 
 READER_SECONDS = 10.0
@@ -51,6 +59,18 @@ def load_plan_file(path: Path) -> SavedPlan:
         raise PlanFileError(f"{path} is not a file.", hint=hint) from error
     except OSError as error:
         raise PlanFileError(f"{path} cannot be read: {error.strerror}.", hint=hint) from error
+
+
+def load_snapshot(path: Path, *, what: str = "this plan is made") -> Snapshot:
+    """Read a snapshot file, and tell `what` is made from it. Raises `PlanFileError`."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise PlanFileError(f"{path} cannot be read: {error.strerror}.", hint=MAKE_ANOTHER) from error
+    snapshot = read_snapshot(data)
+    taken = snapshot.observation.taken_at
+    tell(f"Nothing is read from INFIMA or HaloPSA: {what} from a snapshot of {spelled(taken, UTC)}.")
+    return snapshot
 
 
 def write_file(path: Path, text: str, *, what: str, private: bool = True) -> None:
@@ -86,6 +106,53 @@ def edit_file(path: Path, old: bytes, new: bytes) -> None:
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
             hint = "free space there"
         raise refusal(str(path), f"the file cannot be written: {reason}", hint) from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileEdit:
+    """An edit of mappings.yaml: what the file holds, what it is to hold, and the mappings that come of it."""
+
+    path: Path
+    old: bytes
+    new: bytes
+    mappings: Mappings
+
+    @classmethod
+    def make(cls, path: Path, edit: Callable[[str], str], *, now: datetime) -> FileEdit:
+        """The edit, checked as a whole; nothing is written. Raises `ConfigError` for what would not be valid."""
+        old = read_bytes(path)
+        return cls.of(path, old, edit(decode(old, file=str(path))), now=now)
+
+    @classmethod
+    def of(cls, path: Path, old: bytes, text: str, *, now: datetime) -> FileEdit:
+        """The same where the file was read before: `write` refuses where it holds something else than `old` by then."""
+        new = text.encode("utf-8")
+        return cls(path=path, old=old, new=new, mappings=parse_mappings(new, file=str(path), now=now))
+
+    @property
+    def changes(self) -> bool:
+        """False where the file says it already."""
+        return self.old != self.new
+
+    def write(self) -> None:
+        """Put it into the file. Raises `ConfigError` when somebody changed the file in between."""
+        if self.changes:
+            edit_file(self.path, self.old, self.new)
+
+    @property
+    def patch(self) -> str:
+        """The edit as a patch that `git apply` takes; empty where nothing changes."""
+        before, after = (text.decode("utf-8").splitlines(keepends=True) for text in (self.old, self.new))
+        name = self.path.as_posix().removeprefix("./")
+        name = self.path.name if self.path.is_absolute() or ".." in self.path.parts else name
+        lines = unified_diff(before, after, f"a/{name}", f"b/{name}")
+        return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
+
+    @property
+    def changed_lines(self) -> list[str]:
+        """The edit as a diff's lines with two lines around each change, without the names of files."""
+        before, after = (text.decode("utf-8").splitlines() for text in (self.old, self.new))
+        return list(unified_diff(before, after, lineterm="", n=2))[2:]
 
 
 def _put(path: Path, content: bytes, *, private: bool) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from reconciler.answers.sameness import Sameness
 from reconciler.cli.customers import search_customers
-from reconciler.cli.edits import FileEdit
+from reconciler.cli.files import FileEdit
 from reconciler.config.edit import NewMapping, add_mapping, client_ref, customer_ref
 from reconciler.model import (
     HaloCustomer,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reconciler.cli.edits import FileEdit
+from reconciler.cli.files import FileEdit
 from reconciler.cli.mapdialog import HELP, Back, Confirmation, Dialog, Ignore, Join, Quit, Skip, ask, joint_quantity
 from reconciler.cli.mapsession import MapSession, Pick, new_mapping, new_mappings
 from reconciler.cli.options import next_command

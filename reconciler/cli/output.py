@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, TextIO, TypeVar
 
 import click
 
@@ -19,6 +19,10 @@ from reconciler.render.text import terminal_safe
 
 if TYPE_CHECKING:  # --help need not make all the values of a run
     from reconciler.model import Json
+
+T = TypeVar("T")
+Part = tuple[Column, Callable[[T], Cell]]
+"""A column of a table, and what it shows of a row."""
 
 
 def prepare_streams() -> bool:
@@ -155,6 +159,11 @@ def show_table(output: str, columns: Sequence[Column], rows: Sequence[Sequence[C
         case _:
             width = shutil.get_terminal_size((120, 24)).columns
             say(draw_columns(columns, rows, width=width, encoding=sys.stdout.encoding or "ascii"))
+
+
+def show_rows(output: str, parts: Sequence[Part[T]], rows: Sequence[T]) -> None:
+    """Draw a table that is given as its columns, each with what it shows of a row."""
+    show_table(output, [column for column, _ in parts], [[cell(row) for _, cell in parts] for row in rows])
 
 
 def closest(word: str, choices: Sequence[str]) -> str:

@@ -14,10 +14,9 @@ from textwrap import wrap
 import click
 
 from reconciler.cli.files import write_file
-from reconciler.cli.one_system import without_infima
 from reconciler.cli.options import CommonOptions, OutputFile, common_options
 from reconciler.cli.output import safe, say, tell
-from reconciler.cli.wiring import load, open_store, progress, run_info
+from reconciler.cli.wiring import load, open_store, progress, run_info, without_infima
 from reconciler.clock import SystemClock
 from reconciler.errors import DecisionRefused, ExitCode, PlanFileError, UsageError
 from reconciler.model import HaloCustomerId, Mappings, Recorded

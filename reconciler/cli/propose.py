@@ -20,10 +20,9 @@ from reconciler.answers.proposals import (
     suggest,
 )
 from reconciler.cli.drawing import terminal_style
-from reconciler.cli.edits import FileEdit
+from reconciler.cli.files import FileEdit, load_snapshot
 from reconciler.cli.options import CommonOptions, common_options, next_command, output_option
 from reconciler.cli.output import closest, safe, say, show_json, tell
-from reconciler.cli.plan import load_snapshot
 from reconciler.cli.wiring import now, open_store, run_context
 from reconciler.config import parse_mappings
 from reconciler.config.source import decode, read_bytes

@@ -31,9 +31,7 @@ class Stopper:
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        earlier = {number: signal.getsignal(number) for number in SIGNALS}
-        for number in earlier:
-            signal.signal(number, self._asked)
+        earlier = {number: signal.signal(number, self._asked) for number in SIGNALS}
         try:
             yield
         finally:

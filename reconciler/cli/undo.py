@@ -11,21 +11,19 @@ import click
 
 from reconciler import __version__
 from reconciler.cli.drawing import draw_plan
-from reconciler.cli.edits import changed_lines
-from reconciler.cli.files import edit_file, write_file
+from reconciler.cli.files import FileEdit, write_file
 from reconciler.cli.options import CommonOptions, OutputFile, common_options, complete_keys, next_command, output_option
 from reconciler.cli.output import safe, say, show_json, tell
 from reconciler.cli.past import find_run, parse_last_day, zone_of_file
 from reconciler.cli.wiring import load, now, open_store, require_key, run_context
-from reconciler.config import parse_mappings
 from reconciler.config.edit import set_quantity
+from reconciler.errors import ExitCode
 from reconciler.history.undo import Undo, undo_run
-from reconciler.model import Mappings
+from reconciler.model import Json
 from reconciler.moments import spelled
 from reconciler.plan_document import dump_document, plan_document
-from reconciler.planning.changes import Plan
+from reconciler.plan_document.layout import PlanJson
 from reconciler.planning.observation import PlanOptions
-from reconciler.planning.snapshot import Snapshot
 from reconciler.run import make_plan, read_live
 
 KEPT_DAYS = 14
@@ -44,15 +42,9 @@ KEPT_DAYS = 14
 @common_options
 @click.pass_obj
 def undo(
-    options: CommonOptions,
-    *,
-    run: str,
-    only: tuple[str, ...],
-    until: str | None,
-    write: bool,
-    out: Path | None,
+    options: CommonOptions, *, run: str, only: tuple[str, ...], until: str | None, write: bool, out: Path | None,
     output: str,
-) -> int:
+) -> int:  # fmt: skip
     """Prepare to set back what a past run wrote. It never writes to HaloPSA.
 
     Both systems are read: what somebody changed since is named and left out. For the rest the old quantity becomes
@@ -71,24 +63,32 @@ def undo(
     """
     mappings = load(options)
     for key in only:
-        require_key(key, [str(m.key) for m in mappings.mappings], "--only")
+        require_key(key, mappings, "--only")
     past = find_run(open_store(options).history.runs(), run)
     last = _last_day(until, mappings.settings.day(now()))
     with run_context(options, mappings) as context:
         seen = read_live(context)
-    found = _kept(undo_run(past, _plan(mappings, seen)), only)
-    old = options.mappings.read_bytes()
-    new, edited = _edit(options, old, found, last)
-    plan = _plan(edited, seen, keys=[row.key for row in found.set_back])
+    found = undo_run(past, make_plan(mappings, seen.observation, seen.recorded, PlanOptions()))
+    if only:
+        found = replace(
+            found,
+            set_back=tuple(row for row in found.set_back if row.key in only),
+            left_out=tuple(row for row in found.left_out if row.key in only),
+        )
+    edit = _edit(options, found, last)
+    chosen = PlanOptions(only=tuple(row.key for row in found.set_back))
+    plan = make_plan(edit.mappings, seen.observation, seen.recorded, chosen)
+    document = plan_document(plan, version=__version__)
     if output == "json":
-        show_json(_json(found, old, new))
+        show_json(_json(found, edit))
     else:
-        _show(found, old, new, plan, options)
-    if write and new != old:
-        edit_file(options.mappings, old, new)
+        _show(found, edit, document, options)
+    if write and edit.changes:
+        edit.write()
         tell(f"Wrote the edit into {options.mappings}.")
-    _save(out, plan, found, written=write)
-    return 0
+    if found.set_back:
+        _save(out, document, written=write)
+    return ExitCode.DONE
 
 
 def _last_day(until: str | None, today: date) -> date:
@@ -97,32 +97,20 @@ def _last_day(until: str | None, today: date) -> date:
     return parse_last_day(until, today, "Name a day to come.")
 
 
-def _plan(mappings: Mappings, seen: Snapshot, *, keys: Any = ()) -> Plan:
-    return make_plan(mappings, seen.observation, seen.recorded, PlanOptions(only=tuple(keys)))
-
-
-def _kept(found: Undo, only: tuple[str, ...]) -> Undo:
-    if not only:
-        return found
-    return replace(
-        found,
-        set_back=tuple(row for row in found.set_back if row.key in only),
-        left_out=tuple(row for row in found.left_out if row.key in only),
-    )
-
-
-def _edit(options: CommonOptions, old: bytes, found: Undo, last: date) -> tuple[bytes, Mappings]:
+def _edit(options: CommonOptions, found: Undo, last: date) -> FileEdit:
     """The file with the old quantities fixed, read again by the rules of every mappings.yaml."""
-    text, file = old.decode("utf-8"), str(options.mappings)
-    for row in found.set_back:
-        reason = f"undo of run {found.run.info.id}"
-        members: dict[str, Any] = {"fixed": row.before, "reason": reason, "until": last.isoformat()}
-        text = set_quantity(text, row.key, members, file=file)
-    new = text.encode("utf-8")
-    return new, parse_mappings(new, file=file, now=now())
+
+    def fixed(text: str) -> str:
+        for row in found.set_back:
+            reason = f"undo of run {found.run.info.id}"
+            members: dict[str, Any] = {"fixed": row.before, "reason": reason, "until": last.isoformat()}
+            text = set_quantity(text, row.key, members, file=str(options.mappings))
+        return text
+
+    return FileEdit.make(options.mappings, fixed, now=now())
 
 
-def _show(found: Undo, old: bytes, new: bytes, plan: Plan, options: CommonOptions) -> None:
+def _show(found: Undo, edit: FileEdit, document: PlanJson, options: CommonOptions) -> None:
     verdict = found.run.verdict
     say(safe(f"Run {found.run.info.id} of {spelled(verdict.finished_at, zone_of_file(options))}: {verdict.sentence}"))
     for row in found.left_out:
@@ -131,26 +119,23 @@ def _show(found: Undo, old: bytes, new: bytes, plan: Plan, options: CommonOption
         say("Nothing of it can be set back.")
         return
     say("\nThe edit of mappings.yaml:")
-    for line in changed_lines(old, new):
+    for line in edit.changed_lines:
         say(safe(f"  {line}"))
     say("\nWhat apply would do with it:")
-    say(draw_plan(plan_document(plan, version=__version__), options))
+    say(draw_plan(document, options))
 
 
-def _save(out: Path | None, plan: Plan, found: Undo, *, written: bool) -> None:
-    if not found.set_back:
-        return
+def _save(out: Path | None, document: PlanJson, *, written: bool) -> None:
     if out is None:
         following = f"Next: {next_command('plan')}, then apply."
         tell(safe(following) if written else "Nothing was written: add --write, or edit by hand.")
         return
-
-    write_file(out, dump_document(plan_document(plan, version=__version__)), what="plan")
+    write_file(out, dump_document(document), what="plan")
     condition = "" if written else ", once mappings.yaml holds exactly this edit"
     tell(f"Saved the plan to {out}. To perform exactly this and nothing more{condition}: reconciler apply {out}")
 
 
-def _json(found: Undo, old: bytes, new: bytes) -> dict[str, Any]:
+def _json(found: Undo, edit: FileEdit) -> dict[str, Json]:
     return {
         "run": found.run.info.id,
         "set_back": [
@@ -164,5 +149,5 @@ def _json(found: Undo, old: bytes, new: bytes) -> dict[str, Any]:
             for row in found.set_back
         ],
         "left_out": [{"key": row.key, "halo_customer": row.customer, "why": row.why} for row in found.left_out],
-        "edit": changed_lines(old, new),
+        "edit": [*edit.changed_lines],
     }

@@ -16,11 +16,11 @@ from random import SystemRandom
 from reconciler import __version__
 from reconciler.cli.drawing import wants_colour
 from reconciler.cli.options import DOCUMENTS, CommonOptions
-from reconciler.cli.output import closest
+from reconciler.cli.output import closest, safe, tell
 from reconciler.cli.progress import progress_observer
 from reconciler.clock import SystemClock
-from reconciler.config import load_mappings
-from reconciler.errors import UsageError
+from reconciler.config import load_mappings, parse_mappings
+from reconciler.errors import ConfigError, StateError, UsageError
 from reconciler.events import Observer
 from reconciler.model import MappingKey, Mappings, RunId
 from reconciler.planning.observation import PlanOptions, RunContext
@@ -30,8 +30,10 @@ from reconciler.providers.credentials import read_credentials
 from reconciler.state.base import RunInfo
 from reconciler.state.directory import DirectoryState
 from reconciler.state.git import GitState
-from reconciler.state.gitcommand import authors_of_lines, commit_of
+from reconciler.state.gitcommand import Git, authors_of_lines, commit_of, hint_for
 from reconciler.state.open import open_state
+
+GIT_SECONDS = 20
 
 
 def now() -> datetime:
@@ -41,7 +43,35 @@ def now() -> datetime:
 
 def load(options: CommonOptions) -> Mappings:
     """Read mappings.yaml. Raises `ConfigError` with every problem."""
-    return with_authors(load_mappings(options.mappings, now=now()), options.mappings)
+    return _with_authors(load_mappings(options.mappings, now=now()), options.mappings)
+
+
+def load_at(options: CommonOptions, ref: str) -> Mappings | None:
+    """mappings.yaml as it stands at a git reference; None, with a word about it, when it is not usable there.
+
+    Raises `UsageError` when the reference does not exist, or mappings.yaml is in no repository.
+    """
+    path = options.mappings.absolute()
+    if ref.startswith("-"):
+        raise UsageError(f"--against {ref}: that is no git reference.")
+    git = Git(path.parent, os.environ)
+    try:
+        known = git.run("rev-parse", "--verify", f"{ref}^{{commit}}", seconds=GIT_SECONDS)
+        shown = git.run("show", f"{ref}:./{path.name}", seconds=GIT_SECONDS)
+    except StateError as error:
+        raise UsageError("--against needs git, and it could not be run.", hint=error.message) from error
+    if not known.ok:
+        hint = hint_for(known.complaint) or "Fetch it first (in CI: fetch-depth: 0), or name another."
+        words = known.complaint or f"exit code {known.code}"
+        raise UsageError(f"--against: git knows no commit {ref!r}. It said: {words}", hint=hint)
+    if not shown.ok:
+        tell(f"{path.name} does not exist at {safe(ref)}: every change comes from this edit.")
+        return None
+    try:
+        return parse_mappings(shown.output, file=f"{ref}:{path.name}", now=now())
+    except ConfigError as error:
+        tell(f"{safe(error.message)}, so every change is put down to this edit.")
+        return None
 
 
 def open_store(options: CommonOptions) -> DirectoryState | GitState:
@@ -79,7 +109,7 @@ def run_context(options: CommonOptions, mappings: Mappings) -> Iterator[RunConte
         )
 
 
-def with_authors(mappings: Mappings, path: Path) -> Mappings:
+def _with_authors(mappings: Mappings, path: Path) -> Mappings:
     """The same mappings, each approval with who brought it in, as far as git tells."""
     if not mappings.approvals:
         return mappings
@@ -123,28 +153,23 @@ def plan_options(
     reason: str | None = None,
 ) -> PlanOptions:
     """Check --only, --exclude, --allow and --reason against the file. Raises `UsageError`."""
-    keys = [str(m.key) for m in mappings.mappings]
     for option, names in (("--only", only), ("--exclude", exclude)):
         for name in names:
-            require_key(name, keys, option)
+            require_key(name, mappings, option)
     if only and not set(only) - set(exclude):
         raise UsageError("--only and --exclude leave no mapping over.", hint="Take a key out of one of them.")
-    return PlanOptions(
-        only=tuple(MappingKey(k) for k in only),
-        exclude=tuple(MappingKey(k) for k in exclude),
-        allowances=tuple(_allowance(text, reason, keys) for text in _with_reason(allow, reason)),
-    )
-
-
-def _with_reason(allow: Sequence[str], reason: str | None) -> Sequence[str]:
     if allow and not (reason or "").strip():
         raise UsageError("--allow needs a reason.", hint="Add --reason '...'; it is written into the journal.")
     if reason and not allow:
         raise UsageError("--reason is given, but there is no --allow.", hint="Name the rule: --allow RULE[:KEY].")
-    return allow
+    return PlanOptions(
+        only=tuple(MappingKey(k) for k in only),
+        exclude=tuple(MappingKey(k) for k in exclude),
+        allowances=tuple(_allowance(text, reason or "", mappings) for text in allow),
+    )
 
 
-def _allowance(text: str, reason: str | None, keys: Sequence[str]) -> Allowance:
+def _allowance(text: str, reason: str, mappings: Mappings) -> Allowance:
     name, _, key = text.partition(":")
     try:
         rule = Rule(name)
@@ -160,17 +185,18 @@ def _allowance(text: str, reason: str | None, keys: Sequence[str]) -> Allowance:
             f"--allow {text}: {rule} cannot be lifted, because {why}.",
             hint=f"`reconciler plan` shows what to do instead; so does `reconciler explain {rule}`.",
         )
+    if key and rule.level == "run":
+        raise UsageError(
+            f"--allow {text}: {rule} stops whole runs and takes no mapping.", hint=f"Write --allow {rule}."
+        )
     if key:
-        if rule.level == "run":
-            raise UsageError(
-                f"--allow {text}: {rule} stops whole runs and takes no mapping.", hint=f"Write --allow {rule}."
-            )
-        require_key(key, keys, f"--allow {rule}:")
-    return Allowance(rule=rule, reason=reason or "", key=key or None)
+        require_key(key, mappings, f"--allow {rule}:")
+    return Allowance(rule=rule, reason=reason, key=key or None)
 
 
-def require_key(name: str, keys: Sequence[str], option: str) -> None:
+def require_key(name: str, mappings: Mappings, option: str) -> None:
     """Raise `UsageError` where the file has no mapping called `name`; `option` says where it was written."""
+    keys = [str(m.key) for m in mappings.mappings]
     if name not in keys:
         written = f"{option}{name}" if option.endswith(":") else f"{option} {name}"
         hint = _hint(name, keys, "The keys are")
@@ -183,3 +209,16 @@ def _hint(name: str, choices: Sequence[str], lead: str) -> str:
         return f"Did you mean {near}?"
     shown = ", ".join(choices[:12]) + (", ..." if len(choices) > 12 else "")  # noqa: PLR2004
     return f"{lead} {shown}." if choices else ""
+
+
+def without_infima(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment with a stand-in for INFIMA, which is then never asked, so that HaloPSA is checked by itself."""
+    return {name: value for name, value in environ.items() if not name.startswith("INFIMA_")} | {
+        "INFIMA_API_KEY": "not-set"
+    }
+
+
+def without_halo(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment with a stand-in for HaloPSA, which is then never asked."""
+    stand_in = {"HALO_URL": "http://127.0.0.1:9", "HALO_CLIENT_ID": "not-set", "HALO_CLIENT_SECRET": "not-set"}
+    return {name: value for name, value in environ.items() if not name.startswith("HALO_")} | stand_in

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.cli.envfile import environment_with, read_env_file
+from reconciler.cli.options import environment_with, read_env_file
 from reconciler.errors import UsageError
 from tests.cli.bench import Bench
 

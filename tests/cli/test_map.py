@@ -7,7 +7,7 @@ import json
 import pytest
 import yaml
 
-from reconciler.cli.edits import FileEdit
+from reconciler.cli.files import FileEdit
 from reconciler.cli.mapsession import MapSession
 from tests.cli.bench import Answer, Bench
 
