@@ -15,9 +15,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.mutation.equivalent import excused, named
+from tests.mutation.equivalent import EQUIVALENT
 from tests.mutation.judging import survivors
-from tests.mutation.mutants import mutants_of
+from tests.mutation.mutants import mutants_of, named
 from tests.mutation.published import percent
 from tests.mutation.subjects import SUBJECTS, files_of, source_of
 
@@ -31,7 +31,7 @@ def judge(module: str, *, sample: int | None, seed: int) -> dict[str, Any]:
     if sample and sample < len(mutants):
         mutants = random.Random(seed).sample(mutants, sample)  # noqa: S311 - to be repeatable
     judged = {names[m.place, m.what] for m in mutants}
-    excuses = excused(module)
+    excuses = EQUIVALENT.get(module, {})
     alive = {names[m.place, m.what]: m for m in survivors(module, files_of(module), mutants)}
     missed = sorted((m for name, m in alive.items() if name not in excuses), key=lambda m: m.line)
     return {
@@ -60,17 +60,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for name in row["wrong"]:
             print(f"  is not equivalent, a test fails: {name}")  # noqa: T201
         sys.stdout.flush()
-        if options.json:
-            _keep(options.json, module, row)
+        if options.json:  # at once, beside those of earlier runs: a long run may be cut short
+            kept = json.loads(options.json.read_text(encoding="utf-8")) if options.json.exists() else {}
+            kept |= figures
+            ordered = {name: kept[name] for name in SUBJECTS if name in kept}
+            options.json.write_text(json.dumps(ordered, indent=2) + "\n", encoding="utf-8")
     return int(any(percent(row) < GOAL_PERCENT or row["wrong"] for row in figures.values()))
-
-
-def _keep(path: Path, module: str, row: dict[str, Any]) -> None:
-    """Put one module's figures beside those of earlier runs, at once: a long run may be cut short."""
-    kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    kept[module] = row
-    ordered = {name: kept[name] for name in SUBJECTS if name in kept}
-    path.write_text(json.dumps(ordered, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -6,17 +6,16 @@ stands outside of functions takes effect at import only: such a mutant gets a ch
 
 from __future__ import annotations
 
-import ast
-import contextlib
 import importlib
-import importlib.abc
-import importlib.util
 import inspect
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from importlib.machinery import ModuleSpec
+from collections.abc import Callable, Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from functools import partial
+from importlib.machinery import SourceFileLoader
+from multiprocessing import get_context
 from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 
@@ -35,83 +34,60 @@ def survivors(module: str, files: Sequence[str], mutants: Sequence[Mutant]) -> l
 
     Raises `ValueError` when the tests fail without any change.
     """
+    name = f"reconciler.{module}"
     inside = [m for m in mutants if m.function]
-    alive = set(_in_child(lambda: _judge_functions(module, files, inside)))
-    if not alive:
+    with get_context("fork").Pool(1) as pool:  # what the tests import and leave behind stays in that process
+        numbers = pool.apply(_survivors_inside, (name, files, inside))
+    if numbers is None:
         raise ValueError(f"{module}: its tests fail without any change")
-    return [
-        mutant
-        for mutant in mutants
-        if (inside.index(mutant) in alive if mutant.function else _survives_import(module, files, mutant))
-    ]
+    alive = {id(inside[number]) for number in numbers}
+    return [m for m in mutants if id(m) in alive or (not m.function and _passes(partial(_passes_anew, name, files, m)))]
 
 
-def _in_child(work: Callable[[], Sequence[int]]) -> list[int]:
-    """Run this in a child and return the numbers that it returned."""
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(reading)
-        try:
-            numbers = work()
-            with os.fdopen(writing, "w") as pipe:
-                pipe.write(" ".join(map(str, numbers)))
-        finally:
-            os._exit(0)
-    os.close(writing)
-    with os.fdopen(reading) as pipe:
-        told = pipe.read()
-    os.waitpid(child, 0)
-    return [int(number) for number in told.split()]
-
-
-UNCHANGED = -1
-"""Stands for the module as it is, in the list of what its tests let pass."""
-
-
-def _judge_functions(module: str, files: Sequence[str], mutants: Sequence[Mutant]) -> list[int]:
-    judge = _Judge(module, mutants)
-    with _silence():
-        pytest.main([*files, *QUIET], plugins=[judge])
+def _survivors_inside(name: str, files: Sequence[str], mutants: Sequence[Mutant]) -> list[int] | None:
+    """The numbers of those; None when the tests fail without any change."""
+    judge = _Judge(name, mutants)
+    _run(files, judge)
     return judge.alive
 
 
 class _Judge:
     """A plugin in place of pytest's loop over the tests: one loop for each mutant, in a child."""
 
-    def __init__(self, module: str, mutants: Sequence[Mutant]) -> None:
-        self._name, self._mutants = f"reconciler.{module}", mutants
+    def __init__(self, name: str, mutants: Sequence[Mutant]) -> None:
+        self._name, self._mutants = name, mutants
         self._in_child = False
-        self.alive: list[int] = []
+        self.alive: list[int] | None = None
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
         if self._in_child:
             return None  # pytest's own loop
-        if session.items and self._passes(session, lambda: None):
-            self.alive.append(UNCHANGED)
-            for number, mutant in enumerate(self._mutants):
-                if self._passes(session, lambda mutant=mutant: transplant(self._name, mutant)):
-                    self.alive.append(number)
+        if session.items and _passes(partial(self._passes_with, session, None)):
+            judged = enumerate(self._mutants)
+            self.alive = [number for number, m in judged if _passes(partial(self._passes_with, session, m))]
         return True
 
-    def _passes(self, session: pytest.Session, prepare: Callable[[], None]) -> bool:
-        child = os.fork()
-        if child == 0:
-            self._in_child = True
-            os._exit(_verdict(session, prepare))
-        _, status = os.waitpid(child, 0)
-        return status == 0
-
-
-def _verdict(session: pytest.Session, prepare: Callable[[], None]) -> int:
-    _limit_time()
-    try:
-        prepare()
+    def _passes_with(self, session: pytest.Session, mutant: Mutant | None) -> bool:
+        self._in_child = True
+        if mutant:
+            transplant(self._name, mutant)
         session.config.hook.pytest_runtestloop(session=session)
-    except BaseException:  # noqa: BLE001 - whatever breaks, the mutant was noticed
-        return 1
-    return int(session.testsfailed > 0)
+        return session.testsfailed == 0
+
+
+def _passes(work: Callable[[], bool]) -> bool:
+    """What it says in a child of its own; whatever breaks there, the mutant was noticed."""
+    child = os.fork()
+    if child == 0:
+        signal.setitimer(signal.ITIMER_PROF, PROCESSOR_SECONDS)
+        signal.alarm(SECONDS)
+        passed = False
+        try:
+            passed = work()
+        finally:
+            os._exit(not passed)
+    return os.waitpid(child, 0)[1] == 0
 
 
 def transplant(name: str, mutant: Mutant) -> None:
@@ -141,52 +117,19 @@ def _code_in(code: CodeType, qualified: str) -> CodeType:
     return next(_code_in(each, qualified) for each in inner if f"{qualified}.".startswith(f"{each.co_qualname}."))
 
 
-def _survives_import(module: str, files: Sequence[str], mutant: Mutant) -> bool:
-    child = os.fork()
-    if child == 0:
-        os._exit(_run_anew(module, files, mutant))
-    _, status = os.waitpid(child, 0)
-    return status == 0
+def _passes_anew(name: str, files: Sequence[str], mutant: Mutant) -> bool:
+    """Import everything once more, the module with its change, and run the tests."""
+    for each in [each for each in sys.modules if each.partition(".")[0] in {"reconciler", "tests"}]:
+        del sys.modules[each]
+    changed, code_of = compile(mutant.tree(), f"<mutated {name}>", "exec"), SourceFileLoader.get_code
+
+    def get_code(loader: SourceFileLoader, fullname: str) -> CodeType | None:
+        return changed if fullname == name else code_of(loader, fullname)
+
+    SourceFileLoader.get_code = get_code  # type: ignore[method-assign]
+    return _run(files) == 0
 
 
-def _run_anew(module: str, files: Sequence[str], mutant: Mutant) -> int:
-    _limit_time()
-    for name in [each for each in sys.modules if each.partition(".")[0] in {"reconciler", "tests"}]:
-        del sys.modules[name]
-    sys.meta_path.insert(0, _MutatedFinder(f"reconciler.{module}", mutant.tree()))
-    try:
-        with _silence():
-            return int(pytest.main([*files, *QUIET]) != 0)
-    except BaseException:  # noqa: BLE001 - whatever breaks, the mutant was noticed
-        return 1
-
-
-def _limit_time() -> None:
-    signal.setitimer(signal.ITIMER_PROF, PROCESSOR_SECONDS)
-    signal.alarm(SECONDS)
-
-
-@contextlib.contextmanager
-def _silence() -> Iterator[None]:
-    with (
-        Path(os.devnull).open("w") as nowhere,
-        contextlib.redirect_stdout(nowhere),
-        contextlib.redirect_stderr(nowhere),
-    ):
-        yield
-
-
-class _MutatedFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
-    """Gives one module in its changed form; every other module is imported as ever."""
-
-    def __init__(self, name: str, tree: ast.Module) -> None:
-        self._name = name
-        self._tree = tree
-
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        return importlib.util.spec_from_loader(fullname, self) if fullname == self._name else None
-
-    def exec_module(self, module: ModuleType) -> None:
-        exec(compile(self._tree, f"<mutated {self._name}>", "exec"), module.__dict__)  # noqa: S102 - that is the point
+def _run(files: Sequence[str], *plugins: object) -> int:
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+        return int(pytest.main([*files, *QUIET], plugins=plugins))

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import sys
-from pathlib import Path
 from typing import Any
 
-from tests.mutation.subjects import ROOT
+from tests.figures import DOCS, Figures, publish
 
-DOCUMENT = ROOT / "docs" / "reliability.md"
-FIGURES = ROOT / "docs" / "mutation.json"
-BEGIN, END = "<!-- mutation: begin -->\n", "<!-- mutation: end -->\n"
-
-Figures = dict[str, dict[str, Any]]
+FIGURES = DOCS / "mutation.json"
 
 
 def percent(row: dict[str, Any]) -> float:
@@ -32,21 +25,5 @@ def table(figures: Figures) -> str:
     return "\n".join([*lines, "", *(["Not noticed:", "", *missed] if missed else ["No other change survives."]), ""])
 
 
-def document(text: str, figures: Figures) -> str:
-    """The document with its table replaced."""
-    head, begin, rest = text.partition(BEGIN)
-    _, end, tail = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"{DOCUMENT.name} has no place for the figures: {BEGIN.strip()} {END.strip()}")
-    return head + BEGIN + table(figures) + END + tail
-
-
-def main() -> None:
-    """Take the figures over, next to the document that shows them."""
-    figures = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    FIGURES.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-    DOCUMENT.write_text(document(DOCUMENT.read_text(encoding="utf-8"), figures), encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    publish("mutation", table, FIGURES)

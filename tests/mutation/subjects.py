@@ -11,13 +11,9 @@ WRITING = (
     "apply_edges", "writing/session",
 )  # fmt: skip
 SAFETY = (
-    "safety/check",
-    "safety/approvals",
-    "safety/check_edges",
-    "safety/sharp_drops",
-    "safety/amounts",
+    "safety/check", "safety/approvals", "safety/check_edges", "safety/sharp_drops", "safety/amounts",
     "safety/amount_edges",
-)
+)  # fmt: skip
 OURS = ("planning/ours", "state/sightings")
 LEFT_OUT = ("planning/markers", "planning/known_ids", "planning/identity")
 MONEY = ("planning/money", "planning/money_edges")

@@ -6,8 +6,9 @@ import json
 
 import pytest
 
+from tests.figures import DOCUMENT, Figures, document
 from tests.mutation.__main__ import GOAL_PERCENT
-from tests.mutation.published import DOCUMENT, FIGURES, Figures, document, percent, table
+from tests.mutation.published import FIGURES, percent, table
 from tests.mutation.subjects import SUBJECTS
 
 
@@ -19,7 +20,7 @@ def figures() -> Figures:
 
 def test_the_document_shows_the_figures(figures: Figures) -> None:
     text = DOCUMENT.read_text(encoding="utf-8")
-    assert text == document(text, figures)
+    assert text == document(text, "mutation", table(figures))
 
 
 def test_every_module_was_judged_and_reached_the_goal(figures: Figures) -> None:
@@ -36,6 +37,6 @@ def test_a_score_is_never_rounded_up_and_survivors_are_named() -> None:
     assert "* `plan`, line 7: diff: 1  ->  2" in table({"plan": row})
 
 
-def test_a_document_without_a_place_for_them_is_an_error(figures: Figures) -> None:
+def test_a_document_without_a_place_for_them_is_an_error() -> None:
     with pytest.raises(ValueError, match="no place"):
-        document("# Reliability\n", figures)
+        document("# Reliability\n", "mutation", "")

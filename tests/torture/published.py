@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import sys
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[2]
-DOCUMENT = ROOT / "docs" / "reliability.md"
-FIGURES = ROOT / "docs" / "reliability.json"
-BEGIN, END = "<!-- figures: begin -->\n", "<!-- figures: end -->\n"
+from tests.figures import DOCS, Figures, publish
+
+FIGURES = DOCS / "reliability.json"
+META = frozenset({"part", "seed", "scale", "seconds"})
 
 
-def tables(figures: dict[str, dict[str, Any]]) -> str:
+def tables(figures: Figures) -> str:
     """The figures as Markdown, each with the command that reproduces it."""
     lines = ["| what | schedules | violated | reached | reproduce |", "|---|---|---|---|---|"]
     for name, row in figures.items():
@@ -27,9 +24,6 @@ def tables(figures: dict[str, dict[str, Any]]) -> str:
             lines += [f"* {word.replace('_', ' ')}: {_shown(value)}" for word, value in row.items() if word not in META]
             lines.append("")
     return "\n".join(lines)
-
-
-META = frozenset({"part", "seed", "scale", "seconds"})
 
 
 def _reached(row: dict[str, Any]) -> list[tuple[str, int]]:
@@ -48,19 +42,5 @@ def _shown(value: Any) -> str:
     return str(value)
 
 
-def document(text: str, figures: dict[str, dict[str, Any]]) -> str:
-    """The document with its figures replaced."""
-    head, _, rest = text.partition(BEGIN)
-    _, _, tail = rest.partition(END)
-    return head + BEGIN + tables(figures) + END + tail
-
-
-def main() -> None:
-    """Take the figures over, next to the document that shows them."""
-    figures = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    FIGURES.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-    DOCUMENT.write_text(document(DOCUMENT.read_text(encoding="utf-8"), figures), encoding="utf-8")
-
-
 if __name__ == "__main__":
-    main()
+    publish("figures", tables, FIGURES)

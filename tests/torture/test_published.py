@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 
-from tests.torture.published import DOCUMENT, FIGURES, document
+from tests.figures import DOCUMENT, document
+from tests.torture.published import FIGURES, tables
 
 
 def test_the_document_shows_the_campaigns_own_figures() -> None:
     figures = json.loads(FIGURES.read_text(encoding="utf-8"))
     text = DOCUMENT.read_text(encoding="utf-8")
-    assert text == document(text, figures)
+    assert text == document(text, "figures", tables(figures))
