@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 
-from reconciler.answers.invoices import night_look
+from reconciler.answers.attached import night_look
 from reconciler.answers.needs import OVERDUE_AFTER, NeedInput, failed_run, find_needs, needs_met, record_missing
 from reconciler.apply import apply
 from reconciler.errors import ApiError, ExitCode, Interrupted, ReconcilerError, StateError, as_failure

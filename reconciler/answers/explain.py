@@ -13,8 +13,9 @@ from enum import StrEnum
 from functools import cache
 from importlib import resources
 
-from reconciler.answers.invoices import invoice_note
-from reconciler.answers.needs import THE_RUN, day_words, due_words, edited_words
+from reconciler.answers.attached import invoice_note
+from reconciler.answers.needs import THE_RUN
+from reconciler.answers.words import day_words, due_words, edited_words
 from reconciler.model import (
     Attached,
     Attempt,

@@ -5,46 +5,19 @@ Facts about recurring invoices are in the fact sheet, section 5. Nothing here ev
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from collections.abc import Mapping as MappingABC
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import date
 from typing import Protocol
 
-from reconciler.answers.invoice_rows import (
-    Row,
-    day_in,
-    elements_of,
-    has_quantities,
-    id_of,
-    is_billing,
-    is_live,
-    is_over,
-    lines_of,
-    tells_lines,
-    whole_number,
-)
-from reconciler.errors import ApiError
 from reconciler.events import Observer, PhaseAdvanced, PhaseFinished, PhaseStarted
-from reconciler.model import (
-    Attached,
-    HaloCustomerId,
-    InvoiceLook,
-    MappingKey,
-    Outlook,
-    Recorded,
-    SubscriptionId,
-    screen_numbers,
-)
-from reconciler.plan import LOOKS_HOLD
-from reconciler.planning.changes import Action, Change
+from reconciler.model import MAX_COUNT, Attached, HaloCustomerId, Json, SubscriptionId
 
 PHASE = "Reading recurring invoices"
-NIGHT_REQUESTS = 50
-"""So many requests a night may spend on recurring invoices (DESIGN 14)."""
 
-FRESH = timedelta(hours=20)
-"""A Subscription that was seen attached so recently is not looked at again."""
+Row = MappingABC[str, Json]
 
 
 class InvoiceReader(Protocol):
@@ -87,11 +60,6 @@ class Attachment:
     invoices: tuple[int, ...] = ()
     everywhere: bool = True
 
-    @property
-    def numbers(self) -> tuple[int, ...]:
-        """The invoices' numbers as HaloPSA's screens show them."""
-        return screen_numbers(self.invoices)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Looked:
@@ -102,23 +70,6 @@ class Looked:
 
     attachments: MappingABC[SubscriptionId, Attachment] = field(default_factory=dict)
     invoice_days: MappingABC[HaloCustomerId, date] = field(default_factory=dict)
-
-
-def invoice_note(seen: Attachment | InvoiceLook) -> str:
-    """A Subscription's place on recurring invoices, in words."""
-    numbers = ", ".join(str(number) for number in screen_numbers(seen.invoices))
-    noun = "invoice" if len(seen.invoices) == 1 else "invoices"
-    match seen.verdict:
-        case Attached.YES:
-            return f"on recurring {noun} {numbers}"
-        case Attached.PERHAPS:
-            return f"perhaps on recurring {noun} {numbers}, which selects by criteria: look there"
-        case Attached.DISABLED:
-            return f"only on recurring {noun} {numbers}, where it is switched off or has ended: it bills nothing"
-        case Attached.NO if not seen.everywhere:
-            return "on no recurring invoice of its customer; the invoices of others were not checked"
-        case _:
-            return "on no recurring invoice: it bills nothing"
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -159,24 +110,16 @@ def look(
     return Looked(attachments=pages.attachments(), invoice_days=pages.days())
 
 
-@dataclass(slots=True)
-class _Found:
-    """Invoices on which one Subscription was seen, by what they come to."""
+Found = MappingABC[Attached, set[int]]
+"""Invoices on which one Subscription was seen, by what they come to."""
 
-    yes: set[int] = field(default_factory=set)
-    disabled: set[int] = field(default_factory=set)
-    perhaps: set[int] = field(default_factory=set)
 
-    def attachment(self, *, everywhere: bool) -> Attachment:
-        for verdict, invoices in (
-            (Attached.YES, self.yes),
-            (Attached.PERHAPS, self.perhaps),
-            (Attached.DISABLED, self.disabled),
-        ):
-            if invoices:
-                ids = tuple(sorted(invoices, reverse=True))
-                return Attachment(verdict=verdict, invoices=ids, everywhere=everywhere)
-        return Attachment(verdict=Attached.NO, everywhere=everywhere)
+def _attachment(found: Found, *, everywhere: bool) -> Attachment:
+    for verdict in (Attached.YES, Attached.PERHAPS, Attached.DISABLED):
+        if found[verdict]:
+            ids = tuple(sorted(found[verdict], reverse=True))
+            return Attachment(verdict=verdict, invoices=ids, everywhere=everywhere)
+    return Attachment(verdict=Attached.NO, everywhere=everywhere)
 
 
 class _Pages:
@@ -186,7 +129,7 @@ class _Pages:
         self._today = today
         self._wanted = wanted
         self._headers = headers
-        self._found = {one.subscription_id: _Found() for one in wanted}
+        self._found: dict[SubscriptionId, Found] = {one.subscription_id: defaultdict(set) for one in wanted}
         listed = any(has_quantities(line) for row in headers.values() for line in lines_of(row))
         self.unread = [number for number, row in headers.items() if not (listed and tells_lines(row))]
         for number in headers.keys() - set(self.unread):
@@ -199,29 +142,30 @@ class _Pages:
 
     def all_found(self) -> bool:
         """True when every wanted Subscription is known to be attached."""
-        return all(one.yes for one in self._found.values())
+        return all(found[Attached.YES] for found in self._found.values())
 
     def unread_own(self) -> list[int]:
         """Invoices still to be read that most likely carry a wanted Subscription, in the order of the wanted."""
-        by_customer: dict[int, list[int]] = {}
+        by_customer: defaultdict[int | None, list[int]] = defaultdict(list)
         for number in self.unread:
-            by_customer.setdefault(whole_number(self._headers[number].get("client_id")) or 0, []).append(number)
+            by_customer[_customer(self._headers[number])].append(number)
         unread = set(self.unread)
         order: dict[int, None] = {}
         for one in self._wanted:
             order |= dict.fromkeys(number for number in one.seen_on if number in unread)
-            order |= dict.fromkeys(by_customer.get(one.customer_id or -1, ()))
+            order |= dict.fromkeys(by_customer[one.customer_id] if one.customer_id else ())
         return list(order)
 
     def attachments(self) -> dict[SubscriptionId, Attachment]:
         """The verdicts: of those that were found, and of those whose own customer's invoices were all read."""
         unread = set(self.unread)
-        customers_unread = {whole_number(self._headers[number].get("client_id")) for number in unread}
+        customers_unread = {_customer(self._headers[number]) for number in unread}
         told = {}
         for one in self._wanted:
             found = self._found[one.subscription_id]
-            if found.yes or not (one.customer_id in customers_unread or unread & set(one.seen_on)):
-                told[one.subscription_id] = found.attachment(everywhere=not unread or bool(found.yes))
+            attached = bool(found[Attached.YES])
+            if attached or not (one.customer_id in customers_unread or unread & set(one.seen_on)):
+                told[one.subscription_id] = _attachment(found, everywhere=not unread or attached)
         return told
 
     def days(self) -> dict[HaloCustomerId, date]:
@@ -231,142 +175,116 @@ class _Pages:
         def note(customer: int | None, row: Row) -> None:
             day = day_in(row.get("nextcreationdate"))
             if customer and day is not None and day >= self._today and is_billing(row, self._today):
-                known = days.get(HaloCustomerId(customer))
-                days[HaloCustomerId(customer)] = day if known is None else min(known, day)
+                number = HaloCustomerId(customer)
+                days[number] = min(days.get(number, day), day)
 
         for row in self._headers.values():
-            note(whole_number(row.get("client_id")), row)
+            note(_customer(row), row)
         for one in self._wanted:
-            for number in self._found[one.subscription_id].yes:
+            for number in self._found[one.subscription_id][Attached.YES]:
                 note(one.customer_id, self._headers[number])
         return days
 
     def _judge(self, number: int, invoice: Row) -> None:
-        bills, customer = is_billing(invoice, self._today), whole_number(invoice.get("client_id"))
+        bills, customer = is_billing(invoice, self._today), _customer(invoice)
         for line in lines_of(invoice):
             live = bills and is_live(line) and not is_over(line.get("enddate"), self._today)
             for element in elements_of(line):
                 licence = whole_number(element.get("licence_id"))
                 if licence:
-                    one = self._found.get(SubscriptionId(licence))
-                    if one is not None:
-                        (one.yes if live else one.disabled).add(number)
+                    found = self._found.get(SubscriptionId(licence))
+                    if found is not None:
+                        found[Attached.YES if live else Attached.DISABLED].add(number)
                 elif live:  # it selects by criteria: which Subscriptions those catch only HaloPSA knows
                     for wanted in self._wanted:
                         if wanted.customer_id is not None and wanted.customer_id == customer:
-                            self._found[wanted.subscription_id].perhaps.add(number)
+                            self._found[wanted.subscription_id][Attached.PERHAPS].add(number)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
-# What is remembered
+# What HaloPSA's JSON says, read with care
 # ---------------------------------------------------------------------------------------------------------------------
 
+_FIRST_REAL_YEAR = 1902
+"""Years before it are Halo's way to write "no date"."""
 
-def night_look(
-    reader: InvoiceReader, changes: Sequence[Change], recorded: Recorded, *, now: datetime, observe: Observer
-) -> Outlook:
-    """What a night sees of the recurring invoices, within its requests, on top of what was remembered.
-
-    It looks first at the Subscriptions that were never seen attached, then at the oldest looks, and last at those that
-    may be meant by a held create. Where nothing is due nothing is asked; where HaloPSA refuses, the outlook says why,
-    and all looks stay as they are.
-    """
-    outlook = recorded.outlook
-    wanted, others = due(changes, recorded, now=now), _others_due(changes, recorded, now=now)
-    everything = [*wanted.values(), *others]
-    if not everything:
-        return outlook
-    try:
-        looked = look(reader, everything, today=now.date(), observe=observe, requests=NIGHT_REQUESTS)
-    except ApiError as error:
-        observe(PhaseFinished(phase=PHASE, detail=f"not checked: {error.message}"))
-        return replace(outlook, unread=f"{error.message} {error.hint}".strip())
-    outlook = remember(outlook, looked, {key: one.subscription_id for key, one in wanted.items()}, now=now)
-    seen = {one.subscription_id: _seen(one.subscription_id, looked, now) for one in others}
-    kept = {number: one for number, one in outlook.other_looks.items() if now - one.looked_at <= LOOKS_HOLD}
-    return replace(outlook, other_looks=kept | {number: one for number, one in seen.items() if one is not None})
+_QUANTITIES = ("quantity_licences", "quantity_subscriptions")
+_CALCULATED = frozenset({1, 2, 3, 4})
+"""Values of `recurring_invoice_quantity_type` whose quantity comes from a count; another is written by hand."""
 
 
-def _others_due(changes: Sequence[Change], recorded: Recorded, *, now: datetime) -> list[Wanted]:
-    """The Subscriptions that no mapping has, beside a create that is held; none where every look is fresh enough."""
-    held = (c for c in changes if c.action is Action.CREATE and c.hold is not None)
-    found = [(one.id, change.mapping.halo_customer.id) for change in held for one in change.unowned if one.live]
-    looks = {number: recorded.other_looks.get(number) for number, _ in found}
-    if all(seen is not None and now - seen.looked_at < FRESH for seen in looks.values()):
-        return []
-    return [
-        Wanted(subscription_id=number, customer_id=customer, seen_on=seen.invoices if (seen := looks[number]) else ())
-        for number, customer in dict(found).items()
-    ]
+def lines_of(invoice: Row) -> Iterator[dict[str, Json]]:
+    """The lines that the row holds; none where it tells of none."""
+    return _objects(invoice.get("lines"))
 
 
-def _seen(number: SubscriptionId, looked: Looked, now: datetime) -> InvoiceLook | None:
-    found = looked.attachments.get(number)
-    if found is None:
-        return None
-    return InvoiceLook(
-        subscription_id=number,
-        looked_at=now,
-        verdict=found.verdict,
-        invoices=found.invoices,
-        everywhere=found.everywhere,
+def tells_lines(row: Row) -> bool:
+    """True where a row of a list that holds lines with quantities can be taken as a whole invoice."""
+    return isinstance(row.get("lines"), list) and all(
+        has_quantities(line) or whole_number(line.get("recurring_invoice_quantity_type")) not in _CALCULATED
+        for line in lines_of(row)
     )
 
 
-def due(changes: Sequence[Change], recorded: Recorded, *, now: datetime) -> dict[MappingKey, Wanted]:
-    """Whose Subscription a night looks for, in the order of the looking; empty where every look is fresh enough."""
-    wanted = wanted_of(changes, recorded)
-    looks = [look_of(key, recorded) for key in wanted]
-    fresh = all(seen is not None and seen.verdict is Attached.YES and now - seen.looked_at < FRESH for seen in looks)
-    return {} if fresh else wanted
+def has_quantities(line: Row) -> bool:
+    """True where the line says from which Subscriptions its quantity comes."""
+    return any(isinstance(line.get(member), list) for member in _QUANTITIES)
 
 
-def wanted_of(changes: Sequence[Change], recorded: Recorded) -> dict[MappingKey, Wanted]:
-    """Every Subscription that should be billed: those never seen attached first, then the oldest looks."""
-    found: list[tuple[tuple[bool, str, MappingKey], Wanted]] = []
-    for change in changes:
-        binding, seen = recorded.bindings.get(change.key), look_of(change.key, recorded)
-        number = binding.subscription_id if binding else change.before.id if change.before else None
-        if number is None or change.mapping.retired:
-            continue
-        wanted = Wanted(
-            subscription_id=number,
-            customer_id=binding.customer_id if binding else change.mapping.halo_customer.id,
-            seen_on=seen.invoices if seen is not None else (),
-        )
-        attached = seen is not None and seen.verdict is Attached.YES
-        looked_at = seen.looked_at.astimezone(UTC).isoformat() if seen is not None else ""
-        found.append(((attached, looked_at, change.key), wanted))
-    return {rank[2]: wanted for rank, wanted in sorted(found, key=lambda row: row[0])}
+def elements_of(line: Row) -> Iterator[dict[str, Json]]:
+    """The Subscriptions that the line takes its quantity from."""
+    for member in _QUANTITIES:
+        yield from _objects(line.get(member))
 
 
-def look_of(key: MappingKey, recorded: Recorded) -> InvoiceLook | None:
-    """The remembered look at this key's Subscription; one at another Subscription says nothing of this one."""
-    seen, binding = recorded.outlook.looks.get(key), recorded.bindings.get(key)
-    fits = seen is not None and (binding is None or binding.subscription_id == seen.subscription_id)
-    return seen if fits else None
+def _objects(value: Json) -> Iterator[dict[str, Json]]:
+    return (one for one in value if isinstance(one, dict)) if isinstance(value, list) else iter(())
 
 
-def remember(
-    outlook: Outlook, looked: Looked, asked: MappingABC[MappingKey, SubscriptionId], *, now: datetime
-) -> Outlook:
-    """The outlook with a look's verdicts in it. A person's word stands while no look contradicts it."""
-    looks = dict(outlook.looks)
-    for key, number in asked.items():
-        found = looked.attachments.get(number)
-        if found is None:
-            continue
-        before = looks.get(key)
-        known = before if before is not None and before.subscription_id == number else None
-        attached = found.verdict is Attached.YES
-        open_question = found.verdict is Attached.PERHAPS or not found.everywhere
-        looks[key] = InvoiceLook(
-            subscription_id=number,
-            looked_at=now,
-            verdict=found.verdict,
-            invoices=found.invoices,
-            everywhere=found.everywhere,
-            attached_at=now if attached else known.attached_at if known else None,
-            word=known.word if known and open_question else "",
-        )
-    return replace(outlook, looks=looks, invoice_days={**outlook.invoice_days, **looked.invoice_days}, unread="")
+def is_billing(invoice: Row, today: date) -> bool:
+    """True where the invoice is switched on and has not ended."""
+    return not _true(invoice.get("disabled")) and is_live(invoice) and not is_over(invoice.get("enddate"), today)
+
+
+def is_live(row: Row) -> bool:
+    """False where either of the two members that say so calls it dead (FAULTS H32)."""
+    return not _true(row.get("isinactive")) and not any(_false(row.get(name)) for name in ("isActive", "isactive"))
+
+
+def id_of(row: Row) -> int | None:
+    """A recurring invoice's id: a negative whole number."""
+    return whole_number(row.get("id"), least=-MAX_COUNT)
+
+
+def _customer(row: Row) -> int | None:
+    return whole_number(row.get("client_id"))
+
+
+def whole_number(value: Json, *, least: int = 0) -> int | None:
+    """A whole number within bounds, else None."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and least <= value <= MAX_COUNT else None
+
+
+def _true(value: Json) -> bool:
+    return value is True or value == 1 or (isinstance(value, str) and value.strip().lower() == "true")
+
+
+def _false(value: Json) -> bool:
+    return value is False or (value is not None and value == 0) or (isinstance(value, str) and value.lower() == "false")
+
+
+def day_in(value: Json) -> date | None:
+    """A date as HaloPSA writes it; None for "no date", which it writes as one around 1900."""
+    try:
+        day = date.fromisoformat(value[:10]) if isinstance(value, str) else None
+    except ValueError:
+        return None
+    return day if day is not None and day.year >= _FIRST_REAL_YEAR else None
+
+
+def is_over(value: Json, today: date) -> bool:
+    """True where the value is a day before today."""
+    day = day_in(value)
+    return day is not None and day < today

@@ -7,8 +7,8 @@ from collections.abc import Mapping as MappingABC
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
-from reconciler.answers.invoices import look_of
-from reconciler.answers.needs import day_words
+from reconciler.answers.attached import look_of
+from reconciler.answers.words import day_words
 from reconciler.model import InfimaClient, InvoiceLook, MappingKey, Mappings, Need, Recorded
 from reconciler.planning.changes import Action, Change, Plan
 from reconciler.state.history import PastChange, PastRun

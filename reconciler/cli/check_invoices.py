@@ -7,8 +7,8 @@ from datetime import date, datetime
 
 import click
 
-from reconciler.answers.invoices import invoice_note, remember
-from reconciler.answers.needs import NEW_HAS_NO_PRICE, due_words
+from reconciler.answers.attached import NEW_HAS_NO_PRICE, invoice_note, remember
+from reconciler.answers.words import due_words
 from reconciler.cli.options import CommonOptions, common_options, complete_keys, output_option
 from reconciler.cli.output import safe, show_json, show_table, tell
 from reconciler.cli.status import Looking, look_now

@@ -12,8 +12,8 @@ import click
 
 from reconciler.answers import adoption
 from reconciler.answers.adoption import Decision, DecisionContext
-from reconciler.answers.invoices import invoice_note, look_of
-from reconciler.answers.needs import day_words
+from reconciler.answers.attached import invoice_note, look_of
+from reconciler.answers.words import day_words
 from reconciler.cli.files import FileEdit
 from reconciler.cli.options import CommonOptions, common_options, complete_keys, next_command, output_option
 from reconciler.cli.output import safe, say, tell

@@ -9,8 +9,8 @@ from typing import cast
 
 import click
 
+from reconciler.answers.attached import look_of
 from reconciler.answers.explain import Story, Topic, answer, chapters, find_topic, next_step, topics
-from reconciler.answers.invoices import look_of
 from reconciler.cli.options import CommonOptions, common_options, complete_keys_and_names, output_option
 from reconciler.cli.output import closest, say, show_json, show_table, tell
 from reconciler.cli.status import look_now

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import click
 
-from reconciler.answers.needs import InvoicesKnown, NeedInput, bound, find_needs, invoices_known
+from reconciler.answers.attached import InvoicesKnown, bound, invoices_known
+from reconciler.answers.needs import NeedInput, find_needs
 from reconciler.cli.check_invoices import look_at_invoices
 from reconciler.cli.files import load_plan_file, write_file
 from reconciler.cli.options import CommonOptions, OutputFile, common_options

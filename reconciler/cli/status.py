@@ -9,7 +9,8 @@ from typing import cast
 
 import click
 
-from reconciler.answers.invoices import Looked, look, remember, wanted_of
+from reconciler.answers.attached import remember, wanted_of
+from reconciler.answers.invoices import Looked, look
 from reconciler.answers.status import Attention, StatusRow, last_changes, status_rows
 from reconciler.cli.drawing import terminal_style
 from reconciler.cli.options import CommonOptions, common_options, complete_keys, output_option

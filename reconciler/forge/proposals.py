@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from reconciler.answers.needs import day_words
 from reconciler.answers.proposals import Confidence, Proposal, ProposalKind, apply_proposals
+from reconciler.answers.words import day_words
 from reconciler.config import parse_mappings
 from reconciler.errors import ConfigError
 from reconciler.forge.branches import ProposedCommit

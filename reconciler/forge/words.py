@@ -12,7 +12,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from urllib.parse import quote
 
-from reconciler.answers.needs import due_words
+from reconciler.answers.words import due_words
 from reconciler.forge.result import LOOKS_AGAIN, Reason, Result, Told, Verdict
 from reconciler.moments import spelled
 from reconciler.planning.changes import Outcome

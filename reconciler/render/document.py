@@ -14,7 +14,8 @@ from decimal import Decimal
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from reconciler.answers.needs import NEW_HAS_NO_PRICE, edited_words, fixed_beside
+from reconciler.answers.attached import NEW_HAS_NO_PRICE
+from reconciler.answers.words import edited_words, fixed_beside
 from reconciler.moments import find_zone, zone_name
 from reconciler.plan_document.read import in_doubt
 from reconciler.planning.changes import Action, ActionReason, Outcome

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from reconciler.answers.needs import InvoicesKnown
+from reconciler.answers.attached import InvoicesKnown
 from reconciler.history.months import Month
 from reconciler.history.timeline import Timeline
 from reconciler.model import MappingKey, UnitPrice

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reconciler.answers.needs import day_words
+from reconciler.answers.words import day_words
 from reconciler.history.account import RunEnding, ending_of, is_whole
 from reconciler.model import MappingKey
 from reconciler.planning.changes import Action, Outcome

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 
-from reconciler.answers.needs import day_words, due_words
+from reconciler.answers.words import day_words, due_words
 from reconciler.plan_document.layout import NeedJson
 from reconciler.render.pen import Pen
 from reconciler.render.text import markdown_code, markdown_safe

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from reconciler.answers.invoices import Attachment, Looked, Wanted, look, remember
+from reconciler.answers.attached import remember
+from reconciler.answers.invoices import Attachment, Looked, Wanted, look
 from reconciler.errors import IncompleteRead
-from reconciler.model import Attached, HaloCustomerId, InvoiceLook, MappingKey, Outlook, SubscriptionId
+from reconciler.model import Attached, HaloCustomerId, InvoiceLook, MappingKey, Outlook, SubscriptionId, screen_numbers
 from tests.builders import NOW
 from tests.quiet import ignore_events
 
@@ -68,7 +69,7 @@ def test_a_line_that_names_the_subscription_attaches_it() -> None:
 
 
 def test_the_number_on_screen_is_minus_nine_minus_id() -> None:
-    assert seen(invoice(line())).numbers == (231,)
+    assert screen_numbers(seen(invoice(line())).invoices) == (231,)
 
 
 def test_ids_may_come_as_floats_without_fraction() -> None:

@@ -7,7 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from reconciler.answers.invoices import Attachment, invoice_note
+from reconciler.answers.attached import invoice_note
+from reconciler.answers.invoices import Attachment
 from reconciler.answers.needs import NeedInput, find_needs
 from reconciler.answers.status import Attention, client_rows, last_changes, status_rows
 from reconciler.model import (

@@ -168,8 +168,8 @@ def test_every_drawing_has_the_same_needs_and_none_is_lost(seed: int, tmp_path: 
 
 
 PLANTED: dict[str, tuple[str, Any]] = {
-    "a night that read nothing forgets what waited": ("reconciler.answers.needs.listing._stands", lambda *_: False),
-    "the reminder to attach ends at once": ("reconciler.answers.needs.invoices.not_invoiced", lambda *_: None),
+    "a night that read nothing forgets what waited": ("reconciler.answers.needs._stands", lambda *_: False),
+    "the reminder to attach ends at once": ("reconciler.answers.attached.not_invoiced", lambda *_: None),
     "a dead line bills": ("reconciler.answers.invoices.is_live", lambda _: True),
     "the report says that nothing waits": ("reconciler.render.html._cards", lambda *_: ()),
     "the outputs say 0": ("reconciler.forge.result._attention", lambda *_: 0),

@@ -6,8 +6,8 @@ from collections.abc import Mapping as MappingABC
 from dataclasses import dataclass
 from datetime import date
 
-from reconciler.answers.needs import day_words
 from reconciler.answers.sameness import Sameness
+from reconciler.answers.words import day_words
 from reconciler.model import (
     ClientRef,
     HaloCustomer,

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from reconciler.answers.matching import rank
-from reconciler.answers.needs import day_words
 from reconciler.answers.proposals.facts import ProposalFacts
 from reconciler.answers.proposals.values import (
     Confidence,
@@ -18,6 +17,7 @@ from reconciler.answers.proposals.values import (
     fingerprint,
 )
 from reconciler.answers.sameness import Counterpart, FirmName
+from reconciler.answers.words import day_words
 from reconciler.config import parse_mappings
 from reconciler.config.edit import NewMapping, add_mappings, client_ref, customer_ref
 from reconciler.errors import ConfigError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
-from reconciler.answers.needs import ENDING_DAYS, day_words
+from reconciler.answers.needs import ENDING_DAYS
 from reconciler.answers.proposals.facts import ProposalFacts
 from reconciler.answers.proposals.values import (
     Confidence,
@@ -19,6 +19,7 @@ from reconciler.answers.proposals.values import (
     as_sentence,
     fingerprint,
 )
+from reconciler.answers.words import day_words
 from reconciler.config.edit import NewMapping, NewName, clean_name, client_ref, customer_ref
 from reconciler.model import Approval, ClientRef, CustomerRef, IgnoredClient, InfimaClient, InfimaClientId, Mapping
 from reconciler.names import alike

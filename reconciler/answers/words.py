@@ -1,13 +1,17 @@
-"""Words that everything which tells of needs shares: days, invoices, edits in HaloPSA."""
+"""Words that all answers share: days, invoices, edits in HaloPSA, names with ids, whole sentences."""
 
 from __future__ import annotations
 
 from datetime import date, datetime
 
+from reconciler.model import ClientRef, CustomerRef, HaloCustomer, InfimaClient, Mapping
+from reconciler.names import same_name
+from reconciler.planning.changes import CountedClient
 
-def due_words(next_invoice: date | None, today: date) -> str:
-    """ "before the invoice of 1 Dec (in 2 days)"; empty where no day is known."""
-    return "" if next_invoice is None else f"before the invoice of {in_days(next_invoice, today, short=True)}"
+
+def day_words(moment: datetime | date) -> str:
+    """ "26 Nov 2026"."""
+    return f"{moment.day} {moment:%b %Y}"
 
 
 def in_days(day: date, today: date, *, short: bool = False) -> str:
@@ -15,6 +19,11 @@ def in_days(day: date, today: date, *, short: bool = False) -> str:
     left = (day - today).days
     when = "today" if left == 0 else "tomorrow" if left == 1 else f"in {left} days"
     return f"{day.day} {day:%b} ({when})" if short else f"{when} ({day.isoformat()})"
+
+
+def due_words(next_invoice: date | None, today: date) -> str:
+    """ "before the invoice of 1 Dec (in 2 days)"; empty where no day is known."""
+    return "" if next_invoice is None else f"before the invoice of {in_days(next_invoice, today, short=True)}"
 
 
 def edited_words(live: int | None, since: datetime | None, counted: int | None, counted_then: int | None) -> str:
@@ -30,9 +39,16 @@ def fixed_beside(fixed: int | None, listed: int | None) -> str:
     return "" if listed is None or listed == fixed else f" (INFIMA's client list says {listed} users)"
 
 
-def day_words(moment: datetime | date) -> str:
-    """ "26 Nov 2026"."""
-    return f"{moment.day} {moment:%b %Y}"
+def named(one: InfimaClient | HaloCustomer | ClientRef | CustomerRef | CountedClient) -> str:
+    """ "Acme Dental (12)"."""
+    return f"{one.name} ({one.id})"
+
+
+def who_of(mapping: Mapping) -> str:
+    """Whom a mapping is about, in names."""
+    clients = " + ".join(client.name for client in mapping.infima_clients)
+    customer = mapping.halo_customer.name
+    return customer if same_name(clients, customer) else f"{clients} -> {customer}"
 
 
 def as_step(text: str) -> str:
@@ -43,6 +59,10 @@ def as_step(text: str) -> str:
 
 def as_sentence(text: str) -> str:
     """The text with a capital letter and a full stop."""
+    return with_stop(text.strip()[:1].upper() + text.strip()[1:])
+
+
+def with_stop(text: str) -> str:
+    """The text with a full stop, where it does not end a sentence already."""
     text = text.strip()
-    text = text[:1].upper() + text[1:]
     return text if not text or text[-1] in ".!?" else f"{text}."
