@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
 
 import click
 
-from reconciler.cli.ci_notify import notify
 from reconciler.cli.ci_propose import propose
 from reconciler.cli.files import write_file
 from reconciler.cli.options import CommonOptions, OutputFile, common_options, output_option
@@ -22,6 +19,7 @@ from reconciler.cli.reporting import (
     delimiter,
     headline,
     listed,
+    notice_of,
     on_github,
     read,
     result_option,
@@ -31,15 +29,14 @@ from reconciler.clock import SystemClock
 from reconciler.errors import ExitCode, UsageError
 from reconciler.forge.branches import require_head
 from reconciler.forge.github import GitHub, Kept
-from reconciler.forge.notify import SWITCH
+from reconciler.forge.notify import SWITCH, addresses, is_told
+from reconciler.forge.notify import notify as send
 from reconciler.forge.notify import ping as call
 from reconciler.forge.result import azure_commands, github_output, gitlab_terraform, outputs_of
 from reconciler.forge.words import SUMMARY_LIMIT
 from reconciler.providers.credentials import read_credentials
 from reconciler.state.git import GitState
 from reconciler.state.open import open_state
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 SECRETS = ("HALO_CLIENT_ID", "HALO_CLIENT_SECRET", "INFIMA_API_KEY")
 COMMENT_MARKERS = {
@@ -51,12 +48,10 @@ COMMENT_MARKERS = {
 ISSUES_OFF = "Issues are switched off in this repository (Settings, General, Features), so none is kept."
 ISSUE_MARKER = "<!-- reconciler: nightly -->"
 
-
-def _occasion_option(command: F) -> F:
-    return click.option(
-        "--as", "occasion", type=click.Choice(list(COMMENT_MARKERS)), default="preview", show_default=True,
-        help="What the text is about.",
-    )(command)  # fmt: skip
+_occasion_option = click.option(
+    "--as", "occasion", type=click.Choice(list(COMMENT_MARKERS)), default="preview", show_default=True,
+    help="What the text is about.",
+)  # fmt: skip
 
 
 @click.group()
@@ -78,8 +73,7 @@ def ci() -> None:
 
 @ci.command()
 @common_options
-@click.pass_obj
-def ready(_options: CommonOptions) -> int:
+def ready() -> int:
     """Say whether the job has credentials: output `ready` is true or false.
 
     None at all is a fork or a fresh repository, and a notice. Some but not all is an error: a night must not be
@@ -119,8 +113,7 @@ def head_check(options: CommonOptions, output: str) -> int:  # noqa: ARG001 - -o
 @ci.command()
 @result_option
 @common_options
-@click.pass_obj
-def outputs(_options: CommonOptions, *, result_file: Path) -> int:
+def outputs(*, result_file: Path) -> int:
     """Write verdict, reason and counts to GITHUB_OUTPUT, or to stdout where there is none. No names.
 
     \b
@@ -137,8 +130,7 @@ def outputs(_options: CommonOptions, *, result_file: Path) -> int:
 @result_option
 @_occasion_option
 @common_options
-@click.pass_obj
-def summary(_options: CommonOptions, *, result_file: Path, occasion: str) -> int:
+def summary(*, result_file: Path, occasion: str) -> int:
     """Write the run for people to GITHUB_STEP_SUMMARY, or to stdout where there is none.
 
     \b
@@ -260,8 +252,7 @@ def ping(options: CommonOptions, *, result_file: Path) -> int:
 @ci.command()
 @result_option
 @common_options
-@click.pass_obj
-def verdict(_options: CommonOptions, *, result_file: Path) -> int:
+def verdict(*, result_file: Path) -> int:
     """End the job: 0 when the run came to its end (holds wait in the issue), 1 when somebody has to look at the run.
 
     \b
@@ -279,8 +270,7 @@ def verdict(_options: CommonOptions, *, result_file: Path) -> int:
 @click.option("--out", type=OutputFile(), metavar="FILE", required=True,
               help="Where to write the report.")  # fmt: skip
 @common_options
-@click.pass_obj
-def gitlab(_options: CommonOptions, *, result_file: Path, out: Path) -> int:
+def gitlab(*, result_file: Path, out: Path) -> int:
     """Write the report for GitLab's merge-request widget (artifacts: reports: terraform).
 
     \b
@@ -297,8 +287,7 @@ def gitlab(_options: CommonOptions, *, result_file: Path, out: Path) -> int:
 @click.option("--summary", "summary_file", type=OutputFile(), metavar="FILE",
               help="Write the summary to FILE and attach it to the run.")  # fmt: skip
 @common_options
-@click.pass_obj
-def azure(_options: CommonOptions, *, result_file: Path, occasion: str, summary_file: Path | None) -> int:
+def azure(*, result_file: Path, occasion: str, summary_file: Path | None) -> int:
     """Print Azure DevOps' logging commands: variables, an issue, the summary, how the step ends.
 
     \b
@@ -315,4 +304,38 @@ def azure(_options: CommonOptions, *, result_file: Path, occasion: str, summary_
 
 
 ci.add_command(propose)
-ci.add_command(notify)
+
+
+@ci.command()
+@result_option
+@click.option(
+    "--as", "occasion", type=click.Choice(["night", "applied"]), default="night", show_default=True,
+    help="What the text is about.",
+)  # fmt: skip
+@click.option("--always", is_flag=True, help="Send it also when nothing waits for a person.")
+@common_options
+@click.pass_obj
+def notify(options: CommonOptions, *, result_file: Path, occasion: str, always: bool) -> int:
+    """Tell people where they are: Teams, Slack, mail, ntfy and a hundred others, by the addresses in NOTIFY_URLS.
+
+    Sent when something waits for a person, and once when all that waited is right again: how it ended, each thing with
+    its next invoice and what to do, a link to the run; in the service's markup and within its size. Needs the extra
+    `notify` (apprise), whose documentation shows each service's address.
+
+    \b
+    Environment: NOTIFY_URLS, addresses separated by spaces or lines, or NOTIFY_URLS_FILE.
+
+    \b
+    Examples:
+      reconciler ci notify --result result.json
+      reconciler ci notify --result result.json --as applied --always
+    """
+    urls, result = addresses(os.environ), read(result_file)
+    if not urls:
+        tell("NOTIFY_URLS is not set: nobody is told by message.")
+    elif not (always or is_told(result)):
+        tell("Nothing waits for a person, and nothing did before: no message is sent.")
+    else:
+        sent = send(notice_of(result, occasion, options.mappings), urls, os.environ)
+        tell(f"Told: {', '.join(sent)}.")
+    return 0

@@ -35,22 +35,13 @@ class Scene:
 
 
 STORY = (
-    Scene(
-        told="1. Is mappings.yaml in order? No network is needed for that.",
-        typed=("validate",),
-    ),
-    Scene(
-        told="2. What would change? `plan` reads both systems and never writes.",
-        typed=("plan",),
-    ),
+    Scene(told="1. Is mappings.yaml in order? No network is needed for that.", typed=("validate",)),
+    Scene(told="2. What would change? `plan` reads both systems and never writes.", typed=("plan",)),
     Scene(
         told="3. Do it. New Subscriptions are created at 0, found again, written down, and only then counted.",
         typed=("apply", "--auto-approve"),
     ),
-    Scene(
-        told="4. And again: a run that finds nothing to do writes nothing.",
-        typed=("plan",),
-    ),
+    Scene(told="4. And again: a run that finds nothing to do writes nothing.", typed=("plan",)),
     Scene(
         told=(
             "5. A night passes. People join and leave; one client suddenly counts nobody, one customer goes inactive\n"

@@ -7,14 +7,13 @@ import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import click
 
 from reconciler.answers.matching import likely, rank
-from reconciler.cli.mapdialog import Dialog, Ignore, Join, confirmed, joining, pairing, subscription_line
-from reconciler.cli.mapsession import MapSession, Pick
-from reconciler.cli.maptalk import talk, write_answer
+from reconciler.cli.mapdialog import Dialog, confirmed, joining, pairing, subscription_line, talk
+from reconciler.cli.mapsession import Choices, Ignore, Join, MapSession, Pick
 from reconciler.cli.options import CommonOptions, common_options, output_option
 from reconciler.cli.output import closest, safe, say, show_json, tell
 from reconciler.cli.wiring import load, run_context
@@ -36,10 +35,7 @@ def _subscription(value: str) -> int | Literal["new"]:
 @click.argument("client", required=False)
 @click.option("--customer", type=click.IntRange(min=1, max=2**31 - 1), metavar="ID", help="The HaloPSA customer.")
 @click.option(
-    "--subscription",
-    type=_subscription,
-    metavar="ID|new",
-    help="Adopt this Subscription, or none of those that exist.",
+    "--subscription", type=_subscription, metavar="ID|new", help="Adopt this Subscription, or none of those that exist."
 )
 @click.option(
     "--key",
@@ -47,24 +43,13 @@ def _subscription(value: str) -> int | Literal["new"]:
     help="The mapping's key; one that bills the customer already: together on its Subscription.  "
     "[default: infima-CLIENT]",
 )
-@click.option("--ignore", "ignore_reason", metavar="REASON", help="Never bill this client, and why.")
+@click.option("--ignore", metavar="REASON", help="Never bill this client, and why.")
 @click.option("--yes", is_flag=True, help="Do not ask about names that have nothing in common.")
 @click.option("--suggest", is_flag=True, help="Print proposals for all unmapped clients; write nothing.")
 @output_option("text", "json", "yaml")
 @common_options
 @click.pass_obj
-def map_clients(
-    options: CommonOptions,
-    *,
-    client: str | None,
-    customer: int | None,
-    subscription: int | Literal["new"] | None,
-    key: str | None,
-    ignore_reason: str | None,
-    yes: bool,
-    suggest: bool,
-    output: str,
-) -> int:
+def map_clients(options: CommonOptions, /, *, suggest: bool, output: str, **given: Any) -> int:
     """Map INFIMA clients to HaloPSA customers, and write mappings.yaml without disturbing a byte of the rest.
 
     On a terminal it shows the sure matches first, and then goes through the other unmapped clients: it proposes, you
@@ -87,22 +72,25 @@ def map_clients(
       reconciler map "Northwind Sandbox" --ignore "a tenant to try things in"
       reconciler map --suggest -o yaml
     """
-    asked = _Asked(client=client, customer=customer, subscription=subscription, key=key, ignore=ignore_reason, yes=yes)
+    asked = _Asked(**given)
     _check(asked, suggest=suggest, output=output)
     mappings = load(options)
     with run_context(options, mappings) as context:
-        session = MapSession.open(options.mappings, context)
+        session = MapSession(options.mappings, context)
         if suggest:
             return _suggest_all(session.unmapped(), session.customers, output)
-        if client is None:
+        if asked.client is None:
             return talk(session)
-        if customer is None and ignore_reason is None:
-            return talk(session, only=_find_client(session, client))
+        client = _find_client(session, asked.client)
+        if asked.customer is None and asked.ignore is None:
+            return talk(session, only=client)
         return _map_one(session, client, asked)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Asked:
+    """What the options say of one client."""
+
     client: str | None
     customer: int | None
     subscription: int | Literal["new"] | None
@@ -122,33 +110,29 @@ class _Asked:
 def _check(asked: _Asked, *, suggest: bool, output: str) -> None:
     """Refuse what does not go together before anything is read."""
     given = asked.customer is not None or asked.ignore is not None
-    if output != "text" and not suggest:
-        raise UsageError(f"-o {output} goes with --suggest.", hint="For example: reconciler map --suggest -o yaml")
-    if suggest and (asked.client is not None or given):
-        raise UsageError("--suggest is for all unmapped clients.", hint="Leave CLIENT and the other options out.")
-    if asked.client is None and (given or asked.subscription is not None or asked.key is not None or asked.yes):
-        raise UsageError(
-            "Name the INFIMA client: its id or its name.", hint="For example: reconciler map 113 --customer 33"
-        )
-    if asked.customer is not None and asked.ignore is not None:
-        raise UsageError("--customer and --ignore contradict each other.", hint="Keep one of the two.")
-    if asked.ignore is not None and (asked.subscription is not None or asked.key is not None or asked.yes):
-        raise UsageError(
-            "--subscription, --key and --yes go with --customer, not with --ignore.", hint="Leave them out."
-        )
-    if asked.ignore is not None and not asked.ignore.strip():
-        raise UsageError("--ignore needs a reason.", hint='For example: --ignore "our own staff"')
-    bare = asked.subscription is None and asked.key is None and not asked.yes
-    if asked.client is not None and not given and not (bare and sys.stdin.isatty()):
-        raise UsageError(
-            f"What is to become of {asked.client}?",
-            hint="Add --customer ID or --ignore REASON; on a terminal it asks.",
-        )
-    if asked.client is None and not suggest and not sys.stdin.isatty():
-        raise UsageError(
-            "map asks questions, and there is no terminal to ask on.",
-            hint="Use: reconciler map CLIENT --customer ID, or: reconciler map --suggest -o yaml",
-        )
+    beside = asked.subscription is not None or asked.key is not None or asked.yes
+    asks = not (suggest or given or beside) and sys.stdin.isatty()
+    refusals = (
+        (output != "text" and not suggest, f"-o {output} goes with --suggest.",
+         "For example: reconciler map --suggest -o yaml"),
+        (suggest and (asked.client is not None or given), "--suggest is for all unmapped clients.",
+         "Leave CLIENT and the other options out."),
+        (asked.client is None and (given or beside), "Name the INFIMA client: its id or its name.",
+         "For example: reconciler map 113 --customer 33"),
+        (asked.customer is not None and asked.ignore is not None, "--customer and --ignore contradict each other.",
+         "Keep one of the two."),
+        (asked.ignore is not None and beside, "--subscription, --key and --yes go with --customer, not with --ignore.",
+         "Leave them out."),
+        (asked.ignore is not None and not asked.ignore.strip(), "--ignore needs a reason.",
+         'For example: --ignore "our own staff"'),
+        (asked.client is not None and not given and not asks, f"What is to become of {asked.client}?",
+         "Add --customer ID or --ignore REASON; on a terminal it asks."),
+        (asked.client is None and not suggest and not asks, "map asks questions, and there is no terminal to ask on.",
+         "Use: reconciler map CLIENT --customer ID, or: reconciler map --suggest -o yaml"),
+    )  # fmt: skip
+    for refused, message, hint in refusals:
+        if refused:
+            raise UsageError(message, hint=hint)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -200,10 +184,9 @@ def _flow(number: int, name: str) -> str:
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def _map_one(session: MapSession, named: str, asked: _Asked) -> int:
-    client = _find_client(session, named)
+def _map_one(session: MapSession, client: InfimaClient, asked: _Asked) -> int:
     if asked.ignore is not None:
-        write_answer(session, client, Ignore(reason=asked.ignore.strip()))
+        session.write(client, Ignore(asked.ignore.strip()))
         return 0
     customer = next((c for c in session.customers if c.id == asked.customer), None)
     if customer is None:
@@ -218,8 +201,8 @@ def _map_one(session: MapSession, named: str, asked: _Asked) -> int:
     answer = _decided(session, client, customer, asked)
     if answer is None:
         tell("Nothing was written.")
-        return 0
-    write_answer(session, client, answer)
+    else:
+        session.write(client, answer)
     return 0
 
 
@@ -242,23 +225,22 @@ def _decided(session: MapSession, client: InfimaClient, customer: HaloCustomer, 
         if not confirmed(pairing(client, customer) if joined is None else joining(client, joined)):
             return None
     if joined is not None:
-        return Join(mapping=joined)
+        return Join(joined)
     adopt = _adoptable(session, customer, asked.subscription)
     pick = Pick(customer=customer, adopt=adopt, key=None if asked.key is None else MappingKey(asked.key))
-    open_owner = bool(owners) and pick.key is None and adopt is None
-    if open_owner and not terminal:
-        raise _mapped_already(client, owners, asked)
-    dialog = Dialog(client=client, session=session, heading="")
-    if open_owner:
+    dialog = Dialog(client, session)
+    if owners and pick.key is None and adopt is None:
+        if not terminal:
+            raise _mapped_already(client, owners, asked)
         answer = dialog.decide(pick, sure=True)
-        return answer if isinstance(answer, Pick | Join) else None
-    choices = session.choices(client, pick)
-    if asked.subscription is not None or not choices.meant:
-        return pick
-    if not terminal:
-        raise _open_choice(customer, [subscription_line(row, choices) for row in choices.meant], choices.meant, asked)
-    answer = dialog.choose(pick, choices)
-    return answer if isinstance(answer, Pick) else None
+    else:
+        choices = session.choices(client, pick)
+        if asked.subscription is not None or not choices.meant:
+            return pick
+        if not terminal:
+            raise _open_choice(customer, choices, asked)
+        answer = dialog.choose(pick, choices)
+    return answer if isinstance(answer, Pick | Join) else None
 
 
 def _mapped_already(client: InfimaClient, owners: Sequence[Mapping], asked: _Asked) -> UsageError:
@@ -272,27 +254,27 @@ def _mapped_already(client: InfimaClient, owners: Sequence[Mapping], asked: _Ask
     )
 
 
-def _open_choice(
-    customer: HaloCustomer, lines: Sequence[str], meant: Sequence[Subscription], asked: _Asked
-) -> UsageError:
-    adopt = next((f"Adopt it: {replace(asked, subscription=row.id).command}. " for row in meant if row.live), "")
-    adopt = adopt or "To take it, restore it in HaloPSA first. "
+def _open_choice(customer: HaloCustomer, choices: Choices, asked: _Asked) -> UsageError:
+    found = "; ".join(subscription_line(row, choices) for row in choices.meant)
+    live = next((row.id for row in choices.meant if row.live), None)
+    adopt = "To take it, restore it in HaloPSA first."
+    if live is not None:
+        adopt = f"Adopt it: {replace(asked, subscription=live).command}."
     return UsageError(
-        f"{customer.name} has what may be this client's Subscription already: {'; '.join(lines)}.",
-        hint=f"{adopt}None of them: {replace(asked, subscription='new').command}",
+        f"{customer.name} has what may be this client's Subscription already: {found}.",
+        hint=f"{adopt} None of them: {replace(asked, subscription='new').command}",
     )
 
 
 def _find_client(session: MapSession, named: str) -> InfimaClient:
     """The unmapped client of that id or name. Raises `UsageError`."""
-    hits = [c for c in session.clients if str(c.id) == named] or [
-        c for c in session.clients if same_name(c.name, named)
-    ]
+    clients = session.clients
+    hits = [c for c in clients if str(c.id) == named] or [c for c in clients if same_name(c.name, named)]
     if len(hits) > 1:
         ids = ", ".join(str(c.id) for c in hits)
         raise UsageError(f"{len(hits)} INFIMA clients are named {named!r}: {ids}.", hint="Give the id.")
     if not hits:
-        near = closest(named, [c.name for c in session.clients])
+        near = closest(named, [c.name for c in clients])
         hint = f"Did you mean {near}?" if near else "`reconciler clients` lists them with their ids."
         raise UsageError(f"INFIMA lists no client {named!r}.", hint=hint)
     client = hits[0]
@@ -318,7 +300,7 @@ def _adoptable(session: MapSession, customer: HaloCustomer, number: int | Litera
         why = "it is deleted or inactive"
     elif found.customer_id != customer.id:
         why = f"it belongs to customer {found.customer_id}"
-    elif owned := session.keys_of(found):
+    elif owned := sorted(session.index.owners(found.id)):
         why = f"it belongs to the mapping {', '.join(owned)}"
     if why:
         raise UsageError(f"--subscription {number}: {why}.", hint="See the customer's Subscriptions in HaloPSA.")

@@ -1,20 +1,28 @@
-"""The questions of `reconciler map` about one client. Every answer is written before the next client is asked about."""
+"""`reconciler map` on a terminal: the sure matches at once, then client by client, with a way back.
+
+Every answer is written before the next client is asked about.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from enum import Enum
+from typing import TypeVar
 
 import click
 
-from reconciler.answers.matching import Match, likely, rank
+from reconciler.answers.matching import likely, rank
 from reconciler.cli.customers import NOT_FOUND, subscription_in_words
-from reconciler.cli.mapsession import Choices, MapSession, Pick
+from reconciler.cli.files import FileEdit
+from reconciler.cli.mapsession import Choices, Ignore, Join, MapSession, Pick, joint_quantity
+from reconciler.cli.options import next_command
 from reconciler.cli.output import safe, tell
 from reconciler.errors import ConfigError
 from reconciler.model import HaloCustomer, InfimaClient, Mapping, MappingKey, Subscription
 from reconciler.names import alike
+
+T = TypeVar("T")
 
 LETTERS = "acdefghijk"
 """What stands before a line to pick; b is the way back."""
@@ -24,115 +32,159 @@ HELP = (
     "client before (what was written for it is taken back) or 'quit'. Nothing is written before you confirm."
 )
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ignore:
-    """The client is not billed, on purpose."""
-
-    reason: str
+_BULK = 2
+"""Fewer sure matches are asked about like every other client."""
 
 
-@dataclass(frozen=True, slots=True)
-class Skip:
-    """Not now."""
+class Move(Enum):
+    """An answer that is none about the client: not now, to the client before, enough for today."""
+
+    SKIP = "skip"
+    BACK = "back"
+    QUIT = "quit"
 
 
-@dataclass(frozen=True, slots=True)
-class Quit:
-    """Enough for today."""
+Answer = Pick | Join | Ignore | Move
+
+Steps = list[tuple[InfimaClient | None, FileEdit | None]]
+"""The answers so far: the client, None for the sure matches; and what was written for it, if anything was."""
 
 
-@dataclass(frozen=True, slots=True)
-class Back:
-    """To the client before."""
+# ---------------------------------------------------------------------------------------------------------------------
+# All clients
+# ---------------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Join:
-    """Together with the clients of this mapping, on its Subscription."""
+def talk(session: MapSession, only: InfimaClient | None = None) -> int:
+    """Ask about every unmapped client, or about `only` one; each answer is written before the next is asked about."""
+    if not session.unmapped():
+        tell(safe(f"Every INFIMA client is mapped or ignored. Next: {next_command('plan')}"))
+        return 0
+    tell(HELP)
+    steps: Steps = []
+    if only is None and not _sure_ones(session, steps):
+        return 0
+    total = len(_still_open(session, steps, only))
+    while todo := _still_open(session, steps, only):
+        client = todo[0]
+        total = max(total, len(todo))
+        users = "" if client.user_count is None else f", {client.user_count} users on INFIMA's list"
+        tell("")
+        tell(safe(f"[{total - len(todo) + 1} of {total}] INFIMA client {client.name} ({client.id}){users}"))
+        match Dialog(client, session).ask():
+            case Move.SKIP:
+                steps.append((client, None))
+            case Move.BACK:
+                _go_back(session, steps)
+            case Move.QUIT:
+                break
+            case answer:
+                steps.append((client, session.write(client, answer)))
+    left = len(session.unmapped())
+    tell(f"{left} unmapped." if left else "Every INFIMA client is mapped or ignored.")
+    tell(safe(f"Next: {next_command('plan')}"))
+    return 0
 
-    mapping: Mapping
+
+def _still_open(session: MapSession, steps: Steps, only: InfimaClient | None) -> list[InfimaClient]:
+    asked = {client.id for client, _ in steps if client is not None}
+    return [client for client in session.unmapped() if client.id not in asked and only in (None, client)]
 
 
-Answer = Pick | Join | Ignore | Skip | Back | Quit
+def _sure_ones(session: MapSession, steps: Steps) -> bool:
+    """Show the pairs of one name and, with one yes, write them all in one edit. False where the person quits."""
+    pairs = []
+    for client, customer in session.sure():
+        if (other := session.taker(client)) is None:
+            pairs.append((client, customer))
+            continue
+        who = f"{client.name} ({client.id})"
+        tell(safe(f"{who} needs a key of its own, {other.key} is taken ({other.place}): you are asked about it."))
+    if len(pairs) < _BULK:
+        return True
+    tell(f"{len(pairs)} with the one customer of the same name, which has no Subscription that nobody owns:")
+    for client, customer in pairs:
+        tell(safe(f"  {client.name} ({client.id}) -> {customer.name} ({customer.id})"))
+    answer = _ask(f"Map all {len(pairs)}? With no you are asked about each.")
+    if answer:
+        steps.append((None, session.write_pairs(pairs)))
+    return answer is not None
 
 
-@dataclass(slots=True, kw_only=True)
+def _go_back(session: MapSession, steps: Steps) -> None:
+    """To the answer before: what was written for it is taken back, and it is asked again."""
+    if not steps:
+        tell("  There is nothing before this one.")
+        return
+    client, made = steps.pop()
+    if made is not None:
+        session.take_back(made)
+        what = "the sure matches" if client is None else f"{client.name} ({client.id})"
+        tell(safe(f"  Taken back: what was written for {what}."))
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# One client
+# ---------------------------------------------------------------------------------------------------------------------
+
+
 class Dialog:
-    """Asks about one client until there is an answer."""
+    """Asks about one client until there is an answer. Its questions give None where the person goes back a step."""
 
-    client: InfimaClient
-    session: MapSession
-    heading: str
-    _shown: list[HaloCustomer] = field(default_factory=list)
+    def __init__(self, client: InfimaClient, session: MapSession) -> None:
+        self._client = client
+        self._session = session
+        self._shown: Sequence[HaloCustomer] = ()
 
     def ask(self) -> Answer:
         """Show proposals and take an answer. End of input counts as `quit`."""
-        tell("")
-        tell(safe(self.heading))
-        self._propose()
-        while True:
-            answer = self._understand(_prompt("Customer"))
-            if answer is not None:
-                return answer
-
-    def _propose(self) -> None:
-        matches = rank(self.client.name, self.session.customers)
-        if not matches:
+        matches = rank(self._client.name, self._session.customers)
+        if matches:
+            self._shown = [match.customer for match in matches]
+            best = ", likely" if likely(matches) else ""
+            _list(
+                f"{self._line(match.customer)}  {match.score} of 100{best if match is matches[0] else ''}"
+                for match in matches
+            )
+        else:
             tell("  No customer has a name like that. Type words to search for, or 'skip'.")
-            return
-        self._shown = [match.customer for match in matches]
-        for letter, match in zip(LETTERS, matches, strict=False):
-            tell(safe(f"  {letter}) {self._line(match.customer)}  {_likeness(match, matches)}"))
+        while (answer := self._understand(_prompt("Customer").strip())) is None:
+            pass
+        return answer
 
-    def _understand(self, typed: str) -> Answer | None:  # noqa: PLR0911 - one return for each kind of answer
-        words = typed.strip()
-        folded = words.casefold()
-        match folded:
-            case "":
-                tell(f"  {HELP}")
-                return None
-            case "?" | "help":
+    def _understand(self, words: str) -> Answer | None:  # noqa: PLR0911 - one return for each kind of answer
+        match folded := words.casefold():
+            case "" | "?" | "help":
                 tell(f"  {HELP}")
                 return None
             case "skip":
-                return Skip()
+                return Move.SKIP
             case "b" | "back":
-                return Back()
+                return Move.BACK
             case "quit":
-                return Quit()
+                return Move.QUIT
         if folded == "ignore" or folded.startswith("ignore "):
             return self._ignore(words[len("ignore") :].strip())
         if len(folded) == 1 and folded in LETTERS:
-            return self._pick_letter(folded)
+            return self._pick(_by_letter(folded, self._shown), f"There is no {folded}) in the list. {HELP}")
         if words.isdecimal():
-            return self._pick_id(int(words))
+            found = next((c for c in self._session.customers if c.id == int(words)), None)
+            return self._pick(found, f"HaloPSA has no customer {int(words)}. {NOT_FOUND}")
         self._search(words)
         return None
 
-    def _ignore(self, rest: str) -> Answer | None:
+    def _ignore(self, rest: str) -> Ignore | None:
         reason = rest[len("because") :].strip() if rest.casefold().startswith("because") else rest
         if not reason:
             tell("  Say why: ignore because REASON")
             return None
-        question = f"Never bill {self.client.name} ({self.client.id}), because: {reason}?"
-        return Ignore(reason=reason) if confirmed(question) else None
+        question = f"Never bill {self._client.name} ({self._client.id}), because: {reason}?"
+        return Ignore(reason) if confirmed(question) else None
 
-    def _pick_letter(self, letter: str) -> Answer | None:
-        place = LETTERS.index(letter)
-        if place >= len(self._shown):
-            tell(f"  There is no {letter}) in the list. {HELP}")
+    def _pick(self, customer: HaloCustomer | None, missing: str) -> Answer | None:
+        if customer is None:
+            tell(f"  {missing}")
             return None
-        return self._pick(self._shown[place])
-
-    def _pick_id(self, number: int) -> Answer | None:
-        found = next((c for c in self.session.customers if c.id == number), None)
-        if found is None:
-            tell(f"  HaloPSA has no customer {number}. {NOT_FOUND}")
-            return None
-        return self._pick(found)
-
-    def _pick(self, customer: HaloCustomer) -> Answer | None:
         if customer.inactive:
             tell(safe(f"  Customer {customer.id} ({customer.name}) is inactive in HaloPSA: activate it there first."))
             return None
@@ -140,59 +192,59 @@ class Dialog:
 
     def decide(self, pick: Pick, *, sure: bool) -> Answer | None:
         """Ask what is open once the customer is known: None is the way back. `sure` leaves out the first question."""
-        owners = self.session.owners(pick.customer)
+        owners = self._session.owners(pick.customer)
         if owners and pick.key is None:
             answer = self._together_or_second(pick, owners)
             if not isinstance(answer, Pick):
                 return answer
             pick = answer
-        if not sure and not confirmed(pairing(self.client, pick.customer)):
+        if not sure and not confirmed(pairing(self._client, pick.customer)):
             return None
-        if pick.key is None and (taker := self.session.taker(self.client)) is not None:
+        if pick.key is None and (taker := self._session.taker(self._client)) is not None:
             tell(safe(f"  The key {taker.key} is taken by the mapping at {taker.place}."))
             answer = self._named(pick, "Key of this one", f"{taker.key}-2")
             if not isinstance(answer, Pick):
                 return answer
             pick = answer
-        return self.choose(pick, self.session.choices(self.client, pick)) if pick.adopt is None else pick
+        return self.choose(pick, self._session.choices(self._client, pick)) if pick.adopt is None else pick
 
     def _together_or_second(self, pick: Pick, owners: Sequence[Mapping]) -> Answer | None:
         tell(safe(f"  {pick.customer.name} ({pick.customer.id}) is mapped already:"))
-        for letter, mapping in zip(LETTERS, owners, strict=False):
-            names = ", ".join(f"{ref.name} ({ref.id})" for ref in mapping.infima_clients)
-            tell(safe(f"  {letter}) together with {names} on one Subscription: {joint_quantity(mapping)}"))
+        names = [", ".join(f"{ref.name} ({ref.id})" for ref in mapping.infima_clients) for mapping in owners]
+        _list(
+            f"together with {named} on one Subscription: {joint_quantity(mapping)}"
+            for named, mapping in zip(names, owners, strict=True)
+        )
         tell("  s) a second Subscription, with a key of its own")
         while (typed := _prompt("Together or second ('b' for back)").strip().casefold()) != "b":
             if typed == "quit":
-                return Quit()
+                return Move.QUIT
             if typed == "s":
-                return self._named(pick, "Key of the second one", f"infima-{self.client.id}")
-            if len(typed) == 1 and typed in LETTERS[: len(owners)]:
-                joined = owners[LETTERS.index(typed)]
-                return Join(mapping=joined) if confirmed(joining(self.client, joined)) else None
+                return self._named(pick, "Key of the second one", f"infima-{self._client.id}")
+            if joined := _by_letter(typed, owners):
+                return Join(joined) if confirmed(joining(self._client, joined)) else None
             tell("  Answer with a letter of the list, 's' or 'b'.")
         return None
 
-    def _named(self, pick: Pick, question: str, usual: str) -> Answer | None:
+    def _named(self, pick: Pick, question: str, usual: str) -> Pick | Move | None:
         """The pick with a key that a person chooses."""
         while (typed := _prompt(f"{question} [{usual}]").strip()) not in {"b", "quit"}:
             second = replace(pick, key=MappingKey(typed or usual))
             try:
-                self.session.choices(self.client, second)
+                self._session.choices(self._client, second)
             except ConfigError as error:
                 problems = [str(problem) for problem in error.diagnostics] or [str(error)]
                 tell(safe("  That key cannot be: " + "; ".join(problems)))
                 continue
             return second
-        return Quit() if typed == "quit" else None
+        return Move.QUIT if typed == "quit" else None
 
-    def choose(self, pick: Pick, choices: Choices) -> Answer | None:
+    def choose(self, pick: Pick, choices: Choices) -> Pick | Move | None:
         """The Subscriptions that nobody owns as a list to pick from: adopt one, or make a new one."""
         if not choices.live and not choices.meant:
             return pick
         tell(safe(f"  {pick.customer.name} has Subscriptions that no mapping owns:"))
-        for letter, row in zip(LETTERS, choices.live, strict=False):
-            tell(safe(f"  {letter}) adopt {subscription_line(row, choices)}"))
+        _list(f"adopt {subscription_line(row, choices)}" for row in choices.live)
         for row in choices.live[len(LETTERS) :]:
             tell(safe(f"     adopt by its id: {subscription_line(row, choices)}"))
         for row in choices.meant:
@@ -201,37 +253,40 @@ class Dialog:
         tell("  n) none of them: make a new one")
         while (typed := _prompt("Subscription ('b' for back)").strip().casefold()) != "b":
             if typed == "quit":
-                return Quit()
+                return Move.QUIT
             if typed == "n":
                 return pick
-            found = _chosen(typed, choices.live)
-            if found is not None:
+            by_id = next((row for row in choices.live if typed in {str(row.id), f"#{row.id}"}), None)
+            if found := _by_letter(typed, choices.live) or by_id:
                 return replace(pick, adopt=found)
             tell("  Answer with a letter of the list, the Subscription's id, 'n' or 'b'.")
         return None
 
     def _search(self, words: str) -> None:
-        found = self.session.search(words)
+        found = self._session.search(words)
         if not found:
             tell(safe(f"  No customer in HaloPSA matches {words!r}. {NOT_FOUND}"))
             return
-        self._shown = list(found[: len(LETTERS)])
-        for letter, customer in zip(LETTERS, self._shown, strict=False):
-            tell(safe(f"  {letter}) {self._line(customer)}"))
+        self._shown = found[: len(LETTERS)]
+        _list(map(self._line, self._shown))
         if len(found) > len(LETTERS):
             tell(f"  and {len(found) - len(LETTERS)} more: type more of the name")
 
     def _line(self, customer: HaloCustomer) -> str:
-        owners = [m for m in self.session.mappings.mappings if m.halo_customer.id == customer.id]
+        owners = [m for m in self._session.mappings.mappings if m.halo_customer.id == customer.id]
+        keys = ", ".join(m.key + (" (retired)" if m.retired else "") for m in owners)
         state = " (inactive)" if customer.inactive else ""
-        return f"{customer.name} ({customer.id}){state}" + (
-            f" [mapped: {', '.join(m.key + (' (retired)' if m.retired else '') for m in owners)}]" if owners else ""
-        )
+        return f"{customer.name} ({customer.id}){state}" + (f" [mapped: {keys}]" if keys else "")
 
 
-def _likeness(match: Match, matches: tuple[Match, ...]) -> str:
-    first = match is matches[0]
-    return f"{match.score} of 100" + (", likely" if first and likely(matches) else "")
+def _list(lines: Iterable[str]) -> None:
+    """Lines to pick from, each behind its letter; those that no letter is left for are left out."""
+    for letter, line in zip(LETTERS, lines, strict=False):
+        tell(safe(f"  {letter}) {line}"))
+
+
+def _by_letter(typed: str, rows: Sequence[T]) -> T | None:
+    return rows[LETTERS.index(typed)] if len(typed) == 1 and typed in LETTERS[: len(rows)] else None
 
 
 def _prompt(text: str) -> str:
@@ -242,24 +297,16 @@ def _prompt(text: str) -> str:
     return answer
 
 
-class Confirmation(Enum):
-    """What a [y/N] question came to."""
-
-    YES = "yes"
-    NO = "no"
-    QUIT = "quit"
-
-
-def ask(question: str) -> Confirmation:
-    """A question that only y or yes answers with yes; the end of input is quit, everything else no."""
+def _ask(question: str) -> bool | None:
+    """True for y and yes, None for quit and the end of input, False for everything else."""
     tell(safe(f"  {question}"))
     typed = _prompt("[y/N]").strip().casefold()
-    return Confirmation.YES if typed in {"y", "yes"} else Confirmation.QUIT if typed == "quit" else Confirmation.NO
+    return None if typed == "quit" else typed in {"y", "yes"}
 
 
 def confirmed(question: str) -> bool:
-    """Whether the answer is yes."""
-    return ask(question) is Confirmation.YES
+    """Ask, and return whether the answer is y or yes."""
+    return bool(_ask(question))
 
 
 def pairing(client: InfimaClient, customer: HaloCustomer) -> str:
@@ -279,19 +326,7 @@ def joining(client: InfimaClient, mapping: Mapping) -> str:
     )
 
 
-def joint_quantity(mapping: Mapping) -> str:
-    """What a combined mapping puts on its Subscription."""
-    fixed = mapping.quantity.fixed
-    return f"the quantity of {mapping.key} is " + ("their sum" if fixed is None else f"a fixed {fixed}, whoever joins")
-
-
 def subscription_line(row: Subscription, choices: Choices) -> str:
     """One Subscription of the list, with what speaks for it."""
     marker = f", marker {row.marker}" if row.marker else ""
     return f"{subscription_in_words(row)}{marker}" + (" (may be the one)" if row in choices.meant else "")
-
-
-def _chosen(typed: str, rows: Sequence[Subscription]) -> Subscription | None:
-    if len(typed) == 1 and typed in LETTERS[: len(rows)]:
-        return rows[LETTERS.index(typed)]
-    return next((row for row in rows if typed in {str(row.id), f"#{row.id}"}), None)

@@ -11,14 +11,7 @@ from typing import cast
 import click
 
 from reconciler import __version__
-from reconciler.answers.proposals import (
-    Confidence,
-    Proposal,
-    apply_proposals,
-    clients_to_weigh,
-    standing,
-    suggest,
-)
+from reconciler.answers.proposals import Confidence, Proposal, apply_proposals, clients_to_weigh, standing, suggest
 from reconciler.cli.drawing import terminal_style
 from reconciler.cli.files import FileEdit, load_snapshot
 from reconciler.cli.options import CommonOptions, common_options, next_command, output_option
@@ -129,11 +122,7 @@ def read_facts(options: CommonOptions, mappings: Mappings, snapshot: Path | None
 
 
 def proposals_document(
-    made: Iterable[Proposal],
-    declined: Iterable[Proposal],
-    *,
-    taken_at: datetime,
-    written: Collection[str] = (),
+    made: Iterable[Proposal], declined: Iterable[Proposal], *, taken_at: datetime, written: Collection[str] = ()
 ) -> ProposalsJson:
     """The document; `written` are the keys of those whose edit this command has made."""
     return ProposalsJson(

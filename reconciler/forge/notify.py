@@ -68,11 +68,7 @@ class Markup:
 
 
 TEXT = Markup(
-    plain=message_safe,
-    strong=lambda text: text,
-    link=lambda words, url: f"{words}: {url}",
-    line_end="\n",
-    gap="\n\n",
+    plain=message_safe, strong=lambda text: text, link=lambda words, url: f"{words}: {url}", line_end="\n", gap="\n\n"
 )
 MARKDOWN = Markup(
     plain=commonmark_safe,
