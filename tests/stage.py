@@ -7,9 +7,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from random import Random
-
-import httpx
 
 from reconciler.config import parse_mappings
 from reconciler.events import Event
@@ -25,17 +22,15 @@ from reconciler.model import (
 from reconciler.planning.changes import Plan, PlannedRow
 from reconciler.planning.observation import PlanOptions, RunContext
 from reconciler.planning.rules import Allowance, Rule
-from reconciler.providers.connect import ConnectedSystems, connect
-from reconciler.providers.credentials import read_credentials
+from reconciler.providers.connect import ConnectedSystems
 from reconciler.run import ApplyRun, Finished, make_plan, read_live, run_apply
 from reconciler.simulator.clock import VirtualClock
-from reconciler.simulator.server import HALO_URL, INFIMA_URL
 from reconciler.simulator.world import World
 from reconciler.state.base import RunInfo, StateStore
 from reconciler.state.directory import DirectoryState
 from reconciler.state.document import STATE_FILE, StateDocument, encode
 from reconciler.state.files import PrivateDirectory
-from tests.faults.app import halo_app, infima_app
+from tests.faults.app import connect_to
 from tests.faults.kinds import Faults
 from tests.quiet import ignore_events
 
@@ -64,25 +59,8 @@ class Stage:
         return parse_mappings(self.text, file="mappings.yaml", now=self.clock.now())
 
     def systems(self, mappings: Mappings) -> ConnectedSystems:
-        known = self.world.credentials
-        environment = {
-            "HALO_URL": HALO_URL,
-            "HALO_CLIENT_ID": known.halo_client_id,
-            "HALO_CLIENT_SECRET": known.halo_client_secret,
-            "INFIMA_URL": INFIMA_URL,
-            "INFIMA_API_KEY": known.infima_api_key,
-        }
-        apps = {
-            HALO_URL: halo_app(self.world, faults=self.faults),
-            INFIMA_URL: infima_app(self.world, faults=self.faults),
-        }
-        return connect(
-            read_credentials(environment),
-            mappings.settings,
-            clock=self.clock,
-            observer=self.events.append,
-            rng=Random(7),  # noqa: S311 - has to repeat, not to be secret
-            transport_factory=lambda origin: httpx.MockTransport(apps[origin]),
+        return connect_to(
+            self.world, mappings.settings, faults=self.faults, clock=self.clock, observer=self.events.append, seed=7
         )
 
     def store(self) -> StateStore:

@@ -82,13 +82,9 @@ def served(
     """Serve the world, point the environment at it and stand in the folder."""
     for name in ("CI", "GITHUB_ACTIONS", "FORCE_COLOR", "RECONCILER_MAPPINGS", "RECONCILER_STATE"):
         monkeypatch.delenv(name, raising=False)
-    known = world.credentials
     with Server(world) as server:
-        monkeypatch.setenv("HALO_URL", server.halo_url)
-        monkeypatch.setenv("HALO_CLIENT_ID", known.halo_client_id)
-        monkeypatch.setenv("HALO_CLIENT_SECRET", known.halo_client_secret)
-        monkeypatch.setenv("INFIMA_URL", server.infima_url)
-        monkeypatch.setenv("INFIMA_API_KEY", known.infima_api_key)
+        for name, value in server.environment().items():
+            monkeypatch.setenv(name, value)
         monkeypatch.setenv("COLUMNS", "120")
         monkeypatch.chdir(folder)
         yield Bench(world, folder, capsys, server.halo_url)

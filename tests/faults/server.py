@@ -10,7 +10,7 @@ import httpx
 from reconciler.simulator.server import Connection, Respond, Server
 from reconciler.simulator.world import World
 from tests.faults import wire
-from tests.faults.app import halo_app, infima_app
+from tests.faults.app import apps_of
 from tests.faults.kinds import Exchange, Faults
 
 
@@ -35,7 +35,8 @@ class FaultyServer(Server):
         super().__init__(world, **options)
 
     def apps(self) -> tuple[Respond, Respond]:
-        return halo_app(self.world, faults=self.faults).exchange, infima_app(self.world, faults=self.faults).exchange
+        halo, infima = apps_of(self.world, self.faults).values()
+        return halo.exchange, infima.exchange
 
 
 def serve(world: World, *, faults: Faults | None = None) -> FaultyServer:

@@ -94,17 +94,9 @@ def mixed_night(folder: Path, *, adoptable: bool = False) -> Iterator[Shell]:
         mappings += '    halo_customer: {id: 501, name: "Customer 501"}\n'
     remember_markers(world, folder / ".reconciler")
     (folder / "mappings.yaml").write_text(mappings, encoding="utf-8")
-    known = world.credentials
     with Server(world) as server:
-        reach = {
-            "HALO_URL": server.halo_url,
-            "HALO_CLIENT_ID": known.halo_client_id,
-            "HALO_CLIENT_SECRET": known.halo_client_secret,
-            "INFIMA_URL": server.infima_url,
-            "INFIMA_API_KEY": known.infima_api_key,
-        }
         inherited = {name: value for name, value in os.environ.items() if name not in WITHOUT}
-        yield Shell(folder=folder, environment=inherited | reach)
+        yield Shell(folder=folder, environment=inherited | dict(server.environment()))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -145,7 +145,7 @@ def killed_at(stage: ProbeStage, number: int, *, after: bool, monkeypatch: pytes
 
         return real(*given, transport_factory=factory, **more)
 
-    monkeypatch.setattr("tests.stage.connect", deadly)
+    monkeypatch.setattr("tests.faults.app.connect", deadly)
     with pytest.raises(Killed):
         stage.probe()
     monkeypatch.undo()

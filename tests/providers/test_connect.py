@@ -15,8 +15,9 @@ from reconciler.providers.base import Accepted, CountSource, CountWrite, NewSubs
 from reconciler.providers.connect import ConnectedSystems, connect
 from reconciler.providers.credentials import read_credentials
 from reconciler.simulator.clock import VirtualClock
-from reconciler.simulator.server import HALO_URL, INFIMA_URL, halo_app, infima_app
+from reconciler.simulator.server import HALO_URL
 from reconciler.simulator.world import World
+from tests.faults.app import connect_to
 from tests.providers.wiring import API_KEY, ENVIRON, SECRET, Wiring
 from tests.quiet import ignore_events
 
@@ -33,21 +34,7 @@ def world() -> World:
 
 @pytest.fixture
 def systems(world: World) -> Iterator[ConnectedSystems]:
-    apps = {HALO_URL: halo_app(world), INFIMA_URL: infima_app(world)}
-    environ = {
-        "HALO_URL": HALO_URL,
-        "HALO_CLIENT_ID": world.credentials.halo_client_id,
-        "HALO_CLIENT_SECRET": world.credentials.halo_client_secret,
-        "INFIMA_API_KEY": world.credentials.infima_api_key,
-    }
-    with connect(
-        read_credentials(environ),
-        Settings(),
-        clock=world.clock,
-        observer=ignore_events,
-        rng=Random(1),  # noqa: S311 - jitter, not a secret
-        transport_factory=lambda origin: httpx.MockTransport(apps[origin]),
-    ) as systems:
+    with connect_to(world) as systems:
         yield systems
 
 

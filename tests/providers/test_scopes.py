@@ -5,24 +5,19 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import replace
-from random import Random
 from urllib.parse import parse_qs
 
-import httpx
 import pytest
 
 from reconciler.errors import Forbidden, NotAuthorised, Rejected
-from reconciler.model import Settings
-from reconciler.providers.connect import ConnectedSystems, connect
-from reconciler.providers.credentials import read_credentials
+from reconciler.providers.connect import ConnectedSystems
 from reconciler.providers.halo_token import READ_LICENCES, SCOPES
 from reconciler.simulator.clock import VirtualClock
 from reconciler.simulator.records import Endpoint
-from reconciler.simulator.server import HALO_URL, INFIMA_URL, halo_app, infima_app
 from reconciler.simulator.switches import Switches
 from reconciler.simulator.world import World
+from tests.faults.app import connect_to
 from tests.providers.wiring import Wiring
-from tests.quiet import ignore_events
 
 ALL = (*SCOPES, READ_LICENCES)
 
@@ -37,16 +32,7 @@ def world() -> World:
 
 @pytest.fixture
 def systems(world: World) -> Iterator[ConnectedSystems]:
-    apps = {HALO_URL: halo_app(world), INFIMA_URL: infima_app(world)}
-    known = world.credentials
-    environ = {
-        "HALO_URL": HALO_URL, "HALO_CLIENT_ID": known.halo_client_id, "HALO_CLIENT_SECRET": known.halo_client_secret,
-        "INFIMA_API_KEY": known.infima_api_key,
-    }  # fmt: skip
-    with connect(
-        read_credentials(environ), Settings(), clock=world.clock, observer=ignore_events,
-        rng=Random(1), transport_factory=lambda origin: httpx.MockTransport(apps[origin]),  # noqa: S311 - jitter
-    ) as systems:  # fmt: skip
+    with connect_to(world) as systems:
         yield systems
 
 

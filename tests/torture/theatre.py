@@ -28,13 +28,11 @@ from reconciler.events import Event
 from reconciler.model import MappingKey, Mappings, RunId
 from reconciler.planning.changes import Plan, PlannedRow
 from reconciler.planning.observation import PlanOptions, RunContext
-from reconciler.providers.connect import ConnectedSystems, connect
-from reconciler.providers.credentials import read_credentials
+from reconciler.providers.connect import ConnectedSystems
 from reconciler.run import ApplyRun, make_plan, read_live, run_apply
-from reconciler.simulator.server import HALO_URL, INFIMA_URL
 from reconciler.state.base import RunInfo
 from reconciler.state.directory import DirectoryState
-from tests.faults.app import FaultyApp, halo_app, infima_app
+from tests.faults.app import FaultyApp, connect_to
 from tests.faults.inject import as_httpx
 from tests.faults.kinds import Fault, FaultKind, Faults
 from tests.stage import remember_markers
@@ -225,26 +223,10 @@ class Theatre:
         return make_plan(mappings, seen.observation, seen.recorded, PlanOptions())
 
     def _systems(self, mappings: Mappings, clock: RunClock, control: Control) -> ConnectedSystems:
-        known = self.world.credentials
-        environment = {
-            "HALO_URL": HALO_URL,
-            "HALO_CLIENT_ID": known.halo_client_id,
-            "HALO_CLIENT_SECRET": known.halo_client_secret,
-            "INFIMA_URL": INFIMA_URL,
-            "INFIMA_API_KEY": known.infima_api_key,
-        }
-        apps = {
-            HALO_URL: halo_app(self.world, faults=self.faults),
-            INFIMA_URL: infima_app(self.world, faults=self.faults),
-        }
-        return connect(
-            read_credentials(environment),
-            mappings.settings,
-            clock=clock,
-            observer=self.events.append,
-            rng=Random(control.report.number),  # noqa: S311 - jitter that repeats
-            transport_factory=lambda origin: Wire(self, control, origin, apps[origin]),
-        )
+        return connect_to(
+            self.world, mappings.settings, faults=self.faults, seed=control.report.number, clock=clock,
+            observer=self.events.append, wire=lambda origin, app: Wire(self, control, origin, app),
+        )  # fmt: skip
 
     # ---- two runs, step by step -------------------------------------------------------------------------------------
 

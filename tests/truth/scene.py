@@ -24,9 +24,8 @@ from reconciler.cli.signals import Stopper
 from reconciler.errors import Interrupted
 from reconciler.providers.connect import ConnectedSystems, connect
 from reconciler.simulator.clock import VirtualClock
-from reconciler.simulator.server import HALO_URL, INFIMA_URL
 from reconciler.simulator.world import World
-from tests.faults.app import FaultyApp, halo_app, infima_app
+from tests.faults.app import FaultyApp, apps_of, environment_of
 from tests.faults.inject import as_httpx
 from tests.faults.kinds import Fault, Faults
 from tests.torture.disk import HERE, Disk, PowerCut, mounted
@@ -163,21 +162,8 @@ class ProcessClock:
 @contextmanager
 def staged(scene: Scene) -> Iterator[Scene]:
     """Put the scene's world, clock, disk and signals under the command line, and stand in its folder."""
-    apps = {
-        HALO_URL: halo_app(scene.world, faults=scene.faults),
-        INFIMA_URL: infima_app(scene.world, faults=scene.faults),
-    }
-    known = scene.world.credentials
-    environment = {
-        "HALO_URL": HALO_URL,
-        "HALO_CLIENT_ID": known.halo_client_id,
-        "HALO_CLIENT_SECRET": known.halo_client_secret,
-        "INFIMA_URL": INFIMA_URL,
-        "INFIMA_API_KEY": known.infima_api_key,
-        "COLUMNS": "160",
-        "PATH": os.environ.get("PATH", ""),
-        "HOME": str(scene.folder),
-    }
+    apps = apps_of(scene.world, scene.faults)
+    person = {"COLUMNS": "160", "PATH": os.environ.get("PATH", ""), "HOME": str(scene.folder)}
 
     def connected(credentials: Any, settings: Any, **around: Any) -> ConnectedSystems:
         around |= {"transport_factory": lambda origin: Wire(scene, apps[origin]), "rng": Random(1)}  # noqa: S311
@@ -193,7 +179,7 @@ def staged(scene: Scene) -> Iterator[Scene]:
     with ExitStack() as stack:
         for target, name, new in _exchanged(scene, connected, listen):
             stack.enter_context(patch.object(target, name, new))
-        stack.enter_context(patch.dict(os.environ, environment, clear=True))
+        stack.enter_context(patch.dict(os.environ, environment_of(scene.world) | person, clear=True))
         stack.enter_context(mounted(Disk()))
         os.chdir(scene.folder)
         try:
