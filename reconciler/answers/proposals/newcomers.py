@@ -6,18 +6,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from reconciler.answers.matching import rank
-from reconciler.answers.proposals.facts import ProposalFacts
 from reconciler.answers.proposals.values import (
     Confidence,
     Edit,
     JoinClient,
     Proposal,
+    ProposalFacts,
     ProposalKind,
-    as_sentence,
-    fingerprint,
+    propose,
 )
 from reconciler.answers.sameness import Counterpart, FirmName
-from reconciler.answers.words import day_words
+from reconciler.answers.words import day_words, named
 from reconciler.config import parse_mappings
 from reconciler.config.edit import NewMapping, add_mappings, client_ref, customer_ref
 from reconciler.errors import ConfigError
@@ -44,15 +43,6 @@ class Newcomer:
     owners: tuple[Mapping, ...] = ()
     meant: tuple[Subscription, ...] = ()
     others: tuple[Subscription, ...] = ()
-
-    @property
-    def key(self) -> str:
-        """The proposal's key."""
-        return f"map-{self.client.id}"
-
-    @property
-    def who(self) -> str:
-        return f"{self.client.name} ({self.client.id})"
 
     @property
     def confidence(self) -> Confidence:
@@ -127,26 +117,27 @@ def _entry(client: InfimaClient, customer: HaloCustomer, adopt: SubscriptionId |
     return NewMapping(clients=(client_ref(client),), customer=customer_ref(customer), subscription_id=adopt)
 
 
+# ---------------------------------------------------------------------------------------------------------------------
+# One proposal for each case
+# ---------------------------------------------------------------------------------------------------------------------
+
+
 def _mapped(one: Newcomer, customer: HaloCustomer, facts: ProposalFacts) -> Proposal:
-    confidence = one.confidence
     more: list[str] = []
     if one.owners:
-        confidence = Confidence.ASK
         more.append(f"the customer was billed through {_keys(one.owners)}, which is retired")
-    if one.others:
-        confidence = Confidence.ASK
-        live = [_described(row) for row in one.others if row.live]
-        over = [_described(row) for row in one.others if not row.live]
-        more += [f"it has {'; '.join(live)}, which another mapping has or a person gave up"] if live else []
-        more += [f"it had {'; '.join(over)}: is it not billed any more, on purpose?"] if over else []
-    else:
+    if live := "; ".join(_described(row) for row in one.others if row.live):
+        more.append(f"it has {live}, which another mapping has or a person gave up")
+    if over := "; ".join(_described(row) for row in one.others if not row.live):
+        more.append(f"it had {over}: is it not billed any more, on purpose?")
+    if not one.others:
         more.append("it has no Subscription that may be meant")
     return _proposal(
         ProposalKind.NEW_MAPPING,
         one,
         facts,
-        confidence=confidence,
-        title=f"Map {one.who} to {customer.name} ({customer.id})",
+        Confidence.ASK if one.owners or one.others else one.confidence,
+        title=f"Map {named(one.client)} to {named(customer)}",
         evidence=more,
         edit=_entry(one.client, customer),
         by_hand=f"reconciler map {one.client.id} --customer {customer.id}",
@@ -158,55 +149,55 @@ def _adopted(one: Newcomer, customer: HaloCustomer, facts: ProposalFacts) -> Pro
     row, users = one.meant[0], facts.users(one.client.id)
     only = len(one.meant) == 1 and row.live and (row.last_day is None or row.last_day >= facts.today)
     fits = only and row.marker is None and _is_near(row.count, users)
-    confidence = Confidence.LIKELY if one.found.sure and fits and not one.owners else Confidence.ASK
-    seen = "; ".join(_described(each) for each in one.meant)
+    seen = "; ".join(map(_described, one.meant))
     if only and not fits:
         seen += f", which is not near the count of {'?' if users is None else users}"
-    many = "choose one of the customer's Subscriptions" if len(one.meant) > 1 else f"its Subscription {row.id} is over"
-    by_hand = f"reconciler map {one.client.id}"  # which asks for the Subscription
+    by_hand, on = f"reconciler map {one.client.id}", f"its Subscription {row.id} is over"  # `map` asks which one
+    if only:
+        by_hand, on = f"{by_hand} --customer {customer.id} --subscription {row.id}", f"on its Subscription {row.id}"
+    elif len(one.meant) > 1:
+        on = "choose one of the customer's Subscriptions"
     return _proposal(
         ProposalKind.ADOPT,
         one,
         facts,
-        confidence=confidence,
-        title=f"Map {one.who} to {customer.name} ({customer.id}), "
-        + (f"on its Subscription {row.id}" if only else many),
+        Confidence.LIKELY if one.found.sure and fits and not one.owners else Confidence.ASK,
+        title=f"Map {named(one.client)} to {named(customer)}, {on}",
         evidence=(f"no mapping has {seen}",),
         edit=_entry(one.client, customer, row.id) if only else None,
-        by_hand=f"{by_hand} --customer {customer.id} --subscription {row.id}" if only else by_hand,
+        by_hand=by_hand,
     )
 
 
 def _combined(one: Newcomer, customer: HaloCustomer, facts: ProposalFacts) -> Proposal:
     """Together on one Subscription, or a second one? Only a person knows."""
     owners = [owner for owner in one.owners if not owner.retired]
-    owner = owners[0]
+    owner, by_hand = owners[0], f"reconciler map {one.client.id} --customer {customer.id} --key"
+    clients = " + ".join(map(named, owner.infima_clients))
     return _proposal(
         ProposalKind.COMBINE,
         one,
         facts,
-        confidence=Confidence.ASK,
-        title=f"Bill {one.who} together with {_clients(owner)} on the Subscription of {customer.name} ({customer.id})",
+        Confidence.ASK,
+        title=f"Bill {named(one.client)} together with {clients} on the Subscription of {named(customer)}",
         evidence=(
             f"the customer is billed through {_keys(owners)} already: together on one Subscription, or a second one?",
-            f"for a second one: reconciler map {one.client.id} --customer {customer.id} --key infima-{one.client.id}",
+            f"for a second one: {by_hand} infima-{one.client.id}",
         ),
         edit=JoinClient(key=owner.key, client=client_ref(one.client)) if len(owners) == 1 else None,
-        by_hand=f"reconciler map {one.client.id} --customer {customer.id} --key {owner.key}",
+        by_hand=f"{by_hand} {owner.key}",
     )
 
 
 def _nobody(one: Newcomer, facts: ProposalFacts) -> Proposal:
-    near = facts.sameness.alike(one.client)
-    matches = rank(one.client.name, near, limit=3)
-    told = ", ".join(f"{match.customer.name} ({match.customer.id})" for match in matches)
+    near = ", ".join(named(m.customer) for m in rank(one.client.name, facts.sameness.alike(one.client), limit=3))
     return _proposal(
         ProposalKind.NEW_MAPPING,
         one,
         facts,
-        confidence=Confidence.ASK,
-        title=f"Say which customer {one.who} is, or that it is not billed",
-        evidence=(f"somewhat alike: {told}" if told else "no active customer has a name like it",),
+        Confidence.ASK,
+        title=f"Say which customer {named(one.client)} is, or that it is not billed",
+        evidence=(f"somewhat alike: {near}" if near else "no active customer has a name like it",),
         edit=None,
         by_hand=f"reconciler map {one.client.id}",
     )
@@ -216,29 +207,27 @@ def _proposal(
     kind: ProposalKind,
     one: Newcomer,
     facts: ProposalFacts,
-    *,
     confidence: Confidence,
+    *,
     title: str,
     evidence: Sequence[str],
     edit: Edit | None,
     by_hand: str,
 ) -> Proposal:
-    users, customer = facts.users(one.client.id), one.found.customer
+    who, users, customer = named(one.client), facts.users(one.client.id), one.found.customer
     counted = "users not counted" if users is None else f"{users} active {'user' if users == 1 else 'users'}"
-    first = f"INFIMA lists {one.who}, {counted}; no mapping has it{facts.unmapped_since(one.client.id)}"
-    return Proposal(
-        kind=kind,
-        key=one.key,
-        confidence=confidence,
-        client=one.who,
-        customer="" if customer is None else f"{customer.name} ({customer.id})",
+    first = f"INFIMA lists {who}, {counted}; no mapping has it{facts.unmapped_since(one.client.id)}"
+    return propose(
+        kind,
+        f"map-{one.client.id}",
+        confidence,
         title=title,
-        evidence=tuple(as_sentence(each) for each in (first, *_about_names(one), *one.found.doubts, *evidence)),
-        users=users,
-        tonight="nothing",
-        command=by_hand if confidence is Confidence.ASK else f"reconciler propose --write {one.key}",
-        fingerprint=fingerprint(kind, one.key, edit, title),
+        evidence=(first, *_about_names(one), *one.found.doubts, *evidence),
         edit=edit,
+        client=who,
+        customer="" if customer is None else named(customer),
+        users=users,
+        command=by_hand if confidence is Confidence.ASK else "",
     )
 
 
@@ -247,11 +236,11 @@ def _about_names(one: Newcomer) -> Iterator[str]:
     if customer is None:
         return
     if one.found.sure:
-        yield f"HaloPSA has one customer of this name, {customer.name} ({customer.id}), and no other name near it"
+        yield f"HaloPSA has one customer of this name, {named(customer)}, and no other name near it"
     elif one.found.same:
-        yield f"HaloPSA has one active customer of this name, {customer.name} ({customer.id})"
+        yield f"HaloPSA has one active customer of this name, {named(customer)}"
     else:
-        yield f"HaloPSA has no customer of this name; {customer.name} ({customer.id}) is the one that is nearly it"
+        yield f"HaloPSA has no customer of this name; {named(customer)} is the one that is nearly it"
 
 
 def _is_near(quantity: int | None, users: int | None) -> bool:
@@ -266,10 +255,6 @@ def _described(row: Subscription) -> str:
         state = f" (until {day_words(row.last_day)})"
     marker = "" if row.marker is None else f", marker {row.marker}"
     return f"Subscription {row.id} {row.name!r}{state}, quantity {'?' if row.count is None else row.count}{marker}"
-
-
-def _clients(owner: Mapping) -> str:
-    return " + ".join(f"{ref.name} ({ref.id})" for ref in owner.infima_clients)
 
 
 def _keys(owners: Sequence[Mapping]) -> str:
