@@ -43,11 +43,11 @@ def apply(
     writes = _agreed_writes(plan, session, agreed)
     for change in plan.changes:
         if change.hold is not None:
-            session.settle(change.key, Outcome.HELD, change.hold.message, at=_id_of(change))
+            session.settle(change.key, Outcome.HELD, change.hold.message, at=change.live_id)
         elif plan.refused and change.performs_write:
             session.settle(change.key, Outcome.HELD, f"the run is refused: {plan.refusals[0].message}")
         elif change.action is Action.NO_OP:
-            session.settle(change.key, Outcome.UNCHANGED, at=_id_of(change))
+            session.settle(change.key, Outcome.UNCHANGED, at=change.live_id)
     error = None
     if not plan.refused:
         error = _perform(plan, writes, session, recount, confirmed_by_person=confirmed_by_person)
@@ -61,10 +61,6 @@ def apply(
         last_listing=tuple(session.listing.values()),
         last_listed=session.last_listed,
     )
-
-
-def _id_of(change: Change) -> SubscriptionId | None:
-    return change.before.id if change.before else None
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -81,7 +77,7 @@ def _agreed_writes(
     for change in plan.writes:
         moved = _moved_since(agreed.get(change.key), change)
         if moved:
-            session.settle(change.key, Outcome.STALE, f"not what the saved plan shows: {moved}", at=_id_of(change))
+            session.settle(change.key, Outcome.STALE, f"not what the saved plan shows: {moved}", at=change.live_id)
         else:
             kept.append(change)
     return tuple(kept)
@@ -104,7 +100,7 @@ def _moved_since(row: PlannedRow | None, change: Change) -> str:
         {
             "action": str(change.action),
             "subscription": change.after.id,
-            "live quantity": change.before.count if change.before else None,
+            "live quantity": change.live_quantity,
             "new quantity": change.after.count,
             "customer": change.after.customer_id,
         },
@@ -170,9 +166,7 @@ def _update(writes: Sequence[Change], session: WriteSession) -> None:
 
 
 def _create(writes: Sequence[Change], session: WriteSession) -> None:
-    given_up = frozenset(n for ids in session.state.recorded.given_up.values() for n in ids)
-    creator = Creator(session=session, run=session.run, nonce=session.context.nonce, given_up=given_up)
-    creator.create([c for c in writes if c.action is Action.CREATE and c.key not in session.outcomes])
+    Creator(session=session).create([c for c in writes if c.action is Action.CREATE and c.key not in session.outcomes])
 
 
 def _verify(session: WriteSession) -> None:
@@ -213,7 +207,7 @@ def _still_zero(writes: tuple[Change, ...], session: WriteSession, recount: Reco
                 f"INFIMA counted {first} active users, and a second read {seen}; nothing was written. "
                 "Look into INFIMA, then run again"
             )
-            session.settle(change.key, Outcome.HELD, message, at=_id_of(change))
+            session.settle(change.key, Outcome.HELD, message, at=change.live_id)
 
 
 def _settle_leftover(change: Change, session: WriteSession) -> None:
@@ -223,7 +217,7 @@ def _settle_leftover(change: Change, session: WriteSession) -> None:
         message = f"the quantity {target.after} was sent and could not be read back"
         session.settle(change.key, Outcome.UNKNOWN, message, at=target.subscription_id)
     elif change.action is not Action.CREATE or change.key not in session.sent:
-        session.settle(change.key, Outcome.FAILED, NOT_ATTEMPTED, at=_id_of(change))
+        session.settle(change.key, Outcome.FAILED, NOT_ATTEMPTED, at=change.live_id)
     elif (made := _made(change, session)) is not None:
         message = "its Subscription was created, and its quantity was not set any more: the next run sets it"
         session.settle(change.key, Outcome.FAILED, message, at=made)

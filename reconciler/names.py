@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
 from difflib import SequenceMatcher
 from functools import lru_cache
 
@@ -119,8 +118,3 @@ def alike(one: str, other: str) -> bool:
 def _initials(name: str, short: str) -> bool:
     words = re.findall(r"\w+", plain(name))
     return len(short) > 1 and "".join(w[0] for w in words).startswith(short)
-
-
-def unlike_any(name: str, others: Iterable[str]) -> bool:
-    """True when the name is like none of the others."""
-    return not any(alike(name, other) for other in others)

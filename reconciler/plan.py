@@ -2,22 +2,24 @@
 
 It decides for each mapping which Subscription it is (`identity`), what its quantity should be (`quantity`) and what
 therefore changes. It withholds nothing: what is doubtful becomes a `Doubt` on the change, and `safety.check` turns
-doubts and limits into holds and refusals. The plan's values are those of `changes`, offered here as well.
+doubts and limits into holds and refusals.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping as MappingABC
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import TypedDict
 
 from reconciler.model import (
     Binding,
     ClientRef,
     CountRule,
     CustomerRef,
+    InfimaClient,
+    InfimaClientId,
     Mapping,
     MappingKey,
     Mappings,
@@ -27,6 +29,7 @@ from reconciler.model import (
     Subscription,
     SubscriptionId,
     Tenant,
+    UnreadableUsers,
     UserCount,
 )
 from reconciler.planning.changes import (
@@ -35,16 +38,11 @@ from reconciler.planning.changes import (
     Change,
     CountedClient,
     Facts,
-    Hold,
     Plan,
     SubscriptionState,
-    Summary,
     UnmanagedSubscription,
     UnmappedClient,
     UnownedSubscription,
-    Violation,
-    select,
-    summarise,
 )
 from reconciler.planning.doubts import Live, Names, contract_doubts, customer_doubts, reading_doubts, warnings_about
 from reconciler.planning.identity import Identity, identify
@@ -58,31 +56,8 @@ from reconciler.planning.quantity import (
     quantity_of,
     settled_quantity,
 )
-from reconciler.planning.rules import Doubt, Rule
+from reconciler.planning.rules import Rule
 from reconciler.planning.twins import candidates, counts_were_lost, is_undecided, known_keys, unowned
-
-__all__ = [
-    "Action",
-    "ActionReason",
-    "Change",
-    "CountedClient",
-    "Doubt",
-    "Facts",
-    "Hold",
-    "Plan",
-    "Quantity",
-    "SubscriptionState",
-    "Summary",
-    "UnmanagedSubscription",
-    "UnmappedClient",
-    "Violation",
-    "diff",
-    "select",
-    "summarise",
-    "takes_long",
-    "waiting_time",
-    "writing_time",
-]
 
 
 def diff(mappings: Mappings, observation: Observation, recorded: Recorded) -> Plan:
@@ -183,15 +158,15 @@ def _change(
     mapping: Mapping, identity: Identity, live: Live, recorded: Recorded, *, file: Mappings, now: datetime
 ) -> Change:
     today = now.date()
-    clients = tuple(_counted(ref, mapping, live) for ref in mapping.infima_clients)
-    counted = _total(clients)
+    clients = count_clients(mapping, live.clients, live.users)
+    counted = total_of(clients)
     quantity = quantity_of(mapping, counted, today=today)
     found = identity.subscription
     before = _state_of(found) if found is not None else None
     binding = recorded.bindings.get(mapping.key)
     counted_before = binding.last_counted if binding else None
     awaiting = found is not None and _awaits_first_count(mapping.key, binding, recorded)
-    edited = _edited(before, binding, recorded)
+    edited_from, edited_since = _edited(before, binding, recorded)
     wanted = file.limits.decrease_nights
     nights = nights_of_fall(
         mapping,
@@ -203,7 +178,7 @@ def _change(
     )
     quantity = settled_quantity(mapping, quantity, nights, wanted)
     action, reason = _action(mapping, identity, before, quantity, awaiting=awaiting)
-    if edited and reason is ActionReason.COUNT_CHANGED and binding is not None and binding.last_counted == counted:
+    if edited_from is not None and reason is ActionReason.COUNT_CHANGED and counted_before == counted:
         reason = ActionReason.CHANGED_IN_HALO
     customer = live.customers.get(mapping.halo_customer.id)
     doubts = (*contract_doubts(mapping, today), *falling_doubt(mapping, nights, wanted), *reading_doubts(mapping, live))
@@ -224,7 +199,8 @@ def _change(
         price=price_for(mapping, found, customer, file.settings.currency),
         unowned=_unowned(mapping, live, recorded, now) if action is Action.CREATE else (),
         candidates=_candidates(mapping, identity, live, recorded),
-        **edited,
+        edited_from=edited_from,
+        edited_since=edited_since,
         doubts=(*identity.doubts, *doubts, *customer_doubts(mapping, action, customer, live)),
     )
 
@@ -265,21 +241,18 @@ def _candidates(mapping: Mapping, identity: Identity, live: Live, recorded: Reco
     return tuple(_state_of(one) for one in sorted(found, key=lambda one: one.id) if one.live and one.is_subscription)
 
 
-class _Edited(TypedDict, total=False):
-    edited_from: int
-    edited_since: datetime | None
-
-
-def _edited(before: SubscriptionState | None, binding: Binding | None, recorded: Recorded) -> _Edited:
-    """What the last run saw, where a person has changed the quantity in HaloPSA since."""
+def _edited(
+    before: SubscriptionState | None, binding: Binding | None, recorded: Recorded
+) -> tuple[int | None, datetime | None]:
+    """The quantity that the last run saw and when that was, where a person has changed it in HaloPSA since."""
     if before is None or binding is None or binding.subscription_id != before.id:
-        return {}
+        return None, None
     last = binding.last_quantity
     if last is None or before.count in {None, last}:
-        return {}
+        return None, None
     if any(binding.key in run.keys for run in recorded.open_runs):
-        return {}  # a run that is under way, or was cut off, may have written it
-    return {"edited_from": last, "edited_since": recorded.last_good_run}
+        return None, None  # a run that is under way, or was cut off, may have written it
+    return last, recorded.last_good_run
 
 
 def _action(
@@ -333,29 +306,37 @@ def _state_of(subscription: Subscription) -> SubscriptionState:
     )
 
 
-def _counted(ref: ClientRef, mapping: Mapping, live: Live) -> CountedClient:
-    """One client's numbers, by the mapping's way of counting; the live name where there is one."""
-    client = live.clients.get(ref.id)
-    users = live.users.get(ref.id)
-    listed = users.listed if isinstance(users, UserCount) else None
-    if mapping.quantity.count is CountRule.CLIENT_RECORD:
+def count_clients(
+    mapping: Mapping,
+    clients: MappingABC[InfimaClientId, InfimaClient],
+    users: MappingABC[InfimaClientId, UserCount | UnreadableUsers],
+) -> tuple[CountedClient, ...]:
+    """Each client's numbers, by the mapping's way of counting; the live name where there is one."""
+    rule = mapping.quantity.count
+    return tuple(_count(ref, rule, clients.get(ref.id), users.get(ref.id)) for ref in mapping.infima_clients)
+
+
+def _count(
+    ref: ClientRef, rule: CountRule, client: InfimaClient | None, users: UserCount | UnreadableUsers | None
+) -> CountedClient:
+    read = users if isinstance(users, UserCount) else None
+    if rule is CountRule.CLIENT_RECORD:
         active = client.user_count if client else None
     else:
-        active = users.active if isinstance(users, UserCount) and client else None
+        active = read.active if read and client else None
     return CountedClient(
         id=ref.id,
         name=client.name if client else ref.name,
         active_users=active,
-        listed_users=listed,
+        listed_users=read.listed if read else None,
         user_count=client.user_count if client else None,
     )
 
 
-def _total(clients: tuple[CountedClient, ...]) -> int | None:
+def total_of(clients: Sequence[CountedClient]) -> int | None:
     """The sum over all clients, or None when one of them was not read: missing is not zero."""
-    counts = [c.active_users for c in clients]
-    known = [n for n in counts if n is not None]
-    return sum(known) if len(known) == len(counts) else None
+    known = [one.active_users for one in clients if one.active_users is not None]
+    return sum(known) if len(known) == len(clients) else None
 
 
 def _facts(mappings: Mappings, changes: Sequence[Change], live: Live, recorded: Recorded, tenant: Tenant) -> Facts:
@@ -366,7 +347,6 @@ def _facts(mappings: Mappings, changes: Sequence[Change], live: Live, recorded: 
     without = [c.mapping for c in changes if c.before is None]
     untried, never_bound = recorded.untried, frozenset(recorded.never_bound)
     return Facts(
-        clients_listed=len(live.clients),
         clients_wanted=len(wanted),
         clients_found=len(wanted & live.clients.keys()),
         bindings=len(bound),

@@ -20,8 +20,6 @@ from reconciler.model import (
     CountRule,
     Falls,
     HaloCustomer,
-    InfimaClient,
-    InfimaClientId,
     MappingKey,
     Mappings,
     Need,
@@ -30,11 +28,9 @@ from reconciler.model import (
     Recorded,
     Sighting,
     Subscription,
-    UnreadableUsers,
-    UserCount,
 )
 from reconciler.moments import spelled
-from reconciler.plan import diff, takes_long
+from reconciler.plan import count_clients, diff, takes_long, total_of
 from reconciler.planning.changes import CAME_RIGHT, Action, Change, Outcome, Plan, PlannedRow, planned_rows, select
 from reconciler.planning.doubts import probe_warnings
 from reconciler.planning.index import first_sighting, sight
@@ -333,7 +329,9 @@ def _record_verdict(job: ApplyRun, state: RunState, plan: Plan, applied: Applied
     outlook = _look_at_invoices(job, state, plan)
     verdict = verdict_of(job.info.id, plan, applied, stopped=around.stop(), finished_at=around.clock.now())
     verdict = seen.on_record(verdict)
-    recorded = _recorded_after(state.recorded.with_outlook(outlook), verdict)
+    recorded = state.recorded.with_outlook(outlook)
+    if verdict.good:
+        recorded = replace(recorded, last_good_run=verdict.finished_at)
     given = NeedInput(
         plan=plan, recorded=recorded, mappings=job.context.mappings, now=verdict.finished_at, outcomes=applied.outcomes
     )
@@ -365,10 +363,6 @@ def _look_at_invoices(job: ApplyRun, state: RunState, plan: Plan) -> Outlook:
         return recorded.outlook
     target, now = context.systems.target, context.clock.now()
     return night_look(target, plan.changes, recorded, now=now, observe=context.observe)
-
-
-def _recorded_after(recorded: Recorded, verdict: RunVerdict) -> Recorded:
-    return replace(recorded, last_good_run=verdict.finished_at) if verdict.good else recorded
 
 
 def _cut_short(applied: Applied, given: NeedInput) -> tuple[Need, ...]:
@@ -413,26 +407,7 @@ def recount(context: RunContext, changes: Sequence[Change]) -> dict[MappingKey, 
     except ApiError as error:
         context.observe(Noticed(message=f"the second read of INFIMA failed: {error.message}"))
         return {}
-    return {change.key: _second_count(change, clients, read) for change in changes}
-
-
-def _second_count(
-    change: Change,
-    clients: Mapping[InfimaClientId, InfimaClient],
-    read: Mapping[InfimaClientId, UserCount | UnreadableUsers],
-) -> int | None:
-    total = 0
-    for ref in change.mapping.infima_clients:
-        client = clients.get(ref.id)
-        if client is None:
-            return None
-        users = read.get(ref.id)
-        by_record = change.mapping.quantity.count is CountRule.CLIENT_RECORD
-        count = client.user_count if by_record else (users.active if isinstance(users, UserCount) else None)
-        if count is None:
-            return None
-        total += count
-    return total
+    return {c.key: total_of(count_clients(c.mapping, clients, read)) for c in changes}
 
 
 def _note_plan(state: RunState, plan: Plan) -> None:

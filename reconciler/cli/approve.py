@@ -76,7 +76,7 @@ def approve(
     for violation in held:
         entry = _entry(plan, violation, last, reason or "", lowest=lowest, highest=highest, up_to=up_to)
         say(safe(f"{violation.rule}: {violation.message}"))
-        say(safe(f"  approved: {extent_in_words(entry)} until {last}"))
+        say(safe(f"  approved: {extent_in_words(entry.at_least, entry.at_most, entry.up_to)} until {last}"))
         text = add_approval(text, entry, file=file)
     edit = FileEdit.of(options.mappings, old, text, now=now())
     _write(edit, f"Wrote {plural(len(held), 'approval')} into {file}.")

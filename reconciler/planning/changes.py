@@ -145,6 +145,11 @@ class Change:
         return f"halo_subscription.{self.key}"
 
     @property
+    def live_id(self) -> SubscriptionId | None:
+        """The Subscription that it has today, None without one."""
+        return None if self.before is None else self.before.id
+
+    @property
     def live_quantity(self) -> int | None:
         """The quantity today, None without a Subscription."""
         return None if self.before is None else self.before.count
@@ -248,7 +253,6 @@ class Facts:
     saw that.
     """
 
-    clients_listed: int = 0
     clients_wanted: int = 0
     clients_found: int = 0
     bindings: int = 0
@@ -377,8 +381,8 @@ def planned_rows(plan: Plan) -> dict[MappingKey, PlannedRow]:
         change.key: PlannedRow(
             key=change.key,
             action=change.action,
-            subscription_id=change.before.id if change.before else None,
-            before=change.before.count if change.before else None,
+            subscription_id=change.live_id,
+            before=change.live_quantity,
             after=change.after.count,
             customer_id=change.after.customer_id,
         )

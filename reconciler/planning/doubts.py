@@ -30,7 +30,7 @@ from reconciler.model import (
     UserCount,
 )
 from reconciler.moments import spelled
-from reconciler.names import agrees, folded, unlike_any
+from reconciler.names import agrees, alike, folded
 from reconciler.planning.changes import Action
 from reconciler.planning.index import Index
 from reconciler.planning.quantity import has_ended
@@ -193,7 +193,7 @@ def strangers(mapping: Mapping, names: Names) -> list[str]:
         f"{mapping.key}: INFIMA client {client.real or client.ref.name!r} ({client.ref.id}) would be billed to HaloPSA "
         f"customer {bills!r} ({customer.ref.id}): the names have nothing in common; look whether it is the right one"
         for client in clients
-        if unlike_any(client.real or client.ref.name, [bills])
+        if not alike(client.real or client.ref.name, bills)
     ]
 
 

@@ -17,7 +17,6 @@ from reconciler.planning.rules import (
     Doubt,
     Rule,
     abandon_command,
-    adopt_another,
     adopt_command,
     recreate_command,
     resolved_by,
@@ -120,7 +119,7 @@ def _plain_licence(mapping: Mapping, found: Subscription, recorded: Recorded) ->
     elif mapping.key in recorded.bindings:
         remedy = (
             "the state has it for this mapping: make it a Subscription again in HaloPSA, or bind the right one: "
-            f"{adopt_another(mapping.key)}"
+            f"{adopt_command(mapping.key)}"
         )
     else:
         remedy = (

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from typing import Literal
 
 from reconciler.model import MappingKey, SubscriptionId
 
@@ -153,14 +154,9 @@ class Doubt:
     limit: int | None = None
 
 
-def adopt_command(key: MappingKey, number: SubscriptionId) -> str:
-    """The command that binds a mapping to a Subscription which exists."""
+def adopt_command(key: MappingKey, number: SubscriptionId | Literal["ID"] = "ID") -> str:
+    """The command that binds a mapping to a Subscription which exists; ID stands for one that a person has to find."""
     return f"reconciler adopt {key} {number} --reason '...' --yes"
-
-
-def adopt_another(key: MappingKey) -> str:
-    """The same where a person has to say which one: ID stands for its number."""
-    return f"reconciler adopt {key} ID --reason '...' --yes"
 
 
 def probe_command(customer: str = "ID") -> str:

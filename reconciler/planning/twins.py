@@ -11,7 +11,7 @@ from itertools import takewhile
 from reconciler.model import BindingOrigin, Mapping, MappingKey, Recorded, Subscription
 from reconciler.names import resembles, same_name
 from reconciler.planning.index import Index
-from reconciler.planning.rules import Doubt, Rule, adopt_another, adopt_command, allow_command, move_command
+from reconciler.planning.rules import Doubt, Rule, adopt_command, allow_command, move_command
 
 
 def unowned(mapping: Mapping, index: Index) -> tuple[Subscription, ...]:
@@ -180,7 +180,7 @@ def _state_lost(mapping: Mapping, index: Index, location: str) -> Doubt:
         remedy=(
             "name the right state with --state; or bring it here from where it is, with its own place as --state: "
             f"{move_command()}; or, when {mapping.halo_customer.name} has none for this mapping yet, "
-            f"run: {allow_command(mapping.key, Rule.STATE_LOST)}; if it has one: {adopt_another(mapping.key)}"
+            f"run: {allow_command(mapping.key, Rule.STATE_LOST)}; if it has one: {adopt_command(mapping.key)}"
         ),
     )
 

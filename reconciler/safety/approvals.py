@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date
-from typing import Protocol
 
 from reconciler.model import Approval
 from reconciler.planning.changes import Change, Plan, Violation
@@ -42,7 +41,7 @@ def _is_about(approval: Approval, violation: Violation) -> bool:
 
 def _why_not(approval: Approval, violation: Violation, quantity: int | None, today: date) -> str:
     """Why the approval does not let this through; empty where it does."""
-    extent = extent_in_words(approval)
+    extent = extent_in_words(approval.at_least, approval.at_most, approval.up_to)
     if today > approval.until:
         return f"the approval of {extent} ended on {day_in_words(approval.until)}"
     now = quantity if approval.key is not None else _measured(violation)
@@ -69,26 +68,15 @@ def _highest(approval: Approval) -> int | float:
     return float("inf") if bound is None else bound
 
 
-class Extent(Protocol):
-    """The bounds of an approval, written or about to be."""
-
-    @property
-    def at_least(self) -> int | None: ...
-    @property
-    def at_most(self) -> int | None: ...
-    @property
-    def up_to(self) -> int | None: ...
-
-
-def extent_in_words(approval: Extent) -> str:
+def extent_in_words(at_least: int | None, at_most: int | None, up_to: int | None) -> str:
     """What an approval lets through: "12 to 20", "up to 40", "any quantity"."""
-    if approval.up_to is not None:
-        return f"up to {approval.up_to}"
-    if approval.at_least is None or approval.at_most is None:
+    if up_to is not None:
+        return f"up to {up_to}"
+    if at_least is None or at_most is None:
         return "any quantity"
-    if approval.at_least == approval.at_most:
-        return str(approval.at_least)
-    return f"{approval.at_least} to {approval.at_most}"
+    if at_least == at_most:
+        return str(at_least)
+    return f"{at_least} to {at_most}"
 
 
 def day_in_words(day: date) -> str:

@@ -189,15 +189,17 @@ def source_dropped(given: RuleInput) -> Iterator[Violation]:
     """
     if given.plan.facts.counts_lost:
         return
-    seen = _falls(given)
+    rows = tuple(_compared(given))
+    expected, counted = sum(earlier for earlier, _, _ in rows), sum(now for _, now, _ in rows)
+    fall, sharp = expected - counted, sum(sharply for _, _, sharply in rows)
     percent = given.limits.max_total_decrease_percent
-    if seen.fall > TOTAL_DECREASE_USERS and seen.fall * 100 > percent * seen.expected:
-        share = -(-seen.fall * 100 // seen.expected)  # rounded up: what is over the limit must not look like the limit
+    if fall > TOTAL_DECREASE_USERS and fall * 100 > percent * expected:
+        share = -(-fall * 100 // expected)  # rounded up: what is over the limit must not look like the limit
         yield Violation(
             rule=Rule.SOURCE_DROPPED,
             name="",
             message=(
-                f"INFIMA counts {seen.counted} active users where {seen.expected} were expected, new mappings left "
+                f"INFIMA counts {counted} active users where {expected} were expected, new mappings left "
                 f"out: {share} % fewer"
             ),
             remedy=(
@@ -207,39 +209,24 @@ def source_dropped(given: RuleInput) -> Iterator[Violation]:
             measured=share,
             limit=percent,
         )
-    elif seen.sharp >= SHARP_DROP_MAPPINGS and seen.sharp * 100 > SHARP_DROP_PERCENT * seen.compared:
+    elif sharp >= SHARP_DROP_MAPPINGS and sharp * 100 > SHARP_DROP_PERCENT * len(rows):
         yield Violation(
             rule=Rule.SOURCE_DROPPED,
             name="",
             message=(
-                f"{seen.sharp} of {seen.compared} mappings lost a third of their users or more at once, "
-                "each below its guard"
+                f"{sharp} of {len(rows)} mappings lost a third of their users or more at once, each below its guard"
             ),
             remedy=(
                 "people do not leave several clients in one night: look into INFIMA. If it is right, run: "
                 f"{allow_command('', Rule.SOURCE_DROPPED)}"
             ),
-            measured=seen.sharp * 100 // seen.compared,
+            measured=sharp * 100 // len(rows),
             limit=SHARP_DROP_PERCENT,
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Falls:
-    """Counts of the mappings that have an earlier one: sums, how many they are, and how many fell sharply."""
-
-    expected: int
-    counted: int
-    compared: int
-    sharp: int
-
-    @property
-    def fall(self) -> int:
-        return self.expected - self.counted
-
-
-def _falls(given: RuleInput) -> _Falls:
-    expected = counted = compared = sharp = 0
+def _compared(given: RuleInput) -> Iterator[tuple[int, int, bool]]:
+    """Of each mapping that has an earlier count: that one, tonight's, and whether it fell sharply."""
     for change in given.plan.changes:
         now, before = change.quantity.counted, change.before
         if not change.mapping.counts_users or now is None or before is None or before.count is None:
@@ -248,10 +235,5 @@ def _falls(given: RuleInput) -> _Falls:
         if remembered is None and before.count == 0:
             continue  # a live 0, or what is deleted or inactive, says nothing of an earlier count
         earlier = implied_count(change.mapping.quantity, before.count, now) if remembered is None else remembered
-        expected += earlier
-        counted += now
-        compared += 1
-        sharp += (
-            change.key not in given.stopped and earlier - now >= SHARP_DROP_USERS and (earlier - now) * 3 >= earlier
-        )
-    return _Falls(expected=expected, counted=counted, compared=compared, sharp=sharp)
+        fell = earlier - now
+        yield earlier, now, change.key not in given.stopped and fell >= SHARP_DROP_USERS and fell * 3 >= earlier

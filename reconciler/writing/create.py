@@ -7,13 +7,13 @@ the ids are recorded; only then are the counts set. A create is never repeated i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from reconciler.errors import ApiError, Interrupted, NotFound, ReconcilerError
 from reconciler.events import Noticed, PhaseAdvanced, PhaseFinished, PhaseStarted, Waiting
-from reconciler.model import Attempt, Binding, BindingOrigin, MappingKey, RunId, Subscription, SubscriptionId
+from reconciler.model import Attempt, Binding, BindingOrigin, MappingKey, Subscription, SubscriptionId
 from reconciler.names import same_name
 from reconciler.plan import waiting_time
 from reconciler.planning.changes import Change, Outcome
@@ -29,15 +29,9 @@ PHASE = "Creating Subscriptions"
 
 @dataclass(slots=True, kw_only=True)
 class Creator:
-    """Carries a run's creates out. `nonce` gives an unguessable word for each attempt.
-
-    `marked` are the rows of the listing `marked_in` by their markers.
-    """
+    """Carries a run's creates out. `marked` are the rows of the listing `marked_in` by their markers."""
 
     session: WriteSession
-    run: RunId
-    nonce: Callable[[], str]
-    given_up: frozenset[SubscriptionId] = frozenset()
     done: int = 0
     total: int = 0
     announced: set[str] = field(default_factory=set)
@@ -56,15 +50,12 @@ class Creator:
         self.total = len(changes)
         self.session.observe(PhaseStarted(phase=PHASE, total=self.total, at_least=self._seconds_at_least()))
         waiting = self._look_twice(list(changes))
-        while waiting:
-            if not self.session.may_write():
-                break
+        while waiting and self.session.may_write():
             size = self._group_size(len(waiting))
             group, waiting = waiting[:size], waiting[size:]
             # One listing is not enough to conclude that nothing exists: the plan's may have been cut short.
             self.session.freshen(size + _READS_PER_GROUP, anew=True)
-            unsent = self._create_group(self._without_candidate(group))
-            waiting = unsent + waiting
+            waiting = self._create_group(self._without_candidate(group)) + waiting
         self.session.observe(PhaseFinished(phase=PHASE))
 
     def _seconds_at_least(self) -> float:
@@ -116,8 +107,9 @@ class Creator:
     def _hits(self, key: MappingKey) -> list[Subscription]:
         if self.marked_in is not self.session.listing:  # once a listing: a group asks for fifty keys
             self.marked, self.marked_in = {}, self.session.listing
+            given_up = {n for numbers in self.session.state.recorded.given_up.values() for n in numbers}
             for row in self.session.listing.values():
-                if row.marker and row.id not in self.given_up:
+                if row.marker and row.id not in given_up:
                     self.marked.setdefault(row.marker, []).append(row)
         return self.marked.get(key, [])
 
@@ -181,8 +173,8 @@ class Creator:
         return Attempt(
             key=change.key,
             generation=earlier.generation + 1 if earlier else 1,
-            run=self.run,
-            nonce=self.nonce(),
+            run=self.session.run,
+            nonce=self.session.context.nonce(),
             customer_id=change.mapping.halo_customer.id,
             subscription_name=change.mapping.subscription_name,
             recorded_at=now,

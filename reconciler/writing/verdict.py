@@ -175,15 +175,11 @@ def _withheld_by(plan: Plan, change: Change, settled: Settled) -> str:
 
 def planned_lines(plan: Plan, writes: Iterable[Change]) -> tuple[HistoryChange, ...]:
     """The history's lines of what a run is about to write, before anything is known of it."""
-    unknown = Settled(outcome=Outcome.UNKNOWN)
-    return tuple(
-        replace(_history_line(change, _at(change, unknown), "", _lifted(plan, change.key)), after=None)
-        for change in writes
+    lines = (
+        _history_line(c, Settled(outcome=Outcome.UNKNOWN, subscription_id=c.live_id), "", _lifted(plan, c.key))
+        for c in writes
     )
-
-
-def _at(change: Change, settled: Settled) -> Settled:
-    return replace(settled, subscription_id=change.before.id if change.before else None)
+    return tuple(replace(line, after=None) for line in lines)
 
 
 def _lifted(plan: Plan, name: str) -> tuple[Lifted, ...]:
@@ -213,7 +209,7 @@ def _history_line(change: Change, settled: Settled, held_by: str, lifted: tuple[
         key=change.key,
         subscription_id=settled.subscription_id,
         action=str(change.action),
-        before=change.before.count if change.before else None,
+        before=change.live_quantity,
         after=ending_of(change, settled).after,
         wanted=change.after.count,
         sent=settled.sent,

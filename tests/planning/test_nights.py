@@ -24,8 +24,8 @@ from reconciler.model import (
     SubscriptionId,
     UserCount,
 )
-from reconciler.plan import Change, diff
-from reconciler.planning.changes import Action
+from reconciler.plan import diff
+from reconciler.planning.changes import Action, Change
 from reconciler.planning.rules import Rule
 from reconciler.safety.check import check
 from tests.builders import NOW, build_mapping, build_mappings, build_observation, build_subscription

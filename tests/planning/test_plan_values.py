@@ -11,7 +11,6 @@ from reconciler.planning.rules import Rule
 
 def test_facts_that_nobody_gives_are_zero_in_a_state_that_lasts() -> None:
     assert Facts() == Facts(
-        clients_listed=0,
         clients_wanted=0,
         clients_found=0,
         bindings=0,

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from reconciler.model import BindingOrigin, HaloCustomerId, MappingKey, Subscription, Tenant
-from reconciler.plan import Action, Plan
+from reconciler.planning.changes import Action, Plan
 from reconciler.planning.rules import Doubt, Rule
 from reconciler.planning.twins import new_state
 from tests.builders import build_mapping, build_mappings, build_subscription

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from reconciler.model import ClientRef, CustomerRef, HaloCustomerId, InfimaClientId, Mapping, Place
-from reconciler.plan import Action, Plan
+from reconciler.planning.changes import Action, Plan
 from reconciler.planning.doubts import NameIndex
 from reconciler.planning.rules import Rule
 from tests.builders import build_mapping, build_mappings, build_subscription

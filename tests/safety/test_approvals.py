@@ -185,5 +185,5 @@ def test_for_a_create_the_bounds_are_about_what_is_counted() -> None:
 )
 def test_what_an_approval_lets_through_in_words(bounds: tuple[int, ...], up_to: int | None, words: str) -> None:
     one = approval(Rule.DECREASE, "a", *bounds, up_to=up_to)
-    assert extent_in_words(one) == words
-    assert extent_in_words(replace(one, at_most=None, up_to=None)) == "any quantity"
+    assert extent_in_words(one.at_least, one.at_most, one.up_to) == words
+    assert extent_in_words(one.at_least, None, None) == "any quantity"

@@ -273,7 +273,7 @@ def test_a_create_needs_a_state_that_survives() -> None:
      (5, 3, False, 3), (40, 0, True, 20)],
 )  # fmt: skip
 def test_source_empty(wanted: int, found: int, *, refused: bool, limit: int) -> None:
-    plan = judge(update(12, 13), facts=Facts(clients_listed=found, clients_wanted=wanted, clients_found=found))
+    plan = judge(update(12, 13), facts=Facts(clients_wanted=wanted, clients_found=found))
     assert plan.refused is refused
     for violation in plan.violations:
         assert (violation.rule, violation.name, violation.measured, violation.limit) == (

@@ -86,7 +86,7 @@ def _(plant: Planter) -> None:
     @plant.instead(Creator._follow_up)
     def _(original: Any, creator: Any, sent: Any, *rest: Any) -> None:
         keys = {change.key for change in sent}
-        for run, attempt in late.pop(creator.run, []):
+        for run, attempt in late.pop(creator.session.run, []):
             if attempt.key in keys:
                 record(run, [attempt])
         original(creator, sent, *rest)

@@ -213,7 +213,7 @@ def _(plant: Planter) -> None:
 
 @bug("missing is zero")
 def _(plant: Planter) -> None:
-    plant.instead(planning._total)(lambda _original, clients: sum(one.active_users or 0 for one in clients))
+    plant.instead(planning.total_of)(lambda _original, clients: sum(one.active_users or 0 for one in clients))
     plant.instead(doubts.reading_doubts)(lambda _original, *_args: ())
 
 
