@@ -12,18 +12,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Protocol, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from reconciler.cli.output import knows_no_escapes, stands_on_terminal
-from reconciler.events import (
-    Event,
-    Noticed,
-    PhaseAdvanced,
-    PhaseFinished,
-    PhaseStarted,
-    Waiting,
-    WriteSettled,
-)
+from reconciler.events import Event, Noticed, PhaseAdvanced, PhaseFinished, PhaseStarted, Waiting, WriteSettled
 from reconciler.render.text import terminal_safe
 from reconciler.state.open import runs_in_ci
 
@@ -43,18 +35,6 @@ _EXPECTED = frozenset({"applied", "unchanged", "held"})
 """Outcomes that the drawing of the plan or of the result tells well enough."""
 
 
-class Display(Protocol):
-    """Where events go. Called under a lock, one event at a time."""
-
-    def show(self, event: Event) -> None:
-        """Tell a person about it."""
-        ...
-
-    def close(self) -> None:
-        """Take down what is still drawn."""
-        ...
-
-
 def progress_observer(
     *,
     quiet: bool = False,
@@ -68,162 +48,149 @@ def progress_observer(
     """
     stream = sys.stderr if stream is None else stream
     if quiet:
-        return ProgressObserver(QuietDisplay(stream))
-    if _is_terminal(stream):
-        observer = ProgressObserver(LiveDisplay(stream, monotonic, colour=colour))
-        stands_on_terminal(observer.close)  # a run that dies in a phase would leave its terminal without a cursor
-        return observer
-    return ProgressObserver(LineDisplay(stream, monotonic))
-
-
-def _is_terminal(stream: TextIO) -> bool:
-    return stream.isatty() and not knows_no_escapes(os.environ) and not runs_in_ci(os.environ)
+        return ProgressObserver(stream)
+    if not stream.isatty() or knows_no_escapes(os.environ) or runs_in_ci(os.environ):
+        return LineProgress(stream, monotonic)
+    observer = LiveProgress(stream, monotonic, colour=colour)
+    stands_on_terminal(observer.close)  # a run that dies in a phase would leave its terminal without a cursor
+    return observer
 
 
 class ProgressObserver:
-    """An `Observer` that lets one thread at a time through, and falls silent for good at the first failure."""
+    """An `Observer` that tells notes only: they ask for somebody's attention.
 
-    def __init__(self, display: Display) -> None:
-        self._display: Display | None = display
+    It lets one thread at a time through, and falls silent for good at the first failure.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._silent = False
         # a signal handler may speak up while its own thread is in here
         self._lock = threading.RLock()
 
     def __call__(self, event: Event) -> None:
         """Show the event; never raises."""
-        self._try(lambda display: display.show(event))
+        self._try(lambda: self._show(event))
 
     def close(self) -> None:
         """Take down what a run that failed left on the terminal; from then on only notes are told; never raises."""
-        self._try(lambda display: display.close())
+        self._try(self._end)
 
-    def _try(self, step: Callable[[Display], None]) -> None:
+    def _try(self, step: Callable[[], None]) -> None:
         with self._lock:
-            if self._display is None:
+            if self._silent:
                 return
             try:
-                step(self._display)
+                step()
             except Exception:  # noqa: BLE001 - a closed stderr must not end a run between two writes
-                self._display = None
+                self._silent = True
 
+    def _show(self, event: Event) -> None:
+        line = self._line(event)
+        if line:
+            self._say(line)
 
-class QuietDisplay:
-    """Only notes: they ask for somebody's attention."""
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-
-    def show(self, event: Event) -> None:
-        if isinstance(event, Noticed):
-            _write(self._stream, _note(event, self._stream))
-
-    def close(self) -> None:
+    def _end(self) -> None:
         """Nothing is left behind."""
 
+    def _line(self, event: Event) -> str:
+        return f"Note: {self._clean(event.message)}" if isinstance(event, Noticed) else ""
 
-class LineDisplay:
+    def _say(self, line: str) -> None:
+        self._stream.write(f"{line}\n")
+        self._stream.flush()
+
+    def _clean(self, text: str) -> str:
+        return terminal_safe(text, _PROSE, encoding=getattr(self._stream, "encoding", None) or "utf-8")
+
+
+class LineProgress(ProgressObserver):
     """A line when a phase ends, and in between when it takes long."""
 
+    _between_waits = INTERVAL
+
     def __init__(self, stream: TextIO, monotonic: Callable[[], float]) -> None:
-        self._stream = stream
+        super().__init__(stream)
         self._monotonic = monotonic
-        self._open: dict[str, _Pace] = {}
+        self._paces: dict[str, _Pace] = {}
         self._waited = float("-inf")
 
-    def show(self, event: Event) -> None:
+    def _line(self, event: Event) -> str:
         now = self._monotonic()
-        line = self._line(event, now)
-        if line:
-            _write(self._stream, line)
-
-    def close(self) -> None:
-        """Nothing is left behind."""
-
-    def _line(self, event: Event, now: float) -> str:
         match event:
             case PhaseStarted():
-                self._open[event.phase] = _Pace(event, now)
-            case PhaseAdvanced() if (pace := self._open.get(event.phase)) and now - pace.told >= INTERVAL:
+                self._paces[event.phase] = _Pace(event, now)
+            case PhaseAdvanced() if (pace := self._paces.get(event.phase)) and now - pace.told >= INTERVAL:
                 pace.told, left = now, pace.left(event, now)
-                return f"{_clean(event.phase, self._stream)} ... {_share(event)}{left and ', '}{left}"
+                done = f"{event.done}" if event.total is None else f"{event.done} of {event.total}"
+                return f"{self._clean(event.phase)} ... {done}{left and ', '}{left}"
             case PhaseFinished():
-                return _finished(event, self._open.pop(event.phase, None), now, self._stream)
-            case Waiting() if event.seconds >= SHORTEST_WAIT and now - self._waited >= INTERVAL:
+                ended = self._paces.pop(event.phase, None)
+                seconds = now - ended.started if ended else 0.0
+                return f"{self._clean(event.phase)} ... {self._clean(event.detail) or 'done'} ({seconds:.1f} s)"
+            case Waiting() if event.seconds >= SHORTEST_WAIT and now - self._waited >= self._between_waits:
                 self._waited = now
-                return _waiting(event, self._stream)
-            case Noticed():
-                return _note(event, self._stream)
+                return f"Waiting {event.seconds:.0f} s: {self._clean(event.reason)}"
             case WriteSettled() if event.outcome not in _EXPECTED:
-                return _settled(event, self._stream)
-        return ""
+                why = f": {self._clean(event.message)}" if event.message else ""
+                return f"Mapping {self._clean(event.key)} {self._clean(event.outcome)}{why}"
+        return super()._line(event)
 
 
-class LiveDisplay:
+class LiveProgress(LineProgress):
     """Open phases as bars at the foot of the terminal; what is over moves up as plain lines.
 
     The bars are there only while a phase is open, so that a question to the person is never painted over.
     """
 
+    _between_waits = 0.0
+
     def __init__(self, stream: TextIO, monotonic: Callable[[], float], *, colour: bool) -> None:
-        self._stream = stream
-        self._monotonic = monotonic
+        super().__init__(stream, monotonic)
         self._colour = colour
         self._bars: Progress | None = None
-        self._open: dict[str, tuple[TaskID, _Pace]] = {}
+        self._tasks: dict[str, TaskID] = {}
         self._over = False
 
-    def show(self, event: Event) -> None:
+    def _show(self, event: Event) -> None:
+        if self._over and not isinstance(event, Noticed):
+            return  # reads that are still on their way have nothing to tell any more
         match event:
-            case Noticed():
-                self._say(_note(event, self._stream))
-            case _ if self._over:
-                return  # reads that are still on their way have nothing to tell any more
             case PhaseStarted():
-                self._open_phase(event)
+                self._add_bar(event)
             case PhaseAdvanced():
-                self._advance(event)
-            case PhaseFinished():
-                self._close_phase(event)
-            case Waiting() if event.seconds >= SHORTEST_WAIT:
-                self._say(_waiting(event, self._stream))
-            case WriteSettled() if event.outcome not in _EXPECTED:
-                self._say(_settled(event, self._stream))
+                self._move_bar(event)
+                return
+            case PhaseFinished() if self._bars is not None and event.phase in self._tasks:
+                self._bars.remove_task(self._tasks.pop(event.phase))
+                if not self._tasks:
+                    self._take_down()
+        super()._show(event)
 
-    def _open_phase(self, event: PhaseStarted) -> None:
+    def _add_bar(self, event: PhaseStarted) -> None:
         if self._bars is None:
             self._bars = _make_bars(self._stream, colour=self._colour)
             self._bars.start()
-        task = self._bars.add_task(_clean(event.phase, self._stream), total=event.total, left="")
-        self._open[event.phase] = task, _Pace(event, self._monotonic())
+        self._tasks[event.phase] = self._bars.add_task(self._clean(event.phase), total=event.total, left="")
 
-    def _advance(self, event: PhaseAdvanced) -> None:
-        if self._bars is not None and event.phase in self._open:
-            task, pace = self._open[event.phase]
-            left = pace.left(event, self._monotonic())
-            self._bars.update(task, completed=event.done, total=event.total, left=left)
+    def _move_bar(self, event: PhaseAdvanced) -> None:
+        if self._bars is not None and event.phase in self._tasks:
+            left = self._paces[event.phase].left(event, self._monotonic())
+            self._bars.update(self._tasks[event.phase], completed=event.done, total=event.total, left=left)
 
-    def _close_phase(self, event: PhaseFinished) -> None:
-        now = self._monotonic()
-        task, pace = self._open.pop(event.phase, (None, None))
-        if self._bars is not None and task is not None:
-            self._bars.remove_task(task)
-            if not self._open:
-                self._take_down()
-        self._say(_finished(event, pace, now, self._stream))
-
-    def close(self) -> None:
-        """Take the bars down, forget the phases that never ended, and draw none any more."""
+    def _end(self) -> None:
         self._over = True
         self._take_down()
 
     def _take_down(self) -> None:
         bars, self._bars = self._bars, None
-        self._open.clear()
+        self._tasks.clear()
         if bars is not None:
             bars.stop()
 
     def _say(self, line: str) -> None:
         if self._bars is None:
-            _write(self._stream, line)
+            super()._say(line)
         else:
             self._bars.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
@@ -279,34 +246,3 @@ def _make_bars(stream: TextIO, *, colour: bool) -> Progress:
         redirect_stdout=False,
         redirect_stderr=stream is sys.stderr,
     )
-
-
-def _clean(text: str, stream: TextIO) -> str:
-    return terminal_safe(text, _PROSE, encoding=getattr(stream, "encoding", None) or "utf-8")
-
-
-def _share(event: PhaseAdvanced) -> str:
-    return f"{event.done}" if event.total is None else f"{event.done} of {event.total}"
-
-
-def _finished(event: PhaseFinished, pace: _Pace | None, now: float, stream: TextIO) -> str:
-    seconds = now - pace.started if pace else 0.0
-    return f"{_clean(event.phase, stream)} ... {_clean(event.detail, stream) or 'done'} ({seconds:.1f} s)"
-
-
-def _waiting(event: Waiting, stream: TextIO) -> str:
-    return f"Waiting {event.seconds:.0f} s: {_clean(event.reason, stream)}"
-
-
-def _note(event: Noticed, stream: TextIO) -> str:
-    return f"Note: {_clean(event.message, stream)}"
-
-
-def _settled(event: WriteSettled, stream: TextIO) -> str:
-    why = f": {_clean(event.message, stream)}" if event.message else ""
-    return f"Mapping {_clean(event.key, stream)} {_clean(event.outcome, stream)}{why}"
-
-
-def _write(stream: TextIO, line: str) -> None:
-    stream.write(f"{line}\n")
-    stream.flush()
