@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import click
@@ -15,6 +16,7 @@ from reconciler.cli.drawing import draw_plan, terminal_style
 from reconciler.cli.files import load_plan_file
 from reconciler.cli.options import (
     DOCUMENTS,
+    INPUT_FILE,
     CommonOptions,
     allowance_options,
     common_options,
@@ -39,7 +41,7 @@ CLOCK_SKEW_HOURS = 1
 
 
 @click.command()
-@click.argument("plan_file", required=False, type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("plan_file", required=False, type=INPUT_FILE)
 @click.option("--auto-approve", is_flag=True, help="Do not ask. It lifts no safety rule.")
 @output_option("text", "json", "terraform")
 @selection_options
@@ -47,16 +49,9 @@ CLOCK_SKEW_HOURS = 1
 @common_options
 @click.pass_obj
 def apply(
-    options: CommonOptions,
-    *,
-    plan_file: Path | None,
-    auto_approve: bool,
-    output: str,
-    only: tuple[str, ...],
-    exclude: tuple[str, ...],
-    allow: tuple[str, ...],
-    reason: str | None,
-) -> int:
+    options: CommonOptions, *, plan_file: Path | None, auto_approve: bool, output: str, only: tuple[str, ...],
+    exclude: tuple[str, ...], allow: tuple[str, ...], reason: str | None,
+) -> int:  # fmt: skip
     """Create missing Subscriptions and set quantities, after showing the plan and asking.
 
     With PLAN_FILE a fresh plan is made all the same, and only what stands in both is performed: a saved plan can take
@@ -73,7 +68,11 @@ def apply(
       reconciler apply --auto-approve --exclude infima-104
       reconciler apply --allow decrease:infima-102 --reason "left two offices, ticket 4711"
     """
-    _require_terminal(auto_approve=auto_approve)
+    if not auto_approve and not sys.stdin.isatty():
+        raise UsageError(
+            "apply asks before it writes, and there is no terminal to ask on.",
+            hint="Add --auto-approve to perform the plan without a question; it lifts no safety rule.",
+        )
     with _waiting_told(options):
         mappings = load(options)
         chosen = plan_options(mappings, only, exclude, allow, reason)
@@ -88,7 +87,7 @@ def apply(
                     show=drawing.show,
                     confirm=None if auto_approve else drawing.confirm,
                     agreed=saved.permitted if saved is not None else None,
-                    check_fresh=_check_fits(saved),
+                    check_fresh=partial(_check_fits, saved) if saved is not None else None,
                     looks_at_invoices=True,
                 )
             )
@@ -119,14 +118,6 @@ def _waiting_told(options: CommonOptions) -> Iterator[None]:
                 given = NeedInput(recorded=open_store(options).read(), now=now())
                 error.needs = find_needs(given, failed_run(error.message, error.hint, given))
         raise
-
-
-def _require_terminal(*, auto_approve: bool) -> None:
-    if not auto_approve and not sys.stdin.isatty():
-        raise UsageError(
-            "apply asks before it writes, and there is no terminal to ask on.",
-            hint="Add --auto-approve to perform the plan without a question; it lifts no safety rule.",
-        )
 
 
 class _Drawing:
@@ -169,31 +160,23 @@ def _command(chosen: PlanOptions) -> str:
     return " ".join(["apply", *selected])
 
 
-def _check_fits(saved: SavedPlan | None) -> Callable[[Plan], None] | None:
+def _check_fits(saved: SavedPlan, fresh: Plan) -> None:
     """A saved plan is used only with the file and the systems it was made for, and not for ever."""
-    if saved is None:
-        return None
     again = "Make a new one with: reconciler plan --out FILE"
-
-    def check(fresh: Plan) -> None:
-        if saved.mappings_sha256 != fresh.mappings_sha256:
-            raise PlanFileError("The saved plan was made from another mappings.yaml.", hint=again)
-        if saved.tenant != fresh.tenant:
-            raise PlanFileError(
-                f"The saved plan was made for {saved.tenant.halo_url} and INFIMA partner "
-                f"{saved.tenant.infima_partner!r}; this run reads {fresh.tenant.halo_url} and "
-                f"{fresh.tenant.infima_partner!r}.",
-                hint="Check HALO_URL and INFIMA_API_KEY.",
-            )
-        hours = (fresh.taken_at - saved.taken_at).total_seconds() / 3600
-        if hours > MAX_PLAN_AGE_HOURS:
-            raise PlanFileError(
-                f"The saved plan is {hours:.0f} hours old; it may be {MAX_PLAN_AGE_HOURS} at most.", hint=again
-            )
-        if hours < -CLOCK_SKEW_HOURS:
-            raise PlanFileError("The saved plan is from the future: its time stamp cannot be right.", hint=again)
-
-    return check
+    if saved.mappings_sha256 != fresh.mappings_sha256:
+        raise PlanFileError("The saved plan was made from another mappings.yaml.", hint=again)
+    if saved.tenant != fresh.tenant:
+        raise PlanFileError(
+            f"The saved plan was made for {saved.tenant.halo_url} and INFIMA partner {saved.tenant.infima_partner!r}; "
+            f"this run reads {fresh.tenant.halo_url} and {fresh.tenant.infima_partner!r}.",
+            hint="Check HALO_URL and INFIMA_API_KEY.",
+        )
+    hours = (fresh.taken_at - saved.taken_at).total_seconds() / 3600
+    if hours > MAX_PLAN_AGE_HOURS:
+        why = f"The saved plan is {hours:.0f} hours old; it may be {MAX_PLAN_AGE_HOURS} at most."
+        raise PlanFileError(why, hint=again)
+    if hours < -CLOCK_SKEW_HOURS:
+        raise PlanFileError("The saved plan is from the future: its time stamp cannot be right.", hint=again)
 
 
 def _report(finished: Finished, drawing: _Drawing, options: CommonOptions, output: str) -> int:
@@ -207,15 +190,13 @@ def _report(finished: Finished, drawing: _Drawing, options: CommonOptions, outpu
         needs=finished.needs,
         met=finished.met,
     )
-    if not finished.confirmed:
-        if output in DOCUMENTS:
-            say(draw_plan(document, options))
-        tell("Apply cancelled.")
-        return finished.verdict.exit_code
     if output in DOCUMENTS:
         say(draw_plan(document, options))
-    else:
+    elif finished.confirmed:
         say("\n" + render_outcome(document, planned=drawing.asks, **terminal_style(options)))
+    if not finished.confirmed:
+        tell("Apply cancelled.")
+        return finished.verdict.exit_code
     error = finished.applied.error
     if error is not None:
         if output in DOCUMENTS or error.message not in {finished.applied.halted, finished.record_missing}:

@@ -7,26 +7,25 @@ from datetime import tzinfo
 import click
 
 from reconciler.cli.options import CommonOptions, common_options, output_option
-from reconciler.cli.output import safe, say, show_json, show_table, tell
-from reconciler.cli.past import parse_date, zone_of
+from reconciler.cli.output import Part, safe, say, show_json, show_rows, tell
+from reconciler.cli.past import parse_date
 from reconciler.cli.wiring import load, now, open_store
+from reconciler.errors import ExitCode
 from reconciler.history.account import recorded_prices
 from reconciler.history.backtest import Backtest, Night, ReplayedMapping
 from reconciler.history.backtest import backtest as replay
 from reconciler.model import Json
 from reconciler.moments import moment_in, zone_name
-from reconciler.render.grid import Cell, Column
+from reconciler.render.grid import Column
 
 SHOWN = 30
 
 
 @click.command()
 @click.option(
-    "--since",
-    required=True,
-    metavar="DATE",
+    "--since", required=True, metavar="DATE",
     help="The first day to replay, in settings.timezone, for example 2026-09-01.",
-)
+)  # fmt: skip
 @output_option("text", "csv", "json", "markdown")
 @common_options
 @click.pass_obj
@@ -42,12 +41,11 @@ def backtest(options: CommonOptions, *, since: str, output: str) -> int:
       reconciler backtest --mappings stricter.yaml --since 2026-09-01 -o csv > nights.csv
     """
     mappings = load(options)
-    zone = zone_of(mappings)
+    zone = mappings.settings.timezone
     start = parse_date(since, "--since", zone)
     history = open_store(options).history
-    runs, snapshots = history.runs(), history.snapshots()
-    prices = recorded_prices(runs, snapshots, now())
-    made = replay(mappings, runs, since=start, prices=prices)
+    runs = history.runs()
+    made = replay(mappings, runs, since=start, prices=recorded_prices(runs, history.snapshots(), now()))
     if output == "json":
         show_json(_json(made))
     elif made.nights:
@@ -57,22 +55,22 @@ def backtest(options: CommonOptions, *, since: str, output: str) -> int:
         tell(safe(f"The history has no count of {len(made.unrecorded)} of the mappings: {some}"))
     if not made.nights:
         tell(f"No complete run is recorded since {since}.")
-    return 0
+    return ExitCode.DONE
 
 
 def _draw(output: str, made: Backtest, zone: tzinfo) -> None:
-    columns = (
-        Column(title=f"Night ({zone_name(zone)})"),
-        Column(title="Run"),
-        Column(title="Quantity then", number=True),
-        Column(title="Replayed", number=True),
-        Column(title="Difference", number=True),
-        Column(title="Written", number=True),
-        Column(title="Held", number=True),
-        Column(title="Stopped by", wrap=True),
+    parts: tuple[Part[Night], ...] = (
+        (Column(title=f"Night ({zone_name(zone)})"), lambda n: moment_in(n.run.verdict.finished_at, zone)),
+        (Column(title="Run"), lambda n: n.run.info.id),
+        (Column(title="Quantity then", number=True), lambda n: n.recorded),
+        (Column(title="Replayed", number=True), lambda n: n.replayed),
+        (Column(title="Difference", number=True), lambda n: n.replayed - n.recorded),
+        (Column(title="Written", number=True), lambda n: n.written),
+        (Column(title="Held", number=True), lambda n: len(n.held)),
+        (Column(title="Stopped by", wrap=True), _stopped_by),
     )
     nights = made.nights if output != "text" else made.nights[-SHOWN:]
-    show_table(output, columns, [_cells(night, zone) for night in nights])
+    show_rows(output, parts, nights)
     if output != "text":
         return
     if len(nights) < len(made.nights):
@@ -80,12 +78,24 @@ def _draw(output: str, made: Backtest, zone: tzinfo) -> None:
     moved = [row for row in made.outcomes if row.recorded != row.replayed or row.nights_held]
     if moved:
         say("\nMappings that would stand otherwise, or would have been held:")
-        names = ("Mapping", "Customer", "Quantity then", "Replayed", "Nights held")
-        show_table(output, [Column(title=name, number=i > 1) for i, name in enumerate(names)], [_row(r) for r in moved])
-    say("\n" + summary(made))
+        show_rows(output, _MOVED, moved)
+    say("\n" + _summary(made))
 
 
-def summary(made: Backtest) -> str:
+_MOVED: tuple[Part[ReplayedMapping], ...] = (
+    (Column(title="Mapping"), lambda row: row.mapping.key),
+    (Column(title="Customer"), lambda row: row.mapping.halo_customer.name),
+    (Column(title="Quantity then", number=True), lambda row: row.recorded),
+    (Column(title="Replayed", number=True), lambda row: row.replayed),
+    (Column(title="Nights held", number=True), lambda row: row.nights_held),
+)
+
+
+def _stopped_by(night: Night) -> str:
+    return ", ".join([*(f"refused: {rule}" for rule in night.refused), *sorted({rule for _, rule in night.held})])
+
+
+def _summary(made: Backtest) -> str:
     """The replay in three sentences."""
     refused = sum(bool(night.refused) for night in made.nights)
     holds = sum(len(night.held) for night in made.nights)
@@ -96,24 +106,6 @@ def summary(made: Backtest) -> str:
         f"{holds} changes of {len(keys)} mappings held. "
         f"Users, summed over the nights: {then} recorded, {now} replayed ({now - then:+d})."
     )
-
-
-def _cells(night: Night, zone: tzinfo) -> tuple[Cell, ...]:
-    rules = sorted({rule for _, rule in night.held})
-    return (
-        moment_in(night.run.verdict.finished_at, zone),
-        night.run.info.id,
-        night.recorded,
-        night.replayed,
-        night.replayed - night.recorded,
-        night.written,
-        len(night.held),
-        ", ".join([f"refused: {rule}" for rule in night.refused] + rules),
-    )
-
-
-def _row(row: ReplayedMapping) -> tuple[Cell, ...]:
-    return (row.mapping.key, row.mapping.halo_customer.name, row.recorded, row.replayed, row.nights_held)
 
 
 def _json(made: Backtest) -> dict[str, Json]:
@@ -131,13 +123,8 @@ def _json(made: Backtest) -> dict[str, Json]:
             for night in made.nights
         ],
         "mappings": [
-            {
-                "key": row.mapping.key,
-                "recorded": row.recorded,
-                "replayed": row.replayed,
-                "nights_held": row.nights_held,
-            }
-            for row in made.outcomes
+            {"key": o.mapping.key, "recorded": o.recorded, "replayed": o.replayed, "nights_held": o.nights_held}
+            for o in made.outcomes
         ],
         "unrecorded": [str(key) for key in made.unrecorded],
     }

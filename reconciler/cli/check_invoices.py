@@ -9,9 +9,9 @@ import click
 
 from reconciler.answers.attached import NEW_HAS_NO_PRICE, invoice_note, remember
 from reconciler.answers.words import due_words
-from reconciler.cli.options import CommonOptions, common_options, complete_keys, output_option
-from reconciler.cli.output import safe, show_json, show_table, tell
-from reconciler.cli.status import Looking, look_now
+from reconciler.cli.options import CommonOptions, common_options, only_option, output_option
+from reconciler.cli.output import Part, safe, show_json, show_rows, tell
+from reconciler.cli.status import Looking, look_now, subscription_json
 from reconciler.cli.wiring import load, open_store, plan_options, run_context, run_info
 from reconciler.cli.wiring import now as this_moment
 from reconciler.errors import ExitCode, StateError
@@ -27,13 +27,7 @@ BILLS_NOTHING = frozenset({Attached.NO, Attached.DISABLED})
 
 
 @click.command("check-invoices")
-@click.option(
-    "--only",
-    multiple=True,
-    metavar="KEY",
-    shell_complete=complete_keys,
-    help="This mapping and no other; may be given several times.",
-)
+@only_option
 @output_option("text", "json", "csv", "markdown")
 @common_options
 @click.pass_obj
@@ -139,29 +133,24 @@ def _remember(options: CommonOptions, seen: InvoicesSeen) -> None:
 
 
 def _draw(output: str, seen: InvoicesSeen) -> None:
-    columns = (
-        Column(title="Verdict"),
-        Column(title="Mapping"),
-        Column(title="HaloPSA customer", name=True),
-        Column(title="Subscription"),
-        Column(title="Quantity", number=True),
-        Column(title="Next invoice"),
-        Column(title="Where", wrap=True),
-    )
     today = seen.at.date()
-    cells = [
+    parts: tuple[Part[tuple[Change, InvoiceLook]], ...] = (
+        (Column(title="Verdict"), lambda row: str(row[1].verdict)),
+        (Column(title="Mapping"), lambda row: row[0].key),
+        (Column(title="HaloPSA customer", name=True), lambda row: f"{row[0].customer.name} ({row[0].customer.id})"),
+        (Column(title="Subscription"), lambda row: _subscription(*row)),
+        (Column(title="Quantity", number=True), lambda row: row[0].before.count if row[0].before else None),
         (
-            str(one.verdict),
-            change.key,
-            f"{change.customer.name} ({change.customer.id})",
-            f"#{one.subscription_id} {change.before.name if change.before else ''}".strip(),
-            change.before.count if change.before else None,
-            due_words(seen.day_of(change), today).removeprefix("before the invoice of "),
-            invoice_note(one),
-        )
-        for change, one in seen.rows
-    ]
-    show_table(output, columns, cells)
+            Column(title="Next invoice"),
+            lambda row: due_words(seen.day_of(row[0]), today).removeprefix("before the invoice of "),
+        ),
+        (Column(title="Where", wrap=True), lambda row: invoice_note(row[1])),
+    )
+    show_rows(output, parts, seen.rows)
+
+
+def _subscription(change: Change, one: InvoiceLook) -> str:
+    return f"#{one.subscription_id} {change.before.name if change.before else ''}".strip()
 
 
 def _json(change: Change, one: InvoiceLook, day: date | None) -> Json:
@@ -169,9 +158,7 @@ def _json(change: Change, one: InvoiceLook, day: date | None) -> Json:
     return {
         "key": change.key,
         "halo_customer": {"id": change.customer.id, "name": change.customer.name},
-        "subscription": None
-        if change.before is None
-        else {"id": change.before.id, "name": change.before.name, "count": change.before.count},
+        "subscription": subscription_json(change),
         "verdict": one.verdict.value,
         "invoices": [{"id": number, "number": shown} for number, shown in numbers],
         "next_invoice": day.isoformat() if day else None,

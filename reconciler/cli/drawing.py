@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Mapping
 from typing import Any, TextIO
 
 from reconciler import __version__
 from reconciler.cli.options import DOCUMENTS, CommonOptions
-from reconciler.cli.output import clear_terminal, knows_no_escapes, say, tell
+from reconciler.cli.output import clear_terminal, knows_no_escapes, say, stdout_encoding, tell, terminal_width
 from reconciler.config import Diagnostic
 from reconciler.errors import ConfigError, ReconcilerError
 from reconciler.plan_document import dump_document, error_document
@@ -41,8 +40,8 @@ def terminal_style(options: CommonOptions) -> dict[str, Any]:
     return {
         "verbose": options.verbose,
         "colour": wants_colour(options),
-        "width": max(40, min(shutil.get_terminal_size((120, 24)).columns, 160)),
-        "encoding": sys.stdout.encoding or "ascii",
+        "width": max(40, min(terminal_width(), 160)),
+        "encoding": stdout_encoding(),
     }
 
 

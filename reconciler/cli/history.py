@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping as MappingABC
+from collections.abc import Sequence
 from datetime import tzinfo
 from typing import TypeVar
 
@@ -10,15 +11,16 @@ import click
 
 from reconciler.cli.explain import find_mapping
 from reconciler.cli.options import CommonOptions, common_options, complete_keys_and_names, output_option
-from reconciler.cli.output import closest, safe, say, show_json, show_table, tell
-from reconciler.cli.past import both_names, find_run, parse_date, zone_of_file
-from reconciler.cli.wiring import load, open_store
-from reconciler.errors import ExitCode, ReconcilerError, UsageError
+from reconciler.cli.output import Part, closest, safe, say, show_json, show_rows, tell
+from reconciler.cli.past import find_run, load_usable, parse_date, zone_of
+from reconciler.cli.wiring import open_store
+from reconciler.errors import ExitCode, UsageError
 from reconciler.history.account import Line, ending_of, lines_of, users_of
-from reconciler.model import Json, MappingKey
+from reconciler.model import Json, Mapping, MappingKey, Mappings
 from reconciler.moments import moment_in, zone_name
 from reconciler.planning.outcomes import open_run_in_words
-from reconciler.render.grid import Cell, Column
+from reconciler.render.document import plural
+from reconciler.render.grid import Column
 from reconciler.state.history import History, PastRun
 
 SHOWN = 30
@@ -62,7 +64,8 @@ def history(
     records = open_store(options).history
     if verify:
         return _verify(records, output)
-    zone = zone_of_file(options)
+    mappings = load_usable(options)
+    zone = zone_of(mappings)
     start = parse_date(since, "--since", zone) if since else None
 
     def kept(run: PastRun) -> bool:
@@ -73,40 +76,45 @@ def history(
     runs = records.runs()
     if not wanted:
         _show_runs([run for run in reversed(runs) if kept(run)], output, zone, everything=everything)
-        return 0
+        return ExitCode.DONE
     lines = list(lines_of(runs))
-    found = _find(options, wanted, runs, lines)
+    found = _find(mappings, wanted, runs, lines)
+    names = {m.key: _both_names(m) for m in mappings.mappings} if mappings else {}
     if isinstance(found, PastRun):
-        _show_run(found, [line for line in lines if line.run is found], output, zone, both_names(options))
-    else:
-        mine = [line for line in reversed(lines) if line.key == found and kept(line.run)]
-        if output == "text" and found in (names := both_names(options)):
-            say(safe(f"{found}: {names[found]}"))
-        _show_changes(found, mine, output, zone, everything=everything)
-    return 0
+        _show_run(found, [line for line in lines if line.run is found], output, zone, names)
+        return ExitCode.DONE
+    if output == "text" and found in names:
+        say(safe(f"{found}: {names[found]}"))
+    mine = [line for line in reversed(lines) if line.key == found and kept(line.run)]
+    _show_changes(found, mine, output, zone, everything=everything)
+    return ExitCode.DONE
 
 
-def _find(options: CommonOptions, wanted: str, runs: Sequence[PastRun], lines: Sequence[Line]) -> PastRun | MappingKey:
+def _both_names(mapping: Mapping) -> str:
+    """Its INFIMA clients and its HaloPSA customer, as mappings.yaml names them."""
+    return f"{', '.join(client.name for client in mapping.infima_clients)} -> {mapping.halo_customer.name}"
+
+
+def _find(
+    mappings: Mappings | None, wanted: str, runs: Sequence[PastRun], lines: Sequence[Line]
+) -> PastRun | MappingKey:
     """The run or the mapping that is meant. Raises `UsageError`."""
     keys = {line.key for line in lines}
     if MappingKey(wanted) in keys:
         return MappingKey(wanted)
-    ids = [run for run in runs if run.info.id == wanted]
-    if ids:
+    if ids := [run for run in runs if run.info.id == wanted]:
         return ids[-1]
     numbers = {line.key for line in lines if str(line.subscription_id) == wanted}
     if len(numbers) == 1:
         return numbers.pop()
-    begun = [run for run in runs if run.info.id.startswith(wanted)]
     ambiguous = ""
-    try:
-        return find_mapping(load(options), wanted).key
-    except UsageError as error:
-        ambiguous = error.message if "may mean" in error.message else ""
-    except ReconcilerError:
-        pass  # without mappings.yaml, keys and runs are still known
-    if begun and len(wanted) >= RUN_PREFIX:
-        return find_run(tuple(runs), wanted)
+    if mappings is not None:  # without mappings.yaml, keys and runs are still known
+        try:
+            return find_mapping(mappings, wanted).key
+        except UsageError as error:
+            ambiguous = error.message if "may mean" in error.message else ""
+    if len(wanted) >= RUN_PREFIX and any(run.info.id.startswith(wanted) for run in runs):
+        return find_run(runs, wanted)
     if ambiguous:
         raise UsageError(ambiguous, hint="Give the key.")
     near = closest(wanted, [*sorted(keys), *(str(run.info.id) for run in runs)])
@@ -114,29 +122,11 @@ def _find(options: CommonOptions, wanted: str, runs: Sequence[PastRun], lines: S
     raise UsageError(f"The history has nothing about {wanted!r}.", hint=hint)
 
 
-def _show_runs(runs: list[PastRun], output: str, zone: tzinfo, *, everything: bool) -> None:
-    if output == "json":
-        show_json({"runs": [_run_json(run) for run in runs]})
-        return
-    if not runs and output == "text":
-        say("No run is recorded.")
-        return
-    columns = (
-        Column(title=f"Finished ({zone_name(zone)})"),
-        Column(title="Run"),
-        Column(title="Ended"),
-        Column(title="Users before", number=True),
-        Column(title="Users after", number=True),
-        Column(title="Who", name=True),
-        Column(title="Commit"),
-        Column(title="Verdict", wrap=True),
-    )
-    shown = _newest(runs, output, everything=everything)
-    show_table(output, columns, [_run_cells(run, zone) for run in shown])
-    _tell_rest(len(runs) - len(shown))
+# ---------------------------------------------------------------------------------------------------------------------
+# The drawings
+# ---------------------------------------------------------------------------------------------------------------------
 
-
-_LINE: tuple[tuple[Column, Callable[[Line], Cell]], ...] = (
+_LINE: tuple[Part[Line], ...] = (
     (Column(title="Subscription", number=True), lambda line: line.subscription_id),
     (Column(title="Action"), lambda line: line.action),
     (Column(title="Outcome"), lambda line: line.outcome),
@@ -150,21 +140,40 @@ _LINE: tuple[tuple[Column, Callable[[Line], Cell]], ...] = (
 """What is drawn of a line, behind whose or which run's it is."""
 
 
+def _show_runs(runs: list[PastRun], output: str, zone: tzinfo, *, everything: bool) -> None:
+    if output == "json":
+        show_json({"runs": [_run_json(run) for run in runs]})
+    elif not runs and output == "text":
+        say("No run is recorded.")
+    else:
+        parts: tuple[Part[PastRun], ...] = (
+            (Column(title=f"Finished ({zone_name(zone)})"), lambda run: _when(run, zone)),
+            (Column(title="Run"), lambda run: run.info.id),
+            (Column(title="Ended"), lambda run: ending_of(run.verdict).value),
+            (Column(title="Users before", number=True), lambda run: _users(run)[0]),
+            (Column(title="Users after", number=True), lambda run: _users(run)[1]),
+            (Column(title="Who", name=True), lambda run: run.info.actor),
+            (Column(title="Commit"), lambda run: run.info.short_commit),
+            (Column(title="Verdict", wrap=True), _verdict),
+        )
+        _show_newest(parts, runs, output, everything=everything)
+
+
 def _show_changes(key: str, lines: list[Line], output: str, zone: tzinfo, *, everything: bool) -> None:
     if output == "json":
         show_json({"key": key, "changes": [_line_json(line) for line in lines]})
-        return
-    if not lines and output == "text":
+    elif not lines and output == "text":
         say(safe(f"Nothing was changed or withheld for {key}."))
-        return
-    shown = _newest(lines, output, everything=everything)
-    columns = [Column(title=f"Finished ({zone_name(zone)})"), Column(title="Run"), *(column for column, _ in _LINE)]
-    rows = [(_when(line.run, zone), line.run.info.id, *(cell(line) for _, cell in _LINE)) for line in shown]
-    show_table(output, columns, rows)
-    _tell_rest(len(lines) - len(shown))
+    else:
+        parts: tuple[Part[Line], ...] = (
+            (Column(title=f"Finished ({zone_name(zone)})"), lambda line: _when(line.run, zone)),
+            (Column(title="Run"), lambda line: line.run.info.id),
+            *_LINE,
+        )
+        _show_newest(parts, lines, output, everything=everything)
 
 
-def _show_run(run: PastRun, lines: list[Line], output: str, zone: tzinfo, names: Mapping[MappingKey, str]) -> None:
+def _show_run(run: PastRun, lines: list[Line], output: str, zone: tzinfo, names: MappingABC[MappingKey, str]) -> None:
     """One run: who, when, from which commit, how it ended, and its lines."""
     if output == "json":
         show_json({"run": _run_json(run), "changes": [_line_json(line) for line in lines]})
@@ -173,16 +182,18 @@ def _show_run(run: PastRun, lines: list[Line], output: str, zone: tzinfo, names:
         for sentence in _about(run, zone):
             say(safe(sentence))
     if lines:
-        columns = [Column(title="Mapping"), Column(title="Whose", name=True), *(column for column, _ in _LINE)]
-        rows = [(line.key, names.get(line.key, ""), *(cell(line) for _, cell in _LINE)) for line in lines]
-        show_table(output, columns, rows)
+        parts: tuple[Part[Line], ...] = (
+            (Column(title="Mapping"), lambda line: line.key),
+            (Column(title="Whose", name=True), lambda line: names.get(line.key, "")),
+            *_LINE,
+        )
+        show_rows(output, parts, lines)
     elif output == "text":
         say("It changed nothing and withheld nothing.")
 
 
 def _about(run: PastRun, zone: tzinfo) -> list[str]:
     info, verdict = run.info, run.verdict
-    users = users_of(run)
     told = [
         f"Run {info.id}: {verdict.sentence}",
         f"Command: {info.command}, by {info.actor or 'nobody known'}, exit code {verdict.exit_code}",
@@ -190,17 +201,16 @@ def _about(run: PastRun, zone: tzinfo) -> list[str]:
     ]
     if info.commit:
         told.append(f"Commit: {info.commit}")
-    if users is not None:
+    if users := users_of(run):
         told.append(f"Users: {users[0]} -> {users[1]}")
     told += [f"Lifted for the whole run with {one.by}: {one.rule}, {one.reason}" for one in verdict.lifted]
     return told
 
 
-def _newest(lines: list[T], output: str, *, everything: bool) -> list[T]:
-    return lines[:SHOWN] if output == "text" and not everything else lines
-
-
-def _tell_rest(left: int) -> None:
+def _show_newest(parts: Sequence[Part[T]], rows: list[T], output: str, *, everything: bool) -> None:
+    shown = rows[:SHOWN] if output == "text" and not everything else rows
+    show_rows(output, parts, shown)
+    left = len(rows) - len(shown)
     if left:
         tell(f"{left} older {'line is' if left == 1 else 'lines are'} not shown: add --all.")
 
@@ -209,26 +219,18 @@ def _when(run: PastRun, zone: tzinfo) -> str:
     return moment_in(run.verdict.finished_at, zone)
 
 
-def _run_cells(run: PastRun, zone: tzinfo) -> tuple[Cell, ...]:
-    info, verdict = run.info, run.verdict
-    before, after = users_of(run) or (None, None)
-    lifted = "".join(f" Lifted with {one.by}: {one.rule}, {one.reason}." for one in verdict.lifted)
-    ended = ending_of(verdict).value
-    return (
-        _when(run, zone),
-        info.id,
-        ended,
-        before,
-        after,
-        info.actor,
-        info.short_commit,
-        f"{verdict.sentence}{lifted}",
-    )
+def _users(run: PastRun) -> tuple[int | None, int | None]:
+    return users_of(run) or (None, None)
+
+
+def _verdict(run: PastRun) -> str:
+    lifted = "".join(f" Lifted with {one.by}: {one.rule}, {one.reason}." for one in run.verdict.lifted)
+    return f"{run.verdict.sentence}{lifted}"
 
 
 def _run_json(run: PastRun) -> Json:
     info, verdict = run.info, run.verdict
-    before, after = users_of(run) or (None, None)
+    before, after = _users(run)
     return {
         "run": info.id,
         "command": info.command,
@@ -274,24 +276,17 @@ def _line_json(line: Line) -> Json:
 def _verify(records: History, output: str) -> int:
     findings = records.verify()
     harmful = [finding for finding in findings if not finding.crash]
+    code = ExitCode.ERROR if harmful else ExitCode.DONE
     runs = len(records.runs())
     if output == "json":
-        show_json(
-            {
-                "runs": runs,
-                "sound": not harmful,
-                "findings": [
-                    {"file": f.file, "line": f.line, "message": f.message, "crash": f.crash} for f in findings
-                ],
-            }
-        )
-        return ExitCode.ERROR if harmful else 0
+        told: list[Json] = [{"file": f.file, "line": f.line, "message": f.message, "crash": f.crash} for f in findings]
+        show_json({"runs": runs, "sound": not harmful, "findings": told})
+        return code
     for finding in findings:
         say(safe(str(finding)))
-    noun = "run" if runs == 1 else "runs"
     if harmful:
         tell(f"Error: {len(harmful)} of the records are edited or lost. The lines above name them.")
         tell("  What is left is still shown by `reconciler history`; compare with a backup or the branch's commits.")
-        return ExitCode.ERROR
-    say(f"The records of {runs} {noun} are whole: no line was edited, cut or lost.")
-    return 0
+    else:
+        say(f"The records of {plural(runs, 'run')} are whole: no line was edited, cut or lost.")
+    return code

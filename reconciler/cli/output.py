@@ -139,9 +139,19 @@ def tell(text: str) -> None:
         click.echo(text, err=True)
 
 
+def terminal_width() -> int:
+    """How many columns a line has; 120 where nobody says."""
+    return shutil.get_terminal_size((120, 24)).columns
+
+
+def stdout_encoding() -> str:
+    """What stdout can show."""
+    return sys.stdout.encoding or "ascii"
+
+
 def safe(text: str, width: int = 2_000) -> str:
     """One line of our own words with foreign names in it, harmless on this terminal and in a CI log."""
-    return terminal_safe(text, width, encoding=sys.stdout.encoding or "ascii")
+    return terminal_safe(text, width, encoding=stdout_encoding())
 
 
 def show_json(document: Mapping[str, Json]) -> None:
@@ -157,8 +167,7 @@ def show_table(output: str, columns: Sequence[Column], rows: Sequence[Sequence[C
         case "markdown":
             say(draw_markdown(columns, rows))
         case _:
-            width = shutil.get_terminal_size((120, 24)).columns
-            say(draw_columns(columns, rows, width=width, encoding=sys.stdout.encoding or "ascii"))
+            say(draw_columns(columns, rows, width=terminal_width(), encoding=stdout_encoding()))
 
 
 def show_rows(output: str, parts: Sequence[Part[T]], rows: Sequence[T]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, tzinfo
 
@@ -9,8 +10,8 @@ from reconciler.cli.options import CommonOptions
 from reconciler.cli.output import closest, safe, tell
 from reconciler.cli.wiring import load, open_store
 from reconciler.errors import ReconcilerError, UsageError
-from reconciler.history.months import start_of
-from reconciler.model import MappingKey, Mappings, Recorded
+from reconciler.history.months import Month, month_of, parse_month, start_of
+from reconciler.model import Mappings, Recorded
 from reconciler.state.history import MonthRecord, PastRun
 
 
@@ -36,28 +37,25 @@ def load_past(options: CommonOptions) -> PastRecords:
     return PastRecords(runs=history.runs(), snapshots=history.snapshots(), recorded=store.read(), mappings=mappings)
 
 
+def load_usable(options: CommonOptions) -> Mappings | None:
+    """mappings.yaml, or None where it has problems: names and a time zone are all that is wanted of it."""
+    try:
+        return load(options)
+    except ReconcilerError:
+        return None
+
+
 def zone_of(mappings: Mappings | None) -> tzinfo:
     """The time zone in which days and months are meant; UTC where mappings.yaml cannot be used."""
     return mappings.settings.timezone if mappings is not None else UTC
 
 
-def zone_of_file(options: CommonOptions) -> tzinfo:
-    """The time zone of mappings.yaml; UTC where the file cannot be used."""
-    try:
-        return load(options).settings.timezone
-    except ReconcilerError:
-        return UTC
-
-
-def both_names(options: CommonOptions) -> dict[MappingKey, str]:
-    """Each mapping's INFIMA clients and HaloPSA customer as mappings.yaml names them; none where it has problems."""
-    try:
-        mappings = load(options).mappings
-    except ReconcilerError:
-        return {}
-    return {
-        m.key: f"{', '.join(client.name for client in m.infima_clients)} -> {m.halo_customer.name}" for m in mappings
-    }
+def past_month(text: str | None, zone: tzinfo, now: datetime) -> Month:
+    """The month that --month names, by default the current one. Raises `UsageError` for one that has not begun."""
+    wanted = parse_month(text, zone) if text else month_of(now, zone)
+    if wanted.start > now:
+        raise UsageError(f"{wanted} has not begun.", hint="Name a month of the past, or the current one.")
+    return wanted
 
 
 def parse_date(text: str, option: str, zone: tzinfo = UTC) -> datetime:
@@ -77,7 +75,7 @@ def parse_last_day(text: str, today: date, hint: str) -> date:
     return day
 
 
-def find_run(runs: tuple[PastRun, ...], name: str) -> PastRun:
+def find_run(runs: Sequence[PastRun], name: str) -> PastRun:
     """The run with that id, or the one whose id begins so. Raises `UsageError` for none and for several."""
     found = [run for run in runs if run.info.id == name] or [run for run in runs if run.info.id.startswith(name)]
     if len(found) == 1:

@@ -12,16 +12,14 @@ from reconciler.answers.attached import InvoicesKnown, bound, invoices_known
 from reconciler.answers.needs import NeedInput, find_needs
 from reconciler.cli.check_invoices import look_at_invoices
 from reconciler.cli.files import load_plan_file, write_file
-from reconciler.cli.options import CommonOptions, OutputFile, common_options
+from reconciler.cli.options import INPUT_FILE, CommonOptions, OutputFile, common_options
 from reconciler.cli.output import tell
-from reconciler.cli.past import PastRecords, load_past, zone_of_file
+from reconciler.cli.past import PastRecords, load_past, past_month, zone_of
 from reconciler.cli.wiring import now
-from reconciler.errors import UsageError
+from reconciler.errors import ExitCode
 from reconciler.history.account import changes_by_key, recorded_prices
-from reconciler.history.months import month_of, parse_month
 from reconciler.history.timeline import draw_timeline
-from reconciler.model import MappingKey, Recorded
-from reconciler.plan_document.layout import NeedJson
+from reconciler.model import MappingKey
 from reconciler.plan_document.write import needs_json
 from reconciler.render.html import draw_page, make_page
 from reconciler.render.html_page import Background, Name
@@ -29,31 +27,21 @@ from reconciler.render.html_page import Background, Name
 
 @click.command()
 @click.option(
-    "--plan",
-    "plan_file",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
+    "--plan", "plan_file", type=INPUT_FILE, metavar="FILE",
     help="Tell of this plan (`plan --out`) or of what became of it (`apply -o json`).",
-)
+)  # fmt: skip
 @click.option(
-    "--month",
-    metavar="YYYY-MM",
+    "--month", metavar="YYYY-MM",
     help="The month of movements and audit trail, in settings.timezone.  [default: this one]",
-)
+)  # fmt: skip
 @click.option(
-    "--out",
-    type=OutputFile(),
-    metavar="FILE",
-    default=Path("report.html"),
-    show_default=True,
+    "--out", type=OutputFile(), metavar="FILE", default=Path("report.html"), show_default=True,
     help="The file to write.",
-)
+)  # fmt: skip
 @click.option(
-    "--check-invoices",
-    "invoices",
-    is_flag=True,
+    "--check-invoices", "invoices", is_flag=True,
     help="Read HaloPSA's recurring invoices now, and name the Subscriptions that are on none.",
-)
+)  # fmt: skip
 @common_options
 @click.pass_obj
 def report(options: CommonOptions, *, plan_file: Path | None, month: str | None, out: Path, invoices: bool) -> int:
@@ -68,13 +56,9 @@ def report(options: CommonOptions, *, plan_file: Path | None, month: str | None,
       reconciler apply --auto-approve -o json > outcome.json; reconciler report --plan outcome.json
       reconciler report --month 2026-10 --out october.html
     """
-    moment = now()
-    zone = zone_of_file(options)
-    wanted = parse_month(month, zone) if month else month_of(moment, zone)
-    if wanted.start > moment:
-        raise UsageError(f"{wanted} has not begun.", hint="Name a month of the past, or the current one.")
+    moment, past = now(), load_past(options)
+    wanted = past_month(month, zone_of(past.mappings), moment)
     document = load_plan_file(plan_file).document if plan_file is not None else None
-    past = load_past(options)
     recorded = past.recorded
     if invoices:
         seen = look_at_invoices(options)
@@ -86,25 +70,18 @@ def report(options: CommonOptions, *, plan_file: Path | None, month: str | None,
         timeline=draw_timeline(past.runs, past.snapshots),
         names=_names(past, min(wanted.end, moment)),
         by_key=changes_by_key(past.runs),
-        needs=_waiting(past, recorded, moment),
+        needs=needs_json(find_needs(NeedInput(recorded=recorded, mappings=past.mappings, now=moment))),
         invoices=invoices_known(recorded, past.mappings) if past.mappings else InvoicesKnown(),
         looked=invoices,
     )
     text = draw_page(make_page(around, document))
     write_file(out, text, what="report")
-    tell(
-        f"Saved the report to {out} ({len(text.encode()) // 1000 + 1} kB). Open it in any browser; it needs no network."
-    )
-    return 0
-
-
-def _waiting(past: PastRecords, recorded: Recorded, now: datetime) -> list[NeedJson]:
-    """What waits for a person, as the state remembers it, brought up to now."""
-    return needs_json(find_needs(NeedInput(recorded=recorded, mappings=past.mappings, now=now)))
+    size = f"{len(text.encode()) // 1000 + 1} kB"
+    tell(f"Saved the report to {out} ({size}). Open it in any browser; it needs no network.")
+    return ExitCode.DONE
 
 
 def _names(past: PastRecords, until: datetime) -> dict[MappingKey, Name]:
-    mapped = past.mappings.mappings if past.mappings else ()
     bindings = past.recorded.bindings
     prices = recorded_prices(past.runs, past.snapshots, until)
     return {
@@ -115,5 +92,5 @@ def _names(past: PastRecords, until: datetime) -> dict[MappingKey, Name]:
             price=m.price or prices.get(m.key),
             subscription_id=bindings[m.key].subscription_id if m.key in bindings else m.subscription_id,
         )
-        for m in mapped
+        for m in (past.mappings.mappings if past.mappings else ())
     }

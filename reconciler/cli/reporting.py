@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable
-from datetime import UTC
 from pathlib import Path
 from random import SystemRandom
 from typing import Any, TypeVar
@@ -14,7 +13,7 @@ import click
 
 from reconciler.cli.options import CommonOptions
 from reconciler.cli.output import say, tell
-from reconciler.cli.past import zone_of_file
+from reconciler.cli.past import load_usable, zone_of
 from reconciler.cli.wiring import progress
 from reconciler.clock import SystemClock
 from reconciler.errors import PlanFileError
@@ -57,7 +56,7 @@ def read(path: Path) -> Result:
 def _origin() -> words.Origin:
     """This job, now, as the clocks of settings.timezone show it."""
     options = click.get_current_context().find_object(CommonOptions)
-    zone = zone_of_file(options) if options is not None else UTC
+    zone = zone_of(load_usable(options) if options is not None else None)
     return words.origin(os.environ, SystemClock().now().astimezone(zone))
 
 

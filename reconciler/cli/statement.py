@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import click
 
 from reconciler.cli.options import CommonOptions, common_options, output_option
-from reconciler.cli.output import safe, show_json, show_table, tell
-from reconciler.cli.past import load_past, zone_of
+from reconciler.cli.output import Part, safe, show_json, show_rows, stdout_encoding, tell, terminal_width
+from reconciler.cli.past import load_past, past_month, zone_of
 from reconciler.cli.wiring import now
-from reconciler.errors import UsageError
+from reconciler.errors import ExitCode
 from reconciler.history.account import recorded_prices
-from reconciler.history.months import month_of, parse_month
 from reconciler.history.statement import DayKnown, Statement, StatementRow, make_statement, owners_of, unmade_mappings
 from reconciler.history.timeline import draw_timeline
 from reconciler.model import Attached, Json
 from reconciler.moments import moment_in, zone_name
+from reconciler.render.document import plural
 from reconciler.render.grid import Cell, Column, fits
 
 
@@ -48,16 +45,13 @@ def statement(options: CommonOptions, *, month: str | None, invoice_day: int, ou
       reconciler statement --month 2026-11
       reconciler statement --month 2026-11 --invoice-day 31 -o csv > november.csv
     """
-    moment = now()
-    past = load_past(options)
-    zone = zone_of(past.mappings)
-    wanted = parse_month(month, zone) if month else month_of(moment, zone)
-    if wanted.start > moment:
-        raise UsageError(f"{wanted} has not begun.", hint="Name a month of the past, or the current one.")
+    moment, past = now(), load_past(options)
+    wanted = past_month(month, zone_of(past.mappings), moment)
     timeline = draw_timeline(past.runs, past.snapshots)
+    prices = recorded_prices(past.runs, past.snapshots, min(wanted.end, moment))
     made = make_statement(
         timeline,
-        owners_of(past.mappings, past.recorded, recorded_prices(past.runs, past.snapshots, min(wanted.end, moment))),
+        owners_of(past.mappings, past.recorded, prices),
         wanted,
         invoice_day=invoice_day,
         now=moment,
@@ -71,7 +65,7 @@ def statement(options: CommonOptions, *, month: str | None, invoice_day: int, ou
         tell(safe(sentence))
     if output == "text" and (note := _shared_note(made)):
         tell(safe(f"All {len(made.rows)} lines: {note}."))
-    return 0
+    return ExitCode.DONE
 
 
 def _sentences(made: Statement) -> list[str]:
@@ -80,7 +74,10 @@ def _sentences(made: Statement) -> list[str]:
         return [f"Nothing is recorded for {made.month}."]
     zone = made.month.zone
     at = f"at the end of {made.day}" if made.over else f"so far, as last seen by {moment_in(made.invoice_at, zone)}"
-    told = [f"{made.month}: {_users(made)} {at} ({zone_name(made.month.zone)})."]
+    users = "no quantity is known"
+    if made.invoiced is not None:
+        users = f"{made.invoiced} users on {plural(made.known, 'Subscription')}"
+    told = [f"{made.month}: {users} {at} ({zone_name(zone)})."]
     if made.unknown:
         told.append(f"Not known, in none of these sums: {made.unknown} of the {len(made.rows)} lines, each says why.")
     if made.unmade:
@@ -88,107 +85,83 @@ def _sentences(made: Statement) -> list[str]:
     told += [f"Estimated amount of {made.month}: {currency} {sum_:,}." for currency, sum_ in made.amounts.items()]
     if made.amounts and made.unpriced:
         told.append(f"Without a known price, in none of these: {made.unpriced} of the {len(made.rows)} lines.")
-    partly = [row for row in made.rows if row.days_known != row.days]
+    partly = sum(row.days_known != row.days for row in made.rows)
     if partly:
-        told.append(
-            f"Averages are over the days whose quantity is known; that is not every day in {len(partly)} lines."
-        )
+        told.append(f"Averages are over the days whose quantity is known; that is not every day in {partly} lines.")
     return told
-
-
-def _users(made: Statement) -> str:
-    if made.invoiced is None:
-        return "no quantity is known"
-    noun = "Subscription" if made.known == 1 else "Subscriptions"
-    return f"{made.invoiced} users on {made.known} {noun}"
 
 
 # ---------------------------------------------------------------------------------------------------------------------
 # The table
 # ---------------------------------------------------------------------------------------------------------------------
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Part:
-    """A column with what it shows of a row. `rank` says which go first where a terminal is narrow: high ones."""
-
-    title: str
-    cell: Callable[[StatementRow], Cell]
-    number: bool = True
-    wrap: bool = False
-    rank: int = 0
-
-    @property
-    def column(self) -> Column:
-        return Column(title=self.title, number=self.number, wrap=self.wrap, name=self.title == "Customer")
+_RANKS = {"Last": 1, "On invoice": 1, "Average": 2, "First": 3, "Peak": 3, "Subscription": 4}
+"""Columns that a narrow terminal does without, the highest first."""
 
 
 def _draw(output: str, made: Statement) -> None:
-    parts = _all_parts(made) if output != "text" else _short_parts(made)
-    if output == "text":
-        width, encoding = shutil.get_terminal_size((120, 24)).columns, sys.stdout.encoding or "ascii"
-        for rank in range(max(part.rank for part in parts), 0, -1):
-            drawn = [part.column for part in parts]
-            if fits(drawn, [_cells(parts, row) for row in made.rows], width=width, encoding=encoding):
-                break
-            parts = [part for part in parts if part.rank < rank]
-    show_table(output, [part.column for part in parts], [_cells(parts, row) for row in made.rows])
+    if output != "text":
+        show_rows(output, _all_parts(made), made.rows)
+        return
+    parts = _short_parts(made)
+    for rank in range(max(_RANKS.values()), 0, -1):
+        cells = [[cell(row) for _, cell in parts] for row in made.rows]
+        if fits([column for column, _ in parts], cells, width=terminal_width(), encoding=stdout_encoding()):
+            break
+        parts = [part for part in parts if _RANKS.get(part[0].title, 0) < rank]
+    show_rows(output, parts, made.rows)
 
 
-def _cells(parts: list[_Part], row: StatementRow) -> tuple[Cell, ...]:
-    return tuple(part.cell(row) for part in parts)
+def _number(title: str, cell: Callable[[StatementRow], Cell]) -> Part[StatementRow]:
+    return Column(title=title, number=True), cell
 
 
-def _short_parts(made: Statement) -> list[_Part]:
+_CUSTOMER: Part[StatementRow] = (Column(title="Customer", name=True), lambda row: row.whom.customer)
+_MAPPING: Part[StatementRow] = (Column(title="Mapping"), lambda row: row.key)
+_SUBSCRIPTION = _number("Subscription", lambda row: row.whom.subscription_id)
+_COUNTS = (
+    _number("First", lambda row: row.first),
+    _number("Last", lambda row: row.last),
+    _number("Peak", lambda row: row.peak),
+    _number("Average", lambda row: _text(row.average)),
+    _number("INFIMA", lambda row: row.counted),
+)
+_PRICES: tuple[Part[StatementRow], ...] = (
+    _number("Amount (estimate)", lambda row: _text(row.amount)),
+    (Column(title="Currency"), lambda row: _text(row.whom.price and row.whom.price.currency)),
+    _number("Unit price", lambda row: _text(row.whom.price and row.whom.price.amount)),
+    (Column(title="Price from"), lambda row: _text(row.whom.price and row.whom.price.source)),
+)
+
+
+def _short_parts(made: Statement) -> list[Part[StatementRow]]:
     """The columns for a terminal, in as little room as tells the same."""
     currencies = list(made.amounts)
-    parts = [
-        _Part(title="Customer", cell=lambda row: row.whom.customer, number=False),
-        _Part(title="Mapping", cell=lambda row: row.key, number=False),
-        _Part(title="Subscription", cell=lambda row: row.whom.subscription_id, rank=4),
-        _Part(title=f"{made.day.day} {made.day:%b}", cell=_invoice_cell),
-        _Part(title="First", cell=lambda row: row.first, rank=3),
-        _Part(title="Last", cell=lambda row: row.last, rank=1),
-        _Part(title="Peak", cell=lambda row: row.peak, rank=3),
-        _Part(title="Average", cell=lambda row: _text(row.average), rank=2),
-        _Part(title="INFIMA", cell=lambda row: row.counted),
-    ]
+    invoiced = _number(f"{made.day.day} {made.day:%b}", _invoice_cell)
+    parts = [_CUSTOMER, _MAPPING, _SUBSCRIPTION, invoiced, *_COUNTS]
     if len(currencies) == 1:
-        parts.append(_Part(title=f"{currencies[0]} (est.)", cell=lambda row: _text(row.amount)))
+        parts.append(_number(f"{currencies[0]} (est.)", lambda row: _text(row.amount)))
     elif currencies:
-        parts.append(_Part(title="Amount (est.)", cell=_amount_with_currency))
-    parts.append(_Part(title="On invoice", cell=lambda row: _invoice_look(row, made), number=False, rank=1))
+        parts.append(_number("Amount (est.)", _amount_with_currency))
+    parts.append((Column(title="On invoice"), lambda row: _invoice_look(row, made)))
     if not _shared_note(made) and any(_note(row) for row in made.rows):
-        parts.append(_Part(title="Note", cell=_note, number=False, wrap=True))
+        parts.append((Column(title="Note", wrap=True), _note))
     return parts
 
 
-def _all_parts(made: Statement) -> list[_Part]:
+def _all_parts(made: Statement) -> list[Part[StatementRow]]:
     """Every column, for spreadsheets and pages."""
-    parts = [
-        _Part(title="Customer", cell=lambda row: row.whom.customer, number=False),
-        _Part(title="Customer id", cell=lambda row: row.whom.customer_id),
-        _Part(title="Mapping", cell=lambda row: row.key, number=False),
-        _Part(title="Subscription", cell=lambda row: row.whom.subscription_id),
-        _Part(title="Invoice day", cell=lambda row: row.invoiced),
-        _Part(title="First", cell=lambda row: row.first),
-        _Part(title="Last", cell=lambda row: row.last),
-        _Part(title="Peak", cell=lambda row: row.peak),
-        _Part(title="Average", cell=lambda row: _text(row.average)),
-        _Part(title="INFIMA", cell=lambda row: row.counted),
-        _Part(title="Difference", cell=lambda row: row.difference),
-    ]
-    if made.amounts:
-        parts += [
-            _Part(title="Amount (estimate)", cell=lambda row: _text(row.amount)),
-            _Part(title="Currency", cell=lambda row: row.whom.price.currency if row.whom.price else None, number=False),
-            _Part(title="Unit price", cell=lambda row: str(row.whom.price.amount) if row.whom.price else None),
-            _Part(title="Price from", cell=lambda row: _text(row.whom.price and row.whom.price.source), number=False),
-        ]
     return [
-        *parts,
-        _Part(title="On invoice", cell=lambda row: _invoice_look(row, made), number=False),
-        _Part(title="Note", cell=_note, number=False),
+        _CUSTOMER,
+        _number("Customer id", lambda row: row.whom.customer_id),
+        _MAPPING,
+        _SUBSCRIPTION,
+        _number("Invoice day", lambda row: row.invoiced),
+        *_COUNTS,
+        _number("Difference", lambda row: row.difference),
+        *(_PRICES if made.amounts else ()),
+        (Column(title="On invoice"), lambda row: _invoice_look(row, made)),
+        (Column(title="Note"), _note),
     ]
 
 
@@ -244,7 +217,7 @@ def _json(made: Statement) -> dict[str, Json]:
 
 
 def _row_json(row: StatementRow) -> Json:
-    whom = row.whom
+    whom, price, look = row.whom, row.whom.price, row.whom.look
     return {
         "key": row.key,
         "halo_customer": {"id": whom.customer_id, "name": whom.customer},
@@ -252,7 +225,7 @@ def _row_json(row: StatementRow) -> Json:
         "told": row.told.value,
         "invoice_day": row.invoiced,
         "why": row.why,
-        "seen_at": None if row.seen_at is None else row.seen_at.isoformat(),
+        "seen_at": _text(row.seen_at and row.seen_at.isoformat()),
         "first": row.first,
         "last": row.last,
         "peak": row.peak,
@@ -262,12 +235,12 @@ def _row_json(row: StatementRow) -> Json:
         "counted": row.counted,
         "difference": row.difference,
         "estimated_amount": _text(row.amount),
-        "unit_price": None if whom.price is None else str(whom.price.amount),
-        "currency": None if whom.price is None else whom.price.currency,
-        "price_source": None if whom.price is None else whom.price.source.value,
-        "standing": None if row.standing is None else row.standing.value,
+        "unit_price": _text(price and price.amount),
+        "currency": _text(price and price.currency),
+        "price_source": _text(price and price.source),
+        "standing": _text(row.standing),
         "managed": row.managed,
-        "on_invoice": None if whom.look is None else whom.look.verdict.value,
-        "invoice_looked_at": None if whom.look is None else whom.look.looked_at.isoformat(),
+        "on_invoice": _text(look and look.verdict),
+        "invoice_looked_at": _text(look and look.looked_at.isoformat()),
         "notes": list(row.notes),
     }

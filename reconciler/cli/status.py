@@ -13,15 +13,16 @@ from reconciler.answers.attached import remember, wanted_of
 from reconciler.answers.invoices import Looked, look
 from reconciler.answers.status import Attention, StatusRow, last_changes, status_rows
 from reconciler.cli.drawing import terminal_style
-from reconciler.cli.options import CommonOptions, common_options, complete_keys, output_option
-from reconciler.cli.output import say, show_json, show_table, tell
+from reconciler.cli.options import CommonOptions, common_options, only_option, output_option
+from reconciler.cli.output import Part, say, show_json, show_rows, tell
 from reconciler.cli.wiring import load, now, open_store, plan_options, run_context
+from reconciler.errors import ExitCode
 from reconciler.model import Json, MappingKey, Recorded, SubscriptionId
 from reconciler.plan_document.write import needs_json
 from reconciler.planning.changes import Change, Plan
 from reconciler.planning.observation import RunContext
 from reconciler.render.document import plural
-from reconciler.render.grid import Cell, Column
+from reconciler.render.grid import Column
 from reconciler.render.needs import in_all, markdown_needs, render_needs
 from reconciler.render.pen import Pen
 from reconciler.run import make_plan, read_live
@@ -29,13 +30,7 @@ from reconciler.state.history import PastChange
 
 
 @click.command()
-@click.option(
-    "--only",
-    multiple=True,
-    metavar="KEY",
-    shell_complete=complete_keys,
-    help="This mapping and no other; may be given several times.",
-)
+@only_option
 @click.option(
     "--check-invoices", "invoices", is_flag=True, help="Read the recurring invoices too: one request for each."
 )
@@ -69,7 +64,7 @@ def status(options: CommonOptions, *, only: tuple[str, ...], invoices: bool, out
     rows = status_rows(plan, last_changes(open_store(options).history.runs()), recorded)
     if output == "json":
         show_json(_document(plan, rows))
-        return 0
+        return ExitCode.DONE
     if rows:
         _draw(output, rows)
     _say_needs(plan, output, options)
@@ -79,7 +74,7 @@ def status(options: CommonOptions, *, only: tuple[str, ...], invoices: bool, out
     if not plan.complete:
         shown = f"{len(rows)} of {plural(len(plan.every_change), 'mapping')} shown, all of them looked at"
     tell(f"{shown}; {in_all(len(plan.needs))}{due}.")
-    return 0
+    return ExitCode.DONE
 
 
 def _say_needs(plan: Plan, output: str, options: CommonOptions) -> None:
@@ -147,64 +142,50 @@ def look_now(context: RunContext, changes: Sequence[Change], recorded: Recorded,
 
 
 def _draw(output: str, rows: tuple[StatusRow, ...]) -> None:
-    if output == "text":
-        _draw_narrow(rows)
+    """A terminal gets the columns that hold anything; spreadsheets and pages get them all."""
+    if output != "text":
+        show_rows(output, _WIDE, rows)
         return
-    columns = (
-        Column(title="Mapping"),
-        Column(title="INFIMA client", name=True),
-        Column(title="HaloPSA customer", name=True),
-        Column(title="Subscription"),
-        Column(title="INFIMA", number=True),
-        Column(title="HaloPSA", number=True),
-        Column(title="Rule"),
-        Column(title="Last change"),
-        Column(title="Recurring invoice"),
-        Column(title="Attention"),
-    )
-    show_table(output, columns, [_cells(row) for row in rows])
+    kept = [part for part in _NARROW if part[0].wrap or any(part[1](row) not in {None, ""} for row in rows)]
+    show_rows(output, kept, rows)
 
 
-def _draw_narrow(rows: tuple[StatusRow, ...]) -> None:
-    """The same for a terminal: names share a column, and a Subscription's name shows where people changed it."""
-    columns = (
-        Column(title="Mapping"),
-        Column(title="INFIMA client -> HaloPSA customer", name=True),
-        Column(title="Subscription"),
-        Column(title="INFIMA", number=True),
-        Column(title="HaloPSA", number=True),
-        Column(title="Rule"),
-        Column(title="Last change"),
-        Column(title="Invoice"),
-        Column(title="Attention", wrap=True),
-    )
-    cells = []
-    for row in rows:
-        change = row.change
-        subscription = (
-            f"#{change.before.id}" + (f" {change.before.name}" if row.renamed else "") if change.before else ""
-        )
-        pair = f"{' + '.join(client.name for client in change.clients)} -> {change.customer.name}"
-        cells.append((change.key, pair, subscription, *_cells(row)[4:]))
-    kept = [i for i, column in enumerate(columns) if column.wrap or any(row[i] not in {None, ""} for row in cells)]
-    show_table("text", [columns[i] for i in kept], [[row[i] for i in kept] for row in cells])
+def _pair(row: StatusRow) -> str:
+    return f"{' + '.join(client.name for client in row.change.clients)} -> {row.change.customer.name}"
 
 
-def _cells(row: StatusRow) -> tuple[Cell, ...]:
-    change = row.change
-    subscription = f"#{change.before.id} {change.before.name}" if change.before else None
-    return (
-        change.key,
-        ", ".join(f"{client.name} ({client.id})" for client in change.clients),
-        f"{change.customer.name} ({change.customer.id})",
-        subscription,
-        change.quantity.counted,
-        change.before.count if change.before else None,
-        change.quantity.rule,
-        _last(row.last),
-        row.invoice,
-        row.note,
-    )
+def _subscription(row: StatusRow, *, named: bool) -> str | None:
+    before = row.change.before
+    if before is None:
+        return None
+    return f"#{before.id} {before.name}" if named else f"#{before.id}"
+
+
+_MAPPING: Part[StatusRow] = (Column(title="Mapping"), lambda row: row.change.key)
+_NUMBERS: tuple[Part[StatusRow], ...] = (
+    (Column(title="INFIMA", number=True), lambda row: row.change.quantity.counted),
+    (Column(title="HaloPSA", number=True), lambda row: row.change.before.count if row.change.before else None),
+    (Column(title="Rule"), lambda row: row.change.quantity.rule),
+    (Column(title="Last change"), lambda row: _last(row.last)),
+)
+_WIDE: tuple[Part[StatusRow], ...] = (
+    _MAPPING,
+    (Column(title="INFIMA client", name=True), lambda row: ", ".join(f"{c.name} ({c.id})" for c in row.change.clients)),
+    (Column(title="HaloPSA customer", name=True), lambda row: f"{row.change.customer.name} ({row.change.customer.id})"),
+    (Column(title="Subscription"), lambda row: _subscription(row, named=True)),
+    *_NUMBERS,
+    (Column(title="Recurring invoice"), lambda row: row.invoice),
+    (Column(title="Attention"), lambda row: row.note),
+)
+_NARROW: tuple[Part[StatusRow], ...] = (
+    _MAPPING,
+    (Column(title="INFIMA client -> HaloPSA customer", name=True), _pair),
+    (Column(title="Subscription"), lambda row: _subscription(row, named=row.renamed)),
+    *_NUMBERS,
+    (Column(title="Invoice"), lambda row: row.invoice),
+    (Column(title="Attention", wrap=True), lambda row: row.note),
+)
+"""For a terminal: names share a column, and a Subscription's name shows where people changed it."""
 
 
 def _last(last: PastChange | None) -> str:
@@ -212,6 +193,12 @@ def _last(last: PastChange | None) -> str:
         return ""
     before = "new" if last.change.before is None else str(last.change.before)
     return f"{last.run.verdict.finished_at:%Y-%m-%d} {before} -> {last.change.after}"
+
+
+def subscription_json(change: Change) -> Json:
+    """The mapping's Subscription as both systems show it now; None without one."""
+    before = change.before
+    return None if before is None else {"id": before.id, "name": before.name, "count": before.count}
 
 
 def _json(row: StatusRow) -> Json:
@@ -223,9 +210,7 @@ def _json(row: StatusRow) -> Json:
             for c in change.clients
         ],
         "halo_customer": {"id": change.customer.id, "name": change.customer.name},
-        "subscription": None
-        if change.before is None
-        else {"id": change.before.id, "name": change.before.name, "count": change.before.count},
+        "subscription": subscription_json(change),
         "quantity": {
             "counted": change.quantity.counted,
             "rule": change.quantity.rule,

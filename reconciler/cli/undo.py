@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from reconciler.cli.drawing import draw_plan
 from reconciler.cli.files import FileEdit, write_file
 from reconciler.cli.options import CommonOptions, OutputFile, common_options, complete_keys, next_command, output_option
 from reconciler.cli.output import safe, say, show_json, tell
-from reconciler.cli.past import find_run, parse_last_day, zone_of_file
+from reconciler.cli.past import find_run, parse_last_day
 from reconciler.cli.wiring import load, now, open_store, require_key, run_context
 from reconciler.config.edit import set_quantity
 from reconciler.errors import ExitCode
@@ -82,7 +82,7 @@ def undo(
     if output == "json":
         show_json(_json(found, edit))
     else:
-        _show(found, edit, document, options)
+        _show(found, edit, document, options, mappings.settings.timezone)
     if write and edit.changes:
         edit.write()
         tell(f"Wrote the edit into {options.mappings}.")
@@ -110,9 +110,9 @@ def _edit(options: CommonOptions, found: Undo, last: date) -> FileEdit:
     return FileEdit.make(options.mappings, fixed, now=now())
 
 
-def _show(found: Undo, edit: FileEdit, document: PlanJson, options: CommonOptions) -> None:
+def _show(found: Undo, edit: FileEdit, document: PlanJson, options: CommonOptions, zone: tzinfo) -> None:
     verdict = found.run.verdict
-    say(safe(f"Run {found.run.info.id} of {spelled(verdict.finished_at, zone_of_file(options))}: {verdict.sentence}"))
+    say(safe(f"Run {found.run.info.id} of {spelled(verdict.finished_at, zone)}: {verdict.sentence}"))
     for row in found.left_out:
         say(safe(f"  left out  {row.key}  {row.customer}: {row.why}"))
     if not found.set_back:
