@@ -120,7 +120,7 @@ class HaloTarget:
         self._redactor = redactor
         self._marker = settings.marker_field
         self._lock = Lock()
-        self._known: dict[int, Row] = {}
+        self._known: Mapping[int, Mapping[str, Json]] = {}
         self._rows_to_ask: dict[str, int] = {}  # what this run has learned of the lists at these paths:
         self._counts_lists: set[str] = set()  # there `record_count` is that of the list, not of the page
         self._invoice_requests = 0
@@ -359,7 +359,7 @@ class HaloTarget:
 
     def _remember(self, subscriptions: Sequence[Subscription]) -> None:
         with self._lock:
-            self._known = {**self._known, **{int(one.id): dict(one.raw) for one in subscriptions}}
+            self._known = {**self._known, **{int(one.id): one.raw for one in subscriptions}}
 
 
 def _last_day(end: Json) -> date | None:

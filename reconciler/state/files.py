@@ -76,7 +76,7 @@ class PrivateDirectory:
                 return None
             with os.fdopen(fd, "rb") as stream:
                 _refuse_strange_file(os.fstat(fd), path)
-                return stream.read(MAX_FILE_BYTES + 1)
+                return stream.read()
 
     def names(self, folder: str) -> tuple[str, ...]:
         path = self.path(folder)
