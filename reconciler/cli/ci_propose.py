@@ -11,7 +11,7 @@ import click
 
 from reconciler import __version__
 from reconciler.answers.proposals import suggest
-from reconciler.cli.options import CommonOptions, common_options
+from reconciler.cli.options import INPUT_FILE, CommonOptions, common_options
 from reconciler.cli.output import safe, say, tell
 from reconciler.cli.propose import read_facts
 from reconciler.cli.reporting import annotate, append_to, on_github
@@ -20,8 +20,8 @@ from reconciler.config import parse_mappings
 from reconciler.config.source import decode
 from reconciler.errors import ConfigError, UsageError
 from reconciler.forge.branches import PROPOSALS, ProposalBranch
-from reconciler.forge.proposals import Proposed, body
-from reconciler.forge.proposing import GitHubReview, GitLabReview, ProposalJob, Review, bring_up_to_date
+from reconciler.forge.proposals import body
+from reconciler.forge.proposing import GitHubReview, GitLabReview, NightReport, ProposalJob, bring_up_to_date
 from reconciler.forge.words import SUMMARY_LIMIT, origin
 from reconciler.model import Mappings
 from reconciler.plan_document import plan_document
@@ -37,7 +37,7 @@ from reconciler.state.gitcommand import Git, choose_remote
 @click.command("propose")
 @click.option(
     "--snapshot",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=INPUT_FILE,
     metavar="FILE",
     help="Propose from what `plan --save-snapshot` kept, without credentials of HaloPSA or INFIMA.",
 )
@@ -94,7 +94,14 @@ def propose(options: CommonOptions, *, snapshot: Path | None, forge: str, branch
         state=store.spec if isinstance(store, GitState) else "",
         remembers=recorded.durable,
     )
-    _show(_with_review(options, forge, proposals, job))
+    report = _reviewed(options, forge, job)
+    for line in report.done:
+        tell(safe(line))
+    if report.warning:
+        annotate("warning", "Proposals", report.warning)
+    text = body(report.told, origin(os.environ, now()), limit=SUMMARY_LIMIT)
+    if not append_to("GITHUB_STEP_SUMMARY", text):
+        say(text)
     return 0
 
 
@@ -112,24 +119,17 @@ def _forge(named: str) -> str:
     )
 
 
-def _with_review(options: CommonOptions, forge: str, branch: ProposalBranch, job: ProposalJob) -> Proposed:
-    done: list[Proposed] = []
-
-    def carry_out(review: Review) -> None:
-        report = bring_up_to_date(job, review)
-        for line in report.done:
-            tell(safe(line))
-        if report.warning:
-            annotate("warning", "Proposals", report.warning)
-        done.append(report.told)
-
-    name, base = branch.name, branch.base.branch
+def _reviewed(options: CommonOptions, forge: str, job: ProposalJob) -> NightReport:
+    """Bring the branch and its review up to date where it is reviewed."""
+    name, base = job.branch.name, job.branch.base.branch
     if forge == "gitlab":
-        carry_out(GitLabReview(branch=name, base=base, job_url=os.environ.get("CI_JOB_URL", ""), now=now()))
-    else:
-        where = origin(os.environ, now())
-        on_github(options, lambda github: carry_out(GitHubReview(github=github, branch=name, base=base, where=where)))
-    return done[0]
+        review = GitLabReview(branch=name, base=base, job_url=os.environ.get("CI_JOB_URL", ""), now=now())
+        return bring_up_to_date(job, review)
+    where = origin(os.environ, now())
+    return on_github(
+        options,
+        lambda github: bring_up_to_date(job, GitHubReview(github=github, branch=name, base=base, where=where)),
+    )
 
 
 def _planner(base: Mappings, seen: Snapshot) -> Callable[[str | bytes], PlanJson | None]:
@@ -145,9 +145,3 @@ def _planner(base: Mappings, seen: Snapshot) -> Callable[[str | bytes], PlanJson
         return plan_document(made, version=__version__)
 
     return plan_of
-
-
-def _show(told: Proposed) -> None:
-    text = body(told, origin(os.environ, now()), limit=SUMMARY_LIMIT)
-    if not append_to("GITHUB_STEP_SUMMARY", text):
-        say(text)

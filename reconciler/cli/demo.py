@@ -101,7 +101,10 @@ def _tell_story(options: CommonOptions, folder: Path) -> int:
             return ExitCode.ERROR
     (folder / "mappings.yaml").write_text(demo_mappings_yaml(), encoding="utf-8")
     with serve(demo_world(clock=SystemClock())) as server:
-        _say_heading(server)
+        say(
+            "reconciler keeps HaloPSA Subscription quantities equal to INFIMA's active-user counts.\n"
+            f"The simulator answers as INFIMA on {server.infima_url} and as HaloPSA on {server.halo_url}.\n"
+        )
         for scene in STORY:
             if scene.night_before:
                 night_passes(server.world)
@@ -116,13 +119,6 @@ def _tell_story(options: CommonOptions, folder: Path) -> int:
         'Next: README.md, "Five minutes to real use".'
     )
     return 0
-
-
-def _say_heading(server: Server) -> None:
-    say(
-        "reconciler keeps HaloPSA Subscription quantities equal to INFIMA's active-user counts.\n"
-        f"The simulator answers as INFIMA on {server.infima_url} and as HaloPSA on {server.halo_url}.\n"
-    )
 
 
 def _play(scene: Scene, server: Server, folder: Path, *, colour: bool) -> int | None:
@@ -144,11 +140,8 @@ def _play(scene: Scene, server: Server, folder: Path, *, colour: bool) -> int | 
 
 def _environment(simulator: Mapping[str, str]) -> dict[str, str]:
     """This process's environment without any real system's variables, so that the demo can reach none."""
-    own = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("HALO_", "INFIMA_", "RECONCILER_", "GITHUB_"))
-    }
+    real = ("HALO_", "INFIMA_", "RECONCILER_", "GITHUB_")
+    own = {name: value for name, value in os.environ.items() if not name.startswith(real)}
     package = str(Path(__file__).resolve().parents[2])
     paths = [package, *filter(None, [own.get("PYTHONPATH")])]
     return own | dict(simulator) | {"PYTHONPATH": os.pathsep.join(paths)}

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from random import SystemRandom
-from textwrap import wrap
 from typing import TypeVar
 
 import click
@@ -34,7 +32,7 @@ from reconciler.answers.doctor import (
     verdict,
 )
 from reconciler.cli.options import CommonOptions, common_options, output_option
-from reconciler.cli.output import safe, say, show_json
+from reconciler.cli.output import say, say_wrapped, show_json
 from reconciler.cli.past import zone_of
 from reconciler.cli.wiring import load, now, open_store, progress, without_halo, without_infima
 from reconciler.clock import SystemClock
@@ -47,6 +45,8 @@ from reconciler.providers.credentials import read_credentials
 from reconciler.providers.halo_token import SCOPES
 
 _MARKS = {"ok": ("\u2713", "+"), "failed": ("\u2717", "x"), "look": ("!", "!"), "skipped": ("-", "-")}
+
+_INDENT = 12
 
 T = TypeVar("T")
 
@@ -96,37 +96,33 @@ class _Visit:
     options: CommonOptions
     drawn: bool
     checks: list[Check] = field(default_factory=list)
+    dates: ServerDates = field(default_factory=lambda: ServerDates(SystemClock()))
     mappings: Mappings | None = None
     partner: str | None = None
     halo_url: str | None = None
     listing: tuple[Subscription, ...] | None = None
 
     def run(self) -> None:
-        dates = ServerDates(SystemClock())
+        """Check everything, in an order in which each part may use what those before it found."""
         usable = self._file()
         halo, infima = self._variables()
         usable = self._network() and usable
-        if usable:
-            self._systems(dates, halo=halo, infima=infima)
+        both = halo and infima
+        if usable and halo:
+            self._halo(os.environ if both else without_infima(os.environ))
         else:
-            self._not_asked()
+            self._skip_system("HaloPSA", usable=usable)
+        if usable and infima:
+            self._infima(os.environ if both else without_halo(os.environ))
+        else:
+            self._skip_system("INFIMA", usable=usable)
+        if usable and (halo or infima):
+            self.tell(check_clock(self.dates.ahead))
         self._state()
 
-    def _systems(self, dates: ServerDates, *, halo: bool, infima: bool) -> None:
-        if halo:
-            self._halo(dates, infima=infima)
-        else:
-            self._skip("HaloPSA", "its variables are not complete")
-        if infima:
-            self._infima(dates, halo=halo)
-        else:
-            self._skip("INFIMA", "its variables are not complete")
-        if halo or infima:
-            self.tell(check_clock(dates.ahead))
-
-    def _not_asked(self) -> None:
-        for system in ("HaloPSA", "INFIMA"):
-            self._skip(system, "mappings.yaml is not valid, and no request is made before it is")
+    def _skip_system(self, system: str, *, usable: bool) -> None:
+        file = "mappings.yaml is not valid, and no request is made before it is"
+        self.tell(skipped(system, "its variables are not complete" if usable else file))
 
     def tell(self, check: Check) -> None:
         """Keep a check and say it."""
@@ -139,20 +135,20 @@ class _Visit:
             mark.encode(encoding)
         except UnicodeEncodeError:
             mark = plain
-        _wrapped(f"{mark} {check.status.value:<7} {check.name}: ", check.message)
+        say_wrapped(f"{mark} {check.status.value:<7} {check.name}: ", check.message, indent=_INDENT)
         if check.fix:
-            _wrapped(" " * 12, check.fix)
+            say_wrapped(" " * _INDENT, check.fix, indent=_INDENT)
 
-    def attempt(self, name: str, read: Callable[[], T]) -> T | None:
-        """The answer, or a failed check in its place."""
+    def attempt(self, name: str, read: Callable[[], T], good: Callable[[T], str] | None = None) -> T | None:
+        """The answer, told in the words of `good`, or a failed check in its place."""
         try:
-            return read()
+            answer = read()
         except ReconcilerError as error:
             self.tell(from_error(name, error))
             return None
-
-    def _skip(self, name: str, why: str) -> None:
-        self.tell(skipped(name, why))
+        if good is not None:
+            self.tell(ok(name, good(answer)))
+        return answer
 
     # -- here -----------------------------------------------------------------------------------------------------
 
@@ -181,24 +177,23 @@ class _Visit:
                     self.tell(failed(name, line.strip(), "Set it in the shell or in the CI environment."))
                 complete.append(False)
                 continue
-            address = known.halo.url if system == "HaloPSA" else known.infima.url
-            self.tell(ok(name, f"set; {address}" + (" (plain http, this machine only)" if _plain(address) else "")))
+            address = str(known.halo.url if system == "HaloPSA" else known.infima.url)
+            plain = " (plain http, this machine only)" if address.startswith("http://") else ""
+            self.tell(ok(name, f"set; {address}{plain}"))
             complete.append(True)
         return complete[0], complete[1]
 
     def _network(self) -> bool:
         """Whether RECONCILER_PROXY, SSL_CERT_FILE and SSL_CERT_DIR can be used."""
         proxy = self.attempt("Proxy", lambda: (read_proxy(os.environ),))
-        if proxy is not None:
-            self.tell(check_proxy(str(proxy[0] or ""), unused_proxy(os.environ)))
-        certificates = proxy and self.attempt(
-            "Certificates", lambda: (kept_connections(1)("https://halo.example.com"),)
-        )
-        return certificates is not None
+        if proxy is None:
+            return False
+        self.tell(check_proxy(str(proxy[0] or ""), unused_proxy(os.environ)))
+        return self.attempt("Certificates", lambda: (kept_connections(1)("https://halo.example.com"),)) is not None
 
     # -- there ----------------------------------------------------------------------------------------------------
 
-    def _connect(self, dates: ServerDates, environ: Mapping[str, str]) -> ConnectedSystems:
+    def _connect(self, environ: Mapping[str, str]) -> ConnectedSystems:
         settings = self.mappings.settings if self.mappings else Settings()
         return connect(
             read_credentials(environ),
@@ -206,48 +201,44 @@ class _Visit:
             clock=SystemClock(self.options.stopper.event),
             observer=progress(self.options),
             rng=SystemRandom(),
-            transport_factory=dates.noting(kept_connections(settings.concurrency + 1)),
+            transport_factory=self.dates.noting(kept_connections(settings.concurrency + 1)),
         )
 
-    def _halo(self, dates: ServerDates, *, infima: bool) -> None:
-        with self._connect(dates, os.environ if infima else without_infima(os.environ)) as systems:
+    def _halo(self, environ: Mapping[str, str]) -> None:
+        with self._connect(environ) as systems:
             self.halo_url, target = systems.halo_url, systems.target
-            scopes = self.attempt("HaloPSA token", lambda: (target.granted_scopes,))
+            good = f"{systems.halo_url} gave one; host and certificate are good"
+            scopes = self.attempt("HaloPSA token", lambda: (target.granted_scopes,), lambda _: good)
             if scopes is None:
-                self._skip("HaloPSA rights", "there is no token")
+                self.tell(skipped("HaloPSA rights", "there is no token"))
                 return
-            self.tell(ok("HaloPSA token", f"{systems.halo_url} gave one; host and certificate are good"))
             self.tell(check_scopes(scopes[0], SCOPES))
-            customers = self.attempt("Right: customers read", target.customers)
-            if customers is not None:
-                self.tell(ok("Right: customers read", f"{len(customers)} customers"))
-            self.listing = self.attempt("Right: software licensing read", target.subscriptions)
-            if self.listing is not None:
-                mine = sum(s.is_subscription for s in self.listing)
-                self.tell(ok("Right: software licensing read", f"{mine} Subscriptions"))
-                self._modify(scopes[0])
-            invoices = self.attempt("Right: invoices read", target.recurring_invoices)
-            if invoices is not None:
-                self.tell(ok("Right: invoices read", f"{len(invoices)} recurring invoices"))
+            self.attempt("Right: customers read", target.customers, lambda rows: f"{len(rows)} customers")
+            self.listing = self.attempt(
+                "Right: software licensing read",
+                target.subscriptions,
+                lambda rows: f"{sum(row.is_subscription for row in rows)} Subscriptions",
+            )
+            if self.listing is not None and (scopes[0] is None or "edit:softwarelicensing" in scopes[0]):
+                why = 'only a write would show it; the Agent\'s role needs Software Licensing "Read and Modify"'
+                self.tell(skipped("Right: software licensing modify", why))
+            self.attempt(
+                "Right: invoices read", target.recurring_invoices, lambda rows: f"{len(rows)} recurring invoices"
+            )
 
-    def _modify(self, scopes: frozenset[str] | None) -> None:
-        if scopes is None or "edit:softwarelicensing" in scopes:
-            why = 'only a write would show it; the Agent\'s role needs Software Licensing "Read and Modify"'
-            self.tell(skipped("Right: software licensing modify", why))
-
-    def _infima(self, dates: ServerDates, *, halo: bool) -> None:
-        with self._connect(dates, os.environ if halo else without_halo(os.environ)) as systems:
-            self.partner = self.attempt("INFIMA key", systems.source.partner)
+    def _infima(self, environ: Mapping[str, str]) -> None:
+        with self._connect(environ) as systems:
+            source = systems.source
+            self.partner = self.attempt("INFIMA key", source.partner, lambda partner: f"belongs to partner {partner}")
             if self.partner is None:
-                self._skip("INFIMA clients", "the key does not work")
+                self.tell(skipped("INFIMA clients", "the key does not work"))
                 return
-            self.tell(ok("INFIMA key", f"belongs to partner {self.partner}"))
-            clients = self.attempt("INFIMA clients", systems.source.clients)
+            clients = self.attempt("INFIMA clients", source.clients)
             if clients is None:
                 return
             self.tell(check_clients(self.mappings, clients))
             sample = sample_of(self.mappings, clients)
-            counts = self.attempt("INFIMA counts", lambda: systems.source.user_counts([c.id for c in sample]))
+            counts = self.attempt("INFIMA counts", lambda: source.user_counts([c.id for c in sample]))
             if counts:
                 self.tell(check_counters(sample, counts))
 
@@ -276,15 +267,3 @@ class _Visit:
         recorded = store.read()
         store.prove_writable()
         return recorded, store.location, len(store.history.unfinished())
-
-
-def _plain(address: object) -> bool:
-    return str(address).startswith("http://")
-
-
-def _wrapped(lead: str, text: str) -> None:
-    width = max(40, shutil.get_terminal_size((100, 24)).columns)
-    indent = " " * 12
-    lines = wrap(safe(lead + text), width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
-    for line in lines:
-        say(line)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Mapping as MappingABC
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import cast
 
@@ -65,7 +67,7 @@ def explain(options: CommonOptions, *, name: tuple[str, ...], no_invoices: bool,
     if not wanted:
         return _list_topics(output)
     topic = find_topic(wanted)
-    if topic is not None and not _is_key(options, wanted):
+    if topic is not None and wanted not in list_keys(options.mappings):  # a mapping of that key is meant before all
         return _show_topic(topic, output)
     mappings = _load(options, wanted)
     try:
@@ -74,18 +76,11 @@ def explain(options: CommonOptions, *, name: tuple[str, ...], no_invoices: bool,
         told = _without_mapping(options, mappings, wanted)
         if told is None:
             raise
-        return _show_plainly(*told, output)
+        means, step = told
+        chapters_told = {"Answer": (means,), "Next step": (step,)}
+        return _show({"key": None, "answer": means, "next_step": step}, chapters_told, output)
     story = _tell(options, mappings, mapping, invoices=not no_invoices)
-    if output == "json":
-        show_json(_json(story))
-    else:
-        _draw(story)
-    return 0
-
-
-def _is_key(options: CommonOptions, name: str) -> bool:
-    """True where a mapping has that key: then the mapping is meant, whatever else is called so."""
-    return name in list_keys(options.mappings)
+    return _show(_json(story), chapters(story), output)
 
 
 def _load(options: CommonOptions, wanted: str) -> Mappings:
@@ -103,18 +98,17 @@ def find_mapping(mappings: Mappings, wanted: str) -> Mapping:
     folded = folded_name(wanted)
     every = mappings.mappings
 
-    def named(mapping: Mapping) -> list[str]:
-        return [
-            folded_name(name) for name in (*(ref.name for ref in mapping.infima_clients), mapping.halo_customer.name)
-        ]
-
+    names_of = {
+        m.key: [folded_name(name) for name in (*(ref.name for ref in m.infima_clients), m.halo_customer.name)]
+        for m in every
+    }
     for hits in (
         [m for m in every if m.key == wanted],
         [m for m in every if folded_name(m.key) == folded],
         [m for m in every if wanted in {str(ref.id) for ref in m.infima_clients}],
-        [m for m in every if folded in named(m)],
-        [m for m in every if wanted == str(m.halo_customer.id) or wanted == str(m.subscription_id)],
-        [m for m in every if any(folded in one for one in named(m))],
+        [m for m in every if folded in names_of[m.key]],
+        [m for m in every if wanted in {str(m.halo_customer.id), str(m.subscription_id)}],
+        [m for m in every if any(folded in one for one in names_of[m.key])],
     ):
         if len(hits) == 1:
             return hits[0]
@@ -132,10 +126,8 @@ def _without_mapping(options: CommonOptions, mappings: Mappings, wanted: str) ->
     for one in mappings.ignored:
         if same_name(wanted, one.client.name) or wanted == str(one.client.id):
             answer = f"INFIMA client {one.client.name} ({one.client.id}) is ignored on purpose: {one.reason}."
-            return (
-                answer,
-                f"Nothing. To bill it, take it out of `ignore` ({one.place}), then: reconciler map {one.client.id}",
-            )
+            undo = f"take it out of `ignore` ({one.place}), then: reconciler map {one.client.id}"
+            return answer, f"Nothing. To bill it, {undo}"
     try:
         with run_context(options, mappings) as context:
             clients, customers = context.systems.source.clients(), context.systems.target.customers()
@@ -150,16 +142,6 @@ def _without_mapping(options: CommonOptions, mappings: Mappings, wanted: str) ->
             state = "is inactive in HaloPSA, and no" if customer.inactive else "is in HaloPSA, and no"
             return f"Customer {customer.name} ({customer.id}) {state} mapping bills to it.", "reconciler map"
     return None
-
-
-def _show_plainly(answer: str, step: str, output: str) -> int:
-    if output == "json":
-        show_json({"key": None, "answer": answer, "next_step": step})
-        return 0
-    for title, text in (("Answer", answer), ("Next step", step)):
-        say(f"{title}:")
-        _say_wrapped(text)
-    return 0
 
 
 def _tell(options: CommonOptions, mappings: Mappings, mapping: Mapping, *, invoices: bool) -> Story:
@@ -202,18 +184,18 @@ def _look(context: RunContext, change: Change, recorded: Recorded) -> tuple[Reco
     return looking.on_top_of(recorded, now=now()), ""
 
 
-def _draw(story: Story) -> None:
-    for title, lines in chapters(story).items():
-        say(f"{title}:")
-        for line in lines:
-            _say_wrapped(line)
-
-
-def _say_wrapped(line: str) -> None:
-    """Wrapped, but what is there to be copied stays on one line."""
+def _show(document: MappingABC[str, Json], told: MappingABC[str, Sequence[str]], output: str) -> int:
+    """The document, or its chapters as text: wrapped, but what is there to be copied stays on one line."""
+    if output == "json":
+        show_json(document)
+        return 0
     width = max(40, shutil.get_terminal_size((100, 24)).columns)
     pen = Pen(width=width, encoding=sys.stdout.encoding or "ascii")
-    say("\n".join(pen.prose(line, indent="  ")) or "  ")
+    for title, lines in told.items():
+        say(f"{title}:")
+        for line in lines:
+            say("\n".join(pen.prose(line, indent="  ")) or "  ")
+    return 0
 
 
 def _json(story: Story) -> dict[str, Json]:
@@ -236,23 +218,17 @@ def _json(story: Story) -> dict[str, Json]:
 
 
 def _show_topic(topic: Topic, output: str) -> int:
-    if output == "json":
-        show_json(
-            {"topic": topic.name, "kind": topic.kind.value, "means": topic.means, "why": topic.why, "do": topic.do}
-        )
-        return 0
-    say(f"{topic.name} ({topic.kind})")
-    for title, text in (("What it means", topic.means), ("Why", topic.why), ("What to do", topic.do)):
-        say(f"{title}:")
-        _say_wrapped(text)
-    return 0
+    if output != "json":
+        say(f"{topic.name} ({topic.kind})")
+    told = {"What it means": (topic.means,), "Why": (topic.why,), "What to do": (topic.do,)}
+    document = {"topic": topic.name, "kind": topic.kind.value, "means": topic.means, "why": topic.why, "do": topic.do}
+    return _show(document, told, output)
 
 
 def _list_topics(output: str) -> int:
     if output == "json":
         show_json({"topics": [{"name": t.name, "kind": t.kind.value, "means": t.means} for t in topics()]})
         return 0
-
     columns = (Column(title="Topic"), Column(title="Kind"), Column(title="What it means", wrap=True))
     show_table("text", columns, [(t.name, str(t.kind), t.means) for t in topics()])
     return 0

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from reconciler import __version__
-from reconciler.cli.options import CommonOptions, common_options
+from reconciler.cli.options import common_options
 from reconciler.cli.output import safe, say, tell
 from reconciler.config.checking import schema_text
 from reconciler.errors import ExitCode, StateError, UsageError
@@ -30,15 +30,7 @@ CURRENCY = re.compile("[A-Z]{3}")
     "--timezone", metavar="ZONE", help="Time zone that days are meant in, such as Europe/London.  [default: asked]"
 )
 @common_options
-@click.pass_obj
-def init(
-    options: CommonOptions,  # noqa: ARG001 - the same for all
-    *,
-    directory: Path,
-    no_workflows: bool,
-    currency: str | None,
-    timezone: str | None,
-) -> int:
+def init(*, directory: Path, no_workflows: bool, currency: str | None, timezone: str | None) -> int:
     """Start a repository: mappings.yaml with comments, schema, workflows, editor settings. Never overwrites a file.
 
     On a terminal it asks for currency and time zone; an empty answer leaves them out. Where there is no git repository
@@ -53,9 +45,8 @@ def init(
     asks = sys.stdin.isatty() and not (directory / "mappings.yaml").exists()
     currency = _settled(currency, "Currency of your prices, such as EUR", _check_currency, asks=asks)
     timezone = _settled(timezone, "Time zone, such as Europe/London", _check_timezone, asks=asks)
-    wanted = templates(
-        schema_text("mappings.schema.json"), workflows=not no_workflows, currency=currency, timezone=timezone
-    )
+    schema = schema_text("mappings.schema.json")
+    wanted = templates(schema, workflows=not no_workflows, currency=currency, timezone=timezone)
     kept = [template for template in wanted if not _write(directory / template.path, template)]
     made = [template for template in wanted if template not in kept]
     for template in made:
@@ -120,8 +111,9 @@ def _start_repository(directory: Path) -> None:
 
 
 def _tell_what_is_missing(directory: Path, kept: Sequence[Template]) -> None:
+    """Say which lines a file that was kept has to have, where it lacks one."""
     for template in kept:
-        if template.path in {".gitignore", ".gitattributes"} and not _holds(directory, template.path, template.text):
+        if template.path in {".gitignore", ".gitattributes"} and not _holds(directory / template.path, template.text):
             tell(safe(f"Add to {template.path}:"))
             for line in template.text.splitlines():
                 tell(f"    {line}")
@@ -146,10 +138,10 @@ def _write(path: Path, template: Template) -> bool:
     return True
 
 
-def _holds(directory: Path, path: str, text: str) -> bool:
+def _holds(path: Path, text: str) -> bool:
     """True when the file that was kept has all the lines that matter."""
     try:
-        standing = (directory / path).read_text(encoding="utf-8").splitlines()
+        standing = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
         return False
     return all(line in standing for line in text.splitlines() if not line.startswith("#"))

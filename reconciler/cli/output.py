@@ -5,11 +5,13 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
+from textwrap import wrap
 from typing import TYPE_CHECKING, TextIO, TypeVar
 
 import click
@@ -152,6 +154,18 @@ def stdout_encoding() -> str:
 def safe(text: str, width: int = 2_000) -> str:
     """One line of our own words with foreign names in it, harmless on this terminal and in a CI log."""
     return terminal_safe(text, width, encoding=stdout_encoding())
+
+
+def say_wrapped(lead: str, text: str, *, indent: int) -> None:
+    """A paragraph behind `lead`; a line of YAML in it stays in one piece, so that it can be pasted."""
+    width = max(40, shutil.get_terminal_size((100, 24)).columns)
+    whole = _YAML.sub(lambda found: found[0].replace(" ", _HARD_SPACE), safe(lead + text))
+    for line in wrap(whole, width, subsequent_indent=" " * indent, break_on_hyphens=False, break_long_words=False):
+        say(line.replace(_HARD_SPACE, " "))
+
+
+_YAML = re.compile(r"settings: \{[^}]*\}")
+_HARD_SPACE = "\x00"
 
 
 def show_json(document: Mapping[str, Json]) -> None:

@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 import os
-import re
 import secrets
-import shutil
 import sys
 from pathlib import Path
 from random import SystemRandom
-from textwrap import wrap
 
 import click
 
 from reconciler.cli.files import write_file
 from reconciler.cli.options import CommonOptions, OutputFile, common_options
-from reconciler.cli.output import safe, say, tell
+from reconciler.cli.output import safe, say, say_wrapped, tell
 from reconciler.cli.wiring import load, open_store, progress, run_info, without_infima
 from reconciler.clock import SystemClock
 from reconciler.errors import DecisionRefused, ExitCode, PlanFileError, UsageError
 from reconciler.model import HaloCustomerId, Mappings, Recorded
 from reconciler.probing.exchanges import MOST_CREATES, MOST_REQUESTS
 from reconciler.probing.probe import Left, Probed, Seen, look, run_probe
-from reconciler.probing.report import Answer, ProbeFinding, encode_report
+from reconciler.probing.report import Answer, encode_report
 from reconciler.probing.session import ProbeSession
 from reconciler.providers.connect import connect
 from reconciler.providers.credentials import read_credentials
+from reconciler.render.document import capital
 from reconciler.state.base import StateStore
 
 MAKES = 3
@@ -171,14 +169,15 @@ def _tell(ended: Probed, options: CommonOptions, customer: HaloCustomerId, out: 
     )
     for finding in findings:
         if options.verbose or finding.answer is not Answer.YES:
-            _tell_finding(finding)
+            told = f"{finding.asks} {capital(finding.detail)}."
+            _say_behind(f"  {_SIGNS[finding.answer]}  ", told)
     if not options.verbose:
         say(f"The {tally[Answer.YES]} that are yes stand in {out}; -v shows them here.")
     say("")
     for why in ended.report.unfit.values():
-        _wrapped("Do not use apply: ", f"{why}. It refuses (halo-unfit) until a newer probe finds otherwise.")
+        _say_behind("Do not use apply: ", f"{why}. It refuses (halo-unfit) until a newer probe finds otherwise.")
     for advice in ended.report.advice:
-        _wrapped("To do: ", advice)
+        _say_behind("To do: ", advice)
     if not ended.report.unfit and not ended.report.advice:
         left_open = f" {tally[Answer.UNTOLD]} questions stay open." if tally[Answer.UNTOLD] else ""
         say(f"No answer contradicts what reconciler assumes.{left_open} plan and apply use the answers from now on.")
@@ -191,8 +190,8 @@ def _tell(ended: Probed, options: CommonOptions, customer: HaloCustomerId, out: 
         tell(safe(f"The answers are not in the state: {ended.record_missing}"))
 
 
-def _tell_finding(finding: ProbeFinding) -> None:
-    _wrapped(f"  {_SIGNS[finding.answer]}  ", f"{finding.asks} {finding.detail[:1].upper()}{finding.detail[1:]}.")
+def _say_behind(lead: str, text: str) -> None:
+    say_wrapped(lead, text, indent=len(lead))
 
 
 def _tell_left(left: tuple[Left, ...], customer: HaloCustomerId) -> None:
@@ -203,18 +202,6 @@ def _tell_left(left: tuple[Left, ...], customer: HaloCustomerId) -> None:
     for one in left:
         stands = "its quantity could not be seen" if one.quantity is None else f"quantity {one.quantity}"
         say(safe(f"  #{one.subscription_id}  {one.name}  {stands}"))
-
-
-def _wrapped(lead: str, text: str) -> None:
-    """A paragraph; a line of YAML in it stays in one piece, so that it can be pasted."""
-    width = max(40, shutil.get_terminal_size((100, 24)).columns)
-    whole = _YAML.sub(lambda found: found[0].replace(" ", _HARD_SPACE), safe(lead + text))
-    for line in wrap(whole, width, subsequent_indent=" " * len(lead), break_on_hyphens=False, break_long_words=False):
-        say(line.replace(_HARD_SPACE, " "))
-
-
-_YAML = re.compile(r"settings: \{[^}]*\}")
-_HARD_SPACE = "\x00"
 
 
 def _exit_code(ended: Probed, *, stopped: bool) -> ExitCode:

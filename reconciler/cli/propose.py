@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Collection, Iterable, Sequence
-from datetime import datetime
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -14,7 +13,7 @@ from reconciler import __version__
 from reconciler.answers.proposals import Confidence, Proposal, apply_proposals, clients_to_weigh, standing, suggest
 from reconciler.cli.drawing import terminal_style
 from reconciler.cli.files import FileEdit, load_snapshot
-from reconciler.cli.options import CommonOptions, common_options, next_command, output_option
+from reconciler.cli.options import INPUT_FILE, CommonOptions, common_options, next_command, output_option
 from reconciler.cli.output import closest, safe, say, show_json, tell
 from reconciler.cli.wiring import now, open_store, run_context
 from reconciler.config import parse_mappings
@@ -38,7 +37,7 @@ from reconciler.run import make_plan, read_live
 @output_option("text", "json", "patch")
 @click.option(
     "--snapshot",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=INPUT_FILE,
     metavar="FILE",
     help="Propose from a file of `plan --save-snapshot`, without network and without credentials.",
 )
@@ -87,7 +86,14 @@ def propose(
     if write:
         edit.write()
     written = {one.key for one in wanted} if write else set()
-    _draw(options, edit, proposals_document(made, declined, taken_at=seen.observation.taken_at, written=written))
+    document = ProposalsJson(
+        format_version=FORMAT_VERSION,
+        reconciler_version=__version__,
+        taken_at=timestamp(seen.observation.taken_at),
+        proposals=[_json(one, written) for one in made],
+        declined=[_json(one, written) for one in declined],
+    )
+    _draw(options, edit, document)
     _sum_up(made, wanted, edit, seen, write=write)
     return 0
 
@@ -102,7 +108,10 @@ def _check(*, write: bool, likely: bool, output: str) -> None:
 def _draw(options: CommonOptions, edit: FileEdit, document: ProposalsJson) -> None:
     match options.output:
         case "patch":
-            _say_patch(edit)
+            if hasattr(sys.stdout, "reconfigure"):  # as bytes that git takes, whatever the console speaks
+                sys.stdout.reconfigure(encoding="utf-8", newline="")
+            if edit.changes:
+                say(edit.patch)
         case "json":
             show_json(cast("dict[str, Json]", document))
         case _:
@@ -119,19 +128,6 @@ def read_facts(options: CommonOptions, mappings: Mappings, snapshot: Path | None
         seen = read_live(context)
         wanted = clients_to_weigh(mappings, seen.observation)
         return Snapshot(observation=count_more(context, seen.observation, wanted), recorded=seen.recorded)
-
-
-def proposals_document(
-    made: Iterable[Proposal], declined: Iterable[Proposal], *, taken_at: datetime, written: Collection[str] = ()
-) -> ProposalsJson:
-    """The document; `written` are the keys of those whose edit this command has made."""
-    return ProposalsJson(
-        format_version=FORMAT_VERSION,
-        reconciler_version=__version__,
-        taken_at=timestamp(taken_at),
-        proposals=[_json(one, written) for one in made],
-        declined=[_json(one, written) for one in declined],
-    )
 
 
 def _json(one: Proposal, written: Collection[str]) -> ProposalJson:
@@ -194,14 +190,6 @@ def _wanted(made: Sequence[Proposal], *, likely: bool, named: bool, writes: bool
         return [one for one in made if one.edit is not None]
     enough = {Confidence.SURE, Confidence.LIKELY} if likely else {Confidence.SURE}
     return [one for one in made if one.confidence in enough and one.edit is not None]
-
-
-def _say_patch(edit: FileEdit) -> None:
-    """As bytes that git takes, whatever the console speaks."""
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(encoding="utf-8", newline="")
-    if edit.changes:
-        say(edit.patch)
 
 
 def _sum_up(

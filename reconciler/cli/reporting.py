@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from random import SystemRandom
 from typing import Any, TypeVar
 
 import click
 
-from reconciler.cli.options import CommonOptions
+from reconciler.cli.options import INPUT_FILE, CommonOptions
 from reconciler.cli.output import say, tell
 from reconciler.cli.past import load_usable, zone_of
 from reconciler.cli.wiring import progress
@@ -26,6 +27,7 @@ from reconciler.http.connections import kept_connections
 from reconciler.http.waiting import Deadline
 from reconciler.render.github import Annotation
 
+T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 
 FORGE_SECONDS = 300
@@ -37,7 +39,7 @@ MAX_RESULT_BYTES = 60_000_000
 def result_option(command: F) -> F:
     """`--result FILE`."""
     return click.option(
-        "--result", "result_file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", required=True,
+        "--result", "result_file", type=INPUT_FILE, metavar="FILE", required=True,
         help="What `plan -o json` or `apply -o json` printed. A missing or empty file is a run without a result.",
     )(command)  # fmt: skip
 
@@ -95,24 +97,21 @@ def listed(names: str) -> tuple[str, ...]:
     return tuple(filter(None, (name.strip().removeprefix("@") for name in names.split(","))))
 
 
-def on_github(options: CommonOptions, act: Callable[[GitHub], None]) -> None:
+def on_github(options: CommonOptions, act: Callable[[GitHub], T]) -> T:
     """Run it with the repository that the environment names. Raises `UsageError`, `ApiError`."""
 
-    def run(tools: dict[str, Any]) -> None:
-        github = GitHub(read_place(os.environ), **tools)
-        try:
-            act(github)
-        finally:
-            github.close()
+    def run(tools: dict[str, Any]) -> T:
+        with closing(GitHub(read_place(os.environ), **tools)) as github:
+            return act(github)
 
-    with_deadline(options, run)
+    return with_deadline(options, run)
 
 
-def with_deadline(options: CommonOptions, act: Callable[[dict[str, Any]], None]) -> None:
+def with_deadline(options: CommonOptions, act: Callable[[dict[str, Any]], T]) -> T:
     """Run it with a clock, a way to reach the network and at most FORGE_SECONDS."""
     clock = SystemClock(options.stopper.event)
     deadline = Deadline(clock=clock, observer=progress(options), ends_at=clock.monotonic() + FORGE_SECONDS)
-    act({"deadline": deadline, "factory": kept_connections(1), "rng": SystemRandom()})
+    return act({"deadline": deadline, "factory": kept_connections(1), "rng": SystemRandom()})
 
 
 def annotate(level: str, title: str, message: str) -> None:

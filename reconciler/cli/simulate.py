@@ -13,7 +13,7 @@ import click
 import httpx
 
 from reconciler.cli.files import write_file
-from reconciler.cli.options import CommonOptions, OutputFile, next_command, options_without_env_file
+from reconciler.cli.options import INPUT_FILE, CommonOptions, OutputFile, next_command, options_without_env_file
 from reconciler.cli.output import flush, safe, say, tell
 from reconciler.clock import SystemClock
 from reconciler.config.checking import schema_problems
@@ -33,7 +33,7 @@ MOST_CHANGES = 40
 @click.option("--port", type=click.IntRange(0, 65534), default=0, help="HaloPSA's port; INFIMA's is the next. 0: any.")
 @click.option("--latency", type=click.FloatRange(0, 60_000), default=0, metavar="MS", help="Delay of every answer.")
 @click.option(
-    "--world", "world_file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+    "--world", "world_file", type=INPUT_FILE, metavar="FILE",
     help="A world of your own (docs/practice.md).  [default: the demo's]",
 )  # fmt: skip
 @click.option("--clients", type=click.IntRange(1, 20_000), metavar="N", help="A made-up world of N clients instead.")
@@ -42,7 +42,7 @@ MOST_CHANGES = 40
     help="Let a night pass, or N: in the simulator that runs at HALO_URL; else before this one starts.",
 )  # fmt: skip
 @click.option(
-    "--probe", "probe_file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+    "--probe", "probe_file", type=INPUT_FILE, metavar="FILE",
     help="Behave as the HaloPSA that this probe.json is of.",
 )  # fmt: skip
 @click.option("--write-world", type=OutputFile(), metavar="FILE", help="Write the world to FILE and end.")

@@ -96,30 +96,24 @@ def _confirmed() -> bool:
 
 
 def _json(store: DirectoryState | GitState, document: StateDocument) -> dict[str, Json]:
-    last, moved = document.last_good_run, document.moved_at
+    last, moved, tenant = document.last_good_run, document.moved_at, document.tenant
+    belongs: Json = None
+    if tenant is not None:
+        belongs = {"halo_url": tenant.halo_url, "infima_partner": tenant.infima_partner}
     return {
         "location": store.location,
         "spec": store.spec,
         "new": document == StateDocument(),
-        "tenant": None
-        if document.tenant is None
-        else {"halo_url": document.tenant.halo_url, "infima_partner": document.tenant.infima_partner},
+        "tenant": belongs,
         "last_good_run": None if last is None else timestamp(last),
         "bindings": [
-            {
-                "key": binding.key,
-                "subscription_id": binding.subscription_id,
-                "customer_id": binding.customer_id,
-                "origin": binding.origin.value,
-                "bound_at": timestamp(binding.bound_at),
-                "last_counted": binding.last_counted,
-            }
-            for _, binding in sorted(document.bindings.items())
+            {"key": one.key, "subscription_id": one.subscription_id, "customer_id": one.customer_id,
+             "origin": one.origin.value, "bound_at": timestamp(one.bound_at), "last_counted": one.last_counted}
+            for _, one in sorted(document.bindings.items())
         ],
         "attempts": [
-            {"key": attempt.key, "customer_id": attempt.customer_id, "run": attempt.run,
-             "recorded_at": timestamp(attempt.recorded_at)}
-            for _, attempt in sorted(document.attempts.items())
+            {"key": one.key, "customer_id": one.customer_id, "run": one.run, "recorded_at": timestamp(one.recorded_at)}
+            for _, one in sorted(document.attempts.items())
         ],
         "given_up": {str(key): list(ids) for key, ids in sorted(document.given_up.items())},
         "undecided": [str(key) for key in document.undecided],
