@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from random import Random
 from typing import Any
 
 import pytest
 
+from reconciler.forge.github import GitHub
+from reconciler.forge.github_api import read_place
 from reconciler.http.connections import kept_connections
 from reconciler.http.waiting import Deadline
 from reconciler.simulator.clock import VirtualClock
 from tests.forge.fake_github import FakeGitHub, served_github
 from tests.quiet import ignore_events
+
+
+@contextmanager
+def connected(fake: FakeGitHub, tools: dict[str, Any], token: str) -> Iterator[GitHub]:
+    """The shipped client of it, with that token."""
+    place = read_place({"GITHUB_API_URL": fake.url, "GITHUB_REPOSITORY": "acme/billing", "GITHUB_TOKEN": token})
+    github = GitHub(place, **tools)
+    try:
+        yield github
+    finally:
+        github.close()
+
+
+def short(text: str) -> Callable[[int], str]:
+    """A text that can be had in any length."""
+    return lambda limit: text[:limit]
 
 
 @pytest.fixture
@@ -32,3 +51,9 @@ def fake() -> Iterator[FakeGitHub]:
     with served_github(FakeGitHub()) as fake:
         fake.tokens["ghs_everything"] = {"issues": "write", "pull-requests": "write"}
         yield fake
+
+
+@pytest.fixture
+def github(fake: FakeGitHub, tools: dict[str, Any]) -> Iterator[GitHub]:
+    with connected(fake, tools, "ghs_everything") as github:
+        yield github

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -22,30 +20,11 @@ from reconciler.errors import (
 from reconciler.forge.github import GitHub, Kept
 from reconciler.forge.github_api import read_place
 from reconciler.simulator.clock import VirtualClock
+from tests.forge.conftest import connected, short
 from tests.forge.fake_github import BOT, FakeGitHub, Mood, served_github
 
 MARK = "<!-- reconciler: preview -->"
 NIGHTLY = "<!-- reconciler: nightly -->"
-
-
-def short(text: str) -> Callable[[int], str]:
-    return lambda limit: text[:limit]
-
-
-@contextmanager
-def connected(fake: FakeGitHub, tools: dict[str, Any], token: str) -> Iterator[GitHub]:
-    place = read_place({"GITHUB_API_URL": fake.url, "GITHUB_REPOSITORY": "acme/billing", "GITHUB_TOKEN": token})
-    github = GitHub(place, **tools)
-    try:
-        yield github
-    finally:
-        github.close()
-
-
-@pytest.fixture
-def github(fake: FakeGitHub, tools: dict[str, Any]) -> Iterator[GitHub]:
-    with connected(fake, tools, "ghs_everything") as github:
-        yield github
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -21,13 +21,11 @@ from reconciler.model import Fate, Offers
 from reconciler.state.gitcommand import Git
 from tests.forge.fake_github import FakeGitHub
 from tests.forge.proposed import MAPPINGS, ask, proposal
-from tests.forge.test_github import connected
 from tests.state.gitworld import clone, git, install_hook, isolated_git
 
 FILE = "mappings.yaml"
 GULL = proposal("infima-107")
 HERON = proposal("infima-108", number=108, name="Heron")
-IBIS = proposal("infima-109", number=109, name="Ibis")
 JANE = ("-c", "user.name=Jane", "-c", "user.email=jane@example.com")
 
 
@@ -108,12 +106,6 @@ class Stage:
 @pytest.fixture
 def environ(tmp_path: Path) -> dict[str, str]:
     return isolated_git(tmp_path)
-
-
-@pytest.fixture
-def github(fake: FakeGitHub, tools: dict[str, Any]) -> Iterator[GitHub]:
-    with connected(fake, tools, "ghs_everything") as github:
-        yield github
 
 
 @pytest.fixture

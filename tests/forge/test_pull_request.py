@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 
 from reconciler.errors import Forbidden
 from reconciler.forge.github import Closed, GitHub, Kept
+from tests.forge.conftest import short
 from tests.forge.fake_github import FakeGitHub, Mood
-from tests.forge.test_github import connected
 
 BRANCH = "reconciler/proposals"
 MARK = "<!-- reconciler: proposals -->"
-
-
-def short(text: str) -> Callable[[int], str]:
-    return lambda limit: text[:limit]
-
-
-@pytest.fixture
-def github(fake: FakeGitHub, tools: dict[str, Any]) -> Iterator[GitHub]:
-    with connected(fake, tools, "ghs_everything") as github:
-        yield github
 
 
 def keep(github: GitHub, text: str, title: str = "3 proposals") -> Kept:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.render.browser import FOUND, MISSING, Tab, tab
+from tests.render.browser import FOUND, MISSING, Tab
 from tests.render.htmlpage import background, nights, page_of
 from tests.render.stories import applied, document, night_plan, refused_plan
 
@@ -29,13 +29,6 @@ RUN = """
 document.querySelectorAll('details').forEach(d => d.open = true);
 axe.run().then(found => found.violations.map(v => v.id + ': ' + v.nodes.map(n => n.target.join(' ')).join(', ')))
 """
-
-
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
-    """One browser for all pages."""
-    with tab(tmp_path_factory.mktemp("profile")) as made:
-        yield made
 
 
 @pytest.mark.parametrize("width", [390, 1440])

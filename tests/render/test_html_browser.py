@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.render.browser import FOUND, MISSING, Tab, tab
+from tests.render.browser import FOUND, MISSING, Tab
 from tests.render.hostile import LISTED
 from tests.render.htmlpage import background, nights, page_of
 from tests.render.stories import applied, night_plan
@@ -15,13 +14,6 @@ from tests.render.stories import applied, night_plan
 pytestmark = pytest.mark.skipif(FOUND is None, reason=MISSING)
 KEYS = {f"infima-{number}": f"Customer {number}" for number in range(101, 109)}
 VISIBLE = "[...document.querySelectorAll('#rows tbody tr')].filter(r => r.offsetParent !== null)"
-
-
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tab]:
-    """One browser for all tests of this file."""
-    with tab(tmp_path_factory.mktemp("profile")) as made:
-        yield made
 
 
 @pytest.fixture

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import httpx
 import pytest
 
 from reconciler.simulator.world import World
 from reconciler.simulator.worlds import demo_world
-from tests.simulator.contract import complaints, halo_client, published, request_complaints
+from tests.simulator.contract import complaints, published, request_complaints
 
 
 @pytest.fixture
 def world() -> World:
     return demo_world()
-
-
-@pytest.fixture
-def halo(world: World) -> Iterator[httpx.Client]:
-    with halo_client(world) as client:
-        yield client
 
 
 def test_licence_rows(halo: httpx.Client) -> None:

@@ -39,8 +39,6 @@ from tests.builders import NOW, build_mapping, build_mappings, build_observation
 SOURCE_RULES = frozenset({Rule.SOURCE_EMPTY, Rule.SOURCE_DROPPED})
 RUNS_A_MONTH = 4
 NIGHTS_A_MONTH = 30
-GUARDS = frozenset({Rule.ZERO, Rule.DECREASE, Rule.INCREASE, Rule.FALLING})
-"""The rules that hold one mapping for its number."""
 
 
 @dataclass(slots=True)

@@ -70,18 +70,28 @@ class Bug:
     """A name, and what puts the bug in place."""
 
     name: str
-    plant: Callable[[Planter], None]
+    plant: Callable[[Planter], object]
 
 
 ALL: list[Bug] = []
 
 
-def bug(name: str) -> Callable[[Callable[[Planter], None]], Callable[[Planter], None]]:
+def bug(name: str) -> Callable[[Callable[[Planter], object]], Callable[[Planter], object]]:
     """Enter a bug into the table."""
 
-    def enter(plant: Callable[[Planter], None]) -> Callable[[Planter], None]:
+    def enter(plant: Callable[[Planter], object]) -> Callable[[Planter], object]:
         ALL.append(Bug(name, plant))
         return plant
+
+    return enter
+
+
+def spoils(name: str, original: Any) -> Callable[[Spoilt], Spoilt]:
+    """Enter a bug that puts the decorated function in the place of one, wherever the program holds it."""
+
+    def enter(spoilt: Spoilt) -> Spoilt:
+        bug(name)(lambda plant: plant.instead(original)(spoilt))
+        return spoilt
 
     return enter
 

@@ -50,8 +50,8 @@ class Seal:
 class Evidence:
     """One schedule. Times are seconds of the world's clock.
 
-    `late_seconds` and `lag_seconds` are the worst that the schedule contains; `trusted_marker` is false where Halo
-    drops the marker or a person edits one (assumption A3); `merges` where an update leaves the other fields alone.
+    `trusted_marker` is false where Halo drops the marker or a person edits one (assumption A3), `merges` where an
+    update touches the other fields, too.
     `forgotten` are the numbers of requests after which the state was lost or set back (assumption A4),
     `without_journal` runs whose journal went with it, `damaged` journals that somebody changed; `foreign`
     where a run had the key of another partner.
@@ -73,7 +73,6 @@ class Evidence:
     without_journal: set[str] = field(default_factory=set)
     damaged: set[str] = field(default_factory=set)
     foreign: bool = False
-    touched_by_people: frozenset[int] = frozenset()
     owner: dict[int, int] = field(default_factory=dict)
     origins: dict[int, str] = field(default_factory=dict)
     answers: dict[int, bytes] = field(default_factory=dict)

@@ -1,7 +1,7 @@
 """The planted bugs of reading, judging and updating. Where two guards stand behind each other, the bug takes both.
 
-Each function below plants one: `plant.instead(what)` replaces `what` by the function that follows, which gets the
-original first. The bugs of the create protocol and of the state are in `planted_create`.
+`spoils(name, what)` replaces `what` by the function that follows, which gets the original first; a bug that replaces
+several says so with `plant.instead(what)`. The bugs of the create protocol and of the state are in `planted_create`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from reconciler.providers.listing import ListPage, PagedList
 from reconciler.safety import counts, state
 from reconciler.writing import update, verdict
 from reconciler.writing.session import WriteSession
-from tests.torture.bugs import Planter, bug
+from tests.torture.bugs import Planter, bug, spoils
 
 
 def without_doubts(plant: Planter, *rules: Rule, where: Callable[[Any], bool] = lambda _found: True) -> None:
@@ -80,32 +80,24 @@ def _(plant: Planter) -> None:
     in_the_body(plant, halo_rows.counts_body, lambda row: row.update(count=row["count"] + 1))
 
 
-@bug("a stale row is written")
-def _(plant: Planter) -> None:
-    plant.instead(update.still_as_planned)(lambda _original, _session, _target: True)
+spoils("a stale row is written", update.still_as_planned)(lambda _original, _session, _target: True)
 
 
-@bug("an old listing is good enough")
-def _(plant: Planter) -> None:
-    @plant.instead(WriteSession.freshen)
-    def _(original: Any, session: Any, requests: int = 1, *, anew: bool = False) -> None:
-        if anew:
-            original(session, requests, anew=True)
-        else:
-            session.target.await_budget(requests)
+@spoils("an old listing is good enough", WriteSession.freshen)
+def _(original: Any, session: Any, requests: int = 1, *, anew: bool = False) -> None:
+    if anew:
+        original(session, requests, anew=True)
+    else:
+        session.target.await_budget(requests)
 
 
-@bug("no request waits for its turn")
-def _(plant: Planter) -> None:
-    plant.instead(RateLimiter._seconds_until_free)(lambda _original, _limiter, _wanted: 0.0)
+spoils("no request waits for its turn", RateLimiter._seconds_until_free)(lambda _original, _limiter, _wanted: 0.0)
 
 
-@bug("another partner's clients are billed")
-def _(plant: Planter) -> None:
-    @plant.instead(state.wrong_tenant)
-    def _(original: Any, given: Any) -> Any:
-        facts = replace(given.plan.facts, recorded_tenant=given.plan.tenant)
-        return original(replace(given, plan=replace(given.plan, facts=facts)))
+@spoils("another partner's clients are billed", state.wrong_tenant)
+def _(original: Any, given: Any) -> Any:
+    facts = replace(given.plan.facts, recorded_tenant=given.plan.tenant)
+    return original(replace(given, plan=replace(given.plan, facts=facts)))
 
 
 @bug("no listing after an unclear batch")
@@ -125,14 +117,10 @@ def _(plant: Planter) -> None:
             original(session)
 
 
-@bug("a saved plan's rows are not held against today's")
-def _(plant: Planter) -> None:
-    plant.instead(applying._agreed_writes)(lambda original, plan, session, _agreed: original(plan, session, None))
-
-
-@bug("zero is not read twice")
-def _(plant: Planter) -> None:
-    plant.instead(applying._still_zero)(lambda _original, *_args: None)
+spoils("a saved plan's rows are not held against today's", applying._agreed_writes)(
+    lambda original, plan, session, _agreed: original(plan, session, None)
+)
+spoils("zero is not read twice", applying._still_zero)(lambda _original, *_args: None)
 
 
 @bug("a deletion where a Subscription was listed")
@@ -148,9 +136,9 @@ def _(plant: Planter) -> None:
     plant.instead(Route.permits)(lambda _original, *_args: True)
 
 
-@bug("nothing stops a run whose writes all fail")
-def _(plant: Planter) -> None:
-    plant.instead(WriteSession._stop_after_too_many)(lambda _original, _session, _answer: None)
+spoils("nothing stops a run whose writes all fail", WriteSession._stop_after_too_many)(
+    lambda _original, _session, _answer: None
+)
 
 
 # ---- reading --------------------------------------------------------------------------------------------------------
@@ -188,27 +176,23 @@ def _(plant: Planter) -> None:
     forgiving(plant, repeats=True)
 
 
-@bug("only the first page is read")
-def _(plant: Planter) -> None:
-    @plant.instead(PagedList._read_once)
-    def _(original: Any, wanted: Any, ask: int) -> Any:
-        first = wanted.fetch(0, ask)
-        if first.total is not None and 0 < len(first.rows) < first.total:
-            return first.rows, True
-        return original(wanted, ask)
+@spoils("only the first page is read", PagedList._read_once)
+def _(original: Any, wanted: Any, ask: int) -> Any:
+    first = wanted.fetch(0, ask)
+    if first.total is not None and 0 < len(first.rows) < first.total:
+        return first.rows, True
+    return original(wanted, ask)
 
 
-@bug("without a total the first page is all")
-def _(plant: Planter) -> None:
-    plant.instead(PagedList._until_empty)(lambda _original, _wanted, rows, *_rest, **_more: rows.all())
+spoils("without a total the first page is all", PagedList._until_empty)(
+    lambda _original, _wanted, rows, *_rest, **_more: rows.all()
+)
 
 
-@bug("inactive users are billed")
-def _(plant: Planter) -> None:
-    @plant.instead(InfimaSource._count_users)
-    def _(original: Any, *args: Any) -> Any:
-        count = original(*args)
-        return replace(count, active=count.listed - count.without_status) if isinstance(count, UserCount) else count
+@spoils("inactive users are billed", InfimaSource._count_users)
+def _(original: Any, *args: Any) -> Any:
+    count = original(*args)
+    return replace(count, active=count.listed - count.without_status) if isinstance(count, UserCount) else count
 
 
 @bug("missing is zero")
@@ -217,19 +201,17 @@ def _(plant: Planter) -> None:
     plant.instead(doubts.reading_doubts)(lambda _original, *_args: ())
 
 
-@bug("included users are billed")
-def _(plant: Planter) -> None:
-    plant.instead(quantity.apply_rule)(lambda original, rule, counted: original(replace(rule, included=0), counted))
+spoils("included users are billed", quantity.apply_rule)(
+    lambda original, rule, counted: original(replace(rule, included=0), counted)
+)
 
 
-@bug("one client that cannot be read stops all others")
-def _(plant: Planter) -> None:
-    @plant.instead(InfimaSource._counted)
-    def _(original: Any, *args: Any) -> Any:
-        count = original(*args)
-        if isinstance(count, UnreadableUsers):
-            raise IncompleteRead(count.reason, system="INFIMA")
-        return count
+@spoils("one client that cannot be read stops all others", InfimaSource._counted)
+def _(original: Any, *args: Any) -> Any:
+    count = original(*args)
+    if isinstance(count, UnreadableUsers):
+        raise IncompleteRead(count.reason, system="INFIMA")
+    return count
 
 
 def with_changes(plant: Planter, arrange: Callable[[Any, tuple[Change, ...]], Any]) -> None:
@@ -263,31 +245,23 @@ def _(plant: Planter) -> None:
 # ---- guards ---------------------------------------------------------------------------------------------------------
 
 
-@bug("the zero guard is skipped")
-def _(plant: Planter) -> None:
-    plant.instead(counts.to_zero)(lambda _original, _given: iter(()))
+spoils("the zero guard is skipped", counts.to_zero)(lambda _original, _given: iter(()))
 
 
-@bug("the decrease guard is off by a factor")
-def _(plant: Planter) -> None:
-    @plant.instead(counts._beyond)
-    def _(original: Any, difference: int, live: int, limit: Any) -> Any:
-        return original(difference, live, replace(limit, users=limit.users * 10))
+@spoils("the decrease guard is off by a factor", counts._beyond)
+def _(original: Any, difference: int, live: int, limit: Any) -> Any:
+    return original(difference, live, replace(limit, users=limit.users * 10))
 
 
-@bug("the outage guard is skipped")
-def _(plant: Planter) -> None:
-    @plant.instead(counts.source_dropped)
-    def _(original: Any, given: Any) -> Any:
-        return original(replace(given, limits=replace(given.limits, max_total_decrease_percent=100)))
+@spoils("the outage guard is skipped", counts.source_dropped)
+def _(original: Any, given: Any) -> Any:
+    return original(replace(given, limits=replace(given.limits, max_total_decrease_percent=100)))
 
 
-@bug("a refused plan is written all the same")
-def _(plant: Planter) -> None:
-    @plant.instead(applying.apply)
-    def _(original: Any, plan: Plan, *args: Any, **kwargs: Any) -> Any:
-        kept = tuple(violation for violation in plan.violations if violation.level is not Level.RUN)
-        return original(replace(plan, violations=kept), *args, **kwargs)
+@spoils("a refused plan is written all the same", applying.apply)
+def _(original: Any, plan: Plan, *args: Any, **kwargs: Any) -> Any:
+    kept = tuple(violation for violation in plan.violations if violation.level is not Level.RUN)
+    return original(replace(plan, violations=kept), *args, **kwargs)
 
 
 @bug("a hold holds nothing")
@@ -322,25 +296,21 @@ def _(plant: Planter) -> None:
     without_doubts(plant, Rule.SUBSCRIPTION_GONE, where=lambda found: found is not None and found.live)
 
 
-@bug("an inactive customer is billed")
-def _(plant: Planter) -> None:
-    @plant.instead(doubts.customer_doubts)
-    def _(original: Any, *args: Any) -> Any:
-        return tuple(doubt for doubt in original(*args) if doubt.rule is not Rule.CUSTOMER_INACTIVE)
+@spoils("an inactive customer is billed", doubts.customer_doubts)
+def _(original: Any, *args: Any) -> Any:
+    return tuple(doubt for doubt in original(*args) if doubt.rule is not Rule.CUSTOMER_INACTIVE)
 
 
 # ---- verdict --------------------------------------------------------------------------------------------------------
 
 
-@bug("what was sent counts as done")
-def _(plant: Planter) -> None:
-    @plant.instead(update._judge)
-    def _(original: Any, session: Any, target: Any) -> None:
-        live = session.listing.get(target.subscription_id)
-        if live is None or live.count == target.after:
-            original(session, target)
-        else:
-            session.settle(target.key, Outcome.APPLIED, at=target.subscription_id)
+@spoils("what was sent counts as done", update._judge)
+def _(original: Any, session: Any, target: Any) -> None:
+    live = session.listing.get(target.subscription_id)
+    if live is None or live.count == target.after:
+        original(session, target)
+    else:
+        session.settle(target.key, Outcome.APPLIED, at=target.subscription_id)
 
 
 def good_instead_of(plant: Planter, bad: ExitCode) -> None:
@@ -362,19 +332,15 @@ def _(plant: Planter) -> None:
     good_instead_of(plant, ExitCode.INCOMPLETE)
 
 
-@bug("what else the write changed is not looked at")
-def _(plant: Planter) -> None:
-    plant.instead(update.changed_besides_count)(lambda _original, _before, _now: "")
+spoils("what else the write changed is not looked at", update.changed_besides_count)(
+    lambda _original, _before, _now: ""
+)
+spoils("a row that was seen to move counts as unchanged", update.settle_moved)(
+    lambda _original, _session, _targets: None
+)
 
 
-@bug("a row that was seen to move counts as unchanged")
-def _(plant: Planter) -> None:
-    plant.instead(update.settle_moved)(lambda _original, _session, _targets: None)
-
-
-@bug("a converged row is written again")
-def _(plant: Planter) -> None:
-    @plant.instead(planning._action)
-    def _(original: Any, *args: Any, **kwargs: Any) -> Any:
-        action, reason = original(*args, **kwargs)
-        return (Action.UPDATE, ActionReason.COUNT_CHANGED) if reason is ActionReason.IN_STEP else (action, reason)
+@spoils("a converged row is written again", planning._action)
+def _(original: Any, *args: Any, **kwargs: Any) -> Any:
+    action, reason = original(*args, **kwargs)
+    return (Action.UPDATE, ActionReason.COUNT_CHANGED) if reason is ActionReason.IN_STEP else (action, reason)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +14,8 @@ import yaml
 from reconciler.cli.ci import ci
 from reconciler.cli.main import COMMANDS
 from reconciler.forge.result import Reason, Verdict
-from tests.cli.bench import six_clients
 from tests.workflows.runner import load_workflow
-from tests.workflows.scene import Scene, six_mappings, staged
+from tests.workflows.scene import Scene, six_mappings
 
 ROOT = Path(__file__).parents[2]
 GITOPS = (ROOT / "docs" / "gitops.md").read_text(encoding="utf-8")
@@ -29,12 +27,6 @@ def example(name: str) -> dict[str, Any]:
     assert found
     document: dict[str, Any] = yaml.safe_load(found[1])
     return document
-
-
-@pytest.fixture
-def scene(tmp_path: Path) -> Iterator[Scene]:
-    with staged(tmp_path, six_clients()) as scene:
-        yield scene
 
 
 def execute(scene: Scene, lines: list[str], **variables: str) -> tuple[int, str]:

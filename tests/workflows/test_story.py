@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from reconciler.cli.main import main
-from tests.cli.bench import six_clients
 from tests.faults.kinds import Fault, FaultKind, Faults
 from tests.forge.receiver import received
-from tests.workflows.scene import Scene, six_mappings, staged
+from tests.workflows.scene import Scene, six_mappings
 
 pytestmark = pytest.mark.timeout(300)
 
 BOREALIS_AT_LEAST_30 = six_mappings(c102="    quantity: {minimum: 30}")
 BOREALIS_AT_LEAST_20 = six_mappings(c102="    quantity: {minimum: 20}")
 DOWN = Faults([Fault(kind=FaultKind.HTML, at="infima.*", times=1_000)])
-
-
-@pytest.fixture
-def scene(tmp_path: Path) -> Iterator[Scene]:
-    """Six mappings; two customers have no Subscription yet, and nothing was ever applied."""
-    with staged(tmp_path, six_clients()) as scene:
-        yield scene
 
 
 def issues(scene: Scene) -> list[tuple[str, str]]:
