@@ -690,8 +690,8 @@ class Recorded:
     probes: tuple[ProbeAttempt, ...] = ()
     durable: bool = True
     damage: tuple[str, ...] = ()
-    undecided: tuple[MappingKey, ...] = ()
-    never_bound: tuple[MappingKey, ...] = ()
+    undecided: frozenset[MappingKey] = frozenset()
+    never_bound: frozenset[MappingKey] = frozenset()
     location: str = field(default="", compare=False)
     is_new: bool = field(default=False, compare=False)
     looks: MappingABC[MappingKey, InvoiceLook] = field(default_factory=dict)

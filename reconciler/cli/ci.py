@@ -36,7 +36,7 @@ from reconciler.forge.result import azure_commands, github_output, gitlab_terraf
 from reconciler.forge.words import SUMMARY_LIMIT
 from reconciler.providers.credentials import read_credentials
 from reconciler.state.git import GitState
-from reconciler.state.open import open_state
+from reconciler.state.places import open_state
 
 SECRETS = ("HALO_CLIENT_ID", "HALO_CLIENT_SECRET", "INFIMA_API_KEY")
 COMMENT_MARKERS = {

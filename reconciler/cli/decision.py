@@ -24,7 +24,7 @@ from reconciler.model import Attached, InvoiceLook, Mapping, MappingKey, Mapping
 from reconciler.planning.index import index_subscriptions
 from reconciler.planning.observation import RunContext, reveal_known
 from reconciler.state.base import RunInfo, StateStore
-from reconciler.state.open import runs_in_ci
+from reconciler.state.places import runs_in_ci
 from reconciler.writing.verdict import decision_verdict
 
 Decide = Callable[[DecisionContext], Decision]

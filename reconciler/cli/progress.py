@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, TextIO
 from reconciler.cli.output import knows_no_escapes, stands_on_terminal
 from reconciler.events import Event, Noticed, PhaseAdvanced, PhaseFinished, PhaseStarted, Waiting, WriteSettled
 from reconciler.render.text import terminal_safe
-from reconciler.state.open import runs_in_ci
+from reconciler.state.places import runs_in_ci
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

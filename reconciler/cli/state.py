@@ -16,10 +16,9 @@ from reconciler.errors import ExitCode, UsageError
 from reconciler.model import Json, Mappings
 from reconciler.moments import spelled, timestamp
 from reconciler.state.directory import DirectoryState
-from reconciler.state.document import StateDocument
+from reconciler.state.document import StateDocument, refuse_moved
 from reconciler.state.git import GitState
-from reconciler.state.moving import move_state, refuse_moved
-from reconciler.state.open import open_state
+from reconciler.state.places import move_state, open_state
 
 
 @click.group()
@@ -116,8 +115,8 @@ def _json(store: DirectoryState | GitState, document: StateDocument) -> dict[str
             for _, one in sorted(document.attempts.items())
         ],
         "given_up": {str(key): list(ids) for key, ids in sorted(document.given_up.items())},
-        "undecided": [str(key) for key in document.undecided],
-        "never_bound": [str(key) for key in document.never_bound],
+        "undecided": [str(key) for key in sorted(document.undecided)],
+        "never_bound": [str(key) for key in sorted(document.never_bound)],
         "moved_to": document.moved_to or None,
         "moved_at": None if moved is None else timestamp(moved),
     }  # fmt: skip
@@ -150,6 +149,6 @@ def _text(store: DirectoryState | GitState, document: StateDocument) -> Iterator
         for key, ids in sorted(document.given_up.items()):
             yield f"  {key}: {', '.join(map(str, ids))}"
     if document.undecided:
-        yield f"Undecided since a loss (state-lost): {', '.join(document.undecided)}"
+        yield f"Undecided since a loss (state-lost): {', '.join(sorted(document.undecided))}"
     if document.never_bound:
-        yield f"Without a Subscription since this state was new: {', '.join(document.never_bound)}"
+        yield f"Without a Subscription since this state was new: {', '.join(sorted(document.never_bound))}"

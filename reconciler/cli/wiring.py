@@ -31,7 +31,7 @@ from reconciler.state.base import RunInfo
 from reconciler.state.directory import DirectoryState
 from reconciler.state.git import GitState
 from reconciler.state.gitcommand import Git, authors_of_lines, commit_of, hint_for
-from reconciler.state.open import open_state
+from reconciler.state.places import open_state
 
 GIT_SECONDS = 20
 

@@ -18,8 +18,15 @@ from typing import NamedTuple
 
 from reconciler.errors import ConfigError, StateError
 from reconciler.moments import timestamp
-from reconciler.state.gitcommand import NETWORK_SECONDS, Git, choose_remote, clean, refuse_impossible_branch
-from reconciler.state.gitfiles import commit_tree, write_tree
+from reconciler.state.gitcommand import (
+    NETWORK_SECONDS,
+    Git,
+    choose_remote,
+    clean,
+    commit_tree,
+    refuse_impossible_branch,
+    write_tree,
+)
 
 PROPOSALS = "reconciler/proposals"
 

@@ -1,18 +1,26 @@
-"""The state branch as a clone of the repository knows it: fetched, decoded, committed on, pushed to."""
+"""The state branch as a clone of the repository knows it: fetched, decoded, committed on, pushed to, and its files."""
 
 from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from reconciler.clock import Clock
 from reconciler.errors import StateError
 from reconciler.state.document import STATE_FILE, StateDocument, decode
-from reconciler.state.files import PrivateDirectory
-from reconciler.state.gitcommand import LOCK_LEFT, NETWORK_SECONDS, Git, GitAnswer, clean, hint_for
-from reconciler.state.gitfiles import CommitFiles, write_commit
+from reconciler.state.files import MAX_FILE_BYTES, StateFiles
+from reconciler.state.gitcommand import (
+    LOCK_LEFT,
+    NETWORK_SECONDS,
+    Git,
+    GitAnswer,
+    clean,
+    commit_tree,
+    hint_for,
+    write_tree,
+)
 from reconciler.state.history import HISTORY_FOLDER, Finding
 from reconciler.state.journal import JOURNAL_FOLDER
 from reconciler.state.spelling import format_time
@@ -105,8 +113,6 @@ class StateBranch:
     def _fetch_into_memory(self) -> bool:
         """Read the newest commit whole, without writing into the clone; False where that does not work either."""
         newest = self.git.run("ls-remote", self._remote, self._head, seconds=NETWORK_SECONDS).text.partition("\t")[0]
-        if not newest:
-            return False
         with tempfile.TemporaryDirectory(prefix="reconciler-objects-") as folder:
             git = self.git.with_new_objects_in(Path(folder))
             fetched = git.run("fetch", *_FETCH_OPTIONS, self._remote, self._head, seconds=NETWORK_SECONDS)
@@ -133,12 +139,7 @@ class StateBranch:
         """Push without force; return what went wrong, or nothing at all when the remote took it."""
         try:
             answer = self.git.run(
-                "push",
-                "--porcelain",
-                "--no-verify",
-                self._remote,
-                f"{commit}:{self._head}",
-                seconds=NETWORK_SECONDS,
+                "push", "--porcelain", "--no-verify", self._remote, f"{commit}:{self._head}", seconds=NETWORK_SECONDS
             )
         except StateError as exc:  # it took too long: it may have arrived all the same
             return exc.message
@@ -153,22 +154,80 @@ class StateBranch:
         """True where the branch has the commit: a push whose answer was lost had arrived."""
         return self.tip is not None and self.git.run("merge-base", "--is-ancestor", commit, self.tip).ok
 
-
-def commit_on(
-    branch: StateBranch, local: PrivateDirectory, clock: Clock, files: Mapping[str, bytes], message: str
-) -> str:
-    """Write a commit with these files on the branch's newest one; return its id."""
-    with tempfile.TemporaryDirectory(dir=local.root, prefix=".index-") as folder:
-        return write_commit(
-            branch.git,
-            parent=branch.tip,
-            files=files,
-            message=message,
-            index=Path(folder) / "index",
-            identity={**branch.git.identity(), **_dates(clock)},
-        )
+    def commit(self, files: Mapping[str, bytes], message: str, *, folder: Path, clock: Clock) -> str:
+        """Write a commit with these files on the newest one; return its id. `folder` is one of ours to work in."""
+        now = format_time(clock.now().replace(microsecond=0))
+        identity = {**self.git.identity(), "GIT_AUTHOR_DATE": now, "GIT_COMMITTER_DATE": now}
+        line = "".join(character if character.isprintable() else " " for character in message)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".index-") as inside:
+            tree = write_tree(self.git, parent=self.tip, files=files, index=Path(inside) / "index")
+        return commit_tree(self.git, tree, parent=self.tip, message=line, identity=identity)
 
 
-def _dates(clock: Clock) -> dict[str, str]:
-    now = format_time(clock.now().replace(microsecond=0))
-    return {"GIT_AUTHOR_DATE": now, "GIT_COMMITTER_DATE": now}
+class CommitFiles:
+    """`StateFiles` of one commit; of None, no files."""
+
+    def __init__(self, git: Git, commit: str | None) -> None:
+        self._git = git
+        self._blobs = _list_blobs(git, commit) if commit else {}
+        self._loaded: dict[str, bytes] = {}
+
+    def load(self) -> CommitFiles:
+        """Read all files now, so that none needs git later."""
+        self._loaded = {name: self.read(name) or b"" for name, blob in self._blobs.items() if blob}
+        return self
+
+    def holds_anything_outside(self, folders: Collection[str]) -> bool:
+        """True where the commit has files outside these folders."""
+        return any(name.partition("/")[0] not in folders for name in self._blobs)
+
+    def read(self, name: str) -> bytes | None:
+        if name in self._loaded:
+            return self._loaded[name]
+        if name not in self._blobs:
+            return None
+        if not self._blobs[name]:
+            raise StateError(f"{name} on the state branch is not a regular file.", hint="Remove it from the branch.")
+        answer = self._git.run("cat-file", "blob", self._blobs[name])
+        if not answer.ok:
+            raise StateError(
+                f"{name} cannot be read from the state branch: {answer.complaint}",
+                hint="The clone may be damaged: `git fsck`. A fresh clone reads the branch anew.",
+            )
+        return answer.output
+
+    def names(self, folder: str) -> tuple[str, ...]:
+        return tuple(sorted(name for name in self._blobs if name.startswith(f"{folder}/") and name.endswith(".jsonl")))
+
+
+class Overlay:
+    """`StateFiles` of a branch, and on top of them the files of this machine that were not pushed yet."""
+
+    def __init__(self, pushed: StateFiles, local: StateFiles) -> None:
+        self._pushed = pushed
+        self._local = local
+
+    def read(self, name: str) -> bytes | None:
+        pushed, local = self._pushed.read(name), self._local.read(name)
+        if pushed is None or (local is not None and local.startswith(pushed)):
+            return local
+        return pushed
+
+    def names(self, folder: str) -> tuple[str, ...]:
+        return tuple(sorted({*self._pushed.names(folder), *self._local.names(folder)}))
+
+
+def _list_blobs(git: Git, commit: str) -> dict[str, str]:
+    """The files in a commit, each with its blob; without one where it is nothing that we wrote: a link, a submodule."""
+    answer = git.run("ls-tree", "-r", "-z", "-l", commit)
+    if not answer.ok:
+        raise StateError(f"The state branch cannot be listed: {answer.complaint}", hint="Try a fresh clone.")
+    blobs = {}
+    for row in filter(None, answer.output.split(b"\0")):
+        facts, _, name = row.partition(b"\t")
+        mode, kind, blob, size = facts.split()
+        # git gives no number as the size of an object that the clone has lost; reading it says so.
+        huge = size.isdigit() and int(size) > MAX_FILE_BYTES
+        regular = kind == b"blob" and mode == b"100644" and not huge
+        blobs[name.decode("utf-8", "replace")] = blob.decode("ascii") if regular else ""
+    return blobs

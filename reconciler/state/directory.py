@@ -11,7 +11,7 @@ import json
 import os
 import platform
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -22,11 +22,10 @@ from reconciler.clock import Clock
 from reconciler.errors import StateError, StateLocked
 from reconciler.model import Json, Offers, Recorded
 from reconciler.state.base import RunInfo, RunState
-from reconciler.state.document import STATE_FILE, StateDocument, decode, encode
+from reconciler.state.document import STATE_FILE, StateDocument, decode, encode, refuse_moved
 from reconciler.state.files import PrivateDirectory, StateFiles, os_errors_as_state_errors
 from reconciler.state.history import History
 from reconciler.state.journal import Journal
-from reconciler.state.moving import refuse_moved
 from reconciler.state.recording import Edit, Step, change_offers, record_run, recorded_in
 from reconciler.state.spelling import format_time
 
@@ -87,11 +86,8 @@ class DirectoryState:
         self._directory.prepare()
         change_offers(_DirectoryKeeper(self._directory), change, message=message, location=self.location)
 
-    def open_run(self, info: RunInfo) -> AbstractContextManager[RunState]:
-        return self._open_run(info)
-
     @contextmanager
-    def _open_run(self, info: RunInfo) -> Iterator[RunState]:
+    def open_run(self, info: RunInfo) -> Iterator[RunState]:
         self._directory.prepare()
         with run_lock(self._directory, info, location=self.location):
             keeper = _DirectoryKeeper(self._directory)
@@ -117,24 +113,12 @@ class _DirectoryKeeper:
     """`Keeper` for one run on a directory."""
 
     def __init__(self, directory: PrivateDirectory) -> None:
-        self._directory = directory
+        self.local = self.files = directory
         with self._change_lock():
             directory.sweep()
-            self._document = _read_document(directory)
+            self.document = _read_document(directory)
         self._expected = directory.read(STATE_FILE) is not None
-        self._written: bytes | None = None  # what `_document` was written as
-
-    @property
-    def local(self) -> PrivateDirectory:
-        return self._directory
-
-    @property
-    def files(self) -> StateFiles:
-        return self._directory
-
-    @property
-    def document(self) -> StateDocument:
-        return self._document
+        self._written: bytes | None = None  # what `document` was written as
 
     def started(self, journal: Journal) -> None:
         """Name this run's journal in state.json, so that the next run knows of it even when this one crashes."""
@@ -146,38 +130,38 @@ class _DirectoryKeeper:
 
     def update(self, step: Step[T], *, message: str) -> T:  # noqa: ARG002 - a directory keeps no messages
         with self._change_lock():
-            content = self._directory.read(STATE_FILE)
+            content = self.local.read(STATE_FILE)
             if content is None and self._expected:
                 raise StateError(
-                    f"{self._directory.path(STATE_FILE)} vanished during the run.",
+                    f"{self.local.path(STATE_FILE)} vanished during the run.",
                     hint="Put it back. What it means to go on without: reconciler explain state-lost.",
                 )
             ours = self._written is not None and content == self._written
-            edit = step(self._document if ours else _decode(self._directory, content), self._directory)
+            edit = step(self.document if ours else _decode(self.local, content), self.files)
             for name, whole in edit.files.items():
-                self._directory.replace(name, whole)
+                self.local.replace(name, whole)
             written = encode(edit.document)
-            self._directory.replace(STATE_FILE, written)
-        self._document, self._written, self._expected = edit.document, written, True
+            self.local.replace(STATE_FILE, written)
+        self.document, self._written, self._expected = edit.document, written, True
         return edit.answer
 
     def overtaken(self) -> bool:
         """The run lock keeps other runs out; where it was left out, state.json tells."""
-        moved = self._written is not None and self._directory.read(STATE_FILE) != self._written
+        moved = self._written is not None and self.local.read(STATE_FILE) != self._written
         if moved:
             self._written = None
         return moved
 
     @contextmanager
     def _change_lock(self) -> Iterator[None]:
-        path = self._directory.path(CHANGE_LOCK)
+        path = self.local.path(CHANGE_LOCK)
         lock = filelock.FileLock(path, timeout=CHANGE_LOCK_SECONDS, mode=0o600)
         with os_errors_as_state_errors("lock", path):
             try:
                 lock.acquire()
             except filelock.Timeout as exc:
                 raise StateLocked(
-                    f"Another process has been changing {self._directory.root} for {CHANGE_LOCK_SECONDS:.0f} seconds.",
+                    f"Another process has been changing {self.local.root} for {CHANGE_LOCK_SECONDS:.0f} seconds.",
                     hint="Its disk may hang. See which reconciler runs, and try again when it is over.",
                 ) from exc
         try:

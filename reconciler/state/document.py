@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from reconciler.errors import StateConflict, StateError
@@ -35,6 +35,7 @@ from reconciler.model import (
     SubscriptionId,
     Tenant,
 )
+from reconciler.moments import spelled
 from reconciler.state.spelling import convert, plain, plain_line, read_tree, require_whole_numbers
 
 FORMAT = 2
@@ -60,8 +61,8 @@ class StateDocument:
     bindings: Mapping[MappingKey, Binding] = field(default_factory=dict)
     attempts: Mapping[MappingKey, Attempt] = field(default_factory=dict)
     given_up: Mapping[MappingKey, tuple[SubscriptionId, ...]] = field(default_factory=dict)
-    undecided: tuple[MappingKey, ...] = ()
-    never_bound: tuple[MappingKey, ...] = ()
+    undecided: frozenset[MappingKey] = frozenset()
+    never_bound: frozenset[MappingKey] = frozenset()
     last_good_run: datetime | None = None
     falls: Falls = field(default_factory=dict)
     open_runs: tuple[OpenRun, ...] = ()
@@ -124,11 +125,12 @@ def settle_attempts(document: StateDocument, nonces: Mapping[MappingKey, str]) -
 
 def name_attempts(document: StateDocument, named: Mapping[MappingKey, SubscriptionId]) -> StateDocument:
     """Keep with these attempts the ids that the answers to their creates named."""
-    attempts = {
-        key: replace(attempt, named_id=named[key]) if key in named else attempt
-        for key, attempt in document.attempts.items()
+    known = {
+        key: replace(document.attempts[key], named_id=number)
+        for key, number in named.items()
+        if key in document.attempts
     }
-    return replace(document, attempts=attempts)
+    return replace(document, attempts={**document.attempts, **known})
 
 
 def add_bindings(document: StateDocument, bindings: Sequence[Binding]) -> StateDocument:
@@ -168,8 +170,8 @@ def note_loss(
     """Remember of which mappings a lost state leaves open whether they had a Subscription, until that is decided."""
     return replace(
         document,
-        undecided=tuple(sorted({*document.undecided, *undecided} - {*decided})),
-        never_bound=tuple(key for key in document.never_bound if key not in decided),
+        undecided=document.undecided.union(undecided).difference(decided),
+        never_bound=document.never_bound.difference(decided),
     )
 
 
@@ -178,17 +180,14 @@ def meet_systems(document: StateDocument, tenant: Tenant, never_bound: Sequence[
 
     A state that was lost and one that never was look the same: only these mappings may have had a Subscription before.
     """
-    met = document.never_bound if document.tenant is not None else tuple(sorted(never_bound))
+    met = frozenset(never_bound) if document.tenant is None else document.never_bound
     return replace(document, tenant=tenant, never_bound=met)
 
 
 def forget_quantities(document: StateDocument, keys: Collection[MappingKey]) -> StateDocument:
     """No quantity is remembered for these: what shows there may be the write of a run that was cut off."""
-    kept = {
-        key: replace(binding, last_quantity=None) if key in keys else binding
-        for key, binding in document.bindings.items()
-    }
-    return replace(document, bindings=kept)
+    unsure = {key: replace(row, last_quantity=None) for key, row in document.bindings.items() if key in keys}
+    return replace(document, bindings={**document.bindings, **unsure})
 
 
 def remember_falls(document: StateDocument, falls: Falls) -> StateDocument:
@@ -218,11 +217,13 @@ def decide(
                 hint="Somebody else was faster. Look again, and decide anew.",
             )
         return settle_attempts(document, {key: abandon})
-    bindings, given_up = dict(document.bindings), dict(document.given_up)
-    bindings.pop(key, None)
-    for other in take_from:
-        if bind is not None and other in bindings and bindings[other].subscription_id == bind.subscription_id:
-            del bindings[other]
+    wanted = bind and bind.subscription_id
+    bindings = {
+        other: row
+        for other, row in document.bindings.items()
+        if other != key and not (other in take_from and row.subscription_id == wanted)
+    }
+    given_up = dict(document.given_up)
     if give_up:
         given_up[key] = tuple(sorted({*given_up.get(key, ()), *give_up}))
     attempts = {other: attempt for other, attempt in document.attempts.items() if other != key}
@@ -241,6 +242,16 @@ def look_ahead(document: StateDocument, outlook: Outlook) -> StateDocument:
         invoices_unread=outlook.unread,
         needs=tuple(outlook.needs),
     )
+
+
+def refuse_moved(document: StateDocument, location: str) -> None:
+    """Raise `StateError` for a state that was moved away."""
+    if document.moved_to:
+        when = "" if document.moved_at is None else f" on {spelled(document.moved_at, UTC)}"
+        raise StateError(
+            f"The state at {location} was moved to {document.moved_to}{when} and is not used any more.",
+            hint=f"Use --state {document.moved_to}, or set RECONCILER_STATE to it, in CI as well.",
+        )
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -344,9 +355,9 @@ def _member(name: str, value: Any) -> str:
 
 def _without_defaults(tree: Mapping[str, Any]) -> dict[str, Any]:
     """The members of format 1 as format 2 has them; null, false and nothing were the defaults."""
-    left = {}
-    for name, value in tree.items():
-        item = _without_defaults(value) if isinstance(value, dict) else value
-        if name != "sha256" and item is not None and item is not False and item != {}:
-            left[name] = item
-    return left
+    members = {name: _without_defaults(value) if isinstance(value, dict) else value for name, value in tree.items()}
+    return {
+        name: item
+        for name, item in members.items()
+        if name != "sha256" and item is not None and item is not False and item != {}
+    }

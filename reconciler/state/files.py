@@ -93,7 +93,8 @@ class PrivateDirectory:
         path = self.path(name)
         self._make(path.parent)
         with os_errors_as_state_errors("write", path):
-            _refuse_strange_target(path)
+            with suppress(FileNotFoundError):
+                _refuse_strange_file(path.lstat(), path)
             replace_file(path, content, durable=durable)
 
     def create(self, name: str) -> AppendOnlyFile:
@@ -267,14 +268,6 @@ def _refuse_strange_directory(found: os.stat_result, path: Path) -> None:
         kind = "a symbolic link" if stat.S_ISLNK(found.st_mode) else "not a directory"
         raise StateError(f"{path} is {kind}.", hint="Name the state's real directory with --state directory:PATH.")
     _refuse_other_owner(found, path)
-
-
-def _refuse_strange_target(path: Path) -> None:
-    try:
-        found = path.lstat()
-    except FileNotFoundError:
-        return
-    _refuse_strange_file(found, path)
 
 
 def _refuse_strange_file(found: os.stat_result, path: Path) -> None:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
@@ -26,16 +26,13 @@ from reconciler.clock import Clock
 from reconciler.errors import StateError
 from reconciler.model import Offers, Recorded
 from reconciler.state.base import RunInfo, RunState
-from reconciler.state.branch import StateBranch, commit_on
+from reconciler.state.branch import Overlay, StateBranch
 from reconciler.state.directory import run_lock
-from reconciler.state.document import STATE_FILE, StateDocument, encode
+from reconciler.state.document import STATE_FILE, StateDocument, encode, refuse_moved
 from reconciler.state.files import PrivateDirectory, StateFiles
-from reconciler.state.gitcommand import Git, choose_remote, refuse_impossible_branch
-from reconciler.state.gitfiles import Overlay
-from reconciler.state.gitlocks import clear_stale_locks
+from reconciler.state.gitcommand import Git, choose_remote, clear_stale_locks, refuse_impossible_branch
 from reconciler.state.history import History
 from reconciler.state.journal import JOURNAL_FOLDER, Journal
-from reconciler.state.moving import refuse_moved
 from reconciler.state.recording import Edit, Step, change_offers, record_run, recorded_in
 
 DEFAULT_BRANCH = "reconciler-state"
@@ -54,12 +51,7 @@ class GitState:
     """
 
     def __init__(
-        self,
-        repository: Path,
-        *,
-        clock: Clock,
-        branch: str = DEFAULT_BRANCH,
-        environ: Mapping[str, str] | None = None,
+        self, repository: Path, *, clock: Clock, branch: str = DEFAULT_BRANCH, environ: Mapping[str, str] | None = None
     ) -> None:
         self._git = Git(repository, os.environ if environ is None else environ)
         self._repository = repository
@@ -109,11 +101,7 @@ class GitState:
     @contextmanager
     def hold(self, info: RunInfo) -> Iterator[HeldBranch]:
         """Lock this clone's place for a move; what another clone pushes meanwhile makes the move fail."""
-        branch, local = self._state_branch(), self._local()
-        local.prepare()
-        with run_lock(local, info, location=self.location):
-            self._clear_locks(branch)
-            branch.fetch()
+        with self._locked(info) as (branch, local):
             yield HeldBranch(branch, local, self._clock)
 
     def prove_writable(self) -> None:
@@ -131,21 +119,24 @@ class GitState:
         local.prepare()
         return _GitKeeper(branch, local, self._clock)
 
-    def open_run(self, info: RunInfo) -> AbstractContextManager[RunState]:
-        return self._open_run(info)
-
     @contextmanager
-    def _open_run(self, info: RunInfo) -> Iterator[RunState]:
-        branch, local = self._state_branch(), self._local()
-        local.prepare()
-        with run_lock(local, info, location=self.location):
-            self._clear_locks(branch)
-            branch.fetch()
+    def open_run(self, info: RunInfo) -> Iterator[RunState]:
+        with self._locked(info) as (branch, local):
             keeper = _GitKeeper(branch, local, self._clock)
             with record_run(keeper, info, clock=self._clock, durable=True, location=self.location) as run:
                 yield run
             with suppress(StateError):  # what stays here is looked at again by the next run
                 keeper.forget_pushed_journals()
+
+    @contextmanager
+    def _locked(self, info: RunInfo) -> Iterator[tuple[StateBranch, PrivateDirectory]]:
+        """The newest branch, under this clone's run lock."""
+        branch, local = self._state_branch(), self._local()
+        local.prepare()
+        with run_lock(local, info, location=self.location):
+            clear_stale_locks(self._common(), branch.refs, now=self._clock.now())
+            branch.fetch()
+            yield branch, local
 
     def _state_branch(self) -> StateBranch:
         refuse_impossible_branch(self._git, self._branch, hint="Name one with --state git:BRANCH.")
@@ -170,9 +161,6 @@ class GitState:
     def _common(self) -> Path:
         return Path(self._git.ask("rev-parse", "--path-format=absolute", "--git-common-dir"))
 
-    def _clear_locks(self, branch: StateBranch) -> None:
-        clear_stale_locks(self._common(), branch.refs, now=self._clock.now())
-
     def _local(self) -> PrivateDirectory:
         """Where this clone keeps its lock and the journals that are not pushed yet: inside its git directory."""
         branch, remote = self._branch_and_remote()
@@ -193,7 +181,7 @@ class HeldBranch:
 
     def put(self, files: Mapping[str, bytes], *, message: str) -> None:
         """One commit on what was fetched; a branch that moved in between refuses it. Then the branch is read anew."""
-        commit = commit_on(self._branch, self._local, self._clock, files, message)
+        commit = self._branch.commit(files, message, folder=self._local.root, clock=self._clock)
         if refused := self._branch.push(commit):
             raise StateError(
                 f"The state branch {self._branch.name} did not take our commit: {refused}",
@@ -207,23 +195,15 @@ class _GitKeeper:
 
     def __init__(self, branch: StateBranch, local: PrivateDirectory, clock: Clock) -> None:
         self._branch = branch
-        self._local = local
+        self.local = local
         self._clock = clock
         self._journal: Journal | None = None  # from `started` on
-        self._document = branch.document
+        self.document = branch.document
         self._overtaken = False
 
     @property
-    def local(self) -> PrivateDirectory:
-        return self._local
-
-    @property
     def files(self) -> StateFiles:
-        return Overlay(self._branch.files, self._local)
-
-    @property
-    def document(self) -> StateDocument:
-        return self._document
+        return Overlay(self._branch.files, self.local)
 
     def started(self, journal: Journal) -> None:
         self._journal = journal
@@ -233,15 +213,15 @@ class _GitKeeper:
         refused, unmoved = "", 0
         for number in range(1, PUSH_TRIES + 1):
             base = self._branch.tip
-            edit = step(self._document, self._branch.files)
+            edit = step(self.document, self._branch.files)
             files = {**self._journals(), **edit.files, STATE_FILE: encode(edit.document)}
-            commit = self._commit(files, message)
+            commit = self._branch.commit(files, message, folder=self.local.root, clock=self._clock)
             refused = self._branch.push(commit)
             if not refused:
-                self._document = edit.document
+                self.document = edit.document
                 return edit.answer
             self._fetch_after(refused)
-            self._document = self._branch.document
+            self.document = self._branch.document
             if self._branch.contains(commit):
                 return edit.answer
             self._overtaken = True
@@ -261,31 +241,24 @@ class _GitKeeper:
             self._branch.fetch()
         except StateError:
             return True
-        moved = self._overtaken or self._branch.tip != before
-        if self._branch.tip != before:
-            self._document = self._branch.document
-        self._overtaken = False
-        return moved
+        if moved := self._branch.tip != before:
+            self.document = self._branch.document
+        overtaken, self._overtaken = self._overtaken or moved, False
+        return overtaken
 
     def forget_pushed_journals(self) -> None:
         """Remove the local journals that the branch holds as they are."""
         pushed = self._branch.files
-        for name in self._local.names(JOURNAL_FOLDER):
-            if self._local.read(name) == pushed.read(name):
-                self._local.remove(name)
+        for name in self.local.names(JOURNAL_FOLDER):
+            if self.local.read(name) == pushed.read(name):
+                self.local.remove(name)
 
     def _journals(self) -> dict[str, bytes]:
         """This run's journal so far, and those that crashed runs left here."""
         pushed = self._branch.files
-        found = {}
-        for name in self._local.names(JOURNAL_FOLDER):
-            content = self._local.read(name) or b""
-            if content.startswith(pushed.read(name) or b""):
-                found[name] = content
+        here = {name: self.local.read(name) or b"" for name in self.local.names(JOURNAL_FOLDER)}
+        found = {name: content for name, content in here.items() if content.startswith(pushed.read(name) or b"")}
         return found if self._journal is None else {**found, self._journal.name: self._journal.content}
-
-    def _commit(self, files: Mapping[str, bytes], message: str) -> str:
-        return commit_on(self._branch, self._local, self._clock, files, message)
 
     def _fetch_after(self, refused: str) -> None:
         try:

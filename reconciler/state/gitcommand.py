@@ -2,7 +2,7 @@
 
 The user's configuration decides how the remote is reached (credential helpers, `http.extraheader`, ssh). Hooks,
 signing and housekeeping are off: they belong to the user's own commits. Only objects and refs below
-`refs/reconciler` are written in the user's repository (`gitlocks` clears their leftover locks); its
+`refs/reconciler` are written in the user's repository (`clear_stale_locks` is for the locks of these refs); its
 index, HEAD and files are never touched.
 """
 
@@ -13,16 +13,20 @@ import re
 import shutil
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import chain
 from pathlib import Path
 
 from reconciler.errors import StateError
 
 LOCAL_SECONDS = 30.0
 NETWORK_SECONDS = 90.0
+
+STALE_AFTER = timedelta(seconds=NETWORK_SECONDS + LOCAL_SECONDS)
+"""A git of ours is ended after `NETWORK_SECONDS` at the latest, so no lock of a living one is this old."""
 
 _SETTINGS = (
     f"core.hooksPath={os.devnull}",
@@ -82,13 +86,11 @@ class Git:
         """Run one command to its end, whatever its exit code."""
         if self._program is None:
             raise StateError("git is not installed here.", hint="Install git, or use --state directory:PATH.")
-        command = [self._program, "-C", str(self._repository)]
-        for setting in _SETTINGS:
-            command += ["-c", setting]
+        settings = chain.from_iterable(("-c", setting) for setting in _SETTINGS)
         try:
             # A process group of its own: Ctrl-C reaches this program, which decides, and not a push that is under way.
             process = subprocess.Popen(  # noqa: S603 - no shell; every argument is ours
-                [*command, *arguments],
+                [self._program, "-C", str(self._repository), *settings, *arguments],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -135,6 +137,24 @@ class Git:
                     if not self._environ.get(variable):
                         missing[variable] = value
         return missing
+
+
+def write_tree(git: Git, *, parent: str | None, files: Mapping[str, bytes], index: Path) -> str:
+    """Write the parent's files with `files` put in their place, each as a regular file; return the tree's id."""
+    private = {"GIT_INDEX_FILE": str(index)}
+    git.ask("read-tree", parent or "--empty", extra=private)
+    rows = b""
+    for name, content in files.items():
+        blob = git.ask("hash-object", "-w", "--stdin", stdin=content)
+        rows += f"100644 {blob}\t{name}\0".encode()
+    git.ask("update-index", "-z", "--add", "--index-info", stdin=rows, extra=private)
+    return git.ask("write-tree", extra=private)
+
+
+def commit_tree(git: Git, tree: str, *, parent: str | None, message: str, identity: Mapping[str, str]) -> str:
+    """Write a commit of this tree; return its id. The caller makes sure that the message is safe."""
+    parents = ["-p", parent] if parent else []
+    return git.ask("commit-tree", tree, *parents, "-F", "-", stdin=message.encode() + b"\n", extra=identity)
 
 
 def choose_remote(git: Git) -> str:
@@ -195,7 +215,18 @@ def hint_for(complaint: str) -> str:
     return ""
 
 
-DIRTY = "-dirty"
+def clear_stale_locks(git_directory: Path, refs: Iterable[str], *, now: datetime) -> None:
+    """Remove the lock files of these refs that no living git of ours can hold; a younger one may be a reader's.
+
+    A killed git leaves them, and they stop every later git there for ever. Our commands need no other locks: with a
+    leftover index.lock, HEAD.lock, packed-refs.lock or shallow.lock they work. To be called under the run lock. One
+    that cannot be removed stays, and the next command tells of it.
+    """
+    for ref in refs:
+        lock = git_directory / f"{ref}.lock"
+        with suppress(OSError):
+            if now - datetime.fromtimestamp(lock.lstat().st_mtime, UTC) > STALE_AFTER:
+                lock.unlink()
 
 
 def commit_of(file: Path, environ: Mapping[str, str]) -> str:
@@ -204,14 +235,12 @@ def commit_of(file: Path, environ: Mapping[str, str]) -> str:
     Where the file is not what the commit has, "-dirty" stands behind it, as `git describe` writes it. git is asked
     first: a CI job may check out something newer than the event that started it.
     """
-    try:
+    with suppress(StateError):  # the run does not hang on it
         git = Git(file.absolute().parent, environ)
         head = git.run("rev-parse", "--verify", "HEAD", seconds=5)
         if head.ok:
             changes = git.run("status", "--porcelain", "--ignored", "--", file.name, seconds=5)
-            return head.text + (DIRTY if changes.ok and changes.output.strip() else "")
-    except StateError:
-        pass  # the run does not hang on it
+            return head.text + ("-dirty" if changes.ok and changes.output.strip() else "")
     names = ("GITHUB_SHA", "CI_COMMIT_SHA", "BUILD_SOURCEVERSION")
     return next((environ[name] for name in names if environ.get(name)), "")
 
@@ -219,7 +248,7 @@ def commit_of(file: Path, environ: Mapping[str, str]) -> str:
 def authors_of_lines(file: Path, lines: Sequence[int], environ: Mapping[str, str]) -> dict[int, str]:
     """Who brought these lines of `file` in, in which commit and when; lines that git knows nothing of are left out."""
     known: dict[int, str] = {}
-    try:
+    with suppress(StateError, ValueError):
         git = Git(file.absolute().parent, environ)
         for line in lines:
             answer = git.run("blame", "--porcelain", "-L", f"{line},{line}", "--", file.name, seconds=LOCAL_SECONDS)
@@ -228,8 +257,6 @@ def authors_of_lines(file: Path, lines: Sequence[int], environ: Mapping[str, str
             if said.get("author-time") and commit.strip("0"):
                 day = datetime.fromtimestamp(int(said["author-time"]), UTC).date()
                 known[line] = f"{said.get('author', 'unknown')}, commit {commit[:12]} of {day}"
-    except (StateError, ValueError):
-        return known
     return known
 
 

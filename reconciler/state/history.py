@@ -2,28 +2,50 @@
 
 `history/<YYYY-MM>.jsonl` holds the runs that ended in that month (UTC) as one chain over all files. Nothing here needs
 a network. What is damaged is left out of answers and named by `verify`.
+
+A line keeps of HaloPSA's listings what the lines before it do not tell already, and once a month everything. So saying
+nothing of a Subscription means that it was seen as before.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TypeVar
 
 from reconciler.errors import StateError
-from reconciler.model import Json, MappingKey, OpenRun, PriceSource, RunId, Shown, UnitPrice
+from reconciler.model import (
+    Json,
+    MappingKey,
+    OpenRun,
+    PriceSource,
+    RunId,
+    Shown,
+    Sighting,
+    Standing,
+    SubscriptionId,
+    UnitPrice,
+)
 from reconciler.state.base import HistoryChange, RunInfo, RunVerdict
 from reconciler.state.document import STATE_FILE, ChainHead, decode
 from reconciler.state.files import StateFiles
-from reconciler.state.journal import GENESIS, JOURNAL_FOLDER, Record, make_record, read_lines, read_records
-from reconciler.state.sightings import news_in, told_by
+from reconciler.state.journal import (
+    GENESIS,
+    JOURNAL_FOLDER,
+    JournalReading,
+    Record,
+    make_record,
+    read_lines,
+    read_records,
+)
 from reconciler.state.spelling import convert, plain
 
 T = TypeVar("T")
 
 HISTORY_FOLDER = "history"
+_Told = dict[SubscriptionId, Shown]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,16 +80,6 @@ class MonthRecord:
     quantities: Mapping[MappingKey, int]
     prices: Mapping[MappingKey, UnitPrice] = field(default_factory=dict)
     rows: tuple[Shown, ...] | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnfinishedRun:
-    """A run of which the history has no record: it was cut off, or it is under way."""
-
-    run: RunId
-    file: str
-    started_at: datetime
-    unknown_intents: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,19 +129,14 @@ class History:
         """The monthly full records, oldest first."""
         return tuple(_snapshot(record) for record in self._records() if record.kind == "snapshot")
 
-    def unfinished(self) -> tuple[UnfinishedRun, ...]:
-        """Runs that the history does not have, oldest first, each with the requests whose outcome is unknown."""
-        found, recorded = [], {record.run for record in self._records()}
-        for name in self._files.names(JOURNAL_FOLDER):
-            reading = read_records(self._files.read(name) or b"")
-            if reading.records and reading.records[0].run not in recorded:
-                first = reading.records[0]
-                found.append(
-                    UnfinishedRun(
-                        run=first.run, file=name, started_at=first.time, unknown_intents=reading.unknown_intents
-                    )
-                )
-        return tuple(found)
+    def unfinished(self) -> dict[str, JournalReading]:
+        """The journals of runs that the history does not have, oldest first: cut off, or under way."""
+        recorded = {record.run for record in self._records()}
+        return {
+            name: reading
+            for name, reading in _journals(self._files).items()
+            if reading.records and reading.records[0].run not in recorded
+        }
 
     def verify(self) -> tuple[Finding, ...]:
         """Every edited, cut or lost record of journal and history; empty when all is there.
@@ -137,11 +144,11 @@ class History:
         Raises `StateError` when state.json itself cannot be read: it holds the two chains' ends.
         """
         document = decode(self._files.read(STATE_FILE), place=STATE_FILE)
-        journals = verify_journals(self._files, document.journal)
-        return (*self._found, *journals, *verify_history(self._files, document.history))
+        journals = _verify_journals(self._files, document.journal)
+        return (*self._found, *journals, *_verify_history(self._files, document.history))
 
-    def _records(self) -> tuple[Record, ...]:
-        return tuple(line.record for line in _history_lines(self._files)[0])
+    def _records(self) -> list[Record]:
+        return [record for record, _, _ in _history_lines(self._files)[0]]
 
 
 def append_history(
@@ -157,13 +164,12 @@ def append_history(
     content = files.read(name) or b""
     lines, _ = _history_lines(files, only={name, *files.names(HISTORY_FOLDER)[-1:]})
     here = [record for _, record in read_lines(content)[0] if record is not None]
-    newest = max((line.record for line in lines), key=lambda record: record.seq, default=None)
-    seq, prev = (newest.seq, newest.hash) if newest else (0, GENESIS)
+    seq, prev = (lines[-1][0].seq, lines[-1][0].hash) if lines else (0, GENESIS)
     if head is not None and head.seq > seq:
         seq, prev = head.seq, head.hash
     if any(record.kind == "run" and record.run == verdict.run and _same_word(record, verdict) for record in here):
         return name, content, ChainHead(file=name, seq=seq, hash=prev)
-    news = None if verdict.sightings is None else news_in(verdict.sightings, told_by(_since_full_record(files)))
+    news = None if verdict.sightings is None else _news_in(verdict.sightings, _told_by(_since_full_record(files)))
     additions = [("run", _run_facts(info, replace(verdict, sightings=news)))]
     if verdict.snapshot and not any(record.kind == "snapshot" for record in here):
         additions.append(("snapshot", _snapshot_facts(verdict)))
@@ -195,26 +201,60 @@ def _same_word(record: Record, verdict: RunVerdict) -> bool:
     return bool(verdict.recovered_by) or not record.facts.get("recovered_by")
 
 
-def verify_history(files: StateFiles, head: ChainHead | None) -> tuple[Finding, ...]:
+def _told_by(records: Sequence[Record]) -> _Told:
+    """What the records, from a full one on, tell of each Subscription; nothing behind a gap: a record is lost there."""
+    told: _Told = {}
+    seq = None
+    for record in records:
+        if seq is not None and record.seq != seq + 1:
+            told = {}
+        seq = record.seq
+        if rows := record.facts.get("rows"):
+            told = _by_id(convert(rows, tuple[Shown, ...]))
+        for sighting in convert(record.facts.get("sightings", ()), tuple[Sighting, ...]):
+            told |= _by_id(sighting.rows)
+    return told
+
+
+def _news_in(sightings: Iterable[Sighting], told: _Told) -> tuple[Sighting, ...]:
+    """The sightings, each with the rows that differ from what was told before it."""
+    found, told = [], dict(told)
+    for sighting in sightings:
+        rows = [row for row in sighting.rows if told.get(row.subscription_id) != row]
+        gone = told.keys() - {row.subscription_id for row in sighting.rows}
+        rows += [
+            replace(told[number], quantity=None, standing=Standing.LET_GO, managed=False)
+            for number in gone
+            if told[number].standing is not Standing.LET_GO
+        ]
+        told |= _by_id(rows)
+        found.append(replace(sighting, rows=tuple(sorted(rows, key=lambda row: row.subscription_id))))
+    return tuple(found)
+
+
+def _by_id(rows: Iterable[Shown]) -> _Told:
+    return {row.subscription_id: row for row in rows}
+
+
+def _verify_history(files: StateFiles, head: ChainHead | None) -> tuple[Finding, ...]:
     """What is wrong with the history: damaged lines, and gaps in the one chain that runs through all its files."""
     lines, findings = _history_lines(files)
     seq, prev = 0, GENESIS
-    for line in lines:
-        record = line.record
+    for record, file, number in lines:
         if (record.seq, record.prev) != (seq + 1, prev):
             message = f"record {record.seq} does not follow record {seq}: something between them is lost"
-            findings.append(Finding(file=line.file, line=line.number, message=message))
+            findings.append(Finding(file=file, line=number, message=message))
         seq, prev = record.seq, record.hash
-    if head is not None and head.hash not in {line.record.hash for line in lines}:
-        behind = 1 + max((line.number for line in lines if line.file == head.file), default=0)
+    if head is not None and head.hash not in {record.hash for record, _, _ in lines}:
+        behind = 1 + max((number for _, file, number in lines if file == head.file), default=0)
         message = f"record {head.seq}, the newest one known, is lost"
         findings.append(Finding(file=head.file, line=behind, message=message))
     return tuple(findings)
 
 
-def verify_journals(files: StateFiles, head: ChainHead | None) -> tuple[Finding, ...]:
+def _verify_journals(files: StateFiles, head: ChainHead | None) -> tuple[Finding, ...]:
     """What is wrong with the journals: damaged lines, torn ends, and runs whose predecessor is lost."""
-    readings = {name: read_records(files.read(name) or b"") for name in files.names(JOURNAL_FOLDER)}
+    readings = _journals(files)
     known = {GENESIS} | {record.hash for reading in readings.values() for record in reading.records}
     findings = []
     for name, reading in readings.items():
@@ -231,29 +271,27 @@ def verify_journals(files: StateFiles, head: ChainHead | None) -> tuple[Finding,
     return tuple(findings)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Line:
-    """A record of the history and where it stands; lines count from 1."""
-
-    record: Record
-    file: str
-    number: int
+def _journals(files: StateFiles) -> dict[str, JournalReading]:
+    return {name: read_records(files.read(name) or b"") for name in files.names(JOURNAL_FOLDER)}
 
 
 def _history_lines(
     files: StateFiles, *, only: Collection[str] | None = None
-) -> tuple[tuple[_Line, ...], list[Finding]]:
-    """All readable lines (of all files, or `only` those) in the order of the chain, and the lines that are not."""
-    found: list[_Line] = []
+) -> tuple[list[tuple[Record, str, int]], list[Finding]]:
+    """All readable records (of all files, or `only` those) in the order of the chain, each with its file and line.
+
+    And the lines that cannot be read.
+    """
+    found: list[tuple[Record, str, int]] = []
     findings: list[Finding] = []
     for name in files.names(HISTORY_FOLDER) if only is None else only:
         lines, torn = read_lines(files.read(name) or b"")
-        found += [_Line(record=record, file=name, number=number) for number, record in lines if record is not None]
+        found += [(record, name, number) for number, record in lines if record is not None]
         damaged = [number for number, record in lines if record is None]
         if torn:
             damaged.append(len(lines) + 1)
         findings += [Finding(file=name, line=line, message="the line is damaged or was edited") for line in damaged]
-    return tuple(sorted(found, key=lambda line: line.record.seq)), findings
+    return sorted(found, key=lambda line: line[0].seq), findings
 
 
 def info_facts(info: RunInfo) -> dict[str, Json]:

@@ -2,6 +2,8 @@
 
 Cut at any byte, such a file reads to a prefix of its records; a changed byte anywhere is noticed, because a record is
 accepted only in the one spelling that was hashed. Records hold keys, ids, counts and sentences of ours: no secrets.
+
+The end of this module is what a later run reads from the journals of earlier ones.
 """
 
 from __future__ import annotations
@@ -9,17 +11,18 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from reconciler.clock import Clock
 from reconciler.errors import StateError
-from reconciler.model import Json, RunId
-from reconciler.state.base import Intent, IntentResult, RunInfo
+from reconciler.model import Json, MappingKey, OpenRun, RunId
+from reconciler.state.base import CutOffRun, HistoryChange, Intent, IntentResult, RunInfo
 from reconciler.state.document import ChainHead
-from reconciler.state.files import AppendOnlyFile
+from reconciler.state.files import AppendOnlyFile, StateFiles
 from reconciler.state.spelling import convert, format_time, plain, read_tree, to_line
 
 GENESIS = "0" * 64
@@ -27,6 +30,7 @@ GENESIS = "0" * 64
 
 JOURNAL_FOLDER = "journal"
 _SAFE_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_TORN = "the last line has no end"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,12 +60,9 @@ class JournalReading:
     @property
     def unknown_intents(self) -> tuple[int, ...]:
         """Numbers of the mutating requests whose outcome was never written down, or as unknown (J2)."""
-        intents = [_number(record) for record in self.records if record.kind == "intent"]
-        settled = {
-            _number(record)
-            for record in self.records
-            if record.kind == "outcome" and record.facts.get("result") != IntentResult.UNKNOWN
-        }
+        outcomes = [record.facts for record in self.records if record.kind == "outcome"]
+        settled = {facts["number"] for facts in outcomes if facts["result"] != IntentResult.UNKNOWN}
+        intents = [record.facts["number"] for record in self.records if record.kind == "intent"]
         return tuple(number for number in intents if number not in settled)
 
 
@@ -176,6 +177,70 @@ def _record_or_none(line: bytes) -> Record | None:
         return None
 
 
-def _number(record: Record) -> int:
-    number = record.facts.get("number")
-    return number if isinstance(number, int) else 0
+# ---------------------------------------------------------------------------------------------------------------------
+# What the journals of earlier runs tell
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def previous_journals(head: ChainHead | None, files: StateFiles) -> tuple[str, list[dict[str, Json]]]:
+    """The hash that this run follows, and what is to be said of the runs before: damage, and unknown outcomes (J2).
+
+    Journals older than the head's were looked at when their followers started.
+    """
+    recent = [name for name in files.names(JOURNAL_FOLDER) if head is None or name > head.file]
+    names = recent[-1:] if head is None else sorted([head.file, *recent])
+    prev, findings = head.hash if head else GENESIS, []
+    for name in names:
+        reading = read_records(files.read(name) or b"")
+        facts: dict[str, Json] = {}
+        if head is None or name == head.file:
+            if head is None or head.hash in {record.hash for record in reading.records}:
+                prev = reading.records[-1].hash if reading.records else prev
+            else:
+                facts["lost"] = f"record {head.seq}"
+        if reading.problem or reading.torn:
+            facts["damage"] = reading.problem or _TORN
+        if reading.unknown_intents:
+            facts["unknown_intents"] = list(reading.unknown_intents)
+        if facts:
+            findings.append({"file": name, **facts})
+    return prev, findings
+
+
+def damage_in_words(findings: Sequence[Mapping[str, Json]]) -> tuple[str, ...]:
+    """Damage as a warning. The next run follows other records, so it is told once; a torn end is a crash, no damage."""
+    told = []
+    for row in findings:
+        lost, damage = row.get("lost"), row.get("damage")
+        if lost or damage not in {None, _TORN}:
+            what = f"{lost} is lost" if lost else damage
+            told.append(
+                f"the journal of an earlier run is not what was written: {row['file']}, {what}; no quantity hangs on "
+                "it. See what is lost with: reconciler history --verify"
+            )
+    return tuple(told)
+
+
+def read_cut_off(one: OpenRun, files: StateFiles, *, complete: bool) -> CutOffRun:
+    """What the journal of a run tells that began to write and could not record how it ended.
+
+    One that is lost or damaged from its first line on tells nothing. `complete` says that it is the file which the run
+    wrote on this machine: every request is in it before it leaves.
+    """
+    records = read_records(files.read(one.journal) or b"").records
+    told: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for record in records:
+        told[record.kind].append(record.facts)
+    unknown = {"command": "apply", "started_at": format_time(one.since)}
+    writing = [change for facts in told["writing"] for change in facts["changes"]]
+    unsent = {facts["number"] for facts in told["outcome"] if facts["result"] == IntentResult.NOT_SENT}
+    sent = [facts["entries"] for facts in told["intent"] if facts["number"] not in unsent]
+    return CutOffRun(
+        info=convert({**unknown, **next(iter(told["run-started"]), {}), "id": one.run}, RunInfo),
+        journal=one.journal,
+        changes=tuple(convert(change, HistoryChange) for change in writing),
+        sent=frozenset(MappingKey(entry["key"]) for entries in sent for entry in entries),
+        last_at=records[-1].time if records else one.since,
+        complete=complete and bool(writing),
+        verdict=next((str(facts["sentence"]) for facts in told["verdict"]), ""),
+    )

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Generic, Protocol, TypeVar
 
 from reconciler.clock import Clock
@@ -31,12 +32,17 @@ from reconciler.model import (
 )
 from reconciler.state import document as changes
 from reconciler.state.base import CutOffRun, HistoryChange, Intent, IntentResult, RunInfo, RunVerdict
-from reconciler.state.cut_off import read_cut_off
-from reconciler.state.document import STATE_FILE, ChainHead, StateDocument
+from reconciler.state.document import STATE_FILE, StateDocument, refuse_moved
 from reconciler.state.files import PrivateDirectory, StateFiles
 from reconciler.state.history import append_history, info_facts, verdict_facts
-from reconciler.state.journal import GENESIS, JOURNAL_FOLDER, Journal, intent_facts, journal_name, read_records
-from reconciler.state.moving import refuse_moved
+from reconciler.state.journal import (
+    Journal,
+    damage_in_words,
+    intent_facts,
+    journal_name,
+    previous_journals,
+    read_cut_off,
+)
 from reconciler.state.spelling import plain
 
 T = TypeVar("T")
@@ -89,26 +95,13 @@ class Keeper(Protocol):
 class RecordedRun:
     """`RunState` over a keeper. Records are journaled on the local disk first; then the state changes."""
 
-    def __init__(
-        self,
-        keeper: Keeper,
-        journal: Journal,
-        info: RunInfo,
-        *,
-        durable: bool,
-        damage: tuple[str, ...] = (),
-        location: str = "",
-        is_new: bool = False,
-    ) -> None:
+    def __init__(self, keeper: Keeper, journal: Journal, info: RunInfo, opening: Recorded) -> None:
+        """`opening` is what was recorded when the run began."""
         self._keeper = keeper
         self._journal = journal
         self._info = info
-        self._durable = durable
-        self._damage = damage
-        self._location = location
-        self._is_new = is_new
+        self._opening = opening
         self._updates = 0
-        self._wrote = False
         self._open: tuple[OpenRun, ...] = ()
         self._one_at_a_time = threading.Lock()
         self.ended = False
@@ -116,25 +109,15 @@ class RecordedRun:
 
     @property
     def recorded(self) -> Recorded:
-        return replace(
-            self._keeper.document.recorded(durable=self._durable),
-            damage=self._damage,
-            location=self._location,
-            is_new=self._is_new,
-        )
-
-    @property
-    def worth_keeping(self) -> bool:
-        """True once the run did something that a later reader must learn of."""
-        return bool(self._updates) or self._wrote
+        newest, opening = self._keeper.document.recorded(durable=self._opening.durable), self._opening
+        return replace(newest, damage=opening.damage, location=opening.location, is_new=opening.is_new)
 
     @property
     def cut_off(self) -> tuple[CutOffRun, ...]:
-        open_runs = self._keeper.document.open_runs
         files, local = self._keeper.files, self._keeper.local
         return tuple(
             read_cut_off(one, files, complete=local.read(one.journal) is not None)
-            for one in open_runs
+            for one in self._keeper.document.open_runs
             if one.run != self._info.id
         )
 
@@ -142,11 +125,8 @@ class RecordedRun:
         self._journal.append("cut-off-run", {"of": cut.info.id, "sentence": verdict.sentence})
 
         def step(document: StateDocument, files: StateFiles) -> Edit[None]:
-            name, content, head = append_history(files, document.history, cut.info, verdict)
-            left = tuple(one for one in document.open_runs if one.run != cut.info.id)
             written = changes.forget_quantities(document, cut.sent)
-            told = replace(self._stamped(written), history=head, open_runs=left)
-            return Edit(document=told, answer=None, files={name: content})
+            return self._end(written, files, cut.info, verdict)
 
         self._update(step, f"Run {cut.info.id} was cut off: {verdict.sentence}")
 
@@ -158,42 +138,37 @@ class RecordedRun:
         never_bound: Sequence[MappingKey] = (),
     ) -> None:
         updates = self._updates
+        keys = sorted(change.key for change in planned)
         if planned:
             self._journal.append("writing", {"changes": plain(planned)})
-            head = self._journal.head
-            keys = tuple(sorted(change.key for change in planned))
-            self._open = (OpenRun(run=self._info.id, journal=head.file, since=self._info.started_at, keys=keys),)
-        self._record_ground(tenant, bindings, never_bound)
-        if planned and self._updates == updates:
-            self._touch(f"About to write: {_some([change.key for change in planned])}")
-
-    def _record_ground(self, tenant: Tenant, bindings: Sequence[Binding], never_bound: Sequence[MappingKey]) -> None:
-        def meet(document: StateDocument) -> StateDocument:
-            return changes.meet_systems(document, tenant, never_bound)
-
+            begun = OpenRun(
+                run=self._info.id, journal=self._journal.name, since=self._info.started_at, keys=tuple(keys)
+            )
+            self._open = (begun,)
         if self._keeper.document.tenant == tenant:
             self.record_bindings(bindings)
-            return
-        facts: dict[str, Json] = {"halo_url": tenant.halo_url, "infima_partner": tenant.infima_partner}
+        else:
+            self._record_tenant(tenant, bindings, never_bound)
+        if planned and self._updates == updates:
+            self._touch(f"About to write: {_some(keys)}")
+
+    def _record_tenant(self, tenant: Tenant, bindings: Sequence[Binding], never_bound: Sequence[MappingKey]) -> None:
+        meet = partial(changes.meet_systems, tenant=tenant, never_bound=never_bound)
         if not bindings:
-            self._change("tenant", facts, meet, "Systems recorded")
+            self._change("tenant", plain(tenant), meet, "Systems recorded")
             return
-        self._journal.append("tenant", facts, durable=False)
+        self._journal.append("tenant", plain(tenant), durable=False)
         try:
             self._bind(bindings, meet)
         except StateConflict:  # whose state it is does not hang on one mapping's trouble
-            self._update(
-                lambda document, _: Edit(document=self._stamped(meet(document)), answer=None),
-                "Systems recorded",
-            )
+            self._rewrite(meet, "Systems recorded")
             raise
 
     def record_loss(self, undecided: Sequence[MappingKey], decided: Sequence[MappingKey]) -> None:
-        facts: dict[str, Json] = {"undecided": [str(key) for key in undecided], "decided": [str(k) for k in decided]}
         self._change(
             "state-lost",
-            facts,
-            lambda document: changes.note_loss(document, undecided=undecided, decided=decided),
+            {"undecided": plain(undecided), "decided": plain(decided)},
+            partial(changes.note_loss, undecided=undecided, decided=decided),
             "The state was lost: what is undecided is recorded",
         )
 
@@ -205,39 +180,34 @@ class RecordedRun:
     ) -> frozenset[MappingKey]:
         if not attempts:
             return frozenset()
-        named = [attempt.key for attempt in attempts]
-        replaced = {key: nonce for key, nonce in (replacing or {}).items() if key in named}
-        nonces: dict[str, Json] = {str(attempt.key): attempt.nonce for attempt in attempts}
-        old: dict[str, Json] = {str(key): nonce for key, nonce in replaced.items()}
-        self._journal.append("attempts", {"nonces": nonces, "replacing": old})
+        nonces = {attempt.key: attempt.nonce for attempt in attempts}
+        replaced = {key: nonce for key, nonce in (replacing or {}).items() if key in nonces}
+        self._journal.append("attempts", {"nonces": plain(nonces), "replacing": plain(replaced)})
 
         def step(document: StateDocument, _: StateFiles) -> Edit[frozenset[MappingKey]]:
             grown, granted = changes.grant_attempts(document, attempts, replaced)
             return Edit(document=self._stamped(grown), answer=granted)
 
-        granted = self._update(step, f"Attempt: create Subscription for {_some(named)}") & self._ours(attempts)
-        if lost := sorted(set(named) - granted):
-            refused: list[Json] = [str(key) for key in lost]
-            self._journal.append("attempts-not-granted", {"keys": refused})
+        granted = self._update(step, f"Attempt: create Subscription for {_some(list(nonces))}") & self._ours(attempts)
+        if lost := sorted(nonces.keys() - granted):
+            self._journal.append("attempts-not-granted", {"keys": plain(lost)})
         return granted
 
     def settle_attempts(self, nonces: Mapping[MappingKey, str]) -> None:
-        if not nonces:
-            return
-        facts: dict[str, Json] = {"nonces": {str(key): nonce for key, nonce in nonces.items()}}
-        self._change(
-            "attempts-settled",
-            facts,
-            lambda document: changes.settle_attempts(document, nonces),
-            f"Attempt failed: {_some(list(nonces))}",
-        )
+        if nonces:
+            self._change(
+                "attempts-settled",
+                {"nonces": plain(nonces)},
+                partial(changes.settle_attempts, nonces=nonces),
+                f"Attempt failed: {_some(list(nonces))}",
+            )
 
     def record_named(self, named: Mapping[MappingKey, SubscriptionId]) -> None:
         if named:
             self._change(
                 "attempts-named",
-                {"named": {str(key): int(number) for key, number in named.items()}},
-                lambda document: changes.name_attempts(document, named),
+                {"named": plain(named)},
+                partial(changes.name_attempts, named=named),
                 f"Created, and not listed yet: {_some(list(named))}",
             )
 
@@ -259,15 +229,11 @@ class RecordedRun:
         )
 
     def record_facts(self, facts: HaloFacts) -> None:
-        self._change(
-            "halo-facts", plain(facts), lambda document: replace(document, halo=facts), "HaloPSA's habits recorded"
-        )
+        self._change("halo-facts", plain(facts), partial(replace, halo=facts), "HaloPSA's habits recorded")
 
     def record_probes(self, probes: Sequence[ProbeAttempt]) -> None:
         words: list[Json] = [probe.word for probe in probes]
-        self._change(
-            "probes", {"open": words}, lambda document: replace(document, probes=tuple(probes)), "Probes recorded"
-        )
+        self._change("probes", {"open": words}, partial(replace, probes=tuple(probes)), "Probes recorded")
 
     def record_decision(
         self,
@@ -281,24 +247,17 @@ class RecordedRun:
         facts: dict[str, Json] = {
             "key": key,
             "bind": None if bind is None else bind.subscription_id,
-            "give_up": list(give_up),
-            "take_from": [str(other) for other in take_from],
+            "give_up": plain(give_up),
+            "take_from": plain(take_from),
             "abandon": abandon,
         }
-        self._change(
-            "decision",
-            facts,
-            lambda document: changes.decide(
-                document, key, bind=bind, give_up=give_up, take_from=take_from, abandon=abandon
-            ),
-            f"Decided by hand: {key}",
-        )
+        decided = partial(changes.decide, key=key, bind=bind, give_up=give_up, take_from=take_from, abandon=abandon)
+        self._change("decision", facts, decided, f"Decided by hand: {key}")
 
     def intend(self, intent: Intent) -> None:
         if not self._updates:  # a real write: a remote or a disk that refuses it has to be known before the request
             self._touch("About to write")
         self._journal.append("intent", intent_facts(intent))
-        self._wrote = True
 
     def conclude(self, number: int, result: IntentResult, message: str = "") -> None:
         facts: dict[str, Json] = {"number": number, "result": result.value, "message": message}
@@ -319,15 +278,14 @@ class RecordedRun:
         self._journal.append("verdict", verdict_facts(verdict))
 
         def step(document: StateDocument, files: StateFiles) -> Edit[None]:
-            name, content, head = append_history(files, document.history, self._info, verdict)
-            good = verdict.finished_at if verdict.good else document.last_good_run
-            left = tuple(one for one in document.open_runs if one.run != self._info.id)
-            stamped = replace(document, journal=self._journal.head)
-            ended = replace(stamped, history=head, last_good_run=good, open_runs=left)
-            ended = changes.remember_falls(ended, falls or {})
-            ended = ended if missing is None else replace(ended, missing=dict(missing))
-            ended = ended if outlook is None else changes.look_ahead(ended, outlook)
-            return Edit(document=ended, answer=None, files={name: content})
+            seen = changes.remember_falls(document, falls or {})
+            if missing is not None:
+                seen = replace(seen, missing=dict(missing))
+            if outlook is not None:
+                seen = changes.look_ahead(seen, outlook)
+            if verdict.good:
+                seen = replace(seen, last_good_run=verdict.finished_at)
+            return self._end(seen, files, self._info, verdict)
 
         self._update(step, verdict.sentence)
         self.finished = True
@@ -335,7 +293,7 @@ class RecordedRun:
     def abandon(self, reason: str) -> None:
         """Say in the journal that the run ends without a verdict, and keep what it did."""
         self._journal.append("ended-without-verdict", {"reason": reason})
-        if self.worth_keeping:
+        if self._updates:
             self._touch(f"Run {self._info.id} ended without a verdict")
 
     def _change(
@@ -343,24 +301,27 @@ class RecordedRun:
     ) -> None:
         self._journal.append(kind, facts)
         try:
-            self._update(lambda document, _: Edit(document=self._stamped(change(document)), answer=None), message)
+            self._rewrite(change, message)
         except StateConflict as exc:
             self._journal.append("conflict", {"of": kind, "message": exc.message})
             raise
 
+    def _touch(self, message: str) -> None:
+        """Write the state as it is, with this journal's end in it."""
+        self._rewrite(lambda document: document, message)
+
+    def _rewrite(self, change: Callable[[StateDocument], StateDocument], message: str) -> None:
+        self._update(lambda document, _: Edit(document=self._stamped(change(document)), answer=None), message)
+
     def _update(self, step: Step[T], message: str) -> T:
         def where_it_lives(document: StateDocument, files: StateFiles) -> Edit[T]:
-            refuse_moved(document, self._location)
+            refuse_moved(document, self._opening.location)
             return step(document, files)
 
         with self._one_at_a_time:
             answer = self._keeper.update(where_it_lives, message=message)
             self._updates += 1
         return answer
-
-    def _touch(self, message: str) -> None:
-        """Write the state as it is, with this journal's end in it."""
-        self._update(lambda document, _: Edit(document=self._stamped(document), answer=None), message)
 
     def _ours(self, attempts: Sequence[Attempt]) -> frozenset[MappingKey]:
         """The keys whose attempt stands under our nonce: the last word where a backend's answer was ambiguous."""
@@ -370,6 +331,13 @@ class RecordedRun:
     def _stamped(self, document: StateDocument) -> StateDocument:
         others = tuple(one for one in document.open_runs if one not in self._open)
         return replace(document, journal=self._journal.head, open_runs=(*others, *self._open))
+
+    def _end(self, document: StateDocument, files: StateFiles, info: RunInfo, verdict: RunVerdict) -> Edit[None]:
+        """Put the end of a run, this one or one that was cut off, into the history."""
+        name, content, head = append_history(files, document.history, info, verdict)
+        left = tuple(one for one in document.open_runs if one.run != info.id)
+        ended = replace(document, journal=self._journal.head, history=head, open_runs=left)
+        return Edit(document=ended, answer=None, files={name: content})
 
 
 def change_offers(keeper: Keeper, change: Callable[[Offers], Offers], *, message: str, location: str) -> None:
@@ -384,29 +352,18 @@ def change_offers(keeper: Keeper, change: Callable[[Offers], Offers], *, message
 
 
 @contextmanager
-def record_run(
-    keeper: Keeper, info: RunInfo, *, clock: Clock, durable: bool, location: str = ""
-) -> Iterator[RecordedRun]:
+def record_run(keeper: Keeper, info: RunInfo, *, clock: Clock, durable: bool, location: str) -> Iterator[RecordedRun]:
     """Start a run's journal behind its predecessor's last record, and close it when the run is over."""
-    refuse_moved(keeper.document, location)
-    is_new = keeper.files.read(STATE_FILE) is None
     name = journal_name(info)
-    prev, findings = _previous_journals(keeper.document.journal, keeper.files)
+    prev, findings = previous_journals(keeper.document.journal, keeper.files)
+    opening = recorded_in(keeper.document, keeper.files, durable=durable, location=location, findings=findings)
     journal = Journal(keeper.local.create(name), name=name, run=info.id, clock=clock, prev=prev)
     try:
         journal.append("run-started", info_facts(info))
         for facts in findings:
             journal.append("previous-run", facts)
         keeper.started(journal)
-        run = RecordedRun(
-            keeper,
-            journal,
-            info,
-            durable=durable,
-            damage=_in_words(findings),
-            location=location,
-            is_new=is_new,
-        )
+        run = RecordedRun(keeper, journal, info, opening)
         try:
             yield run
         except BaseException as exc:
@@ -423,54 +380,24 @@ def record_run(
         journal.close()
 
 
-def recorded_in(document: StateDocument, files: StateFiles, *, durable: bool, location: str = "") -> Recorded:
-    """What is recorded, with what is wrong with the newest records; for a reader that opens no run."""
+def recorded_in(
+    document: StateDocument,
+    files: StateFiles,
+    *,
+    durable: bool,
+    location: str,
+    findings: Sequence[Mapping[str, Json]] | None = None,
+) -> Recorded:
+    """What is recorded, with what is wrong with the newest journals: `findings`, where they were looked at already."""
     refuse_moved(document, location)
-    _, findings = _previous_journals(document.journal, files)
-    is_new = files.read(STATE_FILE) is None
-    return replace(document.recorded(durable=durable), damage=_in_words(findings), location=location, is_new=is_new)
-
-
-def _in_words(findings: Sequence[Mapping[str, Json]]) -> tuple[str, ...]:
-    """Damage as a warning. The next run follows other records, so it is told once; a torn end is a crash, no damage."""
-    told = []
-    for row in findings:
-        lost, damage = row.get("lost"), row.get("damage")
-        if lost or damage not in {None, _TORN}:
-            what = f"{lost} is lost" if lost else damage
-            told.append(
-                f"the journal of an earlier run is not what was written: {row['file']}, {what}; no quantity hangs on "
-                "it. See what is lost with: reconciler history --verify"
-            )
-    return tuple(told)
-
-
-_TORN = "the last line has no end"
-
-
-def _previous_journals(head: ChainHead | None, files: StateFiles) -> tuple[str, list[dict[str, Json]]]:
-    """The hash that this run follows, and what is to be said of the runs before: damage, and unknown outcomes (J2).
-
-    Journals older than the head's were looked at when their followers started.
-    """
-    recent = [name for name in files.names(JOURNAL_FOLDER) if head is None or name > head.file]
-    names = recent[-1:] if head is None else sorted([head.file, *recent])
-    prev, findings = head.hash if head else GENESIS, []
-    for name in names:
-        reading = read_records(files.read(name) or b"")
-        facts: dict[str, Json] = {}
-        if head is None or name == head.file:
-            if head is None or head.hash in {record.hash for record in reading.records}:
-                prev = reading.records[-1].hash if reading.records else prev
-            else:
-                facts["lost"] = f"record {head.seq}"
-        if reading.problem or reading.torn:
-            facts["damage"] = reading.problem or _TORN
-        if reading.unknown_intents:
-            facts["unknown_intents"] = list(reading.unknown_intents)
-        if facts:
-            findings.append({"file": name, **facts})
-    return prev, findings
+    if findings is None:
+        _, findings = previous_journals(document.journal, files)
+    return replace(
+        document.recorded(durable=durable),
+        damage=damage_in_words(findings),
+        location=location,
+        is_new=files.read(STATE_FILE) is None,
+    )
 
 
 def _some(keys: Sequence[MappingKey]) -> str:

@@ -8,20 +8,16 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
 
 T = TypeVar("T")
-
-_TIMES = 256
-"""How many spellings of times are cached: one night binds a thousand Subscriptions at one moment."""
 
 
 def to_line(value: object) -> str:
@@ -34,34 +30,33 @@ def to_line(value: object) -> str:
 
 def plain_line(members: object) -> str:
     """As `to_line`, of what is plain already."""
-    try:
-        spelled = msgspec.json.format(msgspec.json.encode(members, order="sorted"), indent=0)
-    except UnicodeEncodeError:  # msgspec has no half characters; a name that another program cut may end in one
-        return json.dumps(members, sort_keys=True)
-    return _NOT_ASCII.sub(_escape, spelled.decode())
+    return json.dumps(members, sort_keys=True).replace("\x7f", "\\u007f")  # `json` takes DEL for a printable one
 
 
-def plain(value: object) -> Any:
+def plain(value: object) -> Any:  # noqa: PLR0911 - a table of spellings
     """The value in dicts, lists, texts and numbers; of a dataclass, the members that do not hold their default."""
-    spelled: Any = value
     match value:
         case None | str() | int():
             return value
         case Mapping():
-            spelled = {plain(str(key)): plain(item) for key, item in value.items()}
+            return {plain(str(key)): plain(item) for key, item in value.items()}
         case list() | tuple():
-            spelled = [plain(item) for item in value]
+            return [plain(item) for item in value]
+        case frozenset():
+            return sorted(plain(item) for item in value)
         case datetime():
-            spelled = format_time(value)
+            return format_time(value)
+        case date():
+            return value.isoformat()
         case Decimal():
-            spelled = f"{value:f}"
+            return f"{value:f}"
         case float() if not math.isfinite(value):
             raise ValueError(f"JSON has no {value}")
         case _ if is_dataclass(value):
             kind: type = type(value)
             stated = ((name, getattr(value, name), default) for name, default in _members(kind))
-            spelled = {name: plain(item) for name, item, default in stated if default is MISSING or item != default}
-    return spelled
+            return {name: plain(item) for name, item, default in stated if default is MISSING or item != default}
+    return value
 
 
 def convert(value: object, kind: type[T]) -> T:
@@ -81,44 +76,26 @@ def read_tree(content: bytes) -> Any:
     except msgspec.DecodeError:
         if b"\\ud" not in content:
             raise
-        return json.loads(content)  # half a character, see `to_line`
+        return json.loads(content)  # msgspec has no half characters; a name that another program cut may end in one
 
 
 def require_whole_numbers(tree: object, *, least: Mapping[str, int] | None = None, member: str = "") -> None:
     """Raise `ValueError` for a number with a fraction or below 0; `least` has the members that may go lower."""
-    match tree:
-        case bool():
-            return
-        case int() | float():
-            if isinstance(tree, float) or tree < (least or {}).get(member, 0):
-                raise ValueError(f"{member} holds {tree}, where a whole number of 0 or more belongs")
-        case dict():
-            for name, item in tree.items():
-                require_whole_numbers(item, least=least, member=name)
-        case list():
-            for item in tree:
-                require_whole_numbers(item, least=least, member=member)
+    if isinstance(tree, dict):
+        for name, item in tree.items():
+            require_whole_numbers(item, least=least, member=name)
+    elif isinstance(tree, list):
+        for item in tree:
+            require_whole_numbers(item, least=least, member=member)
+    elif isinstance(tree, float) or (type(tree) is int and tree < (least or {}).get(member, 0)):
+        raise ValueError(f"{member} holds {tree}, where a whole number of 0 or more belongs")
 
 
 def format_time(moment: datetime) -> str:
     """A time as the state's files spell it: UTC, ISO 8601, with a Z. Raises `ValueError` without a time zone."""
     if moment.tzinfo is None:
         raise ValueError(f"{moment} has no time zone")
-    return _spelled(moment.astimezone(UTC))
-
-
-@lru_cache(maxsize=_TIMES)
-def _spelled(moment: datetime) -> str:
-    """Only in UTC: elsewhere two moments of the hour that a clock shows twice are equal."""
-    return moment.isoformat().replace("+00:00", "Z")
-
-
-_NOT_ASCII = re.compile(r"[^ -~]")
-
-
-def _escape(character: re.Match[str]) -> str:
-    units = character[0].encode("utf-16-be")
-    return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 @cache

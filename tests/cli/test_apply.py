@@ -16,7 +16,7 @@ import pytest
 from reconciler.clock import SystemClock
 from reconciler.model import RunId
 from reconciler.state.base import RunInfo
-from reconciler.state.open import open_state
+from reconciler.state.places import open_state
 from tests.cli.bench import Bench
 from tests.faults.kinds import Fault, FaultKind, Faults
 from tests.faults.server import FaultyServer

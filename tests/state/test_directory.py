@@ -159,7 +159,7 @@ def test_run_that_raises_after_its_verdict_keeps_the_verdict(store: DirectorySta
 
     with pytest.raises(ZeroDivisionError):
         late_trouble()
-    assert store.history.unfinished() == ()
+    assert store.history.unfinished() == {}
 
 
 def test_same_systems_are_written_down_once(store: DirectoryState, tmp_path: Path) -> None:

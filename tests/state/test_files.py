@@ -271,6 +271,21 @@ def test_state_is_on_disk_before_it_takes_the_old_ones_place_and_the_name_after(
         assert calls[2:] == ["write temporary", "fsync temporary", "replace state.json", "fsync state"]
 
 
+def test_a_file_system_that_syncs_no_folders_will_do(store: DirectoryState, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.fsync
+
+    def fsync(fd: int) -> None:
+        if stat.S_ISDIR(os.fstat(fd).st_mode):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+        real(fd)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with store.open_run(run_info()) as run:
+        run.record_bindings([binding("acme", 9001)])
+        run.finish(verdict())
+    assert set(store.read().bindings) == {"acme"}
+
+
 def test_nothing_is_appended_behind_a_failed_write(store: DirectoryState, disk: FailingDisk) -> None:
     with store.open_run(run_info()) as run:
         run.note("first", {})

@@ -59,7 +59,8 @@ def test_everything_remembered_is_there(store: DirectoryState) -> None:
 
 def test_every_line_of_every_chain_is_valid(store: DirectoryState) -> None:
     assert [one.message for one in store.history.verify() if not one.crash] == []
-    assert [(lost.run, lost.unknown_intents) for lost in store.history.unfinished()] == [("run-killed", (1,))]
+    lost = store.history.unfinished().values()
+    assert [(reading.records[0].run, reading.unknown_intents) for reading in lost] == [("run-killed", (1,))]
     assert len(store.history.runs()) == 7
     assert store.history.runs()[-1].info.actor == "Zo\xeb of Acme"
     assert [shot.quantities["infima-106"] for shot in store.history.snapshots()] == [15]

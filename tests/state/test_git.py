@@ -17,9 +17,9 @@ from reconciler.errors import StateConflict, StateError, StateLocked
 from reconciler.model import MappingKey, Recorded
 from reconciler.state import gitcommand
 from reconciler.state.base import IntentResult
-from reconciler.state.git import GitState, StateBranch
+from reconciler.state.branch import CommitFiles, StateBranch
+from reconciler.state.git import GitState
 from reconciler.state.gitcommand import clean
-from reconciler.state.gitfiles import CommitFiles
 from tests.state.gitworld import clone, git, install_hook
 from tests.state.samples import StillClock, attempt, binding, change, intent, run_info, verdict
 
@@ -560,6 +560,21 @@ def test_a_clone_that_cannot_be_written_to_can_be_planned_from(
     assert "Permission denied" in done.stdout.splitlines()[1]
 
 
+def test_where_neither_clone_nor_memory_takes_the_branch_the_clone_is_told(
+    state: GitState, tmp_path: Path, git_environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with state.open_run(run_info()) as run:
+        run.record_bindings([binding("acme", 9001)])
+        run.finish(verdict())
+    git(tmp_path, git_environ, "init", "-q", "without-remote")
+    refused = gitcommand.GitAnswer(code=128, output=b"", complaint="Permission denied")
+    monkeypatch.setattr(StateBranch, "_fetch_branch", lambda _: refused)
+    nowhere = gitcommand.Git(tmp_path / "without-remote", git_environ)
+    monkeypatch.setattr(gitcommand.Git, "with_new_objects_in", lambda *_: nowhere)
+    with pytest.raises(StateError, match="cannot be fetched: Permission denied"):
+        state.read()
+
+
 def test_missing_git_is_said(work: Path, clock: StillClock, git_environ: dict[str, str]) -> None:
     store = GitState(work, clock=clock, environ={**git_environ, "PATH": "/nonexistent"})
 
@@ -595,7 +610,8 @@ def test_crashed_runs_journal_is_pushed_by_the_next_run(
         run.finish(verdict("r2"))
 
     assert git(remote, git_environ, "show", f"{BRANCH}:journal/{journal.name}").encode() + b"\n" == content
-    assert [(lost.run, lost.unknown_intents) for lost in state.history.unfinished()] == [("r1", (1,))]
+    lost = state.history.unfinished().values()
+    assert [(reading.records[0].run, reading.unknown_intents) for reading in lost] == [("r1", (1,))]
     assert not journal.exists()
 
 
@@ -622,7 +638,7 @@ def test_run_without_a_verdict_still_pushes_what_it_did(state: GitState, elsewhe
 
     with pytest.raises(KeyboardInterrupt):
         crash()
-    assert [lost.unknown_intents for lost in elsewhere.history.unfinished()] == [(1,)]
+    assert [lost.unknown_intents for lost in elsewhere.history.unfinished().values()] == [(1,)]
 
 
 def test_run_that_did_nothing_pushes_nothing(state: GitState, remote: Path, git_environ: dict[str, str]) -> None:

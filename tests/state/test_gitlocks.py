@@ -11,7 +11,7 @@ import pytest
 
 from reconciler.errors import StateError
 from reconciler.state.git import GitState
-from reconciler.state.gitlocks import STALE_AFTER
+from reconciler.state.gitcommand import STALE_AFTER
 from tests.state.gitworld import git
 from tests.state.samples import StillClock, binding, run_info, verdict
 

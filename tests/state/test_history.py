@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from reconciler.errors import StateError
-from reconciler.model import MappingKey
+from reconciler.model import MappingKey, RunId
 from reconciler.state.base import IntentResult
 from reconciler.state.directory import DirectoryState
 from reconciler.state.history import Finding
-from reconciler.state.journal import journal_name
+from reconciler.state.journal import GENESIS, journal_name, make_record
 from tests.state.samples import START, attempt, change, intent, read_journal, run_info, verdict
 
 DAY = timedelta(days=1)
@@ -230,7 +230,8 @@ def test_crashed_run_is_listed_with_its_unknown_requests(root: Path, store: Dire
     lines = (root / name).read_bytes().splitlines(keepends=True)
     (root / name).write_bytes(b"".join(lines[:2]) + lines[2][:20])
 
-    assert [(lost.run, lost.file, lost.unknown_intents) for lost in store.history.unfinished()] == [("r4", name, (1,))]
+    lost = store.history.unfinished()
+    assert [(lost[file].records[0].run, file, lost[file].unknown_intents) for file in lost] == [("r4", name, (1,))]
 
 
 def test_next_run_notes_what_the_crashed_one_left_open(store: DirectoryState, tmp_path: Path) -> None:
@@ -270,3 +271,12 @@ def test_journal_cut_after_its_successor_started_is_found(store: DirectoryState,
     journal.write_bytes(b"".join(journal.read_bytes().splitlines(keepends=True)[:-1]))
 
     assert [one.message for one in store.history.verify()] == ["the end of the run before it is lost"]
+
+
+def test_a_record_that_only_another_version_can_read_says_so(store: DirectoryState, tmp_path: Path) -> None:
+    night(store, "r1")
+    _, line = make_record(seq=1, time=START, kind="run", run=RunId("r2"), facts={"actor": 5}, prev=GENESIS)
+    (tmp_path / "state" / "history" / "2026-10.jsonl").write_bytes(line)
+    with pytest.raises(StateError, match="record 1 of run r2 cannot be read") as caught:
+        store.history.runs()
+    assert "upgrade" in caught.value.hint

@@ -26,7 +26,7 @@ from reconciler.simulator.records import Actor, Mutation, Row
 from reconciler.simulator.world import World
 from reconciler.state.base import RunInfo
 from reconciler.state.directory import DirectoryState
-from reconciler.state.moving import move_state
+from reconciler.state.places import move_state
 from tests.stage import TEMPLATE, Stage
 from tests.torture.sweep import Result, workplace
 
