@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from reconciler.answers.words import named
 from reconciler.errors import DecisionRefused
 from reconciler.model import (
     Attempt,
@@ -55,6 +56,10 @@ class DecisionContext:
         binding = self.recorded.bindings.get(self.key)
         return binding.subscription_id if binding else None
 
+    def spell(self, attempt: Attempt) -> str:
+        """When the create was sent, in a sentence."""
+        return spelled(attempt.recorded_at, self.now.tzinfo)
+
     @property
     def marked(self) -> tuple[Subscription, ...]:
         """Subscriptions that carry this mapping's marker and were not given up."""
@@ -91,13 +96,17 @@ class Decision:
 
 def adopt(context: DecisionContext, number: SubscriptionId) -> Decision:
     """Bind the mapping to an existing Subscription. Raises `DecisionRefused` where it is not plainly the right one."""
-    mapping = context.mapping
+    mapping, attempt = context.mapping, context.attempt
     found = _adoptable(context, number)
-    _agrees_with_file(mapping, number)
+    said = mapping.subscription_id
+    if said is not None and said != number:
+        raise DecisionRefused(
+            f"mappings.yaml says subscription_id: {said} for {mapping.key}, not {number}.",
+            hint=f"The file decides first: correct it at {mapping.place}, or adopt {said}.",
+        )
     take_from = _freed_keys(context, number)
-    others = _given_up_by(context, number)
-    attempt = context.attempt
-    if context.bound == number == mapping.subscription_id and not others:
+    others = tuple(n for n in _own_ids(context, live=True) if n != number)
+    if context.bound == number == said and not others:
         raise DecisionRefused(
             f"{context.key} is bound to Subscription {number} already.",
             hint=f"Nothing to do. `reconciler explain {context.key}` tells why its number is what it is.",
@@ -106,15 +115,17 @@ def adopt(context: DecisionContext, number: SubscriptionId) -> Decision:
     follows += [_left_alone(context.index.by_id.get(other), other) for other in others]
     follows += [f"The binding of key {old}, which is not in mappings.yaml any more, ends." for old in take_from]
     if attempt is not None:
-        follows.append(
-            f"The create of {spelled(attempt.recorded_at, context.now.tzinfo)} is settled: this is what it made."
-        )
+        follows.append(f"The create of {context.spell(attempt)} is settled: this is what it made.")
     if found.marker is not None and found.marker != context.key:
         follows.append(f"It carries the marker {found.marker}, which stays: nothing but the quantity is ever written.")
+    clients = ", ".join(map(named, mapping.infima_clients))
     return Decision(
         kind="adopt",
         key=context.key,
-        seen=(_describe(found), _describe_mapping(mapping)),
+        seen=(
+            _describe(found),
+            f"Mapping {mapping.key}: INFIMA {clients} -> HaloPSA {named(mapping.halo_customer)}.",
+        ),
         follows=tuple(follows),
         bind=_binding(context, found),
         write_id=None if attempt is not None and found.marker == context.key else number,
@@ -165,12 +176,11 @@ def abandon(context: DecisionContext) -> Decision:
         for s in context.index.by_customer.get(context.mapping.halo_customer.id, ())
         if s.is_subscription and not s.deleted and same_name(s.name, attempt.subscription_name)
     ]
-    sent = spelled(attempt.recorded_at, context.now.tzinfo)
     return Decision(
         kind="abandon",
         key=context.key,
         seen=(
-            f"A create sent at {sent} by run {attempt.run}, outcome unknown.",
+            f"A create sent at {context.spell(attempt)} by run {attempt.run}, outcome unknown.",
             f"No Subscription in HaloPSA carries the marker {context.key}, inactive and deleted ones included.",
             *(f"The customer has one of the same name: {_describe(s)}" for s in namesakes),
         ),
@@ -187,7 +197,7 @@ def recreate(context: DecisionContext) -> Decision:
             f"mappings.yaml says that {context.key} is Subscription {mapping.subscription_id}.",
             hint=f"Delete the line subscription_id: {mapping.subscription_id} ({mapping.place}) first.",
         )
-    old = _known_ids(context)
+    old = _own_ids(context)
     if not old:
         hint = "Nothing to give up: the next apply creates one."
         if context.attempt is not None:
@@ -204,7 +214,7 @@ def recreate(context: DecisionContext) -> Decision:
         key=context.key,
         seen=tuple(_describe_gone(context.index.by_id.get(number), number) for number in old),
         follows=(
-            f"The next apply creates a new Subscription for {mapping.halo_customer.name} ({mapping.halo_customer.id}).",
+            f"The next apply creates a new Subscription for {named(mapping.halo_customer)}.",
             "The new one has to be attached to a recurring invoice by hand; until then it bills nothing.",
         ),
         give_up=old,
@@ -238,15 +248,6 @@ def _adoptable(context: DecisionContext, number: SubscriptionId) -> Subscription
     return found
 
 
-def _agrees_with_file(mapping: Mapping, number: SubscriptionId) -> None:
-    said = mapping.subscription_id
-    if said is not None and said != number:
-        raise DecisionRefused(
-            f"mappings.yaml says subscription_id: {said} for {mapping.key}, not {number}.",
-            hint=f"The file decides first: correct it at {mapping.place}, or adopt {said}.",
-        )
-
-
 def _freed_keys(context: DecisionContext, number: SubscriptionId) -> tuple[MappingKey, ...]:
     """Keys bound to this Subscription that have left mappings.yaml. Raises where a mapping of the file claims it."""
     claiming = context.index.claims.get(number, frozenset()) - {context.key}
@@ -259,15 +260,10 @@ def _freed_keys(context: DecisionContext, number: SubscriptionId) -> tuple[Mappi
     return tuple(sorted(claiming))
 
 
-def _given_up_by(context: DecisionContext, number: SubscriptionId) -> tuple[SubscriptionId, ...]:
-    """The Subscriptions that stop being this mapping's, by state or by marker, once `number` is bound."""
-    bound = [context.bound] if context.bound is not None else []
-    return tuple(sorted({*bound, *(s.id for s in context.marked if s.live)} - {number}))
-
-
-def _known_ids(context: DecisionContext) -> tuple[SubscriptionId, ...]:
-    bound = [context.bound] if context.bound is not None else []
-    return tuple(sorted({*bound, *(s.id for s in context.marked)}))
+def _own_ids(context: DecisionContext, *, live: bool = False) -> tuple[SubscriptionId, ...]:
+    """The Subscriptions that are this mapping's by state or by marker, with `live` only live ones of the latter."""
+    bound = () if context.bound is None else (context.bound,)
+    return tuple(sorted({*bound, *(s.id for s in context.marked if s.live or not live)}))
 
 
 def _candidates(context: DecisionContext) -> str:
@@ -292,12 +288,6 @@ def _describe_gone(found: Subscription | None, number: SubscriptionId) -> str:
     if found is None:
         return f"Subscription {number} is not known to HaloPSA any more."
     return f"{_describe(found)}, is {'deleted' if found.deleted else 'inactive'} in HaloPSA."
-
-
-def _describe_mapping(mapping: Mapping) -> str:
-    clients = ", ".join(f"{c.name} ({c.id})" for c in mapping.infima_clients)
-    customer = mapping.halo_customer
-    return f"Mapping {mapping.key}: INFIMA {clients} -> HaloPSA {customer.name} ({customer.id})."
 
 
 def _left_alone(found: Subscription | None, number: SubscriptionId) -> str:

@@ -15,7 +15,7 @@ from importlib import resources
 
 from reconciler.answers.attached import invoice_note
 from reconciler.answers.needs import THE_RUN
-from reconciler.answers.words import day_words, due_words, edited_words
+from reconciler.answers.words import day_words, due_words, edited_words, named, with_stop
 from reconciler.model import (
     Attached,
     Attempt,
@@ -168,9 +168,9 @@ def next_step(story: Story) -> str:
     change = story.change
     own = [need for need in story.needs if need.key == change.key]
     if change.hold is not None:
-        return _sentence(change.hold.remedy)
+        return with_stop(change.hold.remedy)
     if story.plan.refused:
-        return _sentence(story.plan.refusals[0].remedy)
+        return with_stop(story.plan.refusals[0].remedy)
     if change.action is not Action.NO_OP:
         return f"reconciler apply --only {change.key}"
     if own:
@@ -182,7 +182,7 @@ def next_step(story: Story) -> str:
 
 def _who(story: Story) -> Iterator[str]:
     mapping, change = story.change.mapping, story.change
-    clients = " + ".join(f"{client.name} ({client.id})" for client in change.clients)
+    clients = " + ".join(map(named, change.clients))
     yield f"Mapping {mapping.key}, {mapping.place}"
     yield f"INFIMA {clients} -> HaloPSA {change.customer.name} ({change.customer.id})"
 
@@ -193,10 +193,10 @@ def _counted(story: Story) -> Iterator[str]:
         yield f"Not asked: the quantity is {'retired' if mapping.retired else 'fixed'} in mappings.yaml."
         for client in story.change.clients:
             if client.user_count is not None:
-                yield f"{client.name} ({client.id}): INFIMA's client list says {client.user_count}"
+                yield f"{named(client)}: INFIMA's client list says {client.user_count}"
         return
     for client in story.change.clients:
-        yield f"{client.name} ({client.id}): {_numbers(client, mapping.quantity.count)}"
+        yield f"{named(client)}: {_numbers(client, mapping.quantity.count)}"
     total = story.change.quantity.counted
     if len(story.change.clients) > 1:
         yield f"Together: {'not known' if total is None else total}"
@@ -278,12 +278,12 @@ def _holds(story: Story) -> Iterator[str]:
 def _refusals(story: Story) -> Iterator[str]:
     for refusal in story.plan.refusals:
         yield f"The whole run: {_broken(refusal)}"
-        yield f"To do: {_sentence(refusal.remedy)}"
+        yield f"To do: {with_stop(refusal.remedy)}"
 
 
 def _broken(violation: Violation) -> str:
     measured = "" if violation.measured is None else f" (measured {violation.measured}, limit {violation.limit})"
-    return f"{violation.rule}: {_sentence(violation.message)}{measured}"
+    return f"{violation.rule}: {with_stop(violation.message)}{measured}"
 
 
 def _invoice(story: Story) -> Iterator[str]:
@@ -324,11 +324,6 @@ def _time(story: Story, moment: datetime) -> str:
 
 def _or_unknown(number: int | None) -> str:
     return "not known" if number is None else str(number)
-
-
-def _sentence(text: str) -> str:
-    text = text.strip()
-    return text if not text or text[-1] in ".!?" else f"{text}."
 
 
 # ---------------------------------------------------------------------------------------------------------------------
