@@ -15,13 +15,13 @@ from reconciler.cli.output import Part, closest, safe, say, show_json, show_rows
 from reconciler.cli.past import find_run, load_usable, parse_date, zone_of
 from reconciler.cli.wiring import open_store
 from reconciler.errors import ExitCode, UsageError
-from reconciler.history.account import Line, ending_of, lines_of, users_of
+from reconciler.history.account import ending_of, lines_of, users_of
 from reconciler.model import Json, Mapping, MappingKey, Mappings
 from reconciler.moments import moment_in, zone_name
 from reconciler.planning.outcomes import open_run_in_words
 from reconciler.render.document import plural
 from reconciler.render.grid import Column
-from reconciler.state.history import History, PastRun
+from reconciler.state.history import History, PastChange, PastRun
 
 SHOWN = 30
 RUN_PREFIX = 4
@@ -85,7 +85,7 @@ def history(
         return ExitCode.DONE
     if output == "text" and found in names:
         say(safe(f"{found}: {names[found]}"))
-    mine = [line for line in reversed(lines) if line.key == found and kept(line.run)]
+    mine = [line for line in reversed(lines) if line.change.key == found and kept(line.run)]
     _show_changes(found, mine, output, zone, everything=everything)
     return ExitCode.DONE
 
@@ -96,15 +96,15 @@ def _both_names(mapping: Mapping) -> str:
 
 
 def _find(
-    mappings: Mappings | None, wanted: str, runs: Sequence[PastRun], lines: Sequence[Line]
+    mappings: Mappings | None, wanted: str, runs: Sequence[PastRun], lines: Sequence[PastChange]
 ) -> PastRun | MappingKey:
     """The run or the mapping that is meant. Raises `UsageError`."""
-    keys = {line.key for line in lines}
+    keys = {line.change.key for line in lines}
     if MappingKey(wanted) in keys:
         return MappingKey(wanted)
     if ids := [run for run in runs if run.info.id == wanted]:
         return ids[-1]
-    numbers = {line.key for line in lines if str(line.subscription_id) == wanted}
+    numbers = {line.change.key for line in lines if str(line.change.subscription_id) == wanted}
     if len(numbers) == 1:
         return numbers.pop()
     ambiguous = ""
@@ -126,16 +126,16 @@ def _find(
 # The drawings
 # ---------------------------------------------------------------------------------------------------------------------
 
-_LINE: tuple[Part[Line], ...] = (
-    (Column(title="Subscription", number=True), lambda line: line.subscription_id),
-    (Column(title="Action"), lambda line: line.action),
-    (Column(title="Outcome"), lambda line: line.outcome),
-    (Column(title="Before", number=True), lambda line: line.before),
-    (Column(title="After", number=True), lambda line: line.after),
-    (Column(title="Wanted", number=True), lambda line: line.wanted),
-    (Column(title="Counted", number=True), lambda line: line.counted),
-    (Column(title="Rule"), lambda line: line.rule),
-    (Column(title="Why", wrap=True), lambda line: line.why),
+_LINE: tuple[Part[PastChange], ...] = (
+    (Column(title="Subscription", number=True), lambda line: line.change.subscription_id),
+    (Column(title="Action"), lambda line: line.change.action),
+    (Column(title="Outcome"), lambda line: line.change.outcome),
+    (Column(title="Before", number=True), lambda line: line.change.before),
+    (Column(title="After", number=True), lambda line: line.change.after),
+    (Column(title="Wanted", number=True), lambda line: line.change.wanted),
+    (Column(title="Counted", number=True), lambda line: line.change.counted),
+    (Column(title="Rule"), lambda line: line.change.rule),
+    (Column(title="Why", wrap=True), lambda line: line.change.message),
 )
 """What is drawn of a line, behind whose or which run's it is."""
 
@@ -159,13 +159,13 @@ def _show_runs(runs: list[PastRun], output: str, zone: tzinfo, *, everything: bo
         _show_newest(parts, runs, output, everything=everything)
 
 
-def _show_changes(key: str, lines: list[Line], output: str, zone: tzinfo, *, everything: bool) -> None:
+def _show_changes(key: str, lines: list[PastChange], output: str, zone: tzinfo, *, everything: bool) -> None:
     if output == "json":
         show_json({"key": key, "changes": [_line_json(line) for line in lines]})
     elif not lines and output == "text":
         say(safe(f"Nothing was changed or withheld for {key}."))
     else:
-        parts: tuple[Part[Line], ...] = (
+        parts: tuple[Part[PastChange], ...] = (
             (Column(title=f"Finished ({zone_name(zone)})"), lambda line: _when(line.run, zone)),
             (Column(title="Run"), lambda line: line.run.info.id),
             *_LINE,
@@ -173,7 +173,9 @@ def _show_changes(key: str, lines: list[Line], output: str, zone: tzinfo, *, eve
         _show_newest(parts, lines, output, everything=everything)
 
 
-def _show_run(run: PastRun, lines: list[Line], output: str, zone: tzinfo, names: MappingABC[MappingKey, str]) -> None:
+def _show_run(
+    run: PastRun, lines: list[PastChange], output: str, zone: tzinfo, names: MappingABC[MappingKey, str]
+) -> None:
     """One run: who, when, from which commit, how it ended, and its lines."""
     if output == "json":
         show_json({"run": _run_json(run), "changes": [_line_json(line) for line in lines]})
@@ -182,9 +184,9 @@ def _show_run(run: PastRun, lines: list[Line], output: str, zone: tzinfo, names:
         for sentence in _about(run, zone):
             say(safe(sentence))
     if lines:
-        parts: tuple[Part[Line], ...] = (
-            (Column(title="Mapping"), lambda line: line.key),
-            (Column(title="Whose", name=True), lambda line: names.get(line.key, "")),
+        parts: tuple[Part[PastChange], ...] = (
+            (Column(title="Mapping"), lambda line: line.change.key),
+            (Column(title="Whose", name=True), lambda line: names.get(line.change.key, "")),
             *_LINE,
         )
         show_rows(output, parts, lines)
@@ -250,26 +252,26 @@ def _run_json(run: PastRun) -> Json:
     }
 
 
-def _line_json(line: Line) -> Json:
-    info = line.run.info
+def _line_json(line: PastChange) -> Json:
+    info, change = line.run.info, line.change
     return {
         "run": info.id,
         "finished_at": line.run.verdict.finished_at.isoformat(),
         "actor": info.actor,
         "commit": info.commit,
-        "key": line.key,
-        "subscription_id": line.subscription_id,
-        "action": line.action,
-        "before": line.before,
-        "after": line.after,
-        "wanted": line.wanted,
-        "sent": line.sent,
-        "counted": line.counted,
-        "rule": line.rule,
-        "outcome": line.outcome,
-        "held_by": line.held_by,
-        "lifted": [{"rule": one.rule, "reason": one.reason, "by": one.by} for one in line.lifted],
-        "message": line.why,
+        "key": change.key,
+        "subscription_id": change.subscription_id,
+        "action": change.action,
+        "before": change.before,
+        "after": change.after,
+        "wanted": change.wanted,
+        "sent": change.sent,
+        "counted": change.counted,
+        "rule": change.rule,
+        "outcome": change.outcome,
+        "held_by": change.held_by,
+        "lifted": [{"rule": one.rule, "reason": one.reason, "by": one.by} for one in change.lifted],
+        "message": change.message,
     }
 
 

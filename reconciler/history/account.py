@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 
 from reconciler.errors import ExitCode
-from reconciler.model import MappingKey, Shown, Sighting, Standing, SubscriptionId, UnitPrice
+from reconciler.model import MappingKey, Shown, Standing, SubscriptionId, UnitPrice
 from reconciler.planning.changes import CAME_RIGHT, Outcome
-from reconciler.state.base import HistoryChange, Lifted, RunVerdict
+from reconciler.state.base import HistoryChange, RunVerdict
 from reconciler.state.history import MonthRecord, PastChange, PastRun, recorded_price
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -102,27 +102,7 @@ SEEN = "seen"
 """The outcome of a line about a change that a listing showed and no run is known to have made."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """One thing that happened. Quantities are whole users, None where not known or where there was no Subscription."""
-
-    run: PastRun
-    key: MappingKey
-    subscription_id: SubscriptionId | None
-    action: str
-    outcome: str
-    before: int | None
-    after: int | None
-    wanted: int | None = None
-    counted: int | None = None
-    rule: str = ""
-    why: str = ""
-    held_by: str = ""
-    sent: bool = False
-    lifted: tuple[Lifted, ...] = ()
-
-
-def lines_of(runs: Iterable[PastRun]) -> Iterator[Line]:
+def lines_of(runs: Iterable[PastRun]) -> Iterator[PastChange]:
     """Every line of the runs, in the order in which they were recorded."""
     told: dict[SubscriptionId, Shown] = {}
     for run in runs:
@@ -130,10 +110,14 @@ def lines_of(runs: Iterable[PastRun]) -> Iterator[Line]:
         for change in run.verdict.changes if run.verdict.recovered_by else ():
             _expect(change, told)
         for sighting in run.verdict.sightings or ():
-            yield from _seen(run, sighting, told, named)
+            for row in sighting.rows:
+                before = told.get(row.subscription_id)
+                if row.subscription_id not in named and row != before:
+                    yield PastChange(run=run, change=_seen(row, before))
             told |= {row.subscription_id: row for row in sighting.rows}
         for change in run.verdict.changes:
-            yield _line(run, change)
+            after, wanted = after_and_wanted(change)
+            yield PastChange(run=run, change=replace(change, after=after, wanted=wanted))
 
 
 def _expect(change: HistoryChange, told: dict[SubscriptionId, Shown]) -> None:
@@ -143,22 +127,18 @@ def _expect(change: HistoryChange, told: dict[SubscriptionId, Shown]) -> None:
         told[row.subscription_id] = replace(row, quantity=change.after)
 
 
-def _seen(
-    run: PastRun, sighting: Sighting, told: dict[SubscriptionId, Shown], named: set[SubscriptionId | None]
-) -> Iterator[Line]:
-    for row in sighting.rows:
-        before = told.get(row.subscription_id)
-        if row.subscription_id not in named and row != before:
-            yield Line(
-                run=run,
-                key=row.key,
-                subscription_id=row.subscription_id,
-                action="",
-                outcome=SEEN,
-                before=None if before is None else before.quantity,
-                after=row.quantity,
-                why=_what_is_new(before, row),
-            )
+def _seen(row: Shown, before: Shown | None) -> HistoryChange:
+    return HistoryChange(
+        key=row.key,
+        subscription_id=row.subscription_id,
+        action="",
+        before=None if before is None else before.quantity,
+        after=row.quantity,
+        counted=None,
+        rule="",
+        outcome=SEEN,
+        message=_what_is_new(before, row),
+    )
 
 
 def _what_is_new(before: Shown | None, row: Shown) -> str:
@@ -186,26 +166,6 @@ _STANDING = {
     Standing.GONE: "no longer in HaloPSA's list",
     Standing.LET_GO: "nothing names it as ours any more, and nobody looks at it",
 }
-
-
-def _line(run: PastRun, change: HistoryChange) -> Line:
-    after, wanted = after_and_wanted(change)
-    return Line(
-        run=run,
-        key=change.key,
-        subscription_id=change.subscription_id,
-        action=change.action,
-        outcome=change.outcome,
-        before=change.before,
-        after=after,
-        wanted=wanted,
-        counted=change.counted,
-        rule=change.rule,
-        why=change.message,
-        held_by=change.held_by,
-        sent=change.sent,
-        lifted=change.lifted,
-    )
 
 
 def after_and_wanted(change: HistoryChange) -> tuple[int | None, int | None]:

@@ -127,33 +127,22 @@ class Span:
     lost: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
-    """The times of all complete listings, in the order of the chain."""
-
-    latest: tuple[datetime, ...] = ()
-    earliest: tuple[datetime, ...] = ()
+Times = tuple[datetime, ...]
+"""The times of all complete listings, in the order of the chain."""
 
 
-def times_of(looks: Sequence[Look]) -> Listed:
-    """When the listings were made, as far as clocks that disagree can tell."""
+def times_of(looks: Sequence[Look]) -> tuple[Times, Times]:
+    """When the listings were made at the latest and at the earliest, as far as clocks that disagree can tell."""
     times = [look.at for look in looks]
-    earliest = tuple(accumulate(reversed(times), min))[::-1]
-    return Listed(latest=tuple(accumulate(times, max)), earliest=earliest)
+    return tuple(accumulate(times, max)), tuple(accumulate(reversed(times), min))[::-1]
 
 
-def draw_spans(looks: Sequence[Look], listed: Listed) -> dict[Subject, tuple[Span, ...]]:
+def draw_spans(looks: Sequence[Look], latest: Times, earliest: Times) -> dict[Subject, tuple[Span, ...]]:
     """The spans of every Subscription."""
     return {
         subject: tuple(
-            Span(
-                shown=seen.shown,
-                since=listed.latest[seen.first],
-                until=listed.earliest[seen.last],
-                first=seen.first,
-                lost=seen.lost,
-            )
-            for seen in line
+            Span(shown=one.shown, since=latest[one.first], until=earliest[one.last], first=one.first, lost=one.lost)
+            for one in line
         )
         for subject, line in _follow(looks).items()
     }

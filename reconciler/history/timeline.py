@@ -9,12 +9,12 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
 from enum import StrEnum
 
 from reconciler.history.account import is_whole
-from reconciler.history.spans import Listed, Span, Subject, draw_spans, looks_of, times_of
+from reconciler.history.spans import Span, Subject, Times, draw_spans, looks_of, times_of
 from reconciler.model import MappingKey, Standing
 from reconciler.moments import moment_in
 from reconciler.planning.changes import CAME_RIGHT
@@ -66,10 +66,14 @@ class Point:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeline:
-    """What the records tell over time: `lines` for each Subscription, `points` for each mapping's chart."""
+    """What the records tell over time: `lines` for each Subscription, `points` for each mapping's chart.
+
+    `latest` and `earliest` are the times of all listings (`spans`).
+    """
 
     lines: Mapping[Subject, tuple[Span, ...]] = field(default_factory=dict)
-    listed: Listed = field(default_factory=Listed)
+    latest: Times = ()
+    earliest: Times = ()
     points: Mapping[MappingKey, tuple[Point, ...]] = field(default_factory=dict)
 
     def at(self, key: MappingKey, moment: datetime) -> Point | None:
@@ -81,7 +85,7 @@ class Timeline:
     def between(self, key: MappingKey, start: datetime, end: datetime) -> tuple[Point, ...]:
         """What was last seen at `start`, moved to `start`, and what was seen anew until before `end`."""
         first = self.at(key, start)
-        line = [] if first is None else [Point(at=start, quantity=first.quantity, counted=first.counted)]
+        line = [] if first is None else [replace(first, at=start)]
         return (*line, *(point for point in self.points.get(key, ()) if start < point.at < end))
 
     def stood(self, subject: Subject, moment: datetime) -> Known | NotKnown:
@@ -104,15 +108,15 @@ class Timeline:
     def newest(self, subject: Subject, *, since: datetime) -> Known | NotKnown:
         """What the newest listing shows, if that was made at `since` or later."""
         last = self.lines[subject][-1]
-        if last.lost or not self.listed.latest or self.listed.latest[-1] < since:
+        if last.lost or not self.latest or self.latest[-1] < since:
             return NotKnown(why=Why.LOST if last.lost else Why.NOT_SINCE, before=last)
-        return _known(last, seen_at=self.listed.latest[-1])
+        return _known(last, seen_at=self.latest[-1])
 
     def _why_not_yet(self, first: Span, moment: datetime) -> Why:
         """Before the first listing of it: had others been made by then, and did one of that time or later lack it?"""
-        if not self.listed.latest or moment < self.listed.latest[0]:
+        if not self.latest or moment < self.latest[0]:
             return Why.NO_LOOK_YET
-        without = self.listed.earliest[: first.first]
+        without = self.earliest[: first.first]
         return Why.NOT_OURS_YET if without and without[-1] >= moment else Why.BETWEEN
 
 
@@ -127,9 +131,9 @@ def draw_timeline(runs: Iterable[PastRun], snapshots: Iterable[MonthRecord]) -> 
     """The timeline that runs and monthly records come to; the runs in the order in which they were recorded."""
     told = tuple(runs)
     looks = tuple(looks_of(told, snapshots))
-    listed = times_of(looks)
-    lines = draw_spans(looks, listed)
-    return Timeline(lines=lines, listed=listed, points=draw_points(lines, told))
+    latest, earliest = times_of(looks)
+    lines = draw_spans(looks, latest, earliest)
+    return Timeline(lines=lines, latest=latest, earliest=earliest, points=draw_points(lines, told))
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -219,7 +223,7 @@ def _counts(runs: Sequence[PastRun]) -> dict[MappingKey, list[Event]]:
 def why_not_known(state: NotKnown, timeline: Timeline, zone: tzinfo) -> str:
     """Why a quantity is not known, in one clause that can stand behind "not known: "."""
     if state.why is Why.NO_LOOK_YET:
-        return f"the first recorded look at HaloPSA was {moment_in(timeline.listed.latest[0], zone)}"
+        return f"the first recorded look at HaloPSA was {moment_in(timeline.latest[0], zone)}"
     if state.why in _PLAIN:
         return _PLAIN[state.why]
     before, after = state.before, state.after

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
-from reconciler.history.account import Line, lines_of, users_of
+from reconciler.history.account import lines_of, users_of
 from reconciler.model import Standing
 from reconciler.planning.observation import PlanOptions
 from reconciler.planning.rules import Allowance, Rule
+from reconciler.state.base import HistoryChange
 from reconciler.state.history import PastRun
 from tests.history.conftest import Command
 from tests.history.months import KEY, line, moment, past, shown, sighting, sleep_until
@@ -16,7 +17,8 @@ from tests.stage import Stage
 
 
 def lines(*runs: PastRun) -> list[tuple[str, int | None, int | None, int | None]]:
-    return [(one.outcome, one.before, one.after, one.wanted) for one in lines_of(runs)]
+    changes = [one.change for one in lines_of(runs)]
+    return [(one.outcome, one.before, one.after, one.wanted) for one in changes]
 
 
 def test_an_old_record_s_after_was_what_it_wanted() -> None:
@@ -35,28 +37,28 @@ def test_a_new_record_says_both() -> None:
     assert [one for one in lines(run) if one[0] != "seen"] == [("held", 27, 27, 0)]
 
 
-def seen(before: object, *rows: object) -> list[Line]:
+def seen(before: object, *rows: object) -> list[HistoryChange]:
     """The lines of a second run whose listing showed these rows after `before`."""
     first = past(moment(9, 3), sightings=(sighting(moment(9, 3), before),))  # type: ignore[arg-type]
     second = past(moment(9, 4), sightings=(sighting(moment(9, 4), *rows),))  # type: ignore[arg-type]
-    return [one for one in lines_of([first, second]) if one.run is second]
+    return [one.change for one in lines_of([first, second]) if one.run is second]
 
 
 def test_what_people_did_in_halopsa_has_a_line() -> None:
     [edited] = seen(shown(12), shown(20))
     assert (edited.outcome, edited.before, edited.after) == ("seen", 12, 20)
-    assert edited.why == "changed in HaloPSA, and no run of this history confirmed it"
+    assert edited.message == "changed in HaloPSA, and no run of this history confirmed it"
     [gone] = seen(shown(12), shown(0, standing=Standing.DELETED))
-    assert (gone.before, gone.after, gone.why) == (12, 0, "deleted in HaloPSA")
+    assert (gone.before, gone.after, gone.message) == (12, 0, "deleted in HaloPSA")
     [left] = seen(shown(12), shown(12, managed=False))
-    assert left.why == "no mapping has it any more"
+    assert left.message == "no mapping has it any more"
     [renamed] = seen(shown(12), shown(12, key="infima-102", subscription=9001))
-    assert (renamed.key, renamed.why) == ("infima-102", f"it was under the key {KEY}")
+    assert (renamed.key, renamed.message) == ("infima-102", f"it was under the key {KEY}")
 
 
 def test_what_a_line_of_the_run_tells_is_not_told_twice() -> None:
     run = past(moment(9, 3), line(12, 15))
-    assert [one.outcome for one in lines_of([run])] == ["applied"]
+    assert [one.change.outcome for one in lines_of([run])] == ["applied"]
 
 
 def test_users_of_a_run_that_did_not_look_at_all_are_not_told() -> None:
