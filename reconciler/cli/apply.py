@@ -23,7 +23,7 @@ from reconciler.cli.options import (
     output_option,
     selection_options,
 )
-from reconciler.cli.output import say, tell
+from reconciler.cli.output import prompt, say, tell
 from reconciler.cli.wiring import load, now, open_store, plan_options, run_context, run_info
 from reconciler.errors import PlanFileError, ReconcilerError, StateError, UsageError, as_failure
 from reconciler.plan_document import plan_document, with_outcomes
@@ -150,8 +150,7 @@ class _Drawing:
             f"Users: {summary.users_before} -> {summary.users_after}.\n"
             "  Only 'yes' will be accepted to approve.\n"
         )
-        answer: str = click.prompt("  Enter a value", default="", show_default=False, err=True)
-        return answer == "yes"
+        return prompt("  Enter a value") == "yes"
 
 
 def _command(chosen: PlanOptions) -> str:

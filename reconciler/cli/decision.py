@@ -16,7 +16,7 @@ from reconciler.answers.attached import invoice_note, look_of
 from reconciler.answers.words import day_words
 from reconciler.cli.files import FileEdit
 from reconciler.cli.options import CommonOptions, common_options, complete_keys, next_command, output_option
-from reconciler.cli.output import safe, say, tell
+from reconciler.cli.output import prompt, safe, say, tell
 from reconciler.cli.wiring import load, now, open_store, require_key, run_context, run_info
 from reconciler.config.edit import set_subscription_id
 from reconciler.errors import DecisionRefused, ExitCode, UsageError
@@ -136,10 +136,10 @@ def _required_reason(command: str, reason: str | None, *, yes: bool) -> str:
 def _confirmed(edit: FileEdit | None) -> bool:
     written = "Only the state is written" if edit is None else f"The state and {edit.path} are written"
     tell(safe(f"\n{written}; HaloPSA is not touched. Only 'yes' will be accepted."))
-    answer: str = click.prompt("  Enter a value", default="", show_default=False, err=True)
-    if answer != "yes":
+    agreed = prompt("  Enter a value") == "yes"
+    if not agreed:
         tell("Nothing was recorded.")
-    return answer == "yes"
+    return agreed
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ import click
 from reconciler.answers.attached import look_of
 from reconciler.answers.explain import Story, Topic, answer, chapters, find_topic, next_step, topics
 from reconciler.cli.options import CommonOptions, common_options, complete_keys_and_names, output_option
-from reconciler.cli.output import closest, say, show_json, show_table, tell
+from reconciler.cli.output import closest, did_you_mean, say, show_json, show_table, tell
 from reconciler.cli.status import look_now
 from reconciler.cli.wiring import load, now, open_store, run_context
 from reconciler.config import list_keys
@@ -116,8 +116,8 @@ def find_mapping(mappings: Mappings, wanted: str) -> Mapping:
             keys = ", ".join(m.key for m in hits[:12])
             raise UsageError(f"{wanted!r} may mean {len(hits)} mappings: {keys}.", hint="Give the key.")
     names = [str(m.key) for m in every] + [ref.name for m in every for ref in m.infima_clients]
-    near = closest(wanted, [*names, *(topic.name for topic in topics())])
-    hint = f"Did you mean {near}?" if near else "`reconciler clients` lists clients, `reconciler explain` the topics."
+    names += [topic.name for topic in topics()]
+    hint = did_you_mean(wanted, names, "`reconciler clients` lists clients, `reconciler explain` the topics.")
     raise UsageError(f"Nothing in mappings.yaml and no topic is called {wanted!r}.", hint=hint)
 
 

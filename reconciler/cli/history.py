@@ -11,7 +11,7 @@ import click
 
 from reconciler.cli.explain import find_mapping
 from reconciler.cli.options import CommonOptions, common_options, complete_keys_and_names, output_option
-from reconciler.cli.output import Part, closest, safe, say, show_json, show_rows, tell
+from reconciler.cli.output import Part, did_you_mean, safe, say, show_json, show_rows, tell
 from reconciler.cli.past import find_run, load_usable, parse_date, zone_of
 from reconciler.cli.wiring import open_store
 from reconciler.errors import ExitCode, UsageError
@@ -117,8 +117,8 @@ def _find(
         return find_run(runs, wanted)
     if ambiguous:
         raise UsageError(ambiguous, hint="Give the key.")
-    near = closest(wanted, [*sorted(keys), *(str(run.info.id) for run in runs)])
-    hint = f"Did you mean {near}?" if near else "`reconciler status` lists mappings, `reconciler history` runs."
+    known = [*sorted(keys), *(str(run.info.id) for run in runs)]
+    hint = did_you_mean(wanted, known, "`reconciler status` lists mappings, `reconciler history` runs.")
     raise UsageError(f"The history has nothing about {wanted!r}.", hint=hint)
 
 

@@ -12,7 +12,7 @@ import click
 
 from reconciler import __version__
 from reconciler.cli.options import common_options
-from reconciler.cli.output import safe, say, tell
+from reconciler.cli.output import prompt, safe, say, tell
 from reconciler.config.checking import schema_text
 from reconciler.errors import ExitCode, StateError, UsageError
 from reconciler.moments import find_zone
@@ -77,7 +77,7 @@ def _settled(given: str | None, question: str, check: Callable[[str], str], *, a
             raise UsageError(problem, hint="Leave the option out to be asked.")
         return given
     while asks:
-        answer = str(click.prompt(question, default="", show_default=False, err=True)).strip()
+        answer = prompt(question).strip()
         problem = check(answer) if answer else ""
         if not problem:
             return answer

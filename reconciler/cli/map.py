@@ -15,7 +15,7 @@ from reconciler.answers.matching import likely, rank
 from reconciler.cli.mapdialog import Dialog, confirmed, joining, pairing, subscription_line, talk
 from reconciler.cli.mapsession import Choices, Ignore, Join, MapSession, Pick
 from reconciler.cli.options import CommonOptions, common_options, output_option
-from reconciler.cli.output import closest, safe, say, show_json, tell
+from reconciler.cli.output import did_you_mean, safe, say, show_json, tell
 from reconciler.cli.wiring import load, run_context
 from reconciler.errors import UsageError
 from reconciler.model import HaloCustomer, InfimaClient, Mapping, MappingKey, Subscription
@@ -274,8 +274,7 @@ def _find_client(session: MapSession, named: str) -> InfimaClient:
         ids = ", ".join(str(c.id) for c in hits)
         raise UsageError(f"{len(hits)} INFIMA clients are named {named!r}: {ids}.", hint="Give the id.")
     if not hits:
-        near = closest(named, [c.name for c in clients])
-        hint = f"Did you mean {near}?" if near else "`reconciler clients` lists them with their ids."
+        hint = did_you_mean(named, [c.name for c in clients], "`reconciler clients` lists them with their ids.")
         raise UsageError(f"INFIMA lists no client {named!r}.", hint=hint)
     client = hits[0]
     if client not in session.unmapped():

@@ -17,7 +17,7 @@ from reconciler.cli.customers import NOT_FOUND, subscription_in_words
 from reconciler.cli.files import FileEdit
 from reconciler.cli.mapsession import Choices, Ignore, Join, MapSession, Pick, joint_quantity
 from reconciler.cli.options import next_command
-from reconciler.cli.output import safe, tell
+from reconciler.cli.output import prompt, safe, tell
 from reconciler.errors import ConfigError
 from reconciler.model import HaloCustomer, InfimaClient, Mapping, MappingKey, Subscription
 from reconciler.names import alike
@@ -291,10 +291,9 @@ def _by_letter(typed: str, rows: Sequence[T]) -> T | None:
 
 def _prompt(text: str) -> str:
     try:
-        answer: str = click.prompt(f"  {text}", default="", show_default=False, err=True)
+        return prompt(f"  {text}")
     except click.Abort:
         return "quit"
-    return answer
 
 
 def _ask(question: str) -> bool | None:

@@ -156,11 +156,21 @@ def safe(text: str, width: int = 2_000) -> str:
     return terminal_safe(text, width, encoding=stdout_encoding())
 
 
-def say_wrapped(lead: str, text: str, *, indent: int) -> None:
-    """A paragraph behind `lead`; a line of YAML in it stays in one piece, so that it can be pasted."""
+def prompt(question: str) -> str:
+    """What a person types; the question stands on stderr."""
+    answer: str = click.prompt(question, default="", show_default=False, err=True)
+    return answer
+
+
+def say_wrapped(lead: str, text: str, *, indent: int | None = None) -> None:
+    """A paragraph behind `lead`, below which it stands unless `indent` says otherwise.
+
+    A line of YAML in it stays in one piece, so that it can be pasted.
+    """
+    below = " " * (len(lead) if indent is None else indent)
     width = max(40, shutil.get_terminal_size((100, 24)).columns)
     whole = _YAML.sub(lambda found: found[0].replace(" ", _HARD_SPACE), safe(lead + text))
-    for line in wrap(whole, width, subsequent_indent=" " * indent, break_on_hyphens=False, break_long_words=False):
+    for line in wrap(whole, width, subsequent_indent=below, break_on_hyphens=False, break_long_words=False):
         say(line.replace(_HARD_SPACE, " "))
 
 
@@ -194,3 +204,9 @@ def closest(word: str, choices: Sequence[str]) -> str:
     folded = {choice.casefold(): choice for choice in choices}
     near = get_close_matches(word.casefold(), list(folded), n=1, cutoff=0.6)
     return folded[near[0]] if near else ""
+
+
+def did_you_mean(word: str, choices: Sequence[str], otherwise: str) -> str:
+    """The hint for a word that is none of the choices."""
+    near = closest(word, choices)
+    return f"Did you mean {near}?" if near else otherwise

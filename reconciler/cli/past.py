@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, tzinfo
 
 from reconciler.cli.options import CommonOptions
-from reconciler.cli.output import closest, safe, tell
+from reconciler.cli.output import did_you_mean, safe, tell
 from reconciler.cli.wiring import load, open_store
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.history.months import Month, month_of, parse_month, start_of
@@ -81,8 +81,7 @@ def find_run(runs: Sequence[PastRun], name: str) -> PastRun:
     if len(found) == 1:
         return found[0]
     if not found:
-        near = closest(name, [str(run.info.id) for run in runs])
-        hint = f"Did you mean {near}?" if near else "`reconciler history` lists the runs."
+        hint = did_you_mean(name, [str(run.info.id) for run in runs], "`reconciler history` lists the runs.")
         raise UsageError(f"The history has no run {name!r}.", hint=hint)
     raise UsageError(
         f"{len(found)} runs have an id that begins with {name!r}.", hint="Write more of it: `reconciler history`."

@@ -12,7 +12,7 @@ import click
 
 from reconciler.cli.files import write_file
 from reconciler.cli.options import CommonOptions, OutputFile, common_options
-from reconciler.cli.output import safe, say, say_wrapped, tell
+from reconciler.cli.output import prompt, safe, say, say_wrapped, tell
 from reconciler.cli.wiring import load, open_store, progress, run_info, without_infima
 from reconciler.clock import SystemClock
 from reconciler.errors import DecisionRefused, ExitCode, PlanFileError, UsageError
@@ -122,25 +122,20 @@ def _introduce(seen: Seen, session: ProbeSession, store: StateStore, halo_url: s
     if seen.earlier:
         tell(f"Of earlier probes {seen.earlier} Subscriptions stand there. They are set to 0, where they are not.")
     tell("\nThe probe")
-    _listed(
+    for line in (
         f"sends at most {MOST_REQUESTS} requests to {halo_url}; {session.halo.sent} of them are behind it",
         f'makes {MAKES} Subscriptions at this customer ({MOST_CREATES} at most), named "{session.name(0)}"',
         "sets their quantity to 0 or 1, for some seconds each; at the end all stand at 0",
         "deletes nothing, and touches nothing that a probe did not make",
         f"remembers the answers in {store.location}, and writes {out}: no value of a customer stands in it",
-    )
-    tell("Take a customer that is on no recurring invoice: a 1 that stands for some seconds must bill nobody.")
-
-
-def _listed(*lines: str) -> None:
-    for line in lines:
+    ):
         tell(safe(f"  - {line}"))
+    tell("Take a customer that is on no recurring invoice: a 1 that stands for some seconds must bill nobody.")
 
 
 def _confirmed() -> bool:
     tell("\nShall it begin? Only 'yes' will be accepted.")
-    answer: str = click.prompt("  Enter a value", default="", show_default=False, err=True)
-    return answer == "yes"
+    return prompt("  Enter a value") == "yes"
 
 
 # -- after it -------------------------------------------------------------------------------------------------------
@@ -169,15 +164,14 @@ def _tell(ended: Probed, options: CommonOptions, customer: HaloCustomerId, out: 
     )
     for finding in findings:
         if options.verbose or finding.answer is not Answer.YES:
-            told = f"{finding.asks} {capital(finding.detail)}."
-            _say_behind(f"  {_SIGNS[finding.answer]}  ", told)
+            say_wrapped(f"  {_SIGNS[finding.answer]}  ", f"{finding.asks} {capital(finding.detail)}.")
     if not options.verbose:
         say(f"The {tally[Answer.YES]} that are yes stand in {out}; -v shows them here.")
     say("")
     for why in ended.report.unfit.values():
-        _say_behind("Do not use apply: ", f"{why}. It refuses (halo-unfit) until a newer probe finds otherwise.")
+        say_wrapped("Do not use apply: ", f"{why}. It refuses (halo-unfit) until a newer probe finds otherwise.")
     for advice in ended.report.advice:
-        _say_behind("To do: ", advice)
+        say_wrapped("To do: ", advice)
     if not ended.report.unfit and not ended.report.advice:
         left_open = f" {tally[Answer.UNTOLD]} questions stay open." if tally[Answer.UNTOLD] else ""
         say(f"No answer contradicts what reconciler assumes.{left_open} plan and apply use the answers from now on.")
@@ -188,10 +182,6 @@ def _tell(ended: Probed, options: CommonOptions, customer: HaloCustomerId, out: 
         say(f"Run it again later: reconciler probe --customer {customer}. It sets to 0 what it finds of this one.")
     if ended.record_missing:
         tell(safe(f"The answers are not in the state: {ended.record_missing}"))
-
-
-def _say_behind(lead: str, text: str) -> None:
-    say_wrapped(lead, text, indent=len(lead))
 
 
 def _tell_left(left: tuple[Left, ...], customer: HaloCustomerId) -> None:

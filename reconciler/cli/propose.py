@@ -14,7 +14,7 @@ from reconciler.answers.proposals import Confidence, Proposal, apply_proposals, 
 from reconciler.cli.drawing import terminal_style
 from reconciler.cli.files import FileEdit, load_snapshot
 from reconciler.cli.options import INPUT_FILE, CommonOptions, common_options, next_command, output_option
-from reconciler.cli.output import closest, safe, say, show_json, tell
+from reconciler.cli.output import did_you_mean, safe, say, show_json, tell
 from reconciler.cli.wiring import now, open_store, run_context
 from reconciler.config import parse_mappings
 from reconciler.config.source import decode, read_bytes
@@ -175,8 +175,7 @@ def _named(keys: Sequence[str], found: Sequence[Proposal]) -> tuple[Proposal, ..
     by_key = {one.key: one for one in found}
     for key in keys:
         if key not in by_key:
-            near = closest(key, list(by_key))
-            hint = f"Did you mean {near}?" if near else "`reconciler propose` lists what is proposed."
+            hint = did_you_mean(key, list(by_key), "`reconciler propose` lists what is proposed.")
             raise UsageError(f"{key} is not proposed.", hint=hint)
     return tuple(by_key[key] for key in dict.fromkeys(keys))
 

@@ -9,7 +9,7 @@ from datetime import UTC
 import click
 
 from reconciler.cli.options import CommonOptions, common_options, output_option
-from reconciler.cli.output import safe, say, show_json, tell
+from reconciler.cli.output import prompt, safe, say, show_json, tell
 from reconciler.cli.wiring import now, open_store, run_info
 from reconciler.clock import SystemClock
 from reconciler.errors import ExitCode, UsageError
@@ -90,8 +90,7 @@ def move(options: CommonOptions, *, target: str, yes: bool) -> int:
 def _confirmed() -> bool:
     if not sys.stdin.isatty():
         raise UsageError("state move asks first, and there is no terminal to ask on.", hint="Add --yes to move it.")
-    answer: str = click.prompt("  Move it? [y/N]", default="", show_default=False, err=True)
-    return answer.strip().casefold() in {"y", "yes"}
+    return prompt("  Move it? [y/N]").strip().casefold() in {"y", "yes"}
 
 
 def _json(store: DirectoryState | GitState, document: StateDocument) -> dict[str, Json]:

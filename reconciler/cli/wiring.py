@@ -16,7 +16,7 @@ from random import SystemRandom
 from reconciler import __version__
 from reconciler.cli.drawing import wants_colour
 from reconciler.cli.options import DOCUMENTS, CommonOptions
-from reconciler.cli.output import closest, safe, tell
+from reconciler.cli.output import did_you_mean, safe, tell
 from reconciler.cli.progress import progress_observer
 from reconciler.clock import SystemClock
 from reconciler.config import load_mappings, parse_mappings
@@ -204,11 +204,8 @@ def require_key(name: str, mappings: Mappings, option: str) -> None:
 
 
 def _hint(name: str, choices: Sequence[str], lead: str) -> str:
-    near = closest(name, choices)
-    if near:
-        return f"Did you mean {near}?"
     shown = ", ".join(choices[:12]) + (", ..." if len(choices) > 12 else "")  # noqa: PLR2004
-    return f"{lead} {shown}." if choices else ""
+    return did_you_mean(name, choices, f"{lead} {shown}." if choices else "")
 
 
 def without_infima(environ: Mapping[str, str]) -> dict[str, str]:
