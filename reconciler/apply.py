@@ -53,19 +53,10 @@ def apply(
         error = _perform(plan, writes, session, recount, confirmed_by_person=confirmed_by_person)
     outcomes = {c.key: session.told(c.key) for c in plan.changes}
     created = sum(ending_of(c, outcomes[c.key]).created for c in plan.changes)
-    return Applied(
-        outcomes=outcomes,
-        created=created,
-        halted=session.halted,
-        error=error,
-        last_listing=tuple(session.listing.values()),
-        last_listed=session.last_listed,
-    )
+    return Applied(outcomes=outcomes, created=created, halted=session.halted, error=error)
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# A saved plan takes writes away
-# ---------------------------------------------------------------------------------------------------------------------
+# -- A saved plan takes writes away -----------------------------------------------------------------------------------
 
 
 def _agreed_writes(
@@ -107,9 +98,7 @@ def _moved_since(row: PlannedRow | None, change: Change) -> str:
     )
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# The writing
-# ---------------------------------------------------------------------------------------------------------------------
+# -- The writing ------------------------------------------------------------------------------------------------------
 
 
 def _perform(
@@ -147,22 +136,21 @@ def _perform(
 
 
 def _update(writes: Sequence[Change], session: WriteSession) -> None:
-    targets = [
-        CountTarget(change=c, subscription_id=c.before.id, before=c.before.count, after=c.after.count)
-        for c in writes
-        if c.action is Action.UPDATE
-        and c.key not in session.outcomes
-        and c.before is not None
-        and c.before.id is not None
-        and c.before.count is not None
-        and c.after.count is not None
-    ]
+    wanted = [c for c in writes if c.action is Action.UPDATE and c.key not in session.outcomes]
+    targets = [target for c in wanted if (target := _target(c, c.after.count))]
     if targets:
         session.observe(PhaseStarted(phase="Setting quantities", total=len(targets)))
         set_counts(session, targets)
-        session.observe(
-            PhaseFinished(phase="Setting quantities", detail=f"{sum(t.key in session.sent for t in targets)} sent")
-        )
+        sent = sum(target.key in session.sent for target in targets)
+        session.observe(PhaseFinished(phase="Setting quantities", detail=f"{sent} sent"))
+
+
+def _target(change: Change, after: int | None) -> CountTarget | None:
+    """What the change writes; None where it cannot be said on which Subscription, or from or to which number."""
+    before = change.before
+    if before is None or before.id is None or before.count is None or after is None:
+        return None
+    return CountTarget(change=change, subscription_id=before.id, before=before.count, after=after)
 
 
 def _create(writes: Sequence[Change], session: WriteSession) -> None:
@@ -178,15 +166,9 @@ def _verify(session: WriteSession) -> None:
 
 def _unchanged(plan: Plan, session: WriteSession) -> list[CountTarget]:
     """The rows that need no write; what the last listing shows of them has the last word."""
-    return [
-        CountTarget(change=c, subscription_id=c.before.id, before=c.before.count, after=c.before.count)
-        for c in plan.changes
-        if (settled := session.outcomes.get(c.key)) is not None
-        and settled.outcome is Outcome.UNCHANGED
-        and c.before is not None
-        and c.before.id is not None
-        and c.before.count is not None
-    ]
+    ended = ((c, session.outcomes.get(c.key)) for c in plan.changes)
+    rows = [c for c, settled in ended if settled is not None and settled.outcome is Outcome.UNCHANGED]
+    return [target for c in rows if (target := _target(c, c.live_quantity))]
 
 
 def _still_zero(writes: tuple[Change, ...], session: WriteSession, recount: Recount) -> None:
@@ -235,9 +217,7 @@ def _made(change: Change, session: WriteSession) -> SubscriptionId | None:
     return hits[0] if len(hits) == 1 else None
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Bindings
-# ---------------------------------------------------------------------------------------------------------------------
+# -- Bindings ---------------------------------------------------------------------------------------------------------
 
 _IDENTITY_RULES = frozenset(
     {

@@ -47,9 +47,7 @@ class MarkerField(StrEnum):
     NONE = "none"
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# The desired state: mappings.yaml after it was read and found valid
-# ---------------------------------------------------------------------------------------------------------------------
+# -- The desired state: mappings.yaml after it was read and found valid -----------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,9 +251,7 @@ class Mappings:
     sha256: str = ""
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# The live state: everything one run read from both systems
-# ---------------------------------------------------------------------------------------------------------------------
+# -- The live state: everything one run read from both systems --------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -401,9 +397,7 @@ class Observation:
     listed_at: datetime | None = field(default=None, compare=False)
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# What the state remembers
-# ---------------------------------------------------------------------------------------------------------------------
+# -- What the state remembers -----------------------------------------------------------------------------------------
 
 
 class BindingOrigin(StrEnum):

@@ -41,7 +41,6 @@ from reconciler.planning.changes import (
     Plan,
     SubscriptionState,
     UnmanagedSubscription,
-    UnmappedClient,
     UnownedSubscription,
 )
 from reconciler.planning.doubts import Live, Names, contract_doubts, customer_doubts, reading_doubts, warnings_about
@@ -362,14 +361,9 @@ def _facts(mappings: Mappings, changes: Sequence[Change], live: Live, recorded: 
     )
 
 
-def _unmapped(mappings: Mappings, observation: Observation) -> tuple[UnmappedClient, ...]:
-    known = {ref.id for m in mappings.mappings for ref in m.infima_clients}
-    known |= {i.client.id for i in mappings.ignored}
-    return tuple(
-        UnmappedClient(id=c.id, name=c.name, user_count=c.user_count)
-        for c in sorted(observation.clients, key=lambda c: c.id)
-        if c.id not in known
-    )
+def _unmapped(mappings: Mappings, observation: Observation) -> tuple[InfimaClient, ...]:
+    known = {ref.id for m in mappings.mappings for ref in m.infima_clients} | {i.client.id for i in mappings.ignored}
+    return tuple(c for c in sorted(observation.clients, key=lambda c: c.id) if c.id not in known)
 
 
 def _unmanaged(mappings: Mappings, live: Live, recorded: Recorded) -> tuple[UnmanagedSubscription, ...]:

@@ -151,7 +151,7 @@ def run_apply(job: ApplyRun) -> Finished:
         during = "Ended without its outcomes, the journal has its requests"
         with _failure_on_record(job, state, seen, during), context.writing(), _faults_told(session):
             applied = apply(plan, session, partial(recount, context), agreed=agreed, confirmed_by_person=asked)
-            seen.look_after(applied, state.recorded)
+            seen.look_after(session)
             return _record_verdict(job, state, plan, applied, seen)
 
 
@@ -237,17 +237,12 @@ class _Seen:
         first = first_sighting(self.mappings, observation, recorded)
         self.sightings = (replace(first, at=self._halo_time(first.at)),)
 
-    def look_after(self, applied: Applied, recorded: Recorded) -> None:
+    def look_after(self, session: WriteSession) -> None:
         """Note what the last listing after it shows, where there was one."""
-        if applied.last_listed is not None:
-            last = sight(
-                self.mappings,
-                recorded,
-                applied.last_listing,
-                customers=self.customers,
-                at=self._halo_time(applied.last_listed),
-                known=self.sightings[-1].rows,
-            )
+        if session.last_listed is not None:
+            recorded, rows = session.state.recorded, session.listing.values()
+            at, known = self._halo_time(session.last_listed), self.sightings[-1].rows
+            last = sight(self.mappings, recorded, rows, customers=self.customers, at=at, known=known)
             self.sightings = (*self.sightings, last)
 
     def _halo_time(self, moment: datetime) -> datetime:

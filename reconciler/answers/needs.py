@@ -14,7 +14,17 @@ from datetime import date, datetime, timedelta
 
 from reconciler.answers.attached import not_on_invoices
 from reconciler.answers.words import as_sentence, as_step, day_words, in_days, who_of
-from reconciler.model import Approval, HaloCustomerId, Mapping, MappingKey, Mappings, Need, NeedKind, Recorded
+from reconciler.model import (
+    Approval,
+    HaloCustomerId,
+    InfimaClient,
+    Mapping,
+    MappingKey,
+    Mappings,
+    Need,
+    NeedKind,
+    Recorded,
+)
 from reconciler.moments import spelled
 from reconciler.planning.changes import (
     CAME_RIGHT,
@@ -24,7 +34,6 @@ from reconciler.planning.changes import (
     Plan,
     Settled,
     UnmanagedSubscription,
-    UnmappedClient,
 )
 from reconciler.planning.index import DEFAULT_KEY
 from reconciler.planning.outcomes import ending_of
@@ -376,7 +385,7 @@ def _quoted(text: str) -> str:
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def _unmapped(client: UnmappedClient, given: NeedInput) -> Need:
+def _unmapped(client: InfimaClient, given: NeedInput) -> Need:
     """An INFIMA client that is neither mapped nor ignored."""
     users = "" if client.user_count is None else f" ({client.user_count} users)"
     return Need(

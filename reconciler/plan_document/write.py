@@ -67,7 +67,7 @@ def plan_document(plan: Plan, *, version: str) -> PlanJson:
         "infima_partner": plan.tenant.infima_partner,
         "resource_changes": [_change(change, approved.get(change.key)) for change in plan.changes],
         "violations": [_violation(violation) for violation in plan.violations],
-        "unmapped_clients": _plain(plan.unmapped),
+        "unmapped_clients": [{"id": c.id, "name": c.name, "user_count": c.user_count} for c in plan.unmapped],
         "unmanaged_subscriptions": _plain(plan.unmanaged),
         "warnings": list(plan.warnings),
         "allowances": list(_allowances(plan)),

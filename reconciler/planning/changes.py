@@ -17,6 +17,7 @@ from reconciler.model import (
     CountedNight,
     CustomerRef,
     HaloCustomerId,
+    InfimaClient,
     InfimaClientId,
     Mapping,
     MappingKey,
@@ -136,7 +137,6 @@ class Change:
 
     @property
     def key(self) -> MappingKey:
-        """The mapping's key."""
         return self.mapping.key
 
     @property
@@ -210,22 +210,12 @@ class Violation:
 
     @property
     def level(self) -> Level:
-        """Run or mapping."""
         return self.rule.level
 
     @property
     def stops(self) -> bool:
         """True unless a person lifted the rule."""
         return self.allowed is None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UnmappedClient:
-    """An INFIMA client that is neither mapped nor ignored: no mapping counts it."""
-
-    id: InfimaClientId
-    name: str
-    user_count: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -290,8 +280,9 @@ class Plan:
     """Everything a run would do, and everything it would not do and why. Changes are sorted by key.
 
     `complete` is false when --only or --exclude left mappings out; `whole` are then the changes before that. `needs` is
-    what waits for a person, whatever was left out. `approvals` are those that let something through. `missing` are the
-    clients that the file names and INFIMA does not list, with the nights in a row, tonight included.
+    what waits for a person, whatever was left out. `unmapped` are the INFIMA clients that no mapping counts and that
+    are not ignored. `approvals` are those that let something through. `missing` are the clients that the file names and
+    INFIMA does not list, with the nights in a row, tonight included.
     """
 
     taken_at: datetime
@@ -299,7 +290,7 @@ class Plan:
     mappings_sha256: str
     changes: tuple[Change, ...]
     facts: Facts = Facts()
-    unmapped: tuple[UnmappedClient, ...] = ()
+    unmapped: tuple[InfimaClient, ...] = ()
     unmanaged: tuple[UnmanagedSubscription, ...] = ()
     warnings: tuple[str, ...] = ()
     violations: tuple[Violation, ...] = ()
@@ -338,7 +329,6 @@ class Plan:
 
     @property
     def summary(self) -> Summary:
-        """The plan in numbers."""
         return summarise(self.changes)
 
 

@@ -10,8 +10,9 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from collections.abc import Mapping as MappingABC
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cached_property
 
 from reconciler.model import (
     ClientRef,
@@ -39,30 +40,29 @@ from reconciler.planning.rules import Doubt, Rule, allow_command, probe_command
 Ref = ClientRef | CustomerRef
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True)
 class NameIndex:
     """Who is called what; made of the live lists when the first name differs, for that is rare."""
 
     live: MappingABC[InfimaClientId, InfimaClient] | MappingABC[HaloCustomerId, HaloCustomer]
     refs: Sequence[Ref]
-    _ids: dict[str, list[int]] | None = field(default=None, init=False)
-    _places: dict[int, Place | None] | None = field(default=None, init=False)
+
+    @cached_property
+    def _ids(self) -> dict[str, list[int]]:
+        ids: dict[str, list[int]] = defaultdict(list)
+        for row in self.live.values():
+            if not (isinstance(row, HaloCustomer) and row.inactive):
+                ids[folded(row.name)].append(row.id)
+        return {name: sorted(found) for name, found in ids.items() if name}
+
+    @cached_property
+    def places(self) -> dict[int, Place | None]:
+        """Where the file names each id first."""
+        return {ref.id: ref.place for ref in reversed(self.refs)}
 
     def called(self, name: str) -> list[int]:
         """The ids whose live name this is, in ascending order."""
-        if self._ids is None:
-            ids: dict[str, list[int]] = defaultdict(list)
-            for row in self.live.values():
-                if not (isinstance(row, HaloCustomer) and row.inactive):
-                    ids[folded(row.name)].append(row.id)
-            self._ids = {name: sorted(found) for name, found in ids.items() if name}
         return self._ids.get(folded(name), [])
-
-    def place_of(self, number: int) -> Place | None:
-        """Where the file names this id, if it does."""
-        if self._places is None:
-            self._places = {ref.id: ref.place for ref in reversed(self.refs)}
-        return self._places.get(number)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,7 +135,7 @@ def name_doubts(mapping: Mapping, names: Names, *, creates: bool) -> tuple[Doubt
 def _swapped(mapping: Mapping, said: Said, other: int) -> Doubt:
     """Both lines, and the edit for either way in which it may be wrong."""
     ref, here = said.ref, said.ref.place or mapping.place
-    there = said.index.place_of(other)
+    there = said.index.places.get(other)
     is_called = "is not listed" if said.real is None else f"is called {said.real!r}"
     where = f", which the file names at {there}" if there is not None else ", which the file does not name"
     member = "" if said.member == "infima_clients" else f"{said.member}: "  # in a list the item stands alone
@@ -197,9 +197,7 @@ def strangers(mapping: Mapping, names: Names) -> list[str]:
     ]
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Clients, customers and contracts
-# ---------------------------------------------------------------------------------------------------------------------
+# -- Clients, customers and contracts ---------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -113,9 +113,7 @@ def _forgotten(
                 yield hit.id
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# What a listing shows of ours
-# ---------------------------------------------------------------------------------------------------------------------
+# -- What a listing shows of ours -------------------------------------------------------------------------------------
 
 
 def first_sighting(mappings: Mappings, observation: Observation, recorded: Recorded) -> Sighting:
@@ -148,7 +146,7 @@ def sight(
             Shown(
                 subscription_id=number,
                 key=key,
-                quantity=_bills(found),
+                quantity=found.quantity if found is not None else 0,
                 standing=_standing(found),
                 managed=managed,
                 customer_id=customer,
@@ -177,10 +175,6 @@ def _owners(index: Index, mappings: Mappings, recorded: Recorded) -> dict[Subscr
     for number, key in (*bound, *given_up, *marked):
         owners.setdefault(number, (key, False))
     return owners
-
-
-def _bills(found: Subscription | None) -> int | None:
-    return found.quantity if found is not None else 0
 
 
 def _standing(found: Subscription | None) -> Standing:

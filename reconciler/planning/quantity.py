@@ -79,9 +79,7 @@ def _counted_in_words(rule: QuantityRule) -> str:
     return words
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Nights in a row: falls (`limits.decrease_nights`), and clients that are gone
-# ---------------------------------------------------------------------------------------------------------------------
+# -- Nights in a row: falls (`limits.decrease_nights`), and clients that are gone -------------------------------------
 
 
 def nights_of_fall(

@@ -70,49 +70,17 @@ class Rule(StrEnum):
 
 
 RUN_RULES = frozenset(
-    {
-        Rule.SOURCE_EMPTY,
-        Rule.SOURCE_DROPPED,
-        Rule.MANY_CREATES,
-        Rule.WRONG_TENANT,
-        Rule.HALO_UNFIT,
-        Rule.AMOUNTS_DROP,
-        Rule.AMOUNTS_RISE,
-    }
+    {Rule.SOURCE_EMPTY, Rule.SOURCE_DROPPED, Rule.MANY_CREATES, Rule.WRONG_TENANT, Rule.HALO_UNFIT}
+    | {Rule.AMOUNTS_DROP, Rule.AMOUNTS_RISE}
 )
-
 FIRM_RULES = frozenset(
-    {
-        Rule.HALO_UNFIT,
-        Rule.CONTRACT_EXPIRED,
-        Rule.CLIENT_MISSING,
-        Rule.CLIENT_UNREADABLE,
-        Rule.CUSTOMER_UNKNOWN,
-        Rule.SUBSCRIPTION_GONE,
-        Rule.MOVED,
-        Rule.IDENTITY_CONFLICT,
-        Rule.DUPLICATE_MARKER,
-        Rule.ATTEMPT_OPEN,
-    }
+    {Rule.HALO_UNFIT, Rule.CONTRACT_EXPIRED, Rule.CLIENT_MISSING, Rule.CLIENT_UNREADABLE, Rule.CUSTOMER_UNKNOWN}
+    | {Rule.SUBSCRIPTION_GONE, Rule.MOVED, Rule.IDENTITY_CONFLICT, Rule.DUPLICATE_MARKER, Rule.ATTEMPT_OPEN}
 )
-
-
 APPROVABLE_RULES = frozenset(
-    {
-        Rule.MANY_CREATES,
-        Rule.SOURCE_DROPPED,
-        Rule.AMOUNTS_DROP,
-        Rule.AMOUNTS_RISE,
-        Rule.ZERO,
-        Rule.DECREASE,
-        Rule.INCREASE,
-        Rule.FALLING,
-        Rule.AMOUNT_DECREASE,
-        Rule.AMOUNT_INCREASE,
-        Rule.CUSTOMER_INACTIVE,
-        Rule.NAME_MISMATCH,
-        Rule.RESEMBLES,
-    }
+    {Rule.MANY_CREATES, Rule.SOURCE_DROPPED, Rule.AMOUNTS_DROP, Rule.AMOUNTS_RISE, Rule.ZERO, Rule.DECREASE}
+    | {Rule.INCREASE, Rule.FALLING, Rule.AMOUNT_DECREASE, Rule.AMOUNT_INCREASE, Rule.CUSTOMER_INACTIVE}
+    | {Rule.NAME_MISMATCH, Rule.RESEMBLES}
 )
 
 

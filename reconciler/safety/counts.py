@@ -32,9 +32,7 @@ def counted_updates(given: RuleInput) -> Iterator[tuple[Change, int]]:
                 yield change, live
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# One mapping: to nobody, too far down, too far up
-# ---------------------------------------------------------------------------------------------------------------------
+# -- One mapping: to nobody, too far down, too far up -----------------------------------------------------------------
 
 
 def to_zero(given: RuleInput) -> Iterator[Violation]:
@@ -113,9 +111,7 @@ def _beyond_limit(rule: Rule, change: Change, live: int, size: int, *, limit: Ch
     )
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# The whole answer: nothing, or far less than before
-# ---------------------------------------------------------------------------------------------------------------------
+# -- The whole answer: nothing, or far less than before ---------------------------------------------------------------
 
 
 TOTAL_DECREASE_USERS = 20

@@ -337,9 +337,7 @@ def _unknown_create(change: Change, answer: WriteAnswer) -> str:
     )
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Ids that the answers to creates named: kept where no listing shows them, and read by themselves (FAULTS H30)
-# ---------------------------------------------------------------------------------------------------------------------
+# -- Ids that the answers to creates named: kept where no listing shows them, and read by themselves (FAULTS H30) -----
 
 
 def is_what_was_sent(found: Subscription, change: Change) -> bool:

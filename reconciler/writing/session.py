@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import assert_never
@@ -81,22 +81,18 @@ class WriteSession:
 
     @property
     def target(self) -> SubscriptionTarget:
-        """HaloPSA."""
         return self.context.systems.target
 
     @property
     def clock(self) -> Clock:
-        """The run's clock."""
         return self.context.clock
 
     @property
     def settings(self) -> Settings:
-        """The file's settings."""
         return self.context.mappings.settings
 
     @property
     def observe(self) -> Observer:
-        """Whom to tell."""
         return self.context.observe
 
     @property
@@ -250,20 +246,16 @@ class Applied:
     """The outcome of every change of the plan, and what ended the writing early.
 
     `created` counts the Subscriptions that are new, whatever became of their quantity. `halted` says why no further
-    write was started, once for all changes that were not attempted; empty where none was
-    left. `error` is what was raised, if anything was. `last_listing` is the last complete listing after the plan's
-    own, and `last_listed` when it began; None where there was none.
+    write was started, once for all changes that were not attempted; empty where none was left. `error` is what was
+    raised, if anything was.
     """
 
     outcomes: Mapping[MappingKey, Settled]
     created: int = 0
     halted: str = ""
     error: ReconcilerError | None = None
-    last_listing: Sequence[Subscription] = ()
-    last_listed: datetime | None = None
 
     def count(self, outcome: Outcome) -> int:
-        """How many changes ended that way."""
         return sum(settled.outcome is outcome for settled in self.outcomes.values())
 
 
@@ -278,7 +270,6 @@ class CountTarget:
 
     @property
     def key(self) -> MappingKey:
-        """The mapping's key."""
         return self.change.key
 
     @property

@@ -161,9 +161,7 @@ def _frame(subscription: Subscription) -> dict[str, object]:
     }
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# One POST of counts: whether it may go, again after a 429, with more members where HaloPSA wants them
-# ---------------------------------------------------------------------------------------------------------------------
+# -- One POST of counts: whether it may go, again after a 429, with more members where HaloPSA wants them -------------
 
 
 UPDATE_FORMS: tuple[tuple[str, ...], ...] = ((), ("client_id",), ("client_id", "name", "type"))
@@ -318,9 +316,7 @@ def settle_refused(session: WriteSession, target: CountTarget, answer: Refused, 
     session.settle(target.key, Outcome.FAILED, message, at=target.subscription_id)
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# What the last listing shows
-# ---------------------------------------------------------------------------------------------------------------------
+# -- What the last listing shows --------------------------------------------------------------------------------------
 
 
 def live_count(session: WriteSession, target: CountTarget) -> int | None:

@@ -13,7 +13,7 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr, redirect_stdout
-from functools import partial
+from functools import cached_property, partial
 from importlib.machinery import SourceFileLoader
 from multiprocessing import get_context
 from pathlib import Path
@@ -104,6 +104,8 @@ def living_function(module: ModuleType, qualified: str) -> FunctionType:
         found = inspect.getattr_static(found, part)
     if isinstance(found, property):
         found = found.fget
+    elif isinstance(found, cached_property):
+        found = found.func
     function = inspect.unwrap(found)  # type: ignore[arg-type]
     if not isinstance(function, FunctionType) or function.__code__.co_qualname != qualified:
         raise TypeError(f"{qualified} is no plain function")

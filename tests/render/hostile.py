@@ -6,8 +6,8 @@ import random
 
 from hypothesis import strategies as st
 
-from reconciler.model import MAX_COUNT, HaloCustomerId, InfimaClientId, SubscriptionId
-from reconciler.planning.changes import Action, Change, Plan, UnmanagedSubscription, UnmappedClient, Violation
+from reconciler.model import MAX_COUNT, HaloCustomerId, InfimaClient, InfimaClientId, SubscriptionId
+from reconciler.planning.changes import Action, Change, Plan, UnmanagedSubscription, Violation
 from reconciler.planning.rules import Level, Rule
 from tests.builders import build_change, build_hold, build_mapping, build_plan
 
@@ -137,7 +137,7 @@ def plans(draw: st.DrawFn) -> Plan:
         *rows,
         violations=tuple(violations),
         unmapped=tuple(
-            UnmappedClient(id=InfimaClientId(draw(ids)), name=draw(names), user_count=draw(st.none() | counts))
+            InfimaClient(id=InfimaClientId(draw(ids)), name=draw(names), user_count=draw(st.none() | counts))
             for _ in range(draw(st.integers(0, 2)))
         ),
         unmanaged=tuple(

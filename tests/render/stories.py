@@ -11,6 +11,7 @@ from reconciler.model import (
     Binding,
     BindingOrigin,
     HaloCustomerId,
+    InfimaClient,
     InfimaClientId,
     MappingKey,
     QuantityRule,
@@ -28,7 +29,6 @@ from reconciler.planning.changes import (
     Plan,
     Settled,
     UnmanagedSubscription,
-    UnmappedClient,
     Violation,
 )
 from reconciler.planning.rules import Allowance, Rule
@@ -112,8 +112,8 @@ def night_plan(*changes: Change, **other: object) -> Plan:
             build_violation(INACTIVE, "infima-108"),
         ),
         "unmapped": (
-            UnmappedClient(id=InfimaClientId(130), name="Otter & Sons", user_count=9),
-            UnmappedClient(id=InfimaClientId(131), name="Pinecrest Surgery", user_count=None),
+            InfimaClient(id=InfimaClientId(130), name="Otter & Sons", user_count=9),
+            InfimaClient(id=InfimaClientId(131), name="Pinecrest Surgery", user_count=None),
         ),
         "unmanaged": (
             UnmanagedSubscription(

@@ -241,7 +241,7 @@ def test_columns_align_with_wide_names() -> None:
 
 
 def test_long_lists_are_folded() -> None:
-    clients = tuple(stories.UnmappedClient(id=stories.InfimaClientId(n), name="x", user_count=1) for n in range(1, 31))
+    clients = tuple(stories.InfimaClient(id=stories.InfimaClientId(n), name="x", user_count=1) for n in range(1, 31))
     document = stories.document(build_plan(unmapped=clients))
     assert "and 10 more; all are listed with -v" in render_plan(document)
     assert "more" not in render_plan(document, verbose=True)
