@@ -26,8 +26,9 @@ from reconciler.history.timeline import draw_timeline
 from reconciler.plan_document import plan_document, with_outcomes
 from reconciler.planning.observation import PlanOptions
 from reconciler.planning.rules import Allowance, Rule
-from reconciler.render.html import draw_page, make_page
-from reconciler.render.html_page import Background
+from reconciler.render.html import draw_report
+from reconciler.render.html_time import Background
+from reconciler.render.pen import Pen
 from reconciler.render.terminal import render_plan
 from reconciler.run import Finished
 from reconciler.simulator.clock import VirtualClock
@@ -76,14 +77,14 @@ def draw(folder: Path) -> None:
             timeline=draw_timeline(runs, snapshots),
             by_key=changes_by_key(runs),
         )
-        (folder / "report.html").write_text(draw_page(make_page(around, outcome)), encoding="utf-8")
+        (folder / "report.html").write_text(draw_report(around, outcome), encoding="utf-8")
         (folder / "terminal.svg").write_text(picture_of_terminal(finished), encoding="utf-8")
 
 
 def picture_of_terminal(finished: Finished) -> str:
     """What `plan` prints in a terminal, as a drawing."""
     document = plan_document(finished.plan, version=__version__)
-    text = render_plan(document, verbose=False, colour=True, width=130, encoding="utf-8")
+    text = render_plan(document, Pen(verbose=False, colour=True, width=130, encoding="utf-8"))
     console = Console(width=132, record=True, file=io.StringIO(), force_terminal=True)
     console.print(Text.from_ansi(f"$ reconciler plan\n\n{text}"), soft_wrap=True)
     drawing = console.export_svg(title="reconciler plan", unique_id="plan")

@@ -12,7 +12,7 @@ import click
 
 from reconciler import __version__
 from reconciler.answers.needs import NeedInput, failed_run, find_needs
-from reconciler.cli.drawing import draw_plan, terminal_style
+from reconciler.cli.drawing import draw_plan, terminal_pen
 from reconciler.cli.files import load_plan_file
 from reconciler.cli.options import (
     DOCUMENTS,
@@ -31,7 +31,7 @@ from reconciler.plan_document.layout import PlanJson
 from reconciler.plan_document.read import SavedPlan
 from reconciler.planning.changes import Plan
 from reconciler.planning.observation import PlanOptions
-from reconciler.render.terminal import render_before_apply, render_outcome
+from reconciler.render.terminal import render_outcome, render_plan
 from reconciler.run import ApplyRun, Finished, run_apply
 from reconciler.state.spelling import to_line
 
@@ -140,7 +140,7 @@ class _Drawing:
         if self.asks:
             say(draw_plan(self.document, self.options))
         else:
-            say(render_before_apply(self.document, **terminal_style(self.options)))
+            say(render_plan(self.document, terminal_pen(self.options), before_apply=True))
 
     def confirm(self, plan: Plan) -> bool:
         summary = plan.summary
@@ -192,7 +192,7 @@ def _report(finished: Finished, drawing: _Drawing, options: CommonOptions, outpu
     if output in DOCUMENTS:
         say(draw_plan(document, options))
     elif finished.confirmed:
-        say("\n" + render_outcome(document, planned=drawing.asks, **terminal_style(options)))
+        say("\n" + render_outcome(document, terminal_pen(options), planned=drawing.asks))
     if not finished.confirmed:
         tell("Apply cancelled.")
         return finished.verdict.exit_code

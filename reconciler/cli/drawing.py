@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from typing import Any, TextIO
+from typing import TextIO
 
 from reconciler import __version__
 from reconciler.cli.options import DOCUMENTS, CommonOptions
@@ -14,9 +14,9 @@ from reconciler.config import Diagnostic
 from reconciler.errors import ConfigError, ReconcilerError
 from reconciler.plan_document import dump_document, error_document
 from reconciler.plan_document.layout import PlanJson
-from reconciler.render.diagnostics import draw_diagnostics
-from reconciler.render.github import render_annotations
+from reconciler.render.annotations import draw_diagnostics, render_annotations
 from reconciler.render.markdown import render_markdown
+from reconciler.render.pen import Pen
 from reconciler.render.terminal import render_plan
 from reconciler.render.terraform import render_terraform, render_terraform_failure
 from reconciler.render.text import terminal_safe
@@ -35,14 +35,14 @@ def wants_colour(
     return (stream or sys.stdout).isatty() and not knows_no_escapes(environ)
 
 
-def terminal_style(options: CommonOptions) -> dict[str, Any]:
-    """Keyword arguments for the terminal drawings."""
-    return {
-        "verbose": options.verbose,
-        "colour": wants_colour(options),
-        "width": max(40, min(terminal_width(), 160)),
-        "encoding": stdout_encoding(),
-    }
+def terminal_pen(options: CommonOptions) -> Pen:
+    """How stdout is written on."""
+    return Pen(
+        verbose=options.verbose,
+        colour=wants_colour(options),
+        width=max(40, min(terminal_width(), 160)),
+        encoding=stdout_encoding(),
+    )
 
 
 def draw_plan(document: PlanJson, options: CommonOptions) -> str:
@@ -61,7 +61,7 @@ def draw_plan(document: PlanJson, options: CommonOptions) -> str:
         case "github":
             return render_annotations(document)
         case _:
-            return render_plan(document, **terminal_style(options))
+            return render_plan(document, terminal_pen(options))
 
 
 def report_error(error: ReconcilerError, options: CommonOptions) -> None:

@@ -11,7 +11,7 @@ import click
 
 from reconciler import __version__
 from reconciler.answers.proposals import Confidence, Proposal, apply_proposals, clients_to_weigh, standing, suggest
-from reconciler.cli.drawing import terminal_style
+from reconciler.cli.drawing import terminal_pen
 from reconciler.cli.files import FileEdit, load_snapshot
 from reconciler.cli.options import INPUT_FILE, CommonOptions, common_options, next_command, output_option
 from reconciler.cli.output import did_you_mean, safe, say, show_json, tell
@@ -25,7 +25,6 @@ from reconciler.plan_document.layout import FORMAT_VERSION
 from reconciler.planning.observation import PlanOptions, count_more
 from reconciler.planning.snapshot import Snapshot
 from reconciler.render.document import plural
-from reconciler.render.pen import Pen
 from reconciler.render.proposals import ProposalJson, ProposalsJson, render_proposals
 from reconciler.run import make_plan, read_live
 
@@ -115,8 +114,7 @@ def _draw(options: CommonOptions, edit: FileEdit, document: ProposalsJson) -> No
         case "json":
             show_json(cast("dict[str, Json]", document))
         case _:
-            style = terminal_style(options)
-            say(render_proposals(document, Pen(**{name: style[name] for name in ("colour", "width", "encoding")})))
+            say(render_proposals(document, terminal_pen(options)))
             tell("")
 
 

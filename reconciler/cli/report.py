@@ -21,8 +21,8 @@ from reconciler.history.account import changes_by_key, recorded_prices
 from reconciler.history.timeline import draw_timeline
 from reconciler.model import MappingKey
 from reconciler.plan_document.write import needs_json
-from reconciler.render.html import draw_page, make_page
-from reconciler.render.html_page import Background, Name
+from reconciler.render.html import draw_report
+from reconciler.render.html_time import Background, Name
 
 
 @click.command()
@@ -74,7 +74,7 @@ def report(options: CommonOptions, *, plan_file: Path | None, month: str | None,
         invoices=invoices_known(recorded, past.mappings) if past.mappings else InvoicesKnown(),
         looked=invoices,
     )
-    text = draw_page(make_page(around, document))
+    text = draw_report(around, document)
     write_file(out, text, what="report")
     size = f"{len(text.encode()) // 1000 + 1} kB"
     tell(f"Saved the report to {out} ({size}). Open it in any browser; it needs no network.")

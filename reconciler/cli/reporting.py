@@ -25,7 +25,7 @@ from reconciler.forge.notify import Notice
 from reconciler.forge.result import NO_RESULT, Result, read_result
 from reconciler.http.connections import kept_connections
 from reconciler.http.waiting import Deadline
-from reconciler.render.github import Annotation
+from reconciler.render.annotations import annotation
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -117,7 +117,7 @@ def with_deadline(options: CommonOptions, act: Callable[[dict[str, Any]], T]) ->
 def annotate(level: str, title: str, message: str) -> None:
     """A workflow command on GitHub, a plain line elsewhere. Our own words only."""
     if os.environ.get("GITHUB_ACTIONS"):
-        say(str(Annotation(level=level, title=title, message=message)))
+        say(annotation(level, title, message))
     else:
         tell(f"{title}: {message}")
 

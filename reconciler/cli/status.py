@@ -12,7 +12,7 @@ import click
 from reconciler.answers.attached import remember, wanted_of
 from reconciler.answers.invoices import Looked, look
 from reconciler.answers.status import Attention, StatusRow, last_changes, status_rows
-from reconciler.cli.drawing import terminal_style
+from reconciler.cli.drawing import terminal_pen
 from reconciler.cli.options import CommonOptions, common_options, only_option, output_option
 from reconciler.cli.output import Part, say, show_json, show_rows, tell
 from reconciler.cli.wiring import load, now, open_store, plan_options, run_context
@@ -23,8 +23,9 @@ from reconciler.planning.changes import Change, Plan
 from reconciler.planning.observation import RunContext
 from reconciler.render.document import plural
 from reconciler.render.grid import Column
-from reconciler.render.needs import in_all, markdown_needs, render_needs
-from reconciler.render.pen import Pen
+from reconciler.render.markdown import markdown_needs
+from reconciler.render.terminal import render_needs
+from reconciler.render.words import in_all
 from reconciler.run import make_plan, read_live
 from reconciler.state.history import PastChange
 
@@ -85,9 +86,7 @@ def _say_needs(plan: Plan, output: str, options: CommonOptions) -> None:
     if output == "markdown":
         say("\n" + "\n".join([f"**Waits for a person ({len(needs)}):**", "", *markdown_needs(needs, today)]))
     else:
-        style = terminal_style(options)
-        pen = Pen(colour=style["colour"], width=style["width"], encoding=style["encoding"])
-        say("\n" + render_needs(needs, today, pen))
+        say("\n" + render_needs(needs, today, terminal_pen(options)))
 
 
 def _document(plan: Plan, rows: tuple[StatusRow, ...]) -> dict[str, Json]:

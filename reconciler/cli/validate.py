@@ -12,7 +12,7 @@ from reconciler.clock import SystemClock
 from reconciler.config import Diagnostic, examine_mappings
 from reconciler.config.source import read_bytes
 from reconciler.errors import ConfigError, ExitCode
-from reconciler.render.diagnostics import annotation_lines, diagnostics_document, draw_diagnostics
+from reconciler.render.annotations import annotation_lines, diagnostics_document, draw_diagnostics
 
 
 @click.command()

@@ -1,4 +1,4 @@
-"""A problem in mappings.yaml with its place and its next step. `render/diagnostics.py` draws it.
+"""A problem in mappings.yaml with its place and its next step. `render/annotations.py` draws it.
 
 Whatever was written in the file may come back in a message, so a problem on one line goes through `printable`: a name
 cannot move the cursor or turn the reading direction.

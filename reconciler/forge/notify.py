@@ -35,8 +35,8 @@ from reconciler.http.wire import OTHERS
 from reconciler.http.wire import VARIABLE as PROXY
 from reconciler.plan_document.layout import NeedJson
 from reconciler.providers.credentials import Secret, parse_address, secret_text
-from reconciler.render.needs import WORDS, circumstances, in_all
 from reconciler.render.text import commonmark_safe, html_message_safe, message_safe
+from reconciler.render.words import WORDS, circumstances, in_all
 
 if TYPE_CHECKING:
     from apprise import AppriseAsset, NotifyBase

@@ -17,10 +17,10 @@ from reconciler.forge.result import LOOKS_AGAIN, Reason, Result, Told, Verdict
 from reconciler.moments import spelled
 from reconciler.planning.changes import Outcome
 from reconciler.planning.outcomes import Ending
-from reconciler.render.document import Kind, View, capital, endings, pending_writes, plural, users_after_run, view
-from reconciler.render.markdown import render_markdown
-from reconciler.render.needs import in_all, markdown_needs
+from reconciler.render.document import Kind, View, capital, endings, plural, view, writes_by_cause
+from reconciler.render.markdown import markdown_needs, render_markdown
 from reconciler.render.text import markdown_safe
+from reconciler.render.words import in_all, users_after_run
 
 COMMENT_LIMIT = 65_000
 """Characters; GitHub takes 65,536 in a comment and in an issue."""
@@ -219,13 +219,11 @@ def in_plain_words(shown: View) -> str:
         return "A safety rule stops the whole run, and nothing is written until a person has decided."
     held = len(shown.of_kind(Kind.HELD))
     waiting = [f"{counted(held, 'Subscription')} {'is' if held == 1 else 'are'} held"] if held else []
-    pending = pending_writes(shown)
-    here = [row for row in pending if row.caused_by_edit]
-    anyway = len(pending) - len(here)
+    here, anyway = writes_by_cause(shown)
     # without --against nobody knows which change is the edit's doing, unless there is none
-    doing = "Merging the edit" if shown.compares_edit or not pending else "A run"
+    doing = "Merging the edit" if shown.compares_edit or not (here or anyway) else "A run"
     told = [f"{doing} changes {counted(len(here), 'quantity') if here else 'no quantity'}"]
-    told += [f"{counted(anyway, 'quantity')} would change tonight with or without it"] if anyway else []
+    told += [f"{counted(len(anyway), 'quantity')} would change tonight with or without it"] if anyway else []
     before, after = shown.document["summary"]["users_before"], shown.document["summary"]["users_after"]
     come_to = f"The quantities would come to {counted(after, 'user')}, {_moved(before, after)}."
     return f"{_listed(told + waiting)}. {come_to}"

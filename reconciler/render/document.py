@@ -9,30 +9,19 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import datetime
 from decimal import Decimal
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from reconciler.answers.attached import NEW_HAS_NO_PRICE
 from reconciler.answers.words import edited_words, fixed_beside
-from reconciler.moments import find_zone, zone_name
-from reconciler.plan_document.read import in_doubt
 from reconciler.planning.changes import Action, ActionReason, Outcome
 from reconciler.planning.money import written
-from reconciler.planning.outcomes import Ending, users
+from reconciler.planning.outcomes import Ending
 from reconciler.planning.rules import Level, Rule
 
 if TYPE_CHECKING:
-    from reconciler.plan_document.layout import (
-        AmountJson,
-        ApprovalJson,
-        ChangeJson,
-        PlaceJson,
-        PlanJson,
-        UnownedJson,
-        ViolationJson,
-    )
+    from reconciler.plan_document.layout import ApprovalJson, ChangeJson, PlanJson, UnownedJson, ViolationJson
 
 
 class Kind(IntEnum):
@@ -59,9 +48,6 @@ _REASONS = {
     ActionReason.UNKNOWN_SUBSCRIPTION: "which Subscription it is, is in doubt",
 }
 
-MAPPINGS_EDIT = "mappings"
-"""Value of `caused_by` for a change that comes from the edit under review; others would happen anyway."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
@@ -72,15 +58,21 @@ class Problem:
     key: str
     message: str
     remedy: str
-    measure: str
-    allowed: str | None
+    measure: str = ""
+    allowed: str | None = None
     approval: ApprovalJson | None = None
 
     @property
     def lifted_by(self) -> str:
         """What lifted it, in a sentence: a person for this run, or an entry of the reviewed file."""
-        reason = sentence(self.allowed or "")
-        return f"Reason given: {reason}" if self.approval is None else f"{approved(self.approval)}: {reason}"
+        reason, approval = sentence(self.allowed or ""), self.approval
+        if approval is None:
+            return f"Reason given: {reason}"
+        extent = f" up to {approval['up_to']}" if "up_to" in approval else ""
+        if "quantity_from" in approval and "quantity_to" in approval:
+            extent = f" {approval['quantity_from']} to {approval['quantity_to']}"
+        by = f", {approval['approved_by']}" if "approved_by" in approval else ""
+        return f"Approved{extent} until {approval['until']} (mappings.yaml line {approval['line']}{by}): {reason}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,13 +93,9 @@ class Row:
     after: int | None
     change: ChangeJson
     problems: tuple[Problem, ...]
-    caused_by: str | None
-    place: PlaceJson
-    first_count: bool
     outcome: Outcome | None
     outcome_message: str
     ending: Ending | None = None
-    amount: AmountJson | None = None
     clients: str = ""
     others: tuple[UnownedJson, ...] = ()
 
@@ -125,6 +113,16 @@ class Row:
     def reason(self) -> str:
         """Why, in words, with the arithmetic where users were counted; only rows that are drawn have it made."""
         return _reason(self.change) + _in_proportion(self.change)
+
+    @property
+    def not_attempted(self) -> bool:
+        """True where a run did not come to it."""
+        return self.ending is not None and self.ending.not_attempted
+
+    @property
+    def ended(self) -> str:
+        """How it ended, with what is known of the writing: "failed: nothing was sent"; empty before a run."""
+        return "" if self.ending is None else ": ".join(filter(None, (self.ending.word, self.ending.details)))
 
     @property
     def shown_after(self) -> int | None:
@@ -151,7 +149,7 @@ class Row:
     @property
     def caused_by_edit(self) -> bool:
         """False for a change that would happen without the edit of mappings.yaml under review."""
-        return self.caused_by in {None, MAPPINGS_EDIT}
+        return self.change.get("caused_by", "mappings") == "mappings"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,7 +177,7 @@ class View:
     @property
     def priced(self) -> bool:
         """True when the monthly amount of some mapping is known."""
-        return any(row.amount is not None for row in self.rows)
+        return any(row.change["monthly_amount"] is not None for row in self.rows)
 
     @property
     def selected(self) -> bool:
@@ -189,7 +187,7 @@ class View:
     @property
     def compares_edit(self) -> bool:
         """True when the plan was made --against another version of mappings.yaml."""
-        return any(row.caused_by is not None for row in self.rows)
+        return any("caused_by" in row.change for row in self.rows)
 
 
 def view(document: PlanJson) -> View:
@@ -217,32 +215,19 @@ _FIRST = (Outcome.FAILED, Outcome.UNKNOWN, Outcome.STALE, None, Outcome.HELD)
 def _rank(row: Row) -> int:
     if row.ending is None or row.outcome not in _FIRST:
         return len(_FIRST)
-    return _FIRST.index(None if row.ending.not_attempted else row.outcome)
-
-
-def approved(approval: ApprovalJson) -> str:
-    """An approval in words: "Approved 12 to 20 until 2026-12-15 (mappings.yaml line 40, Ada Example, 3f2a9c1e)"."""
-    extent = ""
-    if "quantity_from" in approval and "quantity_to" in approval:
-        extent = f" {approval['quantity_from']} to {approval['quantity_to']}"
-    elif "up_to" in approval:
-        extent = f" up to {approval['up_to']}"
-    by = f", {approval['approved_by']}" if "approved_by" in approval else ""
-    return f"Approved{extent} until {approval['until']} (mappings.yaml line {approval['line']}{by})"
+    return _FIRST.index(None if row.not_attempted else row.outcome)
 
 
 def _problem(violation: ViolationJson) -> Problem:
-    rule, key = Rule(violation["rule"]), violation["name"]
+    rule = Rule(violation["rule"])
     figures = [f"{word} {violation[word]}" for word in ("measured", "limit") if violation[word] is not None]
-    figures += [
-        f"{word} {written(Decimal(money['amount']), money['currency'])}"
-        for word, money in (("measured", violation.get("measured_amount")), ("limit", violation.get("limit_amount")))
-        if money is not None
-    ]
+    for word, money in (("measured", violation.get("measured_amount")), ("limit", violation.get("limit_amount"))):
+        if money is not None:
+            figures.append(f"{word} {written(Decimal(money['amount']), money['currency'])}")
     return Problem(
         rule=rule.value,
         level=rule.level,
-        key=key,
+        key=violation["name"],
         message=sentence(violation["message"]),
         remedy=sentence(violation["remedy"]),
         measure=sentence(capital(", ".join(figures))),
@@ -252,24 +237,14 @@ def _problem(violation: ViolationJson) -> Problem:
 
 
 def _row(change: ChangeJson, problems: Mapping[str, list[Problem]], *, ran: bool) -> Row:
-    sides, hold = change["change"], change["hold"]
-    before, after = sides["before"], sides["after"]
-    known = before or after
-    action = Action(sides["actions"][0])
+    hold, before, after = change["hold"], change["change"]["before"], change["change"]["after"]
+    known, action = before or after, Action(change["change"]["actions"][0])
     held_by = tuple(problems.get(change["name"], ()))
     if hold is not None and not any(problem.rule == hold["rule"] for problem in held_by):
         # a hold is told even where the list of violations does not repeat it
-        bare: ViolationJson = {
-            "rule": hold["rule"],
-            "message": hold["message"],
-            "remedy": hold["remedy"],
-            "level": "mapping",
-            "name": change["name"],
-            "measured": None,
-            "limit": None,
-            "allowed": None,
-        }
-        held_by = (_problem(bare), *held_by)
+        message, remedy = sentence(hold["message"]), sentence(hold["remedy"])
+        bare = Problem(rule=hold["rule"], level=Level.MAPPING, key=change["name"], message=message, remedy=remedy)
+        held_by = (bare, *held_by)
     kind = _KINDS[action] if hold is None else Kind.HELD
     outcome = _outcome(change, kind) if ran else None
     return Row(
@@ -284,13 +259,9 @@ def _row(change: ChangeJson, problems: Mapping[str, list[Problem]], *, ran: bool
         after=after["count"] if after else None,
         change=change,
         problems=held_by if hold is not None else (),
-        caused_by=change.get("caused_by"),
-        place=change["place"],
-        first_count=change["action_reason"] in {ActionReason.NEW_MAPPING, ActionReason.FIRST_COUNT},
         outcome=outcome,
         outcome_message=change.get("outcome_message", ""),
         ending=_ending(change, action, outcome) if ran else None,
-        amount=change["monthly_amount"],
         clients=", ".join(client["name"] for client in change["infima_clients"]),
         others=tuple(change.get("customer_subscriptions", ())),
     )
@@ -312,9 +283,8 @@ def _ending(change: ChangeJson, action: Action, outcome: Outcome | None) -> Endi
 
 def _outcome(change: ChangeJson, kind: Kind) -> Outcome | None:
     """What `apply` says of the change; a row it does not mention was left alone, and None where it should not be."""
-    stated = change.get("outcome")
-    if stated is not None:
-        return Outcome(stated)
+    if "outcome" in change:
+        return Outcome(change["outcome"])
     return {Kind.HELD: Outcome.HELD, Kind.UNCHANGED: Outcome.UNCHANGED}.get(kind)
 
 
@@ -325,7 +295,7 @@ def _reason(change: ChangeJson) -> str:
         words = "changed in HaloPSA since the last run"
     if quantity["rule"].startswith("fixed"):
         told = words if reason is ActionReason.IN_STEP else f"{words}: {quantity['rule']}"
-        return f"{told}{fixed_beside(quantity['result'], listed_users(change))}"
+        return f"{told}{fixed_beside(quantity['result'], _listed_users(change))}"
     edited = change.get("changed_in_halopsa")
     if edited is not None and reason in {ActionReason.CHANGED_IN_HALO, ActionReason.COUNT_CHANGED}:
         before = change["change"]["before"]
@@ -352,11 +322,11 @@ def _in_proportion(change: ChangeJson) -> str:
     return f"; {times} times as many" if times >= LARGE_TIMES else ""
 
 
-def listed_users(change: ChangeJson) -> int | None:
+def _listed_users(change: ChangeJson) -> int | None:
     """What INFIMA's client list says of a mapping's clients together; None where it does not say it of each."""
-    numbers = [client["user_count"] for client in change["infima_clients"]]
-    known = [number for number in numbers if number is not None]
-    return sum(known) if known and len(known) == len(numbers) else None
+    clients = change["infima_clients"]
+    known = [number for client in clients if (number := client["user_count"]) is not None]
+    return sum(known) if known and len(known) == len(clients) else None
 
 
 def other_in_words(other: UnownedJson, name: str) -> str:
@@ -364,29 +334,11 @@ def other_in_words(other: UnownedJson, name: str) -> str:
     quantity = "quantity unknown" if other["count"] is None else f"quantity {other['count']}"
     if not other["live"]:
         return f"{other['id']} {name}: {quantity}, deleted or inactive"
-    invoices = other["invoices"]
-    if invoices is None:
-        place = "invoices not checked"
-    elif invoices:
-        place = f"on invoice {', '.join(map(str, invoices))}"
-    else:
-        place = "on no recurring invoice"
+    place = "invoices not checked"
+    if other["invoices"] is not None:
+        numbers = ", ".join(map(str, other["invoices"]))
+        place = f"on invoice {numbers}" if numbers else "on no recurring invoice"
     return f"{other['id']} {name}: {quantity}, {place}"
-
-
-def read_at(document: PlanJson) -> str:
-    """When both systems were read, as people read it: "2026-11-28 06:00:03 Europe/Berlin"."""
-    moment = _read_moment(document)
-    return f"{moment:%Y-%m-%d %H:%M:%S} {zone_name(moment.tzinfo or UTC)}"
-
-
-def read_on(document: PlanJson) -> date:
-    """The day of it, from which days are counted."""
-    return _read_moment(document).date()
-
-
-def _read_moment(document: PlanJson) -> datetime:
-    return datetime.fromisoformat(document["timestamp"]).astimezone(find_zone(document.get("timezone", "UTC")) or UTC)
 
 
 OTHERS = "Subscriptions of this customer that no mapping has"
@@ -413,96 +365,17 @@ def signed(number: int | None) -> str:
     return "?" if number is None else f"{number:+d}" if number else "0"
 
 
-def verdict(shown: View) -> tuple[str, str]:
-    """Return what the plan comes to: the sentence that counts, and the figures behind it where that holds none."""
-    summary = shown.document["summary"]
-    if shown.refusals:
-        rules = "a safety rule stops" if len(shown.refusals) == 1 else f"{len(shown.refusals)} safety rules stop"
-        return f"Refused: {rules} this run, and nothing is written.", f"Without that: {_figures(shown)}"
-    if not (summary["create"] or summary["update"] or summary["held"]):
-        if shown.selected:
-            return f"No changes among the {plural(summary['no_op'], 'mapping')} selected.", ""
-        return "No changes. HaloPSA matches mappings.yaml and INFIMA's counts.", ""
-    return f"Plan: {_figures(shown)}", ""
-
-
 def pending_writes(shown: View) -> tuple[Row, ...]:
     """The rows that would be written, or would be but for a refusal."""
     return shown.of_kind(Kind.CREATE, Kind.UPDATE)
 
 
-def _figures(shown: View) -> str:
-    summary = shown.document["summary"]
-    return (
-        f"{summary['create']} to create, {summary['update']} to update, {summary['held']} held, "
-        f"{summary['no_op']} unchanged. Users: {summary['users_before']} -> {summary['users_after']}."
-    )
+def writes_by_cause(shown: View) -> tuple[list[Row], list[Row]]:
+    """Those that the edit under review causes, or all where no edit is; and those that would happen without it."""
+    rows = pending_writes(shown)
+    return [row for row in rows if row.caused_by_edit], [row for row in rows if not row.caused_by_edit]
 
 
 def endings(shown: View) -> tuple[Ending, ...]:
     """What is known of every change after a run."""
     return tuple(row.ending for row in shown.rows if row.ending is not None)
-
-
-def users_after_run(shown: View) -> tuple[int, int, int]:
-    """Return the users before and after a run, and how many changes' quantity nobody knows now.
-
-    Those on Subscriptions of which it cannot be told whose they are stand on both sides.
-    """
-    before, after, unknown = users(endings(shown))
-    doubt = in_doubt(shown.document["resource_changes"])
-    return before + doubt, after + doubt, unknown
-
-
-def users_in_words(shown: View, arrow: str = "->") -> str:
-    """Return the users before and after a run, with what is not known of them."""
-    before, after, unknown = users_after_run(shown)
-    told = f"Users: {before} {arrow} {after}."
-    if unknown:
-        told += f" What HaloPSA has now is not known for {plural(unknown, 'Subscription')}: counted as before."
-    return told
-
-
-def causes(shown: View) -> tuple[str, ...]:
-    """Return what a run tells once for all its rows: why it wrote no more, and that its record is missing."""
-    run = shown.document.get("run")
-    if run is None:
-        return ()
-    told = []
-    if "halted" in run:
-        told.append(f"Stopped: {sentence(run['halted'])}")
-    if "record_missing" in run:
-        told.append(
-            f"Record missing: {sentence(run['record_missing'])} This text is the only record of this run until the "
-            "next apply has looked at HaloPSA and completed the history."
-        )
-    return tuple(told)
-
-
-def outcome_verdict(shown: View) -> str:
-    """Return how `apply` ended, in the run's own words: what is drawn and what the history keeps are one sentence."""
-    return shown.document["run"]["verdict"] if "run" in shown.document else "This document tells of no run."
-
-
-AFTERWARDS = {
-    Outcome.FAILED: "The next run does what is missing. If it fails again, mend what the message names.",
-    Outcome.UNKNOWN: "Look at this Subscription in HaloPSA; the next run looks as well and heals it where it can.",
-    Outcome.STALE: "It moved since the plan was made, and was left alone. Plan again, or let the next run look.",
-}
-"""What comes after an outcome that is not plainly good."""
-
-
-def to_attach(shown: View) -> tuple[Row, ...]:
-    """Return the rows whose Subscription is new, or got its first quantity after an earlier run had created it."""
-    return tuple(
-        row
-        for row in shown.rows
-        if row.ending is not None and (row.ending.created or (row.first_count and row.ending.written))
-    )
-
-
-def attach(created: int, which: str = "") -> str:
-    """Return what a person has to do after so many creates; `which` says where they are named, if not beside it."""
-    if created == 1:
-        return f"attach {which or 'it'} to a recurring invoice. Until then it bills nothing. {NEW_HAS_NO_PRICE}"
-    return f"attach {which or 'each of them'} to a recurring invoice. Until then they bill nothing. {NEW_HAS_NO_PRICE}"

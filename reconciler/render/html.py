@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,20 +23,17 @@ from markupsafe import Markup
 
 from reconciler import __version__
 from reconciler.history.months import month_of
-from reconciler.plan_document.layout import NeedJson
+from reconciler.model import MappingKey
 from reconciler.planning.changes import Outcome
 from reconciler.planning.money import Amount, add_up
-from reconciler.render.amounts import monthly_amounts, moved
-from reconciler.render.document import View, capital, endings, signed, users_after_run, view
-from reconciler.render.html_needs import need_cards
-from reconciler.render.html_page import Background, Headline, NeedCard, PageRow, ReportPage
-from reconciler.render.html_past import past_headline, past_rows
-from reconciler.render.html_plan import plan_headline, plan_rows
-from reconciler.render.html_time import audit_trail, movements, over_time
-from reconciler.render.text import cut, pieces, visible
+from reconciler.render.document import View, capital, endings, signed, view
+from reconciler.render.html_rows import PageRow, Tone, past_headline, past_rows, plan_headline, plan_rows
+from reconciler.render.html_time import Background, audit_trail, over_time
+from reconciler.render.text import legible, pieces
+from reconciler.render.words import WORDS, circumstances, details, monthly_amounts, moved, users_after_run
 
 if TYPE_CHECKING:
-    from reconciler.plan_document.layout import PlanJson
+    from reconciler.plan_document.layout import NeedJson, PlanJson
 
 TEMPLATES = Path(__file__).parent / "templates"
 LONGEST = 2000
@@ -45,32 +45,67 @@ NAME = 120
 STORY_LINES = 7
 """The newest recorded changes of a mapping that its story shows."""
 
+MOVEMENTS = 5
+"""The largest movements up, and as many down, that are shown."""
+
+Figure = tuple[str, str]
+
 
 def render_html(document: PlanJson) -> str:
     """The plan, or what became of it, as one HTML file. Without a history it tells of this plan only."""
     run = document.get("run")
     now = datetime.fromisoformat(run["finished_at"] if run else document["timestamp"])
-    return draw_page(make_page(Background(now=now, month=month_of(now)), document))
+    return draw_report(Background(now=now, month=month_of(now)), document)
 
 
-def make_page(around: Background, document: PlanJson | None = None) -> ReportPage:
+def draw_report(around: Background, document: PlanJson | None = None) -> str:
     """The report about a plan, whose numbers are then the plan's, or about the newest recorded run."""
+    figures: Iterable[Figure]
     if document is None:
-        rows = past_rows(around)
-        needs = _cards(around.needs, around, rows)
-        figures = (*_figures(rows), *_row_amounts(rows))
-        return _page(around, past_headline(around, people=len(around.needs)), needs, rows, figures)
-    shown = view(document)
-    rows = plan_rows(shown, around)
-    waiting = _with_newer_looks(document.get("needs", []), around)
-    figures = (*_plan_figures(shown), *_plan_amounts(shown))
-    return _page(
-        around, plan_headline(shown, around, people=len(waiting)), _cards(waiting, around, rows), rows, figures
+        rows, waiting = past_rows(around), around.needs
+        headline = past_headline(around, people=len(waiting))
+        figures = _past_figures(rows)
+    else:
+        shown = view(document)
+        rows, waiting = plan_rows(shown, around), _with_newer_looks(document.get("needs", []), around)
+        headline = plan_headline(shown, around, people=len(waiting))
+        figures = _plan_figures(shown)
+    charts, monthly = over_time(around)
+    movements_of, up, down = _movements(around, rows)
+    audit, audit_left_out = audit_trail(around)
+    needs = _cards(waiting, around, rows)
+    style, script = (_asset(name) for name in ("report.css", "report.js"))
+    text = (
+        _environment()
+        .get_template("report.html.jinja")
+        .render(
+            policy=_policy(style, script),
+            style=Markup(style),  # noqa: S704 - ours, and nothing foreign in it
+            script=Markup(script),  # noqa: S704
+            title=f"Users, {around.month.start:%B %Y}",
+            headline=headline,
+            figures=list(figures),
+            needs=needs,
+            needs_in_all=sum(len(card.each) or 1 for card in needs),
+            charts=charts,
+            monthly=monthly,
+            movements_of=movements_of,
+            up=up,
+            down=down,
+            rows=rows,
+            priced=any(row.amount is not None for row in rows),
+            changed=sum(not row.status.same for row in rows),
+            story_lines=STORY_LINES,
+            month=around.month,
+            audit=audit,
+            audit_left_out=audit_left_out,
+            names={row.key: row.customer or row.key for row in rows},
+            has_run=bool(rows or audit or charts),
+            version=__version__,
+            made_at=around.now.astimezone(UTC),
+        )
     )
-
-
-def _cards(needs: Sequence[NeedJson], around: Background, rows: tuple[PageRow, ...]) -> tuple[NeedCard, ...]:
-    return need_cards(needs, around.now.date(), {row.key: row.number for row in rows})
+    return "\n".join(filter(None, map(str.strip, text.splitlines()))) + "\n"
 
 
 def _with_newer_looks(needs: list[NeedJson], around: Background) -> list[NeedJson]:
@@ -81,128 +116,219 @@ def _with_newer_looks(needs: list[NeedJson], around: Background) -> list[NeedJso
     return [*newer, *(need for need in needs if need["kind"] != "not-invoiced")]
 
 
-def _page(
-    around: Background,
-    headline: Headline,
-    needs: tuple[NeedCard, ...],
-    rows: tuple[PageRow, ...],
-    figures: tuple[tuple[str, str], ...],
-) -> ReportPage:
-    charts, monthly = over_time(around)
-    of, up, down = movements(around, rows)
-    audit, left_out = audit_trail(around)
-    return ReportPage(
-        title=f"Users, {around.month.start:%B %Y}",
-        made_at=around.now.astimezone(UTC),
-        month=around.month,
-        headline=headline,
-        needs=needs,
-        figures=figures,
-        charts=charts,
-        monthly=monthly,
-        movements_of=of,
-        up=up,
-        down=down,
-        rows=rows,
-        audit=audit,
-        audit_left_out=left_out,
-        version=__version__,
-    )
+# --- figures ---------------------------------------------------------------------------------------------------------
 
 
-def _plan_figures(shown: View) -> tuple[tuple[str, str], ...]:
-    """The plan's summary; after a run, what was read back."""
+def _plan_figures(shown: View) -> Iterator[Figure]:
+    """The plan's summary and monthly amounts; after a run, what was read back."""
     summary = shown.document["summary"]
+    before, after = summary["users_before"], summary["users_after"]
     if shown.applied:
         before, after, _ = users_after_run(shown)
-    else:
-        before, after = summary["users_before"], summary["users_after"]
-    users = (("Users", f"{before} \u2192 {after}"), ("Difference", _signed(after - before)))
+    yield "Users", f"{before} \u2192 {after}"
+    yield "Difference", _signed(after - before)
     if shown.applied:
-        return (*users, *_outcome_figures(shown))
-    return (
-        *users,
-        ("To create", str(summary["create"])),
-        ("To update", str(summary["update"])),
-        ("Held", str(summary["held"])),
-        ("Unchanged", str(summary["no_op"])),
-    )
+        yield from _outcome_figures(shown)
+    else:
+        yield "To create", str(summary["create"])
+        yield "To update", str(summary["update"])
+        yield "Held", str(summary["held"])
+        yield "Unchanged", str(summary["no_op"])
+    yield from _amount_figures(*monthly_amounts(shown))
 
 
-def _outcome_figures(shown: View) -> Iterator[tuple[str, str]]:
+def _outcome_figures(shown: View) -> Iterator[Figure]:
     """How many changes ended in which way; what did not end well is named where there is some."""
     ended = endings(shown)
     yield "Created", str(sum(one.created for one in ended))
     yield "Updated", str(sum(one.written for one in ended))
     yield "Held", str(len(shown.with_outcome(Outcome.HELD)))
     yield "Unchanged", str(len(shown.with_outcome(Outcome.UNCHANGED)))
-    for outcome in (Outcome.FAILED, Outcome.UNKNOWN, Outcome.STALE):
+    for outcome in (Outcome.FAILED, Outcome.UNKNOWN, Outcome.STALE, None):
         if number := len(shown.with_outcome(outcome)):
-            yield capital(outcome), str(number)
-    if untold := len(shown.with_outcome(None)):
-        yield "Not told of", str(untold)
+            yield capital(outcome or "not told of"), str(number)
 
 
-def _figures(rows: tuple[PageRow, ...]) -> tuple[tuple[str, str], ...]:
-    """How many mappings stand in which state."""
-    words: dict[str, int] = {}
-    for row in rows:
-        words[row.status.word] = words.get(row.status.word, 0) + 1
-    return (("Mappings", str(len(rows))), *((word.capitalize(), str(number)) for word, number in words.items()))
+def _past_figures(rows: Sequence[PageRow]) -> Iterator[Figure]:
+    """How many mappings stand in which state, and the monthly amounts of what the newest run left."""
+    yield "Mappings", str(len(rows))
+    for word, number in Counter(row.status.word for row in rows).items():
+        yield word.capitalize(), str(number)
+    without = sum(row.amount is None and bool(row.before or row.after) for row in rows)
+    yield from _amount_figures(add_up(row.amount for row in rows if row.amount is not None), without)
 
 
-def _plan_amounts(shown: View) -> tuple[tuple[str, str], ...]:
-    """The plan's monthly amounts; after a run, by what was read back."""
-    return _amount_figures(*monthly_amounts(shown))
-
-
-def _row_amounts(rows: tuple[PageRow, ...]) -> tuple[tuple[str, str], ...]:
-    """The monthly amounts of what the newest run left, and how it moved them."""
-    known = [row.amount for row in rows if row.amount is not None]
-    return _amount_figures(add_up(known), sum(row.amount is None and bool(row.before or row.after) for row in rows))
-
-
-def _amount_figures(amounts: tuple[Amount, ...], without: int) -> tuple[tuple[str, str], ...]:
+def _amount_figures(amounts: Sequence[Amount], without: int) -> Iterator[Figure]:
     """One figure for each currency, and how many mappings are in none of them."""
-    figures = [
-        (f"Monthly amount, {one.currency} (estimate)", f"{one.after:,} ({_signed_amount(one.change)})")
-        for one in amounts
-    ]
+    for one in amounts:
+        yield f"Monthly amount, {one.currency} (estimate)", f"{one.after:,} ({_signed_amount(one.change)})"
     if amounts and without:
-        figures.append(("Without a known amount", str(without)))
-    return tuple(figures)
+        yield "Without a known amount", str(without)
 
 
-def _signed_amount(amount: Decimal) -> str:
-    """A difference with a real minus sign."""
-    return moved(amount).replace("-", "\u2212")
+# --- what needs a person ---------------------------------------------------------------------------------------------
+
+_BAD = frozenset({"refused", "failed", "unknown", "record-missing", "overdue"})
 
 
-def draw_page(page: ReportPage) -> str:
-    """The page as HTML."""
-    style, script = (_asset(name) for name in ("report.css", "report.js"))
-    policy = "; ".join(
-        (
-            "default-src 'none'",
-            f"style-src '{_digest(style)}'",
-            f"script-src '{_digest(script)}'",
-            "base-uri 'none'",
-            "form-action 'none'",
-        )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NeedCard:
+    """A need as the page shows it: whom it is about, what it is, its circumstances and the next step.
+
+    `row` is the page row's number. `each` are the needs of a card that stands for several: who, key, about, row.
+    """
+
+    tone: Tone
+    who: str
+    key: str
+    what: str
+    about: str
+    step: str
+    row: int | None = None
+    each: tuple[tuple[str, str, str, int | None], ...] = ()
+
+
+def _cards(needs: Sequence[NeedJson], around: Background, rows: Sequence[PageRow]) -> tuple[NeedCard, ...]:
+    """The list as the report shows it: needs that say the same of several mappings are one card."""
+    numbers: dict[str, int] = {row.key: row.number for row in rows}
+    alike: dict[tuple[str, str, str], list[NeedJson]] = {}
+    for need in needs:
+        alike.setdefault((need["kind"], *_general(need)), []).append(need)
+    return tuple(
+        _group_card(group, what, step, around.now.date(), numbers)
+        if len(group) > 1
+        else _card(group[0], around.now.date(), numbers)
+        for (_, what, step), group in alike.items()
     )
-    text = (
-        _environment()
-        .get_template("report.html.jinja")
-        .render(
-            page=page,
-            policy=Markup(policy),  # noqa: S704 - ours, and nothing foreign in it
-            style=Markup(style),  # noqa: S704
-            script=Markup(script),  # noqa: S704
-            story_lines=STORY_LINES,
-            names={row.key: row.customer or row.key for row in page.rows},
-        )
+
+
+def _card(need: NeedJson, today: date, rows: Mapping[str, int]) -> NeedCard:
+    return NeedCard(
+        tone=_tone(need),
+        who=need["who"],
+        key=need["key"],
+        what=need["what"],
+        about=capital(circumstances(need, today)),
+        step=need["step"],
+        row=rows.get(need["key"]),
     )
-    return "\n".join(line for line in (raw.strip() for raw in text.splitlines()) if line) + "\n"
+
+
+def _group_card(group: Sequence[NeedJson], what: str, step: str, today: date, rows: Mapping[str, int]) -> NeedCard:
+    since, users = details(group[0], today)[0], sum(need["users"] for need in group)
+    together = all(details(need, today)[0] == since for need in group)
+    about = (since if together else "", f"{users} users in all" if users else "")
+    return NeedCard(
+        tone=_tone(group[0]),
+        who=f"{capital(WORDS[group[0]['kind']])} ({len(group)})",
+        key="",
+        what=what,
+        about=capital(", ".join(filter(None, about))),
+        step=step,
+        each=tuple(
+            (need["who"], need["key"], _line(need, today, since=not together), rows.get(need["key"])) for need in group
+        ),
+    )
+
+
+def _line(need: NeedJson, today: date, *, since: bool) -> str:
+    """One need of several: its Subscription, since when, before which invoice and for how many users."""
+    number = "" if need["subscription_id"] is None else f"Subscription {need['subscription_id']}"
+    return ", ".join(filter(None, (number, *details(need, today)[0 if since else 1 :])))
+
+
+def _tone(need: NeedJson) -> Tone:
+    return Tone.BAD if need["kind"] in _BAD else Tone.CALL
+
+
+def _general(need: NeedJson) -> tuple[str, str]:
+    """What a need says and its next step without whose it is, where both hold for all such needs; else as they are."""
+    what, step = need["what"], need["step"]
+    if need["subscription_id"] is not None:
+        number = f"Subscription {need['subscription_id']}"
+        what, step = (text.replace(number, "the Subscription") for text in (what, step))
+    customer = need["who"].rsplit(" -> ", maxsplit=1)[-1]
+    step = step.replace(f"the recurring invoice of {customer},", "the customer's recurring invoice,")
+    if need["key"]:
+        step = step.replace(f" --only {need['key']}", "")
+    if need["kind"] == "unmapped":
+        what, step = re.sub(r" \([0-9]+ users?\)", "", what), re.sub(r"^(reconciler map) [0-9]+$", r"\1", step)
+    if need["key"] and need["key"] in step:
+        return need["what"], need["step"]  # a command with the wrong key would be worse than a second card
+    return capital(what), step
+
+
+# --- movements -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Movement:
+    """How far one customer moved; `share` is the length of its bar, 0 to 100."""
+
+    customer: str
+    key: MappingKey
+    first: int
+    last: int
+    share: int
+    row: int | None
+
+    @property
+    def delta(self) -> int:
+        """Users more, or fewer where negative."""
+        return self.last - self.first
+
+
+def _movements(around: Background, rows: Sequence[PageRow]) -> tuple[str, list[Movement], list[Movement]]:
+    """The largest movements up and down, of the month or, without a history, of the plan; the first value says."""
+    if around.timeline.points:
+        of = f"in {around.month.start:%B %Y}"
+        moves = list(_month_moves(around, {row.key: row for row in rows}))
+    else:
+        of = "in this plan"
+        moves = [
+            (row.customer, row.key, row.before or 0, row.after, row.number)
+            for row in rows
+            if row.after is not None and row.delta and row.status.word != "held"
+        ]
+    largest = max((abs(last - first) for _, _, first, last, _ in moves), default=1) or 1
+    made = [
+        Movement(
+            customer=who, key=key, first=first, last=last, share=max(100 * abs(last - first) // largest, 1), row=row
+        )
+        for who, key, first, last, row in moves
+        if first != last
+    ]
+    made.sort(key=lambda one: (-abs(one.delta), one.key))
+    up, down = [one for one in made if one.delta > 0], [one for one in made if one.delta < 0]
+    return of, up[:MOVEMENTS], down[:MOVEMENTS]
+
+
+def _month_moves(
+    around: Background, rows: dict[MappingKey, PageRow]
+) -> Iterator[tuple[str, MappingKey, int, int, int | None]]:
+    for key in around.timeline.points:
+        points = around.timeline.between(key, around.month.start, around.until)
+        known = [point.quantity for point in points if point.quantity is not None]
+        if known:
+            row, name = rows.get(key), around.names.get(key)
+            who = row.customer if row else name.customer if name else ""
+            first = known[0] if points[0].at == around.month.start else _created_at_zero(key, around, known[0])
+            yield who, key, first, known[-1], row.number if row else None
+
+
+def _created_at_zero(key: MappingKey, around: Background, first: int) -> int:
+    """A Subscription that was created in the month began with nobody; one first seen in it began as it was seen."""
+    first_line = next(iter(around.by_key.get(key, ())), None)
+    return 0 if first_line is not None and first_line.change.action == "create" else first
+
+
+# --- drawing ---------------------------------------------------------------------------------------------------------
+
+
+def _policy(style: str, script: str) -> Markup:
+    """What the page may load: its own style and script, by their hashes, and nothing else."""
+    hashes = f"style-src '{_digest(style)}'; script-src '{_digest(script)}'"
+    return Markup(f"default-src 'none'; {hashes}; base-uri 'none'; form-action 'none'")  # noqa: S704 - ours alone
 
 
 def _environment() -> Environment:
@@ -214,28 +340,29 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         finalize=_exit,
     )
-    environment.filters["signed"] = _signed
-    environment.filters["short"] = _short
-    environment.filters["moved"] = _signed_amount
-    environment.filters["pieces"] = _pieces
+    environment.filters |= {"signed": _signed, "short": _short, "moved": _signed_amount, "pieces": _pieces}
     return environment
 
 
 def _exit(value: object) -> object:
     """The one exit of the format: foreign text cannot hide, reorder or overflow; jinja escapes it afterwards."""
     if isinstance(value, str) and not isinstance(value, Markup):
-        return cut(visible(value[: 4 * LONGEST]), LONGEST)
+        return legible(value, LONGEST)
     return "?" if value is None else value
 
 
 def _short(name: str) -> str:
-    return _arrows(cut(visible(name[: 4 * NAME]), NAME))
+    return _arrows(legible(name, NAME))
 
 
 def _pieces(text: str) -> list[tuple[bool, str]]:
     """Our own sentence, what is there to be copied apart from the words; the words have a real arrow."""
-    clean = cut(visible(text[: 4 * LONGEST]), LONGEST)
-    return [(code, part if code else _arrows(part)) for code, part in pieces(clean)]
+    return [(code, part if code else _arrows(part)) for code, part in pieces(legible(text, LONGEST))]
+
+
+def _signed_amount(amount: Decimal) -> str:
+    """A difference with a real minus sign."""
+    return moved(amount).replace("-", "\u2212")
 
 
 def _arrows(text: str) -> str:
@@ -248,9 +375,8 @@ def _signed(number: int | None) -> str:
 
 
 def _asset(name: str) -> str:
-    return "\n".join(
-        line.strip() for line in (TEMPLATES / name).read_text(encoding="utf-8").splitlines() if line.strip()
-    )
+    lines = (TEMPLATES / name).read_text(encoding="utf-8").splitlines()
+    return "\n".join(filter(None, map(str.strip, lines)))
 
 
 def _digest(text: str) -> str:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 from reconciler.planning.changes import Action, Outcome
-from reconciler.render.amounts import amount_in_words, amounts_sentence
 from reconciler.render.document import (
     OTHERS,
     Kind,
@@ -19,24 +20,29 @@ from reconciler.render.document import (
     Row,
     View,
     capital,
-    causes,
     other_in_words,
-    outcome_verdict,
-    pending_writes,
     plural,
-    read_at,
-    read_on,
     sentence,
     signed,
+    view,
+    writes_by_cause,
+)
+from reconciler.render.text import markdown_code, markdown_safe
+from reconciler.render.words import (
+    amount_in_words,
+    amounts_sentence,
+    causes,
+    circumstances,
+    in_all,
+    outcome_verdict,
+    read_at,
+    read_on,
     users_in_words,
     verdict,
-    view,
 )
-from reconciler.render.needs import in_all, markdown_needs
-from reconciler.render.text import markdown_code, markdown_safe
 
 if TYPE_CHECKING:
-    from reconciler.plan_document.layout import PlanJson
+    from reconciler.plan_document.layout import NeedJson, PlanJson
 
 LIMIT = 60_000
 """Characters; a comment on GitHub may have 65,536."""
@@ -44,8 +50,20 @@ LIMIT = 60_000
 _PROSE = 2000
 """Characters of one message or remedy that are shown."""
 
-_COLUMNS = ("Action", "Mapping", "Customer", "Before", "After", "Difference", "Monthly (estimate)", "Why")
-_NUMBERS = frozenset({"Before", "After", "Difference", "Monthly (estimate)"})
+_NOTE_ROOM = 400
+"""Characters kept free for the sentence that says what was cut."""
+
+_COLUMNS = {
+    "Action": "---",
+    "Mapping": "---",
+    "Customer": "---",
+    "Before": "---:",
+    "After": "---:",
+    "Difference": "---:",
+    "Monthly (estimate)": "---:",
+    "Why": "---",
+}
+"""Each column of the table with its rule; that of numbers aligns them to the right."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,12 +78,8 @@ class Block:
     def within(self, room: int) -> tuple[str, int]:
         """As many items as fit into `room` characters, and the number of those that do not."""
         room -= len(self.opening) + len(self.closing) + 4
-        kept = 0
-        for item in self.items:
-            room -= len(item) + 1
-            if room < 0:
-                break
-            kept += 1
+        lengths = accumulate(len(item) + 1 for item in self.items)
+        kept = sum(length <= room for length in lengths)
         text = "\n".join([self.opening, *self.items[:kept], *([self.closing] if self.closing else [])])
         return (text if kept else ""), len(self.items) - kept
 
@@ -106,10 +120,6 @@ def render_markdown(document: PlanJson, *, limit: int = LIMIT) -> str:
     return "\n\n".join([top, *parts, bottom]) + "\n"
 
 
-_NOTE_ROOM = 400
-"""Characters kept free for the sentence that says what was cut."""
-
-
 def _top(shown: View, *, brief: bool) -> str:
     words, figures = verdict(shown)
     if shown.applied:
@@ -123,24 +133,20 @@ def _top(shown: View, *, brief: bool) -> str:
         lines += ["", "**Refused by a safety rule.** Nothing is written until a person has decided:", ""]
         for problem in shown.refusals:
             lines += _problem(problem, indent="", below="  ")
-    held = shown.of_kind(Kind.HELD)
-    if held:
-        lines += [
-            "",
-            f"**Held by a safety rule: {len(held)}.** Nothing is written for these until a person decides:",
-            "",
-        ]
+    if held := shown.of_kind(Kind.HELD):
+        until = "Nothing is written for these until a person decides:"
+        lines += ["", f"**Held by a safety rule: {len(held)}.** {until}", ""]
         lines += [line for row in held for line in (_brief_hold(row) if brief else _hold(row))]
     return "\n".join(lines)
 
 
 def _hold(row: Row) -> Iterator[str]:
     planned = "?" if row.after is None else row.after
-    wish = f"it stays at {row.before_in_words}; the plan was {planned}"
-    if row.action == Action.NO_OP:
-        wish = f"it stays at {row.before_in_words}"
-    elif row.action == Action.CREATE:
-        wish = f"no Subscription is created; the plan was one with {planned}"
+    wish = {
+        Action.CREATE: f"no Subscription is created; the plan was one with {planned}",
+        Action.UPDATE: f"it stays at {row.before_in_words}; the plan was {planned}",
+        Action.NO_OP: f"it stays at {row.before_in_words}",
+    }[Action(row.action)]
     anyway = "" if row.caused_by_edit else " This is so without the edit under review, too."
     yield f"- **{_parties(row)}** ({markdown_code(row.key)}): {wish}.{anyway}"
     for problem in row.problems:
@@ -175,16 +181,12 @@ def _blocks(shown: View) -> Iterator[Block]:
 
 
 def _planned(shown: View) -> Iterator[Block]:
-    rows = pending_writes(shown)
-    here = [row for row in rows if row.caused_by_edit]
-    anyway = [row for row in rows if not row.caused_by_edit]
+    here, anyway = writes_by_cause(shown)
     if here:
-        title = "**What this edit changes:**" if shown.compares_edit else "**Changes:**"
+        title = "What this edit changes:" if shown.compares_edit else "Changes:"
         if shown.refusals:
-            title = "**What the plan was before it was refused:**"
-        yield Block(
-            what="changes", opening=f"{title}\n\n{_header(shown)}", items=[_table_row(row, shown) for row in here]
-        )
+            title = "What the plan was before it was refused:"
+        yield _table(f"**{title}**", "changes", here, shown)
         yield from _beside(here)
     elif shown.compares_edit:
         yield Block(what="sentences", opening="", items=["This edit changes no quantity by itself."])
@@ -198,45 +200,38 @@ def _tried(shown: View) -> Iterator[Block]:
     if shown.refusals:
         return
     rows = [row for row in shown.rows if row.kind is not Kind.HELD and row.outcome is not Outcome.UNCHANGED]
-    waiting = [row for row in rows if row.ending is not None and row.ending.not_attempted]
-    tried = [row for row in rows if row not in waiting]
+    waiting, tried = [r for r in rows if r.not_attempted], [r for r in rows if not r.not_attempted]
     if tried:
-        opening = f"**What was tried:**\n\n{_header(shown)}"
-        yield Block(what="tried changes", opening=opening, items=[_table_row(row, shown) for row in tried])
+        yield _table("**What was tried:**", "tried changes", tried, shown)
     if waiting:
         title = f"{plural(len(waiting), 'change')} not attempted: nothing was sent for them"
         yield _folded(title, "changes that were not attempted", waiting, shown)
 
 
-def _folded(title: str, what: str, rows: Iterable[Row], shown: View) -> Block:
-    return Block(
-        what=what,
-        opening=f"<details><summary>{title}</summary>\n\n{_header(shown)}",
-        items=[_table_row(row, shown) for row in rows],
-        closing="\n</details>",
-    )
-
-
-def _header(shown: View) -> str:
-    """The table's head; it has a column for money only where some amount is known."""
+def _table(title: str, what: str, rows: Iterable[Row], shown: View, *, closing: str = "") -> Block:
+    """Rows below their title; there is a column for money only where some amount is known."""
     columns = [name for name in _COLUMNS if shown.priced or name != "Monthly (estimate)"]
-    rules = ("---:" if name in _NUMBERS else "---" for name in columns)
-    return f"| {' | '.join(columns)} |\n|{'|'.join(rules)}|"
+    head = f"| {' | '.join(columns)} |\n|{'|'.join(map(_COLUMNS.__getitem__, columns))}|"
+    items = [_table_row(row, priced=shown.priced) for row in rows]
+    return Block(what=what, opening=f"{title}\n\n{head}", items=items, closing=closing)
 
 
-def _table_row(row: Row, shown: View) -> str:
-    action, why = row.action.replace("no-op", "none"), row.reason
+def _folded(title: str, what: str, rows: Iterable[Row], shown: View) -> Block:
+    return _table(f"<details><summary>{title}</summary>", what, rows, shown, closing="\n</details>")
+
+
+def _table_row(row: Row, *, priced: bool) -> str:
+    why = row.reason
     if row.ending is not None:
-        action = ": ".join(filter(None, [row.ending.word, row.ending.details]))
-        why = "" if row.ending.not_attempted else sentence(row.outcome_message) or why
+        why = "" if row.not_attempted else sentence(row.outcome_message) or why
     cells = (
-        action,
+        row.ended or row.action.replace("no-op", "none"),
         markdown_code(row.key),
         _parties(row),
         row.before_in_words,
         row.after_in_words,
         signed(row.delta),
-        *((amount_in_words(row),) if shown.priced else ()),
+        *((amount_in_words(row),) if priced else ()),
         markdown_safe(why, 300),
     )
     return f"| {' | '.join(cells)} |"
@@ -255,8 +250,22 @@ def _waiting(shown: View) -> Iterator[Block]:
     if below:
         more = f"; {len(above)} of them {'is' if len(above) == 1 else 'are'} told above" if above else ""
         title = f"**{capital(in_all(len(needs)))}**, the soonest invoice first{more}:\n"
-        today = read_on(shown.document)
-        yield Block(what="things that wait for a person", opening=title, items=markdown_needs(below, today))
+        items = markdown_needs(below, read_on(shown.document))
+        yield Block(what="things that wait for a person", opening=title, items=items)
+
+
+def markdown_needs(needs: Iterable[NeedJson], today: date) -> list[str]:
+    """What waits for a person as Markdown, one item a need."""
+    return [
+        f"- **{markdown_safe(need['who'])}**{_in_brackets(need['key'])}, "
+        f"{circumstances(need, today)}: {markdown_safe(need['what'], _PROSE)}\n"
+        f"  - To do: {markdown_safe(need['step'], _PROSE)}"
+        for need in needs
+    ]
+
+
+def _in_brackets(key: str) -> str:
+    return f" ({markdown_code(key)})" if key else ""
 
 
 def _parties(row: Row) -> str:
@@ -277,25 +286,21 @@ def _beside(rows: Iterable[Row]) -> Iterator[Block]:
 
 def _notes(shown: View) -> Iterator[Block]:
     if shown.lifted:
-        yield Block(
-            what="lifted rules",
-            opening="**Rules lifted with `--allow` or approved in mappings.yaml:**\n",
-            items=[
-                f"- `{problem.rule}`{f' for {markdown_code(problem.key)}' if problem.key else ''}: "
-                f"{markdown_safe(problem.message, _PROSE)} {markdown_safe(problem.lifted_by, _PROSE)}"
-                for problem in shown.lifted
-            ],
-        )
-    warnings = shown.document["warnings"]
-    if warnings:
+        opening = "**Rules lifted with `--allow` or approved in mappings.yaml:**\n"
+        items = [
+            f"- `{problem.rule}`{f' for {markdown_code(problem.key)}' if problem.key else ''}: "
+            f"{markdown_safe(problem.message, _PROSE)} {markdown_safe(problem.lifted_by, _PROSE)}"
+            for problem in shown.lifted
+        ]
+        yield Block(what="lifted rules", opening=opening, items=items)
+    if warnings := shown.document["warnings"]:
         items = [f"- {markdown_safe(sentence(warning), _PROSE)}" for warning in warnings]
         yield Block(what="warnings", opening="**Warnings:**\n", items=items)
 
 
 def _bottom(document: PlanJson) -> str:
-    read = read_at(document)
     scope = " Only selected mappings are in this plan." if document.get("selected") else ""
     return (
         f"<sub>HaloPSA {markdown_code(document['halo_url'])} and INFIMA partner "
-        f"{markdown_safe(document['infima_partner'])}, as read {markdown_code(read)}.{scope}</sub>"
+        f"{markdown_safe(document['infima_partner'])}, as read {markdown_code(read_at(document))}.{scope}</sub>"
     )

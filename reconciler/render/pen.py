@@ -1,14 +1,17 @@
-"""How lines for a terminal are written: colours, wrapped prose, and foreign text made safe for it."""
+"""How lines and rows for a terminal are written: colours, wrapped prose, aligned rows, foreign text made safe."""
 
 from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from reconciler.render.text import terminal_safe
+from reconciler.planning.changes import Action, Outcome
+from reconciler.render.document import OTHERS, Kind, Row, other_in_words, plural, signed
+from reconciler.render.text import display_width, pad, terminal_safe
+from reconciler.render.words import amount_in_words
 
 _PROSE = 2000
 """Characters of one message or remedy that are shown."""
@@ -35,11 +38,15 @@ class Ink(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pen:
-    """How this terminal is written on: colour or not, columns, and what its encoding can express."""
+    """How this terminal is written on: colour or not, columns, what its encoding can express, and whether all is told.
+
+    `verbose` draws every row and every name.
+    """
 
     colour: bool = False
     width: int = 100
     encoding: str = "utf-8"
+    verbose: bool = False
 
     def clean(self, text: str, width: int = 80) -> str:
         """Foreign text, safe here."""
@@ -52,13 +59,13 @@ class Pen:
     def coloured(self, opening: str, rest: str = "", *, ink: Ink) -> Iterator[str]:
         """Our own sentences, wrapped, with the opening in a colour."""
         left = len(opening)
-        for line in self.prose(f"{opening} {rest}".rstrip(), indent=""):
+        for line in self.prose(f"{opening} {rest}".rstrip()):
             words = line.lstrip()
             inked = words[:left]
             left = max(0, left - len(words) - 1)
             yield line[: -len(words)] + (self.ink(inked, ink) if inked else "") + words[len(inked) :]
 
-    def prose(self, text: str, *, indent: str, first: str = "") -> Iterator[str]:
+    def prose(self, text: str, *, indent: str = "", first: str = "") -> Iterator[str]:
         """Text wrapped into lines; `first` is our own opening, which keeps foreign text off the line's start.
 
         What is there to be copied and what belongs together stays on one line, however narrow the terminal is.
@@ -73,3 +80,161 @@ class Pen:
             break_on_hyphens=False,
         )
         yield from (line.replace(_GLUE, " ") for line in lines)
+
+
+PLAIN = Pen()
+"""For texts that no terminal shapes."""
+
+
+# --- rows ------------------------------------------------------------------------------------------------------------
+
+LISTED = 20
+"""Rows of a long list that are drawn without `verbose`."""
+
+ONE_LINE = 115
+"""Columns from which on a row stands on one line."""
+
+KEY = 64
+"""Characters of the longest key: half a key is none."""
+
+LEAST_NAMES = 30
+"""Columns that the two names of a row have at least; a row with less room takes a second line."""
+
+Mark = tuple[str, str, Ink, str]
+"""Symbol, word, colour and last words of a row."""
+
+MARKS = {
+    Kind.HELD: ("!", "held", Ink.RED),
+    Kind.CREATE: ("+", "create", Ink.GREEN),
+    Kind.UPDATE: ("~", "update", Ink.YELLOW),
+    Kind.UNCHANGED: (" ", "no change", Ink.PLAIN),
+}
+
+_OUTCOME_MARKS = {
+    Outcome.APPLIED: ("~", Ink.GREEN),
+    Outcome.UNCHANGED: (" ", Ink.PLAIN),
+    Outcome.HELD: ("!", Ink.RED),
+    Outcome.STALE: ("!", Ink.YELLOW),
+    Outcome.FAILED: ("!", Ink.RED),
+    Outcome.UNKNOWN: ("!", Ink.RED),
+    None: ("!", Ink.YELLOW),
+}
+
+ORDINARY = "where a row gives no reason, its quantity becomes the number of users counted."
+
+
+def is_ordinary(row: Row) -> bool:
+    """True where the quantity becomes just the number of users counted, which the heading says once for all rows."""
+    counted = f"{plural(row.after or 0, 'user')} counted"
+    return row.reason in {f"count changed: {counted}", f"no Subscription yet: {counted}"}
+
+
+def plan_mark(row: Row) -> Mark:
+    """How a plan marks a row."""
+    if row.kind is Kind.HELD:
+        return *MARKS[row.kind], "" if row.action == Action.NO_OP else f"{row.action} withheld"
+    return *MARKS[row.kind], "" if is_ordinary(row) else row.reason
+
+
+def outcome_mark(row: Row) -> Mark:
+    """How a row is marked after `apply`, where the plan was drawn before."""
+    mark, ink = _OUTCOME_MARKS[row.outcome]
+    if row.ending is None:
+        return mark, "", ink, ""
+    tail = row.ending.details
+    if row.problems:
+        tail = f"{tail}: {', '.join(problem.rule for problem in row.problems)}"
+    return ("+" if row.ending.word == "created" else mark), row.ending.word, ink, tail
+
+
+def only_mark(row: Row) -> Mark:
+    """How a row is marked after an `apply` that did not draw it before: what came right tells its reason here."""
+    mark, word, ink, tail = outcome_mark(row)
+    came_right = row.outcome is Outcome.APPLIED and not is_ordinary(row)
+    return mark, word, ink, row.reason if came_right else tail
+
+
+def draw_rows(pen: Pen, rows: Sequence[Row], mark_of: Callable[[Row], Mark]) -> list[str]:
+    """One text for each row, of one line or several. Names are cut to fit; ids and numbers never are.
+
+    Below `ONE_LINE` columns a row takes a second line, from the key on. A reason that finds no room beside the
+    numbers goes on below them.
+    """
+    if not rows:
+        return []
+    marks = [mark_of(row) for row in rows]
+    priced = any(row.change["monthly_amount"] is not None for row in rows)
+    word = max(display_width(mark[1]) for mark in marks)
+    figures = _figures(pen, rows, priced=priced)
+    customers = max(display_width(_customer_id(row)) for row in rows)
+    beside = pen.width - word - customers - 7
+    narrow = pen.width < ONE_LINE or beside - display_width(figures[0]) - 2 < LEAST_NAMES
+    room = max(LEAST_NAMES, beside if narrow else beside - display_width(figures[0]) - 2)
+    parties = [_parties(pen, row, room) for row in rows]
+    widest = max(map(display_width, parties))
+    drawn = []
+    for (mark, name, ink, tail), names, figures_of_row in zip(marks, parties, figures, strict=True):
+        first = f"  {pen.ink(f'{mark} {pad(name, word)}', ink)}  {names if narrow else pad(names, widest)}"
+        numbers, *below = _with_tail(pen, figures_of_row, tail, pen.width - (6 if narrow else 6 + word + widest))
+        start = f"{first.rstrip()}\n      {numbers}" if narrow else f"{first}  {numbers}"
+        drawn.append("\n".join([start.rstrip(), *below]))
+    return drawn
+
+
+def _figures(pen: Pen, rows: Sequence[Row], *, priced: bool) -> list[str]:
+    """Key, Subscription, before -> after, difference and amount of each row, all of one width."""
+    cells = [
+        (
+            pen.clean(row.key, KEY),
+            "new" if row.subscription_id is None else f"#{row.subscription_id}",
+            row.before_in_words,
+            row.after_in_words,
+            f"({signed(row.delta)})",
+            amount_in_words(row) if priced else "",
+        )
+        for row in rows
+    ]
+    widths = [max(map(display_width, column)) for column in zip(*cells, strict=True)]
+    texts = 2  # the numbers behind them are aligned to the right
+    lines = []
+    for row_cells in cells:
+        key, subscription, before, after, delta, amount = (
+            pad(cell, width, right=at >= texts) for at, (cell, width) in enumerate(zip(row_cells, widths, strict=True))
+        )
+        lines.append(f"{key}  {subscription}  {before} -> {after}  {delta}" + (f"  {amount}" if priced else ""))
+    return lines
+
+
+def _with_tail(pen: Pen, numbers: str, tail: str, room: int) -> list[str]:
+    """The numbers with their reason beside them, or in lines below where the room is too small for both."""
+    if not tail:
+        return [numbers]
+    text = pen.clean(tail, 2 * pen.width)
+    if display_width(numbers) + 2 + display_width(text) <= room:
+        return [f"{numbers}  {text}"]
+    return [numbers, *pen.prose(tail, indent="      ")]
+
+
+def _customer_id(row: Row) -> str:
+    return f" (customer {row.customer_id})"
+
+
+def _parties(pen: Pen, row: Row, width: int) -> str:
+    """INFIMA client -> HaloPSA customer; one name where an update has the same for both."""
+    if row.clients == row.customer and not row.names_both:
+        return pen.clean(row.customer, width) + _customer_id(row)
+    client, customer = pen.clean(row.clients, width), pen.clean(row.customer, width)
+    half = (width - 4) // 2
+    # a short name leaves its room to the other
+    for_client = max(half, width - 4 - display_width(customer))
+    for_customer = max(half, width - 4 - display_width(client))
+    return f"{pen.clean(row.clients, for_client)} -> {pen.clean(row.customer, for_customer)}{_customer_id(row)}"
+
+
+def others(pen: Pen, row: Row) -> list[str]:
+    """What the customer of a create has already: perhaps the very Subscription that is wanted."""
+    if not row.others:
+        return []
+    listed = [f"        #{other_in_words(other, pen.clean(other['name'], 60))}" for other in row.others[:LISTED]]
+    more = [f"        and {len(row.others) - LISTED} more"] if len(row.others) > LISTED else []
+    return [f"      {OTHERS}:", *listed, *more]

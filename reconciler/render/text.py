@@ -33,6 +33,14 @@ def _escaped(char: str) -> str:
     return f"\\u{{{ord(char):x}}}"
 
 
+def legible(text: str, width: int) -> str:
+    """Return the text in at most `width` columns with nothing hidden in it.
+
+    Nothing beyond four times the width can be seen; cutting first keeps a name of a million characters cheap.
+    """
+    return cut(visible(text[: 4 * width]), width)
+
+
 def cut(text: str, width: int) -> str:
     """Return the text in at most `width` columns; what was cut off shows as `...`."""
     # combining characters have no width: without the second bound a name of a million of them would pass
@@ -72,7 +80,6 @@ def terminal_safe(text: str, width: int = WIDTH, *, encoding: str = "utf-8") -> 
     broken up here, as a terminal's output ends up in a CI log sooner or later. What `encoding` cannot express shows
     as `\\u{..}`, so that an old console shows something instead of failing.
     """
-    # nothing beyond four times the width can be seen; cutting first keeps a name of a million characters cheap
     safe = visible(text[: 4 * width])
     if not safe.isascii():
         safe = _encodable(safe, encoding)
@@ -83,16 +90,8 @@ def _encodable(text: str, encoding: str) -> str:
     try:
         text.encode(encoding)
     except UnicodeEncodeError:
-        return "".join(char if _can_encode(char, encoding) else _escaped(char) for char in text)
+        return _escaped(text) if len(text) == 1 else "".join(_encodable(char, encoding) for char in text)
     return text
-
-
-def _can_encode(char: str, encoding: str) -> bool:
-    try:
-        char.encode(encoding)
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 _MARKDOWN = {char: f"&#{ord(char)};" for char in "\\`*_[]|~$^{}"} | {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
@@ -123,7 +122,7 @@ def markdown_safe(text: str, width: int = WIDTH) -> str:
     It cannot mention, refer, link, show a picture, format, end a table cell or start a block; it never holds a line
     break. Not for the start of a line.
     """
-    safe = _REFERENCES.sub(_broken, cut(visible(text[: 4 * width]), width))
+    safe = _REFERENCES.sub(_broken, legible(text, width))
     return "".join(_MARKDOWN.get(char, char) for char in safe)
 
 
@@ -136,7 +135,7 @@ def commit_safe(text: str, width: int = WIDTH) -> str:
 
     It cannot mention, refer to or close anything, skip CI or end the line.
     """
-    safe = _REFERENCES.sub(_broken, cut(visible(text[: 4 * width]), width))
+    safe = _REFERENCES.sub(_broken, legible(text, width))
     return _CI_WORDS.sub(lambda found: found.group() + _ZERO_WIDTH_SPACE, safe)
 
 
@@ -161,7 +160,7 @@ def message_safe(text: str, width: int = WIDTH) -> str:
 
     Many services read a backtick in plain text, too: it becomes a quotation mark.
     """
-    safe = cut(visible(text[: 4 * width]), width).replace("`", "'")
+    safe = legible(text, width).replace("`", "'")
     return _MENTIONS.sub(lambda found: found.group() + _ZERO_WIDTH_SPACE, safe)
 
 
@@ -182,7 +181,7 @@ def html_message_safe(text: str, width: int = WIDTH) -> str:
 
 def annotation_data(text: str, width: int = 1000) -> str:
     """Return the text for the message of a GitHub workflow command."""
-    return cut(visible(text[: 4 * width]), width).replace("%", "%25")
+    return legible(text, width).replace("%", "%25")
 
 
 def annotation_property(text: str, width: int = 200) -> str:
@@ -202,7 +201,8 @@ def pieces(text: str) -> Iterator[tuple[bool, str]]:
     """Our own sentence in pieces: true with what is there to be copied (a command, some YAML), false with words."""
     at = 0
     for found in _CODE.finditer(text):
-        yield from ((False, text[at : found.start()]),) if found.start() > at else ()
+        if found.start() > at:
+            yield False, text[at : found.start()]
         yield True, found[0]
         at = found.end()
     if at < len(text):

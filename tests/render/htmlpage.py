@@ -11,8 +11,8 @@ from reconciler.history.months import month_of
 from reconciler.history.timeline import draw_timeline
 from reconciler.model import MappingKey
 from reconciler.plan_document.layout import PlanJson
-from reconciler.render.html import draw_page, make_page
-from reconciler.render.html_page import Background, Name
+from reconciler.render.html import draw_report
+from reconciler.render.html_time import Background, Name
 from reconciler.state.base import HistoryChange, RunInfo, RunVerdict
 from reconciler.state.history import PastRun
 from tests.builders import NOW
@@ -134,4 +134,4 @@ def background(runs: tuple[PastRun, ...] = (), names: dict[str, str] | None = No
 
 def page_of(document: PlanJson | None, around: Background | None = None) -> str:
     """The report as HTML."""
-    return draw_page(make_page(around or background(), document))
+    return draw_report(around or background(), document)

@@ -15,11 +15,11 @@ from reconciler.model import PriceSource, UnitPrice
 from reconciler.plan_document import dump_document, plan_document, with_outcomes
 from reconciler.plan_document.read import read_plan_file
 from reconciler.planning.changes import Change, Plan
-from reconciler.render.amounts import amounts_sentence, monthly_amounts
 from reconciler.render.document import view
 from reconciler.render.html import render_html
 from reconciler.render.markdown import render_markdown
 from reconciler.render.terminal import render_outcome, render_plan
+from reconciler.render.words import amounts_sentence, monthly_amounts
 from reconciler.simulator.switches import Switches
 from tests.builders import build_change, build_hold, build_mapping, build_plan
 from tests.render.htmlpage import parse

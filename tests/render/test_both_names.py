@@ -9,9 +9,10 @@ import pytest
 
 from reconciler.plan_document import dump_document, plan_document
 from reconciler.plan_document.layout import PlanJson
-from reconciler.render.github import render_annotations
+from reconciler.render.annotations import render_annotations
 from reconciler.render.html import render_html
 from reconciler.render.markdown import render_markdown
+from reconciler.render.pen import Pen
 from reconciler.render.terminal import render_plan
 from reconciler.safety.check import check
 from tests.builders import build_mapping, build_mappings, build_subscription
@@ -28,7 +29,7 @@ def planned(*rows: object) -> PlanJson:
 
 
 DRAWINGS = {
-    "text": lambda document: render_plan(document, width=200),
+    "text": lambda document: render_plan(document, Pen(width=200)),
     "markdown": render_markdown,
     "html": lambda document: html.unescape(render_html(document)),
     "json": lambda document: json.dumps(json.loads(dump_document(document)), ensure_ascii=False),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from reconciler.config import Diagnostic
 from reconciler.config.diagnostics import Severity, in_order, quoted
 from reconciler.model import Place
-from reconciler.render.diagnostics import annotation_lines, diagnostics_document, draw_diagnostics
+from reconciler.render.annotations import annotation_lines, diagnostics_document, draw_diagnostics
 from tests.config.generated_files import thorough
 
 

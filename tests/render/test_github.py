@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 
 from reconciler.plan_document import plan_document
 from reconciler.planning.changes import Plan
-from reconciler.render.github import render_annotations
+from reconciler.render.annotations import render_annotations
 from tests.builders import build_change, build_mapping, build_plan
 from tests.render import stories
 from tests.render.golden import assert_golden

@@ -13,7 +13,8 @@ from reconciler.plan_document import plan_document
 from reconciler.plan_document.layout import PlanJson
 from reconciler.planning.changes import Action, Outcome, Plan, Settled
 from reconciler.planning.rules import Rule
-from reconciler.render.terminal import render_before_apply, render_outcome, render_plan
+from reconciler.render.pen import Pen
+from reconciler.render.terminal import render_outcome, render_plan
 from tests.builders import build_change, build_hold, build_mapping, build_plan
 from tests.render import stories
 from tests.render.golden import assert_golden
@@ -48,7 +49,7 @@ def test_plan_reads_as_the_golden_file(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["night", "against"])
 def test_verbose_plan_reads_as_the_golden_file(name: str) -> None:
-    assert_golden(f"terminal-{name}-verbose.txt", render_plan(stories.document(PLANS[name]), verbose=True))
+    assert_golden(f"terminal-{name}-verbose.txt", render_plan(stories.document(PLANS[name]), Pen(verbose=True)))
 
 
 @pytest.mark.parametrize("name", OUTCOMES)
@@ -58,7 +59,7 @@ def test_outcome_reads_as_the_golden_file(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["night", "refused", "lifted"])
 def test_what_an_apply_that_asks_nobody_tells_first_reads_as_the_golden_file(name: str) -> None:
-    assert_golden(f"terminal-before-{name}.txt", render_before_apply(stories.document(PLANS[name])))
+    assert_golden(f"terminal-before-{name}.txt", render_plan(stories.document(PLANS[name]), before_apply=True))
 
 
 @pytest.mark.parametrize("name", ["held", "incomplete", "refused"])
@@ -70,7 +71,8 @@ def test_what_it_tells_afterwards_reads_as_the_golden_file(name: str) -> None:
 @pytest.mark.parametrize("width", [60, 100, 200])
 def test_an_apply_that_asks_nobody_draws_each_row_once(name: str, width: int) -> None:
     document = OUTCOMES[name]
-    text = render_before_apply(document, width=width) + render_outcome(document, planned=False, width=width)
+    pen = Pen(width=width)
+    text = render_plan(document, pen, before_apply=True) + render_outcome(document, pen, planned=False)
     drawn = [row["name"] for row in document["resource_changes"] if row.get("outcome") != "unchanged"]
     figures = re.findall(r"(\S+) +(?:#\d+|new) +[\d?]+ -> +[\d?]+ ", text)
     assert sorted(figures) == sorted(drawn)
@@ -94,17 +96,18 @@ def test_many_rows_that_were_not_attempted_are_all_named_where_the_plan_did_not_
 @pytest.mark.parametrize("width", [60, 80, 100, 115, 160])
 def test_no_line_is_wider_than_the_terminal_but_for_what_is_there_to_be_copied(width: int) -> None:
     for document in (stories.document(PLANS["night"]), OUTCOMES["incomplete"], OUTCOMES["held"]):
-        text = render_plan(document, width=width) + render_outcome(document, planned=False, width=width)
+        text = render_plan(document, Pen(width=width)) + render_outcome(document, Pen(width=width), planned=False)
         assert [line for line in text.splitlines() if len(line) > width and "reconciler apply" not in line] == []
 
 
 def test_narrow_colour_reads_as_the_golden_file() -> None:
-    assert_golden("terminal-night-colour.txt", render_plan(stories.document(PLANS["night"]), colour=True, width=60))
+    pen = Pen(colour=True, width=60)
+    assert_golden("terminal-night-colour.txt", render_plan(stories.document(PLANS["night"]), pen))
 
 
 def test_colour_repeats_what_the_words_say() -> None:
     document = stories.document(PLANS["refused"])
-    assert re.sub(r"\x1b\[\d+m", "", render_plan(document, colour=True)) == render_plan(document)
+    assert re.sub(r"\x1b\[\d+m", "", render_plan(document, Pen(colour=True))) == render_plan(document)
 
 
 def test_no_changes_is_said_in_terraforms_words() -> None:
@@ -126,7 +129,7 @@ def test_selection_is_not_said_to_be_everything() -> None:
 def test_unchanged_rows_show_only_when_asked_for() -> None:
     document = stories.document(PLANS["night"])
     assert "infima-105" not in render_plan(document)
-    assert "infima-105" in render_plan(document, verbose=True)
+    assert "infima-105" in render_plan(document, Pen(verbose=True))
 
 
 def test_every_problem_of_a_held_row_is_shown() -> None:
@@ -161,7 +164,7 @@ def test_what_the_plan_has_told_in_full_is_a_line_after_apply(name: str) -> None
 def test_what_is_there_to_be_copied_stays_on_one_line(command: str, width: int) -> None:
     remedy = f"look into HaloPSA, and when it is right all the same, for this one night, run: {command}; else wait"
     hold = build_hold(Rule.CUSTOMER_INACTIVE, "is inactive", remedy)
-    text = render_plan(stories.document(build_plan(build_change(before=12, after=12, hold=hold))), width=width)
+    text = render_plan(stories.document(build_plan(build_change(before=12, after=12, hold=hold))), Pen(width=width))
     assert any(command in line for line in text.splitlines())
 
 
@@ -205,8 +208,8 @@ def assert_harmless(text: str) -> None:
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_no_name_escapes(plan: Plan) -> None:
     document = plan_document(plan, version="0.1.0")
-    assert_harmless(render_plan(document, verbose=True))
-    assert_harmless(render_outcome(document, verbose=True))
+    assert_harmless(render_plan(document, Pen(verbose=True)))
+    assert_harmless(render_outcome(document, Pen(verbose=True)))
 
 
 def test_a_thousand_names_take_a_line_each() -> None:
@@ -222,12 +225,12 @@ def test_a_thousand_names_take_a_line_each() -> None:
 @given(plan=plans())
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_old_console_can_show_everything(plan: Plan) -> None:
-    render_plan(plan_document(plan, version="0.1.0"), verbose=True, encoding="cp1252").encode("cp1252")
+    render_plan(plan_document(plan, version="0.1.0"), Pen(verbose=True, encoding="cp1252")).encode("cp1252")
 
 
 def test_own_words_are_ascii() -> None:
     for plan in PLANS.values():
-        assert render_plan(stories.document(plan), verbose=True).isascii()
+        assert render_plan(stories.document(plan), Pen(verbose=True)).isascii()
 
 
 def test_columns_align_with_wide_names() -> None:
@@ -244,7 +247,7 @@ def test_long_lists_are_folded() -> None:
     clients = tuple(stories.InfimaClient(id=stories.InfimaClientId(n), name="x", user_count=1) for n in range(1, 31))
     document = stories.document(build_plan(unmapped=clients))
     assert "and 10 more; all are listed with -v" in render_plan(document)
-    assert "more" not in render_plan(document, verbose=True)
+    assert "more" not in render_plan(document, Pen(verbose=True))
 
 
 def test_ten_thousand_rows_are_drawn_in_a_blink() -> None:
@@ -260,7 +263,7 @@ def test_ten_thousand_rows_are_drawn_in_a_blink() -> None:
 
 @pytest.mark.parametrize("width", [40, 60, 80, 100, 114])
 def test_a_row_takes_two_lines_on_a_narrow_terminal_and_no_id_is_cut(width: int) -> None:
-    text = render_plan(stories.document(PLANS["night"]), width=width)
+    text = render_plan(stories.document(PLANS["night"]), Pen(width=width))
     lines = text.splitlines()
     at = next(index for index, line in enumerate(lines) if line.startswith("  ~ update  "))
     assert " -> " in lines[at]
@@ -270,6 +273,6 @@ def test_a_row_takes_two_lines_on_a_narrow_terminal_and_no_id_is_cut(width: int)
 
 
 def test_a_row_is_one_line_where_there_is_room() -> None:
-    text = render_plan(stories.document(PLANS["night"]), width=130)
+    text = render_plan(stories.document(PLANS["night"]), Pen(width=130))
     row = r"  ~ update  Borealis Freight -> Borealis Freight Ltd \(customer 19\) +infima-102  #9012 +12 -> +10 "
     assert re.search(row, text)

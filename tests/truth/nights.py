@@ -12,6 +12,7 @@ from random import Random
 from typing import Any
 
 from reconciler.render.markdown import render_markdown
+from reconciler.render.pen import Pen
 from reconciler.render.terminal import render_outcome
 from reconciler.simulator.clock import VirtualClock
 from reconciler.simulator.records import Actor, Endpoint, Mutation, RequestRecord
@@ -266,7 +267,7 @@ def _tell(history: History, night: Night) -> None:
     except ValueError:
         return
     if night.document is not None and not night.document["errored"]:
-        night.texts["terminal"] = render_outcome(night.document, width=160)  # type: ignore[arg-type]
-        night.texts["terminal -v"] = render_outcome(night.document, width=160, verbose=True)  # type: ignore[arg-type]
-        night.texts["terminal once"] = render_outcome(night.document, width=400, planned=False)  # type: ignore[arg-type]
+        night.texts["terminal"] = render_outcome(night.document, Pen(width=160))  # type: ignore[arg-type]
+        night.texts["terminal -v"] = render_outcome(night.document, Pen(width=160, verbose=True))  # type: ignore[arg-type]
+        night.texts["terminal once"] = render_outcome(night.document, Pen(width=400), planned=False)  # type: ignore[arg-type]
         night.texts["markdown"] = render_markdown(night.document)  # type: ignore[arg-type]
