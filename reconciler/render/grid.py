@@ -47,37 +47,26 @@ def draw_columns(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], *, w
     terminal each row becomes a block. Never colour, never symbols: what a screen reader reads aloud is what there is.
     """
     texts = _clean(rows, encoding=encoding)
-    widths = _widths(columns, texts, width=width)
-    if _total(widths) <= width:
-        return _table(columns, texts, widths)
-    for count in range(len(columns) - 1, 1, -1) if width >= TWO_LINES else ():
-        kept = columns[:count]
-        widths = _widths(kept, [row[:count] for row in texts], width=width, name=NAME_WITH_LINES_BELOW)
+    fewest = min(2, len(columns)) if width >= TWO_LINES else len(columns)
+    for count in range(len(columns), fewest - 1, -1):
+        name = NARROWEST if count == len(columns) else NAME_WITH_LINES_BELOW
+        widths = _widths(columns[:count], texts, width=width, name=name)
         if _total(widths) <= width:
-            return _with_lines_below(columns, texts, widths, width=width)
+            return _table(columns, texts, widths, width=width)
     return _blocks(columns, texts)
 
 
-def _table(columns: Sequence[Column], texts: Sequence[Sequence[str]], widths: Sequence[int]) -> str:
-    lines = [_line(columns, [column.title for column in columns], widths)]
-    for row in texts:
-        last = _wrapped(row[-1], widths[-1]) if columns[-1].wrap else [row[-1]]
-        lines.append(_line(columns, [*row[:-1], last[0]], widths))
-        indent = " " * (sum(widths[:-1]) + len(GAP) * (len(widths) - 1))
-        lines += [indent + more for more in last[1:]]
-    return "".join(f"{line}\n" for line in lines)
-
-
-def _with_lines_below(
-    columns: Sequence[Column], texts: Sequence[Sequence[str]], widths: Sequence[int], *, width: int
-) -> str:
-    """The first columns as a table; the others of each row below it, as `Title: value`, what is empty left out."""
+def _table(columns: Sequence[Column], texts: Sequence[Sequence[str]], widths: Sequence[int], *, width: int) -> str:
+    """As many columns as there are widths; the others below each row, as `Title: value`, what is empty left out."""
     kept, below = columns[: len(widths)], columns[len(widths) :]
     lines = [_line(kept, [column.title for column in kept], widths)]
+    indent = " " * (_total(widths) - widths[-1])
     for row in texts:
-        lines.append(_line(kept, row[: len(widths)], widths))
-        more = [f"{c.title}: {cell}" for c, cell in zip(below, row[len(widths) :], strict=True) if cell != "-"]
-        lines += [f"    {line}" for line in _wrapped("; ".join(more), width - 4) if line]
+        cells, rest = row[: len(widths)], row[len(widths) :]
+        last, *more = _wrapped(cells[-1], widths[-1]) if kept[-1].wrap and not below else [cells[-1]]
+        lines += [_line(kept, [*cells[:-1], last], widths), *(indent + line for line in more)]
+        told = [f"{column.title}: {cell}" for column, cell in zip(below, rest, strict=True) if cell != "-"]
+        lines += [f"    {line}" for line in _wrapped("; ".join(told), width - 4) if line]
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -93,9 +82,15 @@ def _clean(rows: Sequence[Sequence[Cell]], *, encoding: str) -> list[list[str]]:
 def _widths(
     columns: Sequence[Column], texts: Sequence[Sequence[str]], *, width: int, name: int = NARROWEST
 ) -> list[int]:
-    """How wide each column is drawn; `name` is the least width of a name that is cut."""
+    """How wide each column is drawn: names are made narrower until a line fits, down to `name` columns."""
     widths = [max(display_width(c.title), *(display_width(row[i]) for row in texts), 0) for i, c in enumerate(columns)]
-    return _shrunk(columns, widths, width, name)
+    least = {i: NARROWEST_WRAPPED if c.wrap else name for i, c in enumerate(columns) if c.name or c.wrap}
+    while _total(widths) > width:
+        able = [i for i, narrowest in least.items() if widths[i] > narrowest]
+        if not able:
+            break
+        widths[max(able, key=lambda i: widths[i])] -= 1
+    return widths
 
 
 def _total(widths: Sequence[int]) -> int:
@@ -123,30 +118,13 @@ def _text(cell: Cell) -> str:
     return "-" if cell is None or cell == "" else str(cell)
 
 
-def _shrunk(columns: Sequence[Column], widths: Sequence[int], width: int, name: int) -> list[int]:
-    """The widths, the widest names made narrower until the line fits or nothing is left to give."""
-    room = width - len(GAP) * (len(widths) - 1)
-    shrunk = list(widths)
-    least = {i: NARROWEST_WRAPPED if c.wrap else name for i, c in enumerate(columns) if c.name or c.wrap}
-    while sum(shrunk) > room:
-        able = [i for i, narrowest in least.items() if shrunk[i] > narrowest]
-        if not able:
-            break
-        widest = max(able, key=lambda i: shrunk[i])
-        shrunk[widest] -= 1
-    return shrunk
-
-
 def _wrapped(text: str, width: int) -> list[str]:
     return wrap(text, width, break_on_hyphens=False, break_long_words=False) or [""]
 
 
 def _line(columns: Sequence[Column], cells: Sequence[str], widths: Sequence[int]) -> str:
-    parts = [
-        pad(cut(cell, width), width, right=column.number)
-        for column, cell, width in zip(columns, cells, widths, strict=True)
-    ]
-    return GAP.join(parts).rstrip()
+    drawn = zip(columns, cells, widths, strict=True)
+    return GAP.join(pad(cut(cell, width), width, right=column.number) for column, cell, width in drawn).rstrip()
 
 
 def _blocks(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> str:

@@ -237,10 +237,6 @@ def _table_row(row: Row, *, priced: bool) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _customer(row: Row) -> str:
-    return markdown_safe(row.customer) if row.customer.strip() else f"customer {row.customer_id}"
-
-
 def _waiting(shown: View) -> Iterator[Block]:
     """The one list of needs. Refusals and holds that stand at the top with all their rules are not told twice."""
     needs = shown.document.get("needs", [])
@@ -269,7 +265,8 @@ def _in_brackets(key: str) -> str:
 
 
 def _parties(row: Row) -> str:
-    return f"{markdown_safe(row.clients)} -> {_customer(row)}" if row.names_both else _customer(row)
+    customer = markdown_safe(row.customer) if row.customer.strip() else f"customer {row.customer_id}"
+    return f"{markdown_safe(row.clients)} -> {customer}" if row.names_both else customer
 
 
 def _others(row: Row) -> str:

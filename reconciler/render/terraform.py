@@ -41,7 +41,7 @@ class _PlannedResource:
     before: Values | None
     after: Values | None
     planned: Values | None
-    deferred: str
+    deferred: str = ""
 
 
 def render_terraform(document: PlanJson) -> str:
@@ -52,16 +52,11 @@ def render_terraform(document: PlanJson) -> str:
         {"reason": entry.deferred, "resource_change": _change(entry)} for entry in entries if entry.deferred
     ]
     verdict = _verdict(shown, all_done=not deferred)
-    about: Values = {
-        "reconciler_version": document["reconciler_version"],
-        "halo_url": document["halo_url"],
-        "held": len(shown.of_kind(Kind.HELD)),
-        **verdict,
-    }
-    planned = [_resource(entry.key, entry.planned) for entry in entries if entry.planned is not None]
-    prior = [_resource(entry.key, entry.before) for entry in entries if entry.before is not None]
+    about: Values = {"halo_url": document["halo_url"], "held": len(shown.of_kind(Kind.HELD)), **verdict}
+    planned = [_subscription(entry.key, entry.planned) for entry in entries if entry.planned is not None]
+    prior = [_subscription(entry.key, entry.before) for entry in entries if entry.before is not None]
     whole: Values = {
-        "planned_values": _module([_about_plan(about), *([] if shown.refusals else planned)]),
+        "planned_values": _module([_about_plan(document, about), *([] if shown.refusals else planned)]),
         "resource_changes": [_change(entry) for entry in entries if not entry.deferred and entry.after is not None],
         "deferred_changes": deferred,
         "prior_state": {
@@ -81,9 +76,8 @@ def render_terraform(document: PlanJson) -> str:
 def render_terraform_failure(failure: FailureJson) -> str:
     """Return the document for a plan that could not be made: errored, with the error as a failed check."""
     verdict: Values = {"applyable": False, "complete": False, "errored": True}
-    about: Values = {"reconciler_version": failure["reconciler_version"], **verdict}
     check = _check({"kind": "check", "address": "check.plan", "name": "plan"}, "error", failure["error"]["message"])
-    return _line({"planned_values": _module([_about_plan(about)]), "checks": [check], **verdict})
+    return _line({"planned_values": _module([_about_plan(failure, verdict)]), "checks": [check], **verdict})
 
 
 def count_actions(document: PlanJson) -> Counter[str]:
@@ -96,20 +90,16 @@ def count_actions(document: PlanJson) -> Counter[str]:
 def _planned_resource(row: Row, shown: View) -> _PlannedResource:
     """A row as Terraform tells it. After a run, what it did is `after`, with the quantity that HaloPSA shows."""
     sides, deferred = row.change["change"], _why_deferred(row, shown)
-    before = None if sides["before"] is None else _values(row, sides["before"], row.before, told=True)
-    quantity = row.after if deferred else row.shown_after
-    after = None if sides["after"] is None else _values(row, sides["after"], quantity)
+    before = _values(row, sides["before"], row.before, told=True)
+    after = _values(row, sides["after"], row.after if deferred else row.shown_after)
     if not deferred and (row.action == Action.NO_OP or row.outcome is Outcome.UNCHANGED):
-        return _PlannedResource(key=row.key, action=Action.NO_OP, before=after, after=after, planned=after, deferred="")
-    there = after is not None and "id" in after and row.ending is not None
-    left = _values(row, sides["after"], row.shown_after) if there and sides["after"] is not None else before
+        return _PlannedResource(key=row.key, action=Action.NO_OP, before=after, after=after, planned=after)
+    planned = after
+    if deferred:
+        made = row.ending is not None and after is not None and "id" in after
+        planned = _values(row, sides["after"], row.shown_after) if made else before
     return _PlannedResource(
-        key=row.key,
-        action=row.action,
-        before=before,
-        after=after,
-        planned=left if deferred else after,
-        deferred=deferred,
+        key=row.key, action=row.action, before=before, after=after, planned=planned, deferred=deferred
     )
 
 
@@ -125,8 +115,10 @@ def _why_deferred(row: Row, shown: View) -> str:
     return row.ending.word.replace(" ", "-")
 
 
-def _values(row: Row, side: StateJson, quantity: int | None, *, told: bool = False) -> Values:
+def _values(row: Row, side: StateJson | None, quantity: int | None, *, told: bool = False) -> Values | None:
     """A Subscription's attributes. What is not known yet is left out; `told` says null, as HaloPSA does, instead."""
+    if side is None:
+        return None
     customer, known = row.change["halo_customer"], quantity is not None or told
     return {
         **({"id": side["id"]} if "id" in side else {}),
@@ -156,28 +148,18 @@ def _place(key: str) -> Values:
     return {"address": f"halo_subscription.{key}", "mode": "managed", "type": "halo_subscription", "name": key}
 
 
-def _resource(key: str, values: Values) -> Values:
-    return {
-        **_place(key),
-        "provider_name": PROVIDER,
-        "schema_version": 0,
-        "values": values,
-        "sensitive_values": _nothing_sensitive(values),
-    }
+def _resource(place: Values, values: Values, sensitive: Json) -> Values:
+    return {**place, "provider_name": PROVIDER, "schema_version": 0, "values": values, "sensitive_values": sensitive}
 
 
-def _about_plan(values: Values) -> Values:
+def _subscription(key: str, values: Values) -> Values:
+    return _resource(_place(key), values, _nothing_sensitive(values))
+
+
+def _about_plan(document: PlanJson | FailureJson, values: Values) -> Values:
     """A data resource with what is true of the whole plan, for checkers that see nothing but resources."""
-    return {
-        "address": "data.halo_plan.this",
-        "mode": "data",
-        "type": "halo_plan",
-        "name": "this",
-        "provider_name": PROVIDER,
-        "schema_version": 0,
-        "values": values,
-        "sensitive_values": {},
-    }
+    place: Values = {"address": "data.halo_plan.this", "mode": "data", "type": "halo_plan", "name": "this"}
+    return _resource(place, {"reconciler_version": document["reconciler_version"], **values}, {})
 
 
 def _change(entry: _PlannedResource) -> Values:
