@@ -12,7 +12,7 @@ from collections import Counter
 from copy import deepcopy
 
 from reconciler.clock import SystemClock
-from reconciler.simulator.server import serve
+from reconciler.simulator.server import Server
 from reconciler.simulator.worlds import scaled_world
 
 SHARES = {"unchanged": 0.0, "changed": 0.1, "empty": 0.0}
@@ -22,7 +22,7 @@ def main(clients: str, latency: str, story: str) -> None:
     """Serve until stdin closes."""
     world = scaled_world(int(clients), marked=story != "empty", changed=SHARES[story], clock=SystemClock())
     before = deepcopy(world.licences)
-    with serve(world, latency_ms=float(latency)) as server:
+    with Server(world, latency_ms=float(latency)) as server:
         print(json.dumps(dict(server.environment())), flush=True)  # noqa: T201
         for _ in sys.stdin:
             with world.lock:
@@ -31,7 +31,6 @@ def main(clients: str, latency: str, story: str) -> None:
                 world.mutations.clear()
                 world.licences.clear()
                 world.licences.update(deepcopy(before))
-                world.encoded.clear()
             print(json.dumps(counts), flush=True)  # noqa: T201
 
 

@@ -18,7 +18,7 @@ from reconciler.cli.output import flush, say, tell
 from reconciler.clock import SystemClock
 from reconciler.errors import ExitCode
 from reconciler.simulator.roster import demo_mappings_yaml
-from reconciler.simulator.server import Server, serve
+from reconciler.simulator.server import Server
 from reconciler.simulator.worlds import demo_world, night_passes
 
 COMMAND_SECONDS = 120
@@ -100,7 +100,7 @@ def _tell_story(options: CommonOptions, folder: Path) -> int:
             tell(f"{standing} is there already. Name a new folder with --keep.")
             return ExitCode.ERROR
     (folder / "mappings.yaml").write_text(demo_mappings_yaml(), encoding="utf-8")
-    with serve(demo_world(clock=SystemClock())) as server:
+    with Server(demo_world(clock=SystemClock())) as server:
         say(
             "reconciler keeps HaloPSA Subscription quantities equal to INFIMA's active-user counts.\n"
             f"The simulator answers as INFIMA on {server.infima_url} and as HaloPSA on {server.halo_url}.\n"

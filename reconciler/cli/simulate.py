@@ -19,7 +19,7 @@ from reconciler.clock import SystemClock
 from reconciler.config.checking import schema_problems
 from reconciler.errors import ExitCode, UsageError
 from reconciler.render.document import plural
-from reconciler.simulator.server import ask, serve
+from reconciler.simulator.server import Server, ask
 from reconciler.simulator.switches import Switches, switches_as_probed
 from reconciler.simulator.world import World
 from reconciler.simulator.worlds import demo_world, night_passes, scaled_world, world_document, world_from
@@ -104,7 +104,7 @@ def _serve(
 ) -> int:
     stopper = options.stopper
     try:
-        server = serve(world, latency_ms=latency, port=port, night=night_passes)
+        server = Server(world, latency_ms=latency, port=port)
     except OSError as error:
         raise UsageError(
             f"Port {port} is not available: {error.strerror}.", hint="Leave --port out for a free one."

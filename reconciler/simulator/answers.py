@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -37,7 +36,7 @@ def empty(status: int) -> httpx.Response:
 
 def not_valid(member: str, value: str) -> httpx.Response:
     """400: the text of a path or query could not be read as what it has to be."""
-    return reply(400, {member: [f"The value '{value}' is not valid."]})
+    return unreadable(member, f"The value '{value}' is not valid.")
 
 
 def unreadable(place: str, complaint: str) -> httpx.Response:
@@ -47,23 +46,21 @@ def unreadable(place: str, complaint: str) -> httpx.Response:
 
 def exception(message: str, status: int = 400) -> httpx.Response:
     """400: a .NET exception as JSON, internals included."""
-    return reply(
-        status,
-        {
-            "ClassName": "System.Exception",
-            "Message": message,
-            "Data": None,
-            "InnerException": None,
-            "HelpURL": None,
-            "StackTraceString": "   at Simulator.Licences.Save(Licence row)",
-            "RemoteStackTraceString": None,
-            "RemoteStackIndex": 0,
-            "ExceptionMethod": None,
-            "HResult": -2146233088,
-            "Source": "Simulator",
-            "WatsonBuckets": None,
-        },
-    )
+    members = {
+        "ClassName": "System.Exception",
+        "Message": message,
+        "Data": None,
+        "InnerException": None,
+        "HelpURL": None,
+        "StackTraceString": "   at Simulator.Licences.Save(Licence row)",
+        "RemoteStackTraceString": None,
+        "RemoteStackIndex": 0,
+        "ExceptionMethod": None,
+        "HResult": -2146233088,
+        "Source": "Simulator",
+        "WatsonBuckets": None,
+    }
+    return reply(status, members)
 
 
 def oauth_error(status: int, error: str, description: str) -> httpx.Response:
@@ -83,13 +80,7 @@ class Query:
 
     def flag(self, name: str, *, default: bool) -> bool:
         """The value as a boolean; what cannot be one is the default."""
-        match self._values.get(name, "").lower():
-            case "true" | "1":
-                return True
-            case "false" | "0":
-                return False
-            case _:
-                return default
+        return {"true": True, "1": True, "false": False, "0": False}.get(self._values.get(name, "").lower(), default)
 
     def whole(self, name: str, default: int) -> int:
         """The value as a whole number above zero; what cannot be one is the default."""
@@ -97,50 +88,20 @@ class Query:
         return int(text) if text.isdecimal() and len(text) < 10 and int(text) > 0 else default  # noqa: PLR2004
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServedPage:
-    """One page of a list: its rows, its number from 1, the size in force, and how many rows the list has."""
-
-    rows: Sequence[Row]
-    number: int
-    size: int
-    total: int
-
-
-def cut(world: World, query: Query, rows: Sequence[Row]) -> ServedPage:
-    """The page of the list that the query asks for."""
-    switches = world.switches
+def paged(
+    world: World, query: Query, key: str, rows: Sequence[Row], draw: Callable[[Row], Row] = lambda row: row
+) -> httpx.Response:
+    """The page of the list that the query asks for, as Halo wraps it; each unknown about it is a switch."""
+    switches, total = world.switches, len(rows)
     if query.flag("pageinate", default=False):
-        number = query.whole("page_no", 1)
-        size = query.whole("page_size", switches.default_rows)
+        number, size = query.whole("page_no", 1), query.whole("page_size", switches.default_rows)
     else:
-        number = 1
-        size = query.whole("count", switches.default_rows)
+        number, size = 1, query.whole("count", switches.default_rows)
     if switches.page_ceiling is not None:
         size = min(size, switches.page_ceiling)
     start = 0 if switches.paging_ignored else (number - 1) * size
-    return ServedPage(rows=rows[start : start + size], number=number, size=size, total=len(rows))
-
-
-def envelope(world: World, key: str, page: ServedPage, encode_row: Callable[[Row], bytes] = encode) -> httpx.Response:
-    """One page as Halo wraps it."""
-    match world.switches.record_count:
-        case "present":
-            count = f',"record_count":{page.total}'
-        case "rows":
-            count = f',"record_count":{len(page.rows)}'
-        case "zero":
-            count = ',"record_count":0'
-        case "stale":
-            count = f',"record_count":{max(page.total - 1, 0)}'
-        case "wrong":
-            count = f',"record_count":{page.total + 7}'
-        case _:
-            count = ""
-    head = f'{{"page_no":{page.number},"page_size":{page.size}{count},"{key}":['.encode()
-    return raw(200, head + b",".join(map(encode_row, page.rows)) + b"]}")
-
-
-def paged(world: World, query: Query, key: str, rows: Sequence[Row]) -> httpx.Response:
-    """One page of plain rows."""
-    return envelope(world, key, cut(world, query, rows))
+    page = rows[start : start + size]
+    counts = {"present": total, "rows": len(page), "zero": 0, "stale": max(total - 1, 0), "wrong": total + 7}
+    said = counts.get(switches.record_count)
+    head = {"page_no": number, "page_size": size} | ({} if said is None else {"record_count": said})
+    return reply(200, head | {key: [draw(row) for row in page]})

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import operator
 import re
+from collections.abc import Callable
 from datetime import timedelta
 from email.utils import format_datetime
 from urllib.parse import parse_qs
@@ -13,47 +15,28 @@ import httpx
 from reconciler.simulator.answers import Query, empty, encode, not_valid, oauth_error, paged, raw, reply
 from reconciler.simulator.licences import delete_licence, list_licences, read_licence, write_licences
 from reconciler.simulator.records import Endpoint, Row
-from reconciler.simulator.world import Token, World
+from reconciler.simulator.world import World
 
-READ_CUSTOMERS = "read:customers"
-READ_INVOICES = "read:invoices"
-READ_LICENCES = "read:softwarelicensing"
-EDIT_LICENCES = "edit:softwarelicensing"
-
-NEEDED: dict[Endpoint, str] = {
-    Endpoint.LICENCES: READ_LICENCES,
-    Endpoint.LICENCE: READ_LICENCES,
-    Endpoint.CHANGES: READ_LICENCES,
-    Endpoint.WRITE: EDIT_LICENCES,
-    Endpoint.DELETE: EDIT_LICENCES,
-    Endpoint.CUSTOMERS: READ_CUSTOMERS,
-    Endpoint.CUSTOMER: READ_CUSTOMERS,
-    Endpoint.INVOICES: READ_INVOICES,
-    Endpoint.INVOICE: READ_INVOICES,
-}
-
-_ROUTES: tuple[tuple[str, str, Endpoint], ...] = (
-    ("POST", r"/auth/token", Endpoint.TOKEN),
-    ("GET", r"/api/softwarelicence", Endpoint.LICENCES),
-    ("POST", r"/api/softwarelicence", Endpoint.WRITE),
-    ("GET", r"/api/softwarelicence/[^/]+", Endpoint.LICENCE),
-    ("DELETE", r"/api/softwarelicence/[^/]+", Endpoint.DELETE),
-    ("GET", r"/api/client", Endpoint.CUSTOMERS),
-    ("GET", r"/api/client/[^/]+", Endpoint.CUSTOMER),
-    ("GET", r"/api/recurringinvoice", Endpoint.INVOICES),
-    ("GET", r"/api/recurringinvoice/[^/]+", Endpoint.INVOICE),
-    ("GET", r"/api/licencechange", Endpoint.CHANGES),
+_ROUTES: tuple[tuple[str, str, Endpoint, str | None], ...] = (
+    ("POST", r"/auth/token", Endpoint.TOKEN, None),
+    ("GET", r"/api/softwarelicence", Endpoint.LICENCES, "read:softwarelicensing"),
+    ("POST", r"/api/softwarelicence", Endpoint.WRITE, "edit:softwarelicensing"),
+    ("GET", r"/api/softwarelicence/[^/]+", Endpoint.LICENCE, "read:softwarelicensing"),
+    ("DELETE", r"/api/softwarelicence/[^/]+", Endpoint.DELETE, "edit:softwarelicensing"),
+    ("GET", r"/api/client", Endpoint.CUSTOMERS, "read:customers"),
+    ("GET", r"/api/client/[^/]+", Endpoint.CUSTOMER, "read:customers"),
+    ("GET", r"/api/recurringinvoice", Endpoint.INVOICES, "read:invoices"),
+    ("GET", r"/api/recurringinvoice/[^/]+", Endpoint.INVOICE, "read:invoices"),
+    ("GET", r"/api/licencechange", Endpoint.CHANGES, "read:softwarelicensing"),
 )
-ROUTES = tuple((method, re.compile(pattern), endpoint) for method, pattern, endpoint in _ROUTES)
+_NEEDED = {endpoint: scope for *_, endpoint, scope in _ROUTES}
 
 
 def endpoint_of(method: str, path: str) -> Endpoint:
     """What a request to Halo is for; routes do not care about case."""
     plain = path.lower().rstrip("/")
-    for wanted, pattern, endpoint in ROUTES:
-        if method == wanted and pattern.fullmatch(plain):
-            return endpoint
-    return Endpoint.OTHER
+    found = (endpoint for wanted, route, endpoint, _ in _ROUTES if method == wanted and re.fullmatch(route, plain))
+    return next(found, Endpoint.OTHER)
 
 
 def answer(world: World, request: httpx.Request) -> httpx.Response:
@@ -65,43 +48,26 @@ def answer(world: World, request: httpx.Request) -> httpx.Response:
     if not path.lower().startswith("/api/"):
         return empty(404)
     if path.lower() == "/api/authinfo":
-        return reply(200, {"auth_url": f"{_origin(request)}/auth", "tenant_id": world.credentials.halo_tenant})
+        origin = str(request.url.copy_with(path="/", query=None, fragment=None)).rstrip("/")
+        return reply(200, {"auth_url": f"{origin}/auth", "tenant_id": world.credentials.halo_tenant})
     if path.lower() == "/api/instanceinfo":
         return reply(200, {"version": "2.250.32", "product": "HaloPSA"})
     if refusal := _over_limit(world) or _refuse(world, request, endpoint):
         return refusal
-    return _route(world, request, endpoint, path)
-
-
-def _route(world: World, request: httpx.Request, endpoint: Endpoint, path: str) -> httpx.Response:  # noqa: PLR0911 - one a route
-    query = Query(request)
-    last = path.rsplit("/", 1)[-1]
-    match endpoint:
-        case Endpoint.LICENCES:
-            return list_licences(world, query)
-        case Endpoint.LICENCE:
-            return read_licence(world, query, last)
-        case Endpoint.WRITE:
-            return write_licences(world, request)
-        case Endpoint.DELETE:
-            return delete_licence(world, last)
-        case Endpoint.CUSTOMERS:
-            return _customers(world, query)
-        case Endpoint.CUSTOMER:
-            return _one(world.customers, last)
-        case Endpoint.INVOICES:
-            return _invoices(world, query)
-        case Endpoint.INVOICE:
-            return _one(world.invoices, last)
-        case Endpoint.CHANGES:
-            return _changes(world, query)
-        case _:
-            # Neighbouring resources and their writes need scopes that a quantity sync does not hold.
-            return empty(403)
-
-
-def _origin(request: httpx.Request) -> str:
-    return str(request.url.copy_with(path="/", query=None, fragment=None)).rstrip("/")
+    query, last = Query(request), path.rsplit("/", 1)[-1]
+    answers: dict[Endpoint, Callable[[], httpx.Response]] = {
+        Endpoint.LICENCES: lambda: list_licences(world, query),
+        Endpoint.LICENCE: lambda: read_licence(world, query, last),
+        Endpoint.WRITE: lambda: write_licences(world, request),
+        Endpoint.DELETE: lambda: delete_licence(world, last),
+        Endpoint.CUSTOMERS: lambda: _customers(world, query),
+        Endpoint.CUSTOMER: lambda: _one(world.customers, last),
+        Endpoint.INVOICES: lambda: _invoices(world, query),
+        Endpoint.INVOICE: lambda: _one(world.invoices, last),
+        Endpoint.CHANGES: lambda: _changes(world, query),
+    }
+    # Neighbouring resources and their writes need scopes that a quantity sync does not hold.
+    return answers.get(endpoint, lambda: empty(403))()
 
 
 # ---- who may ask ----------------------------------------------------------------------------------------------------
@@ -132,23 +98,14 @@ def _token(world: World, request: httpx.Request) -> httpx.Response:  # noqa: PLR
     body: Row = {"access_token": token, "token_type": "Bearer", "id_token": f"e30.{claims}.none"}
     if asked and switches.scope_in_token_answer:
         body["scope"] = " ".join(granted)
-    if (seconds := _expires_in(world)) is not None:
-        body["expires_in"] = seconds
+    if switches.expires_in != "absent":
+        body["expires_in"] = _expires_in(switches.expires_in, switches.token_seconds)
     return reply(200, body)
 
 
-def _expires_in(world: World) -> object:
-    seconds = world.switches.token_seconds
-    forms: dict[str, object] = {
-        "true": int(seconds),
-        "absent": None,
-        "zero": 0,
-        "text": str(int(seconds)),
-        "float": float(seconds),
-        "huge": 10**12,
-        "negative": -1,
-    }
-    return forms[world.switches.expires_in]
+def _expires_in(form: str, seconds: float) -> object:
+    forms = {"zero": 0, "text": str(int(seconds)), "float": float(seconds), "huge": 10**12, "negative": -1}
+    return forms.get(form, int(seconds))
 
 
 def _refuse(world: World, request: httpx.Request, endpoint: Endpoint) -> httpx.Response | None:
@@ -156,21 +113,13 @@ def _refuse(world: World, request: httpx.Request, endpoint: Endpoint) -> httpx.R
     token = world.tokens.get(name) if scheme.lower() == "bearer" else None
     if token is None or token.expires <= world.clock.now():
         return empty(401)
-    needed = NEEDED.get(endpoint)
+    needed = _NEEDED.get(endpoint)
     if needed is None:
         return None
-    if not _allows(world, token, needed):
+    enough = {needed, needed.replace("read:", "edit:")} if world.switches.edit_implies_read else {needed}
+    if not enough & token.scopes:
         return empty(401 if not token.scopes else world.switches.missing_scope_status)
-    if needed in world.switches.agent_lacks:
-        return empty(403)
-    return None
-
-
-def _allows(world: World, token: Token, needed: str) -> bool:
-    if needed in token.scopes:
-        return True
-    edits = needed.replace("read:", "edit:")
-    return world.switches.edit_implies_read and edits != needed and edits in token.scopes
+    return empty(403) if needed in world.switches.agent_lacks else None
 
 
 def _over_limit(world: World) -> httpx.Response | None:
@@ -192,14 +141,9 @@ def _over_limit(world: World) -> httpx.Response | None:
 
 def too_many(world: World, retry_after: str | None) -> httpx.Response:
     """A 429 with the body that the world's switch asks for, and with Retry-After where one is given."""
-    message = "Rate Limit Reached - 300 Requests per rolling 5 minute window"
-    match world.switches.rate_body:
-        case "string":
-            response = reply(429, message)
-        case "object":
-            response = reply(429, {"error": message})
-        case _:
-            response = raw(429, b"")
+    message, form = "Rate Limit Reached - 300 Requests per rolling 5 minute window", world.switches.rate_body
+    body = {"string": encode(message), "object": encode({"error": message}), "empty": b""}[form]
+    response = raw(429, body)
     if retry_after is not None:
         response.headers["Retry-After"] = retry_after
     return response
@@ -214,15 +158,11 @@ def _customers(world: World, query: Query) -> httpx.Response:
         rows = [row for row in rows if not row.get("inactive")]
     words = (query.text("search") or query.text("search_name_only") or "").casefold()
     if words and world.switches.search != "ignored":
-        exact = world.switches.search == "exact"
-        rows = [row for row in rows if _matches(str(row["name"]).casefold(), words, exact=exact)]
+        matches = operator.eq if world.switches.search == "exact" else operator.contains
+        rows = [row for row in rows if matches(str(row["name"]).casefold(), words)]
     if world.switches.customer_currency is not None:
         rows = [{**row, "clientcurrency": world.switches.customer_currency} for row in rows]
     return paged(world, query, "clients", rows)
-
-
-def _matches(name: str, words: str, *, exact: bool) -> bool:
-    return name == words if exact else words in name
 
 
 def _one(rows: dict[int, Row], text: str) -> httpx.Response:
@@ -240,15 +180,10 @@ def _invoices(world: World, query: Query) -> httpx.Response:
     form = world.switches.invoice_lines_in_list if query.flag("includelines", default=False) else "none"
     for row in rows:
         lines = row.pop("lines", [])
-        match form:
-            case "filled":
-                row["lines"] = lines
-            case "bare":
-                row["lines"] = [
-                    {name: value for name, value in line.items() if not name.startswith("quantity_")} for line in lines
-                ]
-            case _:
-                pass
+        if form == "filled":
+            row["lines"] = lines
+        elif form == "bare":
+            row["lines"] = [{k: v for k, v in line.items() if not k.startswith("quantity_")} for line in lines]
     return paged(world, query, "invoices", rows)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -13,22 +14,18 @@ from reconciler.simulator.world import World
 
 MAX_LIMIT = 50
 DEFAULT_LIMIT = 20
+_SPELLINGS: dict[str, Callable[[str], str]] = {"lower": str, "capital": str.capitalize, "upper": str.upper}
 USERS_PATH = re.compile(r"/v1/clients/([^/]+)/users", re.IGNORECASE)
 
 
 def endpoint_of(method: str, path: str) -> Endpoint:
     """What a request to INFIMA is for."""
+    plain = path.lower().rstrip("/")
     if method != "GET":
         return Endpoint.OTHER
-    match path.lower().rstrip("/"):
-        case "/v1/partner":
-            return Endpoint.PARTNER
-        case "/v1/clients":
-            return Endpoint.CLIENTS
-        case other if USERS_PATH.fullmatch(other):
-            return Endpoint.USERS
-        case _:
-            return Endpoint.OTHER
+    if USERS_PATH.fullmatch(plain):
+        return Endpoint.USERS
+    return {"/v1/partner": Endpoint.PARTNER, "/v1/clients": Endpoint.CLIENTS}.get(plain, Endpoint.OTHER)
 
 
 class BadQuery(Exception):
@@ -59,30 +56,18 @@ def _refuse_key(world: World, request: httpx.Request, endpoint: Endpoint) -> htt
     key = request.headers.get("X-API-Key")
     if key == world.credentials.infima_api_key and not world.infima_key_revoked:
         return None
-    match world.switches.bad_key:
-        case 401:
-            return reply(401, {"message": "Unauthorized"})
-        case 403:
-            return reply(403, {"message": "Forbidden"})
-        case _ if endpoint is Endpoint.PARTNER:
-            return reply(200, {})
-        case _:
-            return reply(200, {"items": [], "total": 0, "limit": DEFAULT_LIMIT, "offset": 0})
+    status = world.switches.bad_key
+    words = {401: "Unauthorized", 403: "Forbidden"}.get(status)
+    if words is not None:
+        return reply(status, {"message": words})
+    nothing: Row = {"items": [], "total": 0, "limit": DEFAULT_LIMIT, "offset": 0}
+    return reply(200, {} if endpoint is Endpoint.PARTNER else nothing)
 
 
 def _partner(world: World) -> Row:
-    return {
-        "partner_name": world.partner,
-        "created_date": "2022-03-01T09:00:00Z",
-        "admins": [
-            {
-                "id": "3f0c2a52-6a0e-4c66-9a57-6e4d1b0f8c11",
-                "email": "owner@example.com",
-                "role": "Administrator",
-                "created_date": "2022-03-01T09:00:00Z",
-            }
-        ],
-    }
+    created = {"created_date": "2022-03-01T09:00:00Z"}
+    admin = {"id": "3f0c2a52-6a0e-4c66-9a57-6e4d1b0f8c11", "email": "owner@example.com", "role": "Administrator"}
+    return {"partner_name": world.partner, **created, "admins": [admin | created]}
 
 
 def _clients(world: World, request: httpx.Request) -> httpx.Response:
@@ -111,15 +96,9 @@ def _client_row(world: World, client: ClientRecord) -> Row:
         "phishing_click_rate_last_year": 9.25,
         "training_on_track_rate": 81.0,
     }
-    match switches.user_count:
-        case "active":
-            row["user_count"] = active
-        case "total":
-            row["user_count"] = active + inactive
-        case "stale":
-            row["user_count"] = active if client.stale_count is None else client.stale_count
-        case "absent":
-            pass
+    if switches.user_count != "absent":
+        stale = active if client.stale_count is None else client.stale_count
+        row["user_count"] = {"active": active, "total": active + inactive, "stale": stale}[switches.user_count]
     return row | client.members
 
 
@@ -132,13 +111,9 @@ def _users(world: World, request: httpx.Request, path: str) -> httpx.Response:
     window = _window(world, request)
     scope = world.switches.key_client
     if scope is not None and int(text) != scope:
-        match world.switches.other_client:
-            case 200:
-                return _page(world, request, [], window, 0)
-            case 403:
-                return reply(403, {"message": "Forbidden"})
-            case _:
-                return reply(404, {"message": "Not Found"})
+        status = world.switches.other_client
+        words = {403: "Forbidden", 404: "Not Found"}.get(status)
+        return _page(world, request, [], window, 0) if words is None else reply(status, {"message": words})
     if client is None:
         return reply(404, {"message": "Not Found"})
     rows = _wanted(world, request, client)
@@ -158,18 +133,8 @@ def _wanted(world: World, request: httpx.Request, client: ClientRecord) -> list[
         rows = [row for row in rows if str(row.get("status")).lower() == asked.lower()]
     for row in rows:
         if isinstance(status := row.get("status"), str):
-            row["status"] = _spelled(status, switches.status_spelling)
+            row["status"] = _SPELLINGS[switches.status_spelling](status)
     return rows
-
-
-def _spelled(status: str, spelling: str) -> str:
-    match spelling:
-        case "capital":
-            return status.capitalize()
-        case "upper":
-            return status.upper()
-        case _:
-            return status
 
 
 def _window(world: World, request: httpx.Request) -> slice:
@@ -196,21 +161,17 @@ def _whole(request: httpx.Request, name: str, default: int) -> int:
 def _page(world: World, request: httpx.Request, rows: list[Row], window: slice, total: int) -> httpx.Response:
     offset, limit = window.start, window.stop - window.start
     path = request.url.path
-    page: dict[str, Any] = {"items": rows}
-    match world.switches.total:
-        case "present":
-            page["total"] = total
-        case "wrong":
-            page["total"] = total + 1
-        case "changing":
-            page["total"] = total + offset // limit
-        case "absent":
-            pass
-    page |= {
-        "limit": limit,
-        "offset": offset,
-        "next": f"{path}?limit={limit}&offset={offset + limit}" if offset + limit < total else None,
-        "previous": f"{path}?limit={limit}&offset={max(offset - limit, 0)}" if offset else None,
-        "href": f"{path}?limit={limit}&offset={offset}",
-    }
+    totals = {"present": total, "wrong": total + 1, "changing": total + offset // limit}
+    said = totals.get(world.switches.total)
+    page: dict[str, Any] = (
+        {"items": rows}
+        | ({} if said is None else {"total": said})
+        | {
+            "limit": limit,
+            "offset": offset,
+            "next": f"{path}?limit={limit}&offset={offset + limit}" if offset + limit < total else None,
+            "previous": f"{path}?limit={limit}&offset={max(offset - limit, 0)}" if offset else None,
+            "href": f"{path}?limit={limit}&offset={offset}",
+        }
+    )
     return raw(200, encode(page), "application/json")

@@ -4,22 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 import httpx
 
-from reconciler.simulator.answers import (
-    Query,
-    cut,
-    empty,
-    encode,
-    envelope,
-    exception,
-    not_valid,
-    raw,
-    reply,
-    unreadable,
-)
+from reconciler.simulator.answers import Query, empty, encode, exception, not_valid, paged, raw, reply, unreadable
 from reconciler.simulator.records import Actor, Row
 from reconciler.simulator.world import World
 
@@ -55,8 +45,7 @@ def list_licences(world: World, query: Query) -> httpx.Response:
     if not query.flag("pageinate", default=False) or query.whole("page_no", 1) == 1:
         world.listings += 1
     rows = _ordered(world, query, [row for row in _visible(world) if _wanted(world, query, row)])
-    page = cut(world, query, rows)
-    return envelope(world, world.switches.envelope_key, page, lambda row: _encoded(world, row))
+    return paged(world, query, world.switches.envelope_key, rows, lambda row: _drawn(world, row))
 
 
 def read_licence(world: World, query: Query, text: str) -> httpx.Response:
@@ -73,18 +62,16 @@ def read_licence(world: World, query: Query, text: str) -> httpx.Response:
 
 
 def _visible(world: World) -> list[Row]:
-    rows = world.licences
-    if world.switches.lag_seconds or world.switches.lag_reads:
-        seen = [_seen(world, licence_id) for licence_id in sorted(rows)]
-        return [row for row in seen if row is not None]
-    return [rows[licence_id] for licence_id in sorted(rows)]
+    rows, lags = world.licences, world.switches.lag_seconds or world.switches.lag_reads
+    seen = (_seen(world, licence_id) if lags else rows[licence_id] for licence_id in sorted(rows))
+    return [row for row in seen if row is not None]
 
 
 def _seen(world: World, licence_id: int) -> Row | None:
     """The row as a listing shows it now: what is too young is not shown yet."""
     switches, now = world.switches, world.clock.now()
     row = world.licences.get(licence_id)
-    for past in reversed(world.recently(licence_id)):
+    for past in reversed(world.past.get(licence_id, [])):
         young = (now - past.time).total_seconds() < switches.lag_seconds or (
             switches.lag_reads > 0 and world.listings - past.listing <= switches.lag_reads
         )
@@ -111,86 +98,48 @@ def _wanted(world: World, query: Query, row: Row) -> bool:
 
 
 def _ordered(world: World, query: Query, rows: list[Row]) -> list[Row]:
-    match world.switches.order:
-        case "by_name":
-            return sorted(rows, key=lambda row: str(row.get("name", "")))
-        case "changing":
-            turn = len(world.requests) % max(len(rows), 1)
-            return rows[turn:] + rows[:turn]
-        case _:
-            pass
+    if world.switches.order == "by_name":
+        return sorted(rows, key=lambda row: str(row.get("name", "")))
+    if world.switches.order == "changing":
+        turn = len(world.requests) % max(len(rows), 1)
+        return rows[turn:] + rows[:turn]
     member = query.text("order") or "id"
     if member != "id":
         rows = sorted(rows, key=lambda row: str(row.get(member, "")))
     return rows[::-1] if query.flag("orderdesc", default=False) else rows
 
 
+_COUNTS: dict[str, Callable[[float], object]] = {
+    "float": float,
+    "half": lambda count: count + 0.5,
+    "null": lambda _count: None,
+    "string": str,
+}
+_PRICES: dict[str, Callable[[float], Row]] = {
+    "yearly": lambda price: {"price": round(price * 12, 2), "billing_cycle": "Annual"},
+    "contradicting": lambda price: {"monthly_price": price + 1},
+    "zero": lambda _price: {"price": 0.0, "monthly_price": 0.0},
+    "null": lambda _price: {"price": None, "monthly_price": None},
+    "text": lambda price: {"price": str(price)},
+}
+_UNSAID_PRICES = {"price_only": {"monthly_price"}, "absent": {"price", "monthly_price"}}
+
+
 def _drawn(world: World, row: Row, *, listed: bool = True) -> Row:
     """The row as it goes over the wire under the switches."""
-    switches = world.switches
-    shown = dict(row)
-    match switches.count_shape:
-        case "float":
-            shown["count"] = float(row["count"])
-        case "half":
-            shown["count"] = row["count"] + 0.5
-        case "null":
-            shown["count"] = None
-        case "string":
-            shown["count"] = str(row["count"])
-        case "absent":
-            del shown["count"]
-        case _:
-            pass
-    _draw_prices(switches.prices, shown)
+    switches, shown = world.switches, dict(row)
+    if switches.count_shape in _COUNTS:
+        shown["count"] = _COUNTS[switches.count_shape](row["count"])
+    if switches.prices in _PRICES:
+        shown |= _PRICES[switches.prices](row.get("price") or 0.0)
+    left_out = {"count"} if switches.count_shape == "absent" else set()
+    left_out |= _UNSAID_PRICES.get(switches.prices, set())
     if switches.marker == "unlisted" and listed:
-        for name in switches.marker_fields:
-            shown.pop(name, None)
+        left_out |= set(switches.marker_fields)
+    shown = {name: value for name, value in shown.items() if name not in left_out}
     if switches.unknown_members:
         shown |= {"lcustom_region": "EMEA", "zz_added_in_a_later_version": {"nested": [1, 2]}}
     return shown
-
-
-def _draw_prices(prices: str, shown: Row) -> None:
-    """What the row says of its price: one of the ways that no published text settles."""
-    price = shown.get("price") or 0.0
-    match prices:
-        case "price_only":
-            del shown["monthly_price"]
-        case "yearly":
-            shown |= {"price": round(price * 12, 2), "billing_cycle": "Annual"}
-        case "contradicting":
-            shown["monthly_price"] = price + 1
-        case "zero":
-            shown |= {"price": 0.0, "monthly_price": 0.0}
-        case "null":
-            shown |= {"price": None, "monthly_price": None}
-        case "absent":
-            del shown["price"], shown["monthly_price"]
-        case "text":
-            shown["price"] = str(price)
-        case _:
-            pass
-
-
-def _encoded(world: World, row: Row) -> bytes:
-    licence_id = row["id"]
-    if row is not world.licences.get(licence_id) or _special(world):
-        return encode(_drawn(world, row))
-    known = world.encoded.get(licence_id)
-    if known is None:
-        known = world.encoded[licence_id] = encode(row)
-    return known
-
-
-def _special(world: World) -> bool:
-    switches = world.switches
-    return (
-        switches.count_shape != "int"
-        or switches.prices != "given"
-        or switches.marker == "unlisted"
-        or switches.unknown_members
-    )
 
 
 # ---- writing --------------------------------------------------------------------------------------------------------
@@ -207,19 +156,17 @@ def write_licences(world: World, request: httpx.Request) -> httpx.Response:
         return unreadable("", "The body is not JSON.")
     if not isinstance(elements, list):
         return unreadable("", "An array was expected.")
-    judged: list[Row | RowRefused] = [_judge(world, number, element) for number, element in enumerate(elements)]
-    refusals = [each for each in judged if isinstance(each, RowRefused)]
-    if refusals and world.switches.bad_element == "reject_all":
-        return refusals[0].response
+    judged = [_judge(world, number, element) for number, element in enumerate(elements)]
+    refusal = next((each.response for each in judged if isinstance(each, RowRefused)), None)
+    if refusal and world.switches.bad_element == "reject_all":
+        return refusal
     written: list[Row] = []
     for each in judged:
         if not isinstance(each, RowRefused):
             written.append(_store(world, each))
         elif world.switches.bad_element == "apply_until_bad":
             break
-    if refusals:
-        return refusals[0].response
-    return _written(world, [_drawn(world, row) for row in written])
+    return refusal or _written(world, [_drawn(world, row) for row in written])
 
 
 def delete_licence(world: World, text: str) -> httpx.Response:
@@ -234,21 +181,14 @@ def delete_licence(world: World, text: str) -> httpx.Response:
 
 
 def _written(world: World, rows: list[Row]) -> httpx.Response:
-    status = world.switches.post_status
-    match world.switches.post_shape:
-        case "empty":
-            return empty(status)
-        case "array":
-            return reply(status, rows)
-        case "object":
-            return reply(status, rows[-1] if rows else {})
-        case "first":
-            return reply(status, rows[0] if rows else {})
-        case "without_id":
-            nameless = [{name: value for name, value in row.items() if name != "id"} for row in rows]
-            return reply(status, nameless[0] if len(nameless) == 1 else nameless)
-        case _:
-            return reply(status, rows[0] if len(rows) == 1 else rows)
+    status, shape = world.switches.post_status, world.switches.post_shape
+    if shape == "empty":
+        return empty(status)
+    if shape == "without_id":
+        rows = [{name: value for name, value in row.items() if name != "id"} for row in rows]
+    if shape == "array" or (shape in {"auto", "without_id"} and len(rows) != 1):
+        return reply(status, rows)
+    return reply(status, rows[0 if shape == "first" else -1] if rows else {})
 
 
 def _judge(world: World, number: int, element: Any) -> Row | RowRefused:
@@ -324,8 +264,8 @@ def _check_create(world: World, fields: Row) -> None:
 REQUIRED = {"nothing": (), "client": ("client_id",), "client_name_type": ("client_id", "name", "type")}
 """What an update must hold besides its id, by the switch `update_requires`."""
 
-_SPOKEN = {"client_id": "Client", "name": "Name", "type": "Type"}
-_COLUMNS = {"client_id": "Larea", "name": "LDesc", "type": "LType"}
+_SPOKEN = {"client_id": ("Client", "Larea"), "name": ("Name", "LDesc"), "type": ("Type", "LType")}
+"""How a member is called in a message, and its column in Halo's database."""
 
 
 def _check_complete(world: World, number: int, fields: Row) -> None:
@@ -336,7 +276,8 @@ def _check_complete(world: World, number: int, fields: Row) -> None:
 
 
 def _refused(world: World, number: int, name: str) -> httpx.Response:
-    status, said = world.switches.refusal_status, f"{_SPOKEN[name]} must be specified"
+    status, (spoken, column) = world.switches.refusal_status, _SPOKEN[name]
+    said = f"{spoken} must be specified"
     match world.switches.refusal_shape:
         case "empty":
             return empty(status)
@@ -347,7 +288,7 @@ def _refused(world: World, number: int, name: str) -> httpx.Response:
         case "parsing":
             return reply(status, {f"[{number}].{name}": [f"Required property '{name}' not found in JSON."]})
         case "database":
-            null = f"A database error occurred (515) - Cannot insert the value NULL into column '{_COLUMNS[name]}'."
+            null = f"A database error occurred (515) - Cannot insert the value NULL into column '{column}'."
             return exception(null, status)
         case _:
             return exception(said, status)
@@ -361,15 +302,11 @@ def _quantity(world: World, count: float | None, *, creating: bool) -> float:
         raise RowRefused(exception("The quantity must be above zero."))
     if count < 0 and switches.count_negative == "refuse":
         raise RowRefused(exception("The quantity must not be negative."))
-    if not float(count).is_integer():
-        match switches.count_fraction:
-            case "refuse":
-                raise RowRefused(unreadable("[0].count", "Could not convert to an integer."))
-            case "round":
-                return round(count)
-            case _:
-                return count
-    return int(count)
+    if float(count).is_integer() or switches.count_fraction == "round":
+        return round(count)
+    if switches.count_fraction == "refuse":
+        raise RowRefused(unreadable("[0].count", "Could not convert to an integer."))
+    return count
 
 
 def _store(world: World, fields: Row) -> Row:

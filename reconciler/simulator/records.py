@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -60,10 +60,6 @@ class Mutation:
     actor: Actor
     request: int | None  # number of the request that caused it; None for people
 
-    def to_json(self) -> Row:
-        """The mutation as plain JSON values."""
-        return asdict(self) | {"time": self.time.isoformat()}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestRecord:
@@ -82,10 +78,6 @@ class RequestRecord:
     connection: int | None = None  # number of the TCP connection, over real HTTP
     status: int | None = None  # None: no answer was given
     fault: str | None = None
-
-    def to_json(self) -> Row:
-        """The request as plain JSON values."""
-        return asdict(self) | {"time": self.time.isoformat()}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -108,17 +100,10 @@ class ClientRecord:
 
     def users(self) -> Iterator[Row]:
         """Active users first, then inactive ones, then the extra ones, in a stable order."""
-        base = self.id * 100_000 + self.gone
-        for number in range(base, base + self.active):
-            yield _user(number, "active")
-        base = self.id * 100_000 + 50_000
-        for number in range(base, base + self.inactive):
-            yield _user(number, "inactive")
-        yield from (dict(row) for row in self.extra_users)
-
-    def size(self) -> int:
-        """Number of users of any status."""
-        return self.active + self.inactive + len(self.extra_users)
+        first = self.id * 100_000
+        yield from (_user(first + self.gone + number, "active") for number in range(self.active))
+        yield from (_user(first + 50_000 + number, "inactive") for number in range(self.inactive))
+        yield from map(dict, self.extra_users)
 
 
 FIRST_NAMES = ("Ada", "Bram", "Chloe", "Dinesh", "Elif", "Femi", "Grace", "Hugo", "Ines", "Jonas", "Kaja", "Liam")
@@ -126,8 +111,7 @@ LAST_NAMES = ("Aalto", "Brandt", "Castillo", "Dube", "Eriksen", "Fontaine", "Gup
 
 
 def _user(number: int, status: str) -> Row:
-    first = FIRST_NAMES[number % len(FIRST_NAMES)]
-    last = LAST_NAMES[number % len(LAST_NAMES)]
+    first, last = FIRST_NAMES[number % len(FIRST_NAMES)], LAST_NAMES[number % len(LAST_NAMES)]
     return {
         "id": number,
         "email": f"{first}.{last}.{number}@example.com".lower(),

@@ -1,6 +1,6 @@
 """Both APIs as callables from request to response, which count and log; and over real HTTP on 127.0.0.1.
 
-Mount an `App` in `httpx.MockTransport`, or `serve` a world: a port for each system, since a client is given hosts
+Mount an `App` in `httpx.MockTransport`, or start a `Server`: a port for each system, since a client is given hosts
 without a path, and a control address with the world's log and edits of the world between two runs.
 """
 
@@ -10,9 +10,9 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from types import TracebackType
@@ -23,27 +23,27 @@ import httpx
 
 from reconciler.simulator import halopsa, infima
 from reconciler.simulator.answers import reply
-from reconciler.simulator.records import Endpoint, RequestRecord, System
+from reconciler.simulator.records import Endpoint, Mutation, RequestRecord, Row, System
 from reconciler.simulator.switches import Switches
 from reconciler.simulator.world import World
-from reconciler.simulator.worlds import world_document
+from reconciler.simulator.worlds import night_passes, world_document
 
 INFIMA_URL = "https://app.infimasecapis.com"
 HALO_URL = "https://halo.example.com"
 
-Answer = Callable[[World, httpx.Request], httpx.Response]
+_APIS = {
+    System.INFIMA: (infima.answer, infima.endpoint_of),
+    System.HALO: (halopsa.answer, halopsa.endpoint_of),
+}
 
 
 class App:
     """One system's API over a world."""
 
-    def __init__(
-        self, world: World, system: System, answer: Answer, endpoint_of: Callable[[str, str], Endpoint]
-    ) -> None:
+    def __init__(self, world: World, system: System) -> None:
         self.world = world
-        self.answer = answer
         self._system = system
-        self._endpoint_of = endpoint_of
+        self.answer, self._endpoint_of = _APIS[system]
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         """Answer one request."""
@@ -82,34 +82,33 @@ class App:
 
 def infima_app(world: World) -> App:
     """INFIMA's API over the world."""
-    return App(world, System.INFIMA, infima.answer, infima.endpoint_of)
+    return App(world, System.INFIMA)
 
 
 def halo_app(world: World) -> App:
     """HaloPSA's API over the world."""
-    return App(world, System.HALO, halopsa.answer, halopsa.endpoint_of)
+    return App(world, System.HALO)
 
 
 def _loggable(endpoint: Endpoint, body: bytes) -> str:
     text = body.decode("utf-8", "replace")
     if endpoint is not Endpoint.TOKEN:
         return text
-    kept = [(name, value) for name, value in httpx.QueryParams(text).multi_items() if name != "client_secret"]
-    return urlencode(kept)
+    return urlencode([pair for pair in httpx.QueryParams(text).multi_items() if pair[0] != "client_secret"])
 
+
+# ---- the control address --------------------------------------------------------------------------------------------
 
 CONTROL_PREFIX = "/_simulator/"
 CONTROL_HEADER = "X-Simulator-Control"
 """Has to be sent, with any value: a page in a browser cannot send it to another origin."""
 
 ASK_SECONDS = 10.0
-
-Night = Callable[[World], object]
 EDITS = ("person_", "users_")
 """Beginnings of the world's methods that may be called from outside."""
 
 
-def control(world: World, request: httpx.Request, night: Night | None) -> httpx.Response:
+def _control(world: World, request: httpx.Request) -> httpx.Response:
     """Answer a request under `/_simulator/`; it is not part of the world's log."""
     if CONTROL_HEADER not in request.headers:
         return reply(403, {"message": f"the header {CONTROL_HEADER} is missing"})
@@ -117,24 +116,19 @@ def control(world: World, request: httpx.Request, night: Night | None) -> httpx.
     with world.lock:
         world.run_due()
         try:
-            return reply(200, _perform(world, command, request, night))
+            return reply(200, _perform(world, command, request))
         except (KeyError, ValueError, TypeError, AttributeError) as problem:
             return reply(400, {"message": str(problem)})
 
 
-def _perform(world: World, command: str, request: httpx.Request, night: Night | None) -> Any:
+def _perform(world: World, command: str, request: httpx.Request) -> Any:
     match command:
         case "GET log":
-            return {
-                "requests": [record.to_json() for record in world.requests],
-                "mutations": [mutation.to_json() for mutation in world.mutations],
-            }
+            return {"requests": _logged(world.requests), "mutations": _logged(world.mutations)}
         case "GET world":
             return world_document(world)
         case "POST night":
-            if night is None:
-                raise ValueError("no night was given to this server")
-            night(world)
+            night_passes(world)
             return {"nights": world.nights}
         case "POST edit":
             asked = json.loads(request.content)
@@ -144,10 +138,13 @@ def _perform(world: World, command: str, request: httpx.Request, night: Night | 
             return {"result": getattr(world, name)(*asked.get("arguments", []), **asked.get("options", {}))}
         case "POST switches":
             world.switches = Switches.from_json(world.switches.to_json() | json.loads(request.content))
-            world.encoded.clear()
             return world.switches.to_json()
         case _:
             raise ValueError(f"no such command: {command}")
+
+
+def _logged(entries: Iterable[Mutation | RequestRecord]) -> list[Row]:
+    return [asdict(entry) | {"time": entry.time.isoformat()} for entry in entries]
 
 
 def ask(url: str, verb: str, command: str, /, **body: Any) -> Any:
@@ -158,6 +155,8 @@ def ask(url: str, verb: str, command: str, /, **body: Any) -> Any:
     answer.raise_for_status()
     return answer.json()
 
+
+# ---- over HTTP ------------------------------------------------------------------------------------------------------
 
 LOOPBACK = "127.0.0.1"
 MAX_LINE = 65_536
@@ -227,10 +226,8 @@ class Connection(BaseHTTPRequestHandler):
         if body is None:
             self.close_connection = True
             return
-        url, headers = f"{self.server.url}{self.path}", self.headers.items()
-        self.answer(
-            httpx.Request(self.command, url, headers=headers, content=body, extensions={"connection": self.number})
-        )
+        url, known = f"{self.server.url}{self.path}", {"connection": self.number}
+        self.answer(httpx.Request(self.command, url, headers=self.headers.items(), content=body, extensions=known))
 
     def _body(self) -> bytes | None:
         """The request's body; None where it cannot be read to its end."""
@@ -257,14 +254,17 @@ class Connection(BaseHTTPRequestHandler):
 
 
 class Server:
-    """A world that answers on two loopback ports until its context ends, or its process."""
+    """A world that answers on two loopback ports until its context ends, or its process.
+
+    `port` is HaloPSA's, INFIMA's is the next one; 0 finds two free ones. `latency_ms` is added to every request. Raises
+    `OSError` when a port is taken.
+    """
 
     handler: ClassVar[type[Connection]] = Connection
 
-    def __init__(self, world: World, *, latency_ms: float = 0, port: int = 0, night: Night | None = None) -> None:
+    def __init__(self, world: World, *, latency_ms: float = 0, port: int = 0) -> None:
         self.world = world
         self.latency_ms = latency_ms
-        self.night = night
         halo, infima = self.apps()
         numbers = count(1)
         self._halo = Port(port, self._answers(halo), numbers.__next__, self.handler)
@@ -273,20 +273,11 @@ class Server:
         except OSError:
             self._halo.close()
             raise
+        self.halo_url, self.infima_url = self._halo.url, self._infima.url
 
     def apps(self) -> tuple[Respond, Respond]:
         """HaloPSA's and INFIMA's API over the world."""
         return halo_app(self.world), infima_app(self.world)
-
-    @property
-    def halo_url(self) -> str:
-        """Base URL of HaloPSA's API."""
-        return self._halo.url
-
-    @property
-    def infima_url(self) -> str:
-        """Base URL of INFIMA's API."""
-        return self._infima.url
 
     def environment(self) -> Mapping[str, str]:
         """The variables that a run against this server needs."""
@@ -301,8 +292,8 @@ class Server:
 
     def close(self) -> None:
         """Stop listening and drop every open connection."""
-        for port in (self._halo, self._infima):
-            port.close()
+        self._halo.close()
+        self._infima.close()
 
     def __enter__(self) -> Self:
         return self
@@ -315,18 +306,9 @@ class Server:
     def _answers(self, app: Respond) -> Respond:
         def respond(request: httpx.Request) -> Any:
             if request.url.path.startswith(CONTROL_PREFIX):
-                return control(self.world, request, self.night)
+                return _control(self.world, request)
             if self.latency_ms:
                 time.sleep(self.latency_ms / 1000)
             return app(request)
 
         return respond
-
-
-def serve(world: World, *, latency_ms: float = 0, port: int = 0, night: Night | None = None) -> Server:
-    """Serve the world at once; use the result as a context manager, or close it.
-
-    `port` is HaloPSA's, INFIMA's is the next one; 0 finds two free ones. `latency_ms` is added to every request.
-    `night` is what `POST /_simulator/night` lets happen; raises `OSError` when a port is taken.
-    """
-    return Server(world, latency_ms=latency_ms, port=port, night=night)

@@ -7,7 +7,7 @@ JSON, so that the simulator knows nothing of the program that wrote it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
@@ -138,12 +138,12 @@ NEVER_SECONDS = 86_400
 
 
 def switches_as_probed(report: Mapping[str, Any]) -> dict[str, Any]:
-    """The switches that the report's answers set, by name."""
+    """The switches that the report's answers set, by name; what could not be told stays as the world has it."""
     found = {finding["question"]: finding for finding in report["findings"]}
     values: dict[str, Any] = {}
-    for read in _READERS:
+    for read in (_sign_in, _creates, _lag, _updates, _rows, _lists):
         values |= read(found)
-    names = Switches().to_json()
+    names = {each.name for each in fields(Switches)}
     return {name: value for name, value in values.items() if name in names and value is not None}
 
 
@@ -151,12 +151,13 @@ def _value(found: Found, question: str) -> Any:
     return found.get(question, {}).get("value")
 
 
+def _answer(found: Found, question: str) -> bool | None:
+    """Yes or no; None where it could not be told."""
+    return {"yes": True, "no": False}.get(found.get(question, {}).get("answer", ""))
+
+
 def _no(found: Found, question: str) -> bool:
-    return found.get(question, {}).get("answer") == "no"
-
-
-def _yes(found: Found, question: str) -> bool:
-    return found.get(question, {}).get("answer") == "yes"
+    return _answer(found, question) is False
 
 
 def _sign_in(found: Found) -> dict[str, Any]:
@@ -171,9 +172,8 @@ def _sign_in(found: Found) -> dict[str, Any]:
     elif isinstance(scopes, list):
         values["scopes_withheld"] = tuple(scopes)
     if _no(found, "edit-reads"):
-        more = ("read:customers", "read:invoices", "edit:softwarelicensing", "read:softwarelicensing")
-        status = _value(found, "edit-reads")
-        values |= {"edit_implies_read": False, "missing_scope_status": status, "application_scopes": more}
+        values |= {"edit_implies_read": False, "missing_scope_status": _value(found, "edit-reads")}
+        values["application_scopes"] = (*LEAST_SCOPES, "read:softwarelicensing")
     return values
 
 
@@ -186,35 +186,29 @@ def _creates(found: Found) -> dict[str, Any]:
     one, several = _value(found, "create-answer"), _value(found, "answer-of-several")
     if one in {"array", "without_id", "empty"}:
         values["post_shape"] = one
-    elif one == "object" and several in {"last", "first", "array"}:
-        values["post_shape"] = {"last": "object", "first": "first", "array": "auto"}[several]
-    return values | _markers(found)
-
-
-def _markers(found: Found) -> dict[str, Any]:
-    """One fate for the fields that do not keep a marker: that of the first of them."""
-    fields = ("snowid", "third_party_productid", "notes")
-    fates = {name: _value(found, f"marker-{name}") for name in fields}
-    lost = [fate for fate in fates.values() if fate in {"dropped", "unlisted", "overwritten"}]
-    if not lost:
-        return {}
-    return {"marker": lost[0], "marker_fields": tuple(name for name in fields if fates[name] == lost[0])}
+    elif one == "object":
+        values["post_shape"] = {"last": "object", "first": "first", "array": "auto"}.get(several)
+    # One fate for the fields that do not keep a marker: that of the first of them.
+    fates = {name: _value(found, f"marker-{name}") for name in ("snowid", "third_party_productid", "notes")}
+    fate = next((each for each in fates.values() if each in {"dropped", "unlisted", "overwritten"}), None)
+    if fate is not None:
+        values |= {"marker": fate, "marker_fields": tuple(name for name, each in fates.items() if each == fate)}
+    return values
 
 
 def _lag(found: Found) -> dict[str, Any]:
-    lags = {
-        kind: _value(found, question) for kind, question in (("creates", "create-listed"), ("changes", "change-listed"))
-    }
+    lags = {"creates": _value(found, "create-listed"), "changes": _value(found, "change-listed")}
     late = {kind: lag for kind, lag in lags.items() if isinstance(lag, Mapping) and lag["listings"]}
     if not late:
         return {}
     values: dict[str, Any] = {"lag_of": "both" if len(late) > 1 else next(iter(late))}
     if any(lag.get("by_listings") for lag in late.values()):
         values["lag_reads"] = max(lag["listings"] for lag in late.values())
+    elif any(lag.get("never") for lag in late.values()):
+        values["lag_seconds"] = NEVER_SECONDS
     else:
-        never = any(lag.get("never") for lag in late.values())
-        values["lag_seconds"] = NEVER_SECONDS if never else max(lag["seconds"] for lag in late.values())
-    return values | ({"lag_on_single_read": True} if _no(found, "read-at-once") else {})
+        values["lag_seconds"] = max(lag["seconds"] for lag in late.values())
+    return values | {"lag_on_single_read": _no(found, "read-at-once") or None}
 
 
 def _updates(found: Found) -> dict[str, Any]:
@@ -222,6 +216,7 @@ def _updates(found: Found) -> dict[str, Any]:
     values: dict[str, Any] = {
         "unknown_id": _value(found, "unknown-id-written"),
         "bad_element": _value(found, "bad-row"),
+        "update_mode": "reset" if _value(found, "update-frame") else None,
     }
     if isinstance(members, list):
         values["update_requires"] = {0: "nothing", 1: "client"}.get(len(members), "client_name_type")
@@ -229,42 +224,32 @@ def _updates(found: Found) -> dict[str, Any]:
         status, _, shape = refusal.partition(" ")
         if status in {"400", "422"} and shape in {"exception", "database", "binding", "parsing", "string", "empty"}:
             values |= {"refusal_status": int(status), "refusal_shape": shape}
-    if _value(found, "update-frame"):
-        values["update_mode"] = "reset"
     return values
 
 
 def _rows(found: Found) -> dict[str, Any]:
     count, prices = _value(found, "count-whole"), _value(found, "price-members")
     return {
-        "single_read_needs_client": True if _no(found, "read-by-id") else None,
+        "single_read_needs_client": _no(found, "read-by-id") or None,
         "count_shape": count if count in {"int", "float", "half", "null", "string", "absent"} else None,
         "prices": prices if prices not in {None, "given", "zero"} else None,
-        "unknown_members": True if _no(found, "known-members") else None,
+        "unknown_members": _no(found, "known-members") or None,
     }
 
 
 def _lists(found: Found) -> dict[str, Any]:
-    unpaged = _value(found, "unpaged-rows")
     return {
         "envelope_key": _value(found, "envelope"),
         "paging_ignored": True if _value(found, "paging") == "repeats" else None,
         "record_count": _value(found, "record-count"),
         "order": _value(found, "order"),
         "licence_type_honoured": False if _no(found, "type-filter") else None,
-        "includeinactive_default": _either(found, "inactive-unasked"),
-        "includeinactive_honoured": _either(found, "inactive-asked"),
-        "deleted_listed": True if _yes(found, "deleted-listed") else None,
+        "includeinactive_default": _answer(found, "inactive-unasked"),
+        "includeinactive_honoured": _answer(found, "inactive-asked"),
+        "deleted_listed": _answer(found, "deleted-listed") or None,
         "page_ceiling": _value(found, "page-rows"),
-        "default_rows": unpaged or None,
+        "default_rows": _value(found, "unpaged-rows") or None,
         "invoice_lines_in_list": _value(found, "invoice-lines"),
         "retry_after": _value(found, "limit-retry-after"),
         "rate_body": _value(found, "limit-body"),
     }
-
-
-def _either(found: Found, question: str) -> bool | None:
-    return True if _yes(found, question) else False if _no(found, question) else None
-
-
-_READERS: tuple[Callable[[Found], dict[str, Any]], ...] = (_sign_in, _creates, _lag, _updates, _rows, _lists)

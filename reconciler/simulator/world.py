@@ -6,13 +6,15 @@ several threads; a request is handled while holding `lock`.
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from operator import itemgetter
 from threading import RLock
-from typing import Any
+from typing import Any, NamedTuple
 
 from reconciler.clock import Clock
 from reconciler.simulator.clock import VirtualClock
@@ -20,41 +22,170 @@ from reconciler.simulator.records import Actor, ClientRecord, Mutation, RequestR
 from reconciler.simulator.switches import Switches
 
 
-class People:
-    """Edits by hand, as methods of the world. Each is one mutation in its log, never made by a request."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorldCredentials:
+    """What a client has to present. Made up, and meant to look so."""
 
-    customers: dict[int, Row]
-    infima_clients: dict[int, ClientRecord]
+    infima_api_key: str = "simulator-infima-key"
+    halo_client_id: str = "simulator-client-id"
+    halo_client_secret: str = "simulator-client-secret"  # noqa: S105 - made up
+    halo_tenant: str = "simulator"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Token:
+    """An access token that Halo handed out."""
+
+    scopes: frozenset[str]
+    expires: datetime
+
+
+class EarlierRow(NamedTuple):
+    """What a licence row was before its latest changes: for listings that lag behind."""
+
+    time: datetime
+    listing: int
+    before: Row | None
+
+
+class World:
+    """INFIMA's partner and clients, Halo's customers, licence rows and recurring invoices, and the log of changes."""
+
+    def __init__(
+        self,
+        *,
+        clock: Clock | None = None,
+        partner: str = "Northwind Managed IT",
+        switches: Switches | None = None,
+        credentials: WorldCredentials | None = None,
+    ) -> None:
+        self.clock: Clock = clock if clock is not None else VirtualClock()
+        self.lock = RLock()
+        self.partner = partner
+        self.switches = switches or Switches()
+        self.credentials = credentials or WorldCredentials()
+        self.infima_clients: dict[int, ClientRecord] = {}
+        self.customers: dict[int, Row] = {}
+        self.licences: dict[int, Row] = {}
+        self.invoices: dict[int, Row] = {}
+        self.mutations: list[Mutation] = []
+        self.requests: list[RequestRecord] = []
+        self.tokens: dict[str, Token] = {}
+        self.infima_key_revoked = False
+        self.accepted: deque[datetime] = deque()  # times of Halo requests inside the rate window
+        self.past: dict[int, list[EarlierRow]] = {}  # earlier states of each licence row, oldest first
+        self.listings = 0  # whole listings of licences begun so far
+        self.nights = 0
+        self._due: list[tuple[datetime, Callable[[], None]]] = []
+        self._request: int | None = None
+        self._rehearsal = False
+        self._issued = 0
+        self._last_licence_id = 9000
+
+    # ---- furnishing: how a world is before anybody looks; not in the log ---------------------------------------------
+
+    def add_client(self, client_id: int, name: str, active: int = 0, inactive: int = 0, **more: Any) -> ClientRecord:
+        """Add an INFIMA client."""
+        client = ClientRecord(id=client_id, name=name, active=active, inactive=inactive, **more)
+        self.infima_clients[client_id] = client
+        return client
+
+    def add_customer(self, customer_id: int, name: str, **members: Any) -> Row:
+        """Add a Halo customer; `members` are further members of its row."""
+        row = {
+            "id": customer_id,
+            "name": name,
+            "toplevel_id": 12,
+            "toplevel_name": "Customers",
+            "inactive": False,
+            "use": "area",
+            "key": customer_id,
+            "is_account": False,
+            "main_site_id": customer_id + 10_000,
+            "accountsid": f"C{customer_id:05}",
+            "customfields": [],
+        } | members
+        self.customers[customer_id] = row
+        return row
+
+    def add_licence(
+        self, customer_id: int, name: str, count: float = 0, *, licence_id: int | None = None, **members: Any
+    ) -> int:
+        """Add a licence row, a Subscription unless `type=0` is among the members; returns its id."""
+        fields = {"type": 1, "client_id": customer_id, "name": name, "count": count} | members
+        number = licence_id or self._last_licence_id + 1
+        self.licences[number] = self._complete(fields, number)
+        self._last_licence_id = max(self._last_licence_id, number)
+        return number
+
+    def add_invoice(
+        self, customer_id: int, name: str, lines: list[Row], /, *, disabled: bool = False, **members: Any
+    ) -> int:
+        """Add a recurring invoice; ids count down from -10, as Halo's do. Lines are whole rows; returns the id."""
+        invoice_id = int(members.get("id", min(self.invoices, default=-9) - 1))
+        self.invoices[invoice_id] = {
+            "id": invoice_id,
+            "client_id": customer_id,
+            "client_name": self.customers[customer_id]["name"],
+            "internal_note": name,
+            "disabled": disabled,
+            "period": 3,
+            "nextcreationdate": "2026-12-01T00:00:00",
+            "startdate": "2025-01-01T00:00:00",
+            "lines": lines,
+        } | members
+        return invoice_id
+
+    # ---- changes that are logged -------------------------------------------------------------------------------------
 
     def create_licence(self, fields: Row, *, actor: Actor) -> Row:
-        """Store a new licence row; the world does it."""
-        raise NotImplementedError
+        """Store a new licence row under the next id and log it; returns the row."""
+        with self.lock:
+            licence_id = self._last_licence_id + 1
+            row = self._complete(fields, licence_id)
+            if not self._rehearsal:
+                self._last_licence_id = licence_id
+                self._remember(licence_id, None)
+                self.licences[licence_id] = row
+                made = {name: (None, value) for name, value in row.items()}
+                self._log("licence", licence_id, "create", made, actor)
+            return row
 
     def change_licence(self, licence_id: int, fields: Row, *, actor: Actor) -> Row:
-        """Change members of a licence row; the world does it."""
-        raise NotImplementedError
+        """Change members of a licence row (None removes one) and log what differs; returns the row as it is then."""
+        with self.lock:
+            before = self.licences[licence_id]
+            after = {name: value for name, value in (before | fields).items() if value is not None}
+            changes = _differences(before, after)
+            if changes and not self._rehearsal:
+                self._remember(licence_id, before)
+                self.licences[licence_id] = after
+                action = "delete" if changes.get("deleted", (None, None))[1] is True else "update"
+                self._log("licence", licence_id, action, changes, actor)
+            return after
 
     def change_customer(self, customer_id: int, fields: Row, *, actor: Actor = Actor.PERSON) -> None:
-        """Change members of a customer row; the world does it."""
-        raise NotImplementedError
+        """Change members of a Halo customer's row and log what differs."""
+        with self.lock:
+            before = self.customers[customer_id]
+            self.customers[customer_id] = before | fields
+            self._log("customer", customer_id, "update", _differences(before, before | fields), actor)
 
     def change_client(self, client_id: int, fields: Row, *, actor: Actor = Actor.PERSON) -> None:
-        """Change attributes of an INFIMA client; the world does it."""
-        raise NotImplementedError
-
-    def add_client(self, client_id: int, name: str, active: int = 0, inactive: int = 0) -> Any:
-        """Put an INFIMA client in place; the world does it."""
-        raise NotImplementedError
-
-    def add_customer(self, customer_id: int, name: str) -> Any:
-        """Put a Halo customer in place; the world does it."""
-        raise NotImplementedError
+        """Change attributes of an INFIMA client and log what differs."""
+        with self.lock:
+            client = self.infima_clients[client_id]
+            before = {name: getattr(client, name) for name in fields}
+            self.infima_clients[client_id] = replace(client, **fields)
+            self._log("client", client_id, "update", _differences(before, fields), actor)
 
     def remove_client(self, client_id: int) -> None:
-        """Delete an INFIMA client; the world does it."""
-        raise NotImplementedError
+        """Delete an INFIMA client and log it."""
+        with self.lock:
+            client = self.infima_clients.pop(client_id)
+            self._log("client", client_id, "delete", {"name": (client.name, None)}, Actor.PERSON)
 
-    # ---- Halo, Subscriptions ----------------------------------------------------------------------------------------
+    # ---- what people do: Subscriptions -------------------------------------------------------------------------------
 
     def person_sets_count(self, licence_id: int, count: float) -> None:
         """Someone types another quantity."""
@@ -90,7 +221,7 @@ class People:
         fields = {"type": 1, "client_id": customer_id, "name": name, "count": count} | members
         return int(self.create_licence(fields, actor=Actor.PERSON)["id"])
 
-    # ---- Halo, customers --------------------------------------------------------------------------------------------
+    # ---- what people do: customers -----------------------------------------------------------------------------------
 
     def person_renames_customer(self, customer_id: int, name: str) -> None:
         """Someone renames a Halo customer."""
@@ -104,7 +235,7 @@ class People:
         """Someone makes a Halo customer active again."""
         self.change_customer(customer_id, {"inactive": False})
 
-    # ---- INFIMA -----------------------------------------------------------------------------------------------------
+    # ---- what people and INFIMA's directory sync do: clients ---------------------------------------------------------
 
     def users_join(self, client_id: int, number: int = 1) -> None:
         """That many active users join."""
@@ -147,198 +278,21 @@ class People:
         """Someone deletes an INFIMA client."""
         self.remove_client(client_id)
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorldCredentials:
-    """What a client has to present. Made up, and meant to look so."""
-
-    infima_api_key: str = "simulator-infima-key"
-    halo_client_id: str = "simulator-client-id"
-    halo_client_secret: str = "simulator-client-secret"  # noqa: S105 - made up
-    halo_tenant: str = "simulator"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Token:
-    """An access token that Halo handed out."""
-
-    scopes: frozenset[str]
-    expires: datetime
-
-
-@dataclass(slots=True)
-class EarlierRow:
-    """What a licence row was before its latest changes: for listings that lag behind."""
-
-    time: datetime
-    listing: int
-    before: Row | None
-
-
-@dataclass(slots=True)
-class _Due:
-    time: datetime
-    action: Callable[[], None] = field(compare=False)
-
-
-class World(People):
-    """INFIMA's partner and clients, Halo's customers, licence rows and recurring invoices, and the log of changes."""
-
-    def __init__(
-        self,
-        *,
-        clock: Clock | None = None,
-        partner: str = "Northwind Managed IT",
-        switches: Switches | None = None,
-        credentials: WorldCredentials | None = None,
-    ) -> None:
-        self.clock: Clock = clock if clock is not None else VirtualClock()
-        self.lock = RLock()
-        self.partner = partner
-        self.switches = switches or Switches()
-        self.credentials = credentials or WorldCredentials()
-        self.infima_clients: dict[int, ClientRecord] = {}
-        self.customers: dict[int, Row] = {}
-        self.licences: dict[int, Row] = {}
-        self.invoices: dict[int, Row] = {}
-        self.mutations: list[Mutation] = []
-        self.requests: list[RequestRecord] = []
-        self.tokens: dict[str, Token] = {}
-        self.infima_key_revoked = False
-        self.accepted: deque[datetime] = deque()  # times of Halo requests inside the rate window
-        self.encoded: dict[int, bytes] = {}  # licence rows as JSON, until they change
-        self.listings = 0  # whole listings of licences begun so far
-        self.nights = 0
-        self._past: dict[int, list[EarlierRow]] = {}
-        self._due: list[_Due] = []
-        self._request: int | None = None
-        self._rehearsal = False
-        self._issued = 0
-        self._last_licence_id = 9000
-
-    # ---- furnishing: how a world is before anybody looks; not in the log --------------------------------------------
-
-    def add_client(self, client_id: int, name: str, active: int = 0, inactive: int = 0, **more: Any) -> ClientRecord:
-        """Add an INFIMA client."""
-        client = ClientRecord(id=client_id, name=name, active=active, inactive=inactive, **more)
-        self.infima_clients[client_id] = client
-        return client
-
-    def add_customer(self, customer_id: int, name: str, **members: Any) -> Row:
-        """Add a Halo customer; `members` are further members of its row."""
-        row = {
-            "id": customer_id,
-            "name": name,
-            "toplevel_id": 12,
-            "toplevel_name": "Customers",
-            "inactive": False,
-            "use": "area",
-            "key": customer_id,
-            "is_account": False,
-            "main_site_id": customer_id + 10_000,
-            "accountsid": f"C{customer_id:05}",
-            "customfields": [],
-        } | members
-        self.customers[customer_id] = row
-        return row
-
-    def add_licence(
-        self, customer_id: int, name: str, count: float = 0, *, licence_id: int | None = None, **members: Any
-    ) -> int:
-        """Add a licence row, a Subscription unless `type=0` is among the members; returns its id."""
-        fields = {"type": 1, "client_id": customer_id, "name": name, "count": count} | members
-        number = licence_id or self._last_licence_id + 1
-        self.licences[number] = self._complete(fields, number)
-        self._last_licence_id = max(self._last_licence_id, number)
-        return number
-
-    def add_invoice(
-        self, customer_id: int, name: str, lines: list[Row], *, disabled: bool = False, **members: Any
-    ) -> int:
-        """Add a recurring invoice; ids count down from -10, as Halo's do. Lines are whole rows; returns the id."""
-        invoice_id = min(self.invoices, default=-9) - 1
-        self.invoices[invoice_id] = {
-            "id": invoice_id,
-            "client_id": customer_id,
-            "client_name": self.customers[customer_id]["name"],
-            "internal_note": name,
-            "disabled": disabled,
-            "period": 3,
-            "nextcreationdate": "2026-12-01T00:00:00",
-            "startdate": "2025-01-01T00:00:00",
-            "lines": lines,
-        } | members
-        return invoice_id
-
-    # ---- changes that are logged ------------------------------------------------------------------------------------
-
-    def create_licence(self, fields: Row, *, actor: Actor) -> Row:
-        """Store a new licence row under the next id and log it; returns the row."""
-        with self.lock:
-            licence_id = self._last_licence_id + 1
-            row = self._complete(fields, licence_id)
-            if not self._rehearsal:
-                self._last_licence_id = licence_id
-                self._remember(licence_id, None)
-                self.licences[licence_id] = row
-                made = {name: (None, value) for name, value in row.items()}
-                self._log("licence", licence_id, "create", made, actor)
-            return row
-
-    def change_licence(self, licence_id: int, fields: Row, *, actor: Actor) -> Row:
-        """Change members of a licence row (None removes one) and log what differs; returns the row as it is then."""
-        with self.lock:
-            before = self.licences[licence_id]
-            after = {name: value for name, value in (before | fields).items() if value is not None}
-            changes = _differences(before, after)
-            if changes and not self._rehearsal:
-                self._remember(licence_id, before)
-                self.licences[licence_id] = after
-                self.encoded.pop(licence_id, None)
-                action = "delete" if changes.get("deleted", (None, None))[1] is True else "update"
-                self._log("licence", licence_id, action, changes, actor)
-            return after
-
-    def change_customer(self, customer_id: int, fields: Row, *, actor: Actor = Actor.PERSON) -> None:
-        """Change members of a Halo customer's row and log what differs."""
-        with self.lock:
-            before = self.customers[customer_id]
-            self.customers[customer_id] = before | fields
-            self._log("customer", customer_id, "update", _differences(before, before | fields), actor)
-
-    def change_client(self, client_id: int, fields: Row, *, actor: Actor = Actor.PERSON) -> None:
-        """Change attributes of an INFIMA client and log what differs."""
-        with self.lock:
-            before = self.infima_clients[client_id]
-            after = replace(before, **fields)
-            self.infima_clients[client_id] = after
-            changes = {name: (getattr(before, name), getattr(after, name)) for name in fields}
-            changes = {name: pair for name, pair in changes.items() if pair[0] != pair[1]}
-            self._log("client", client_id, "update", changes, actor)
-
-    def remove_client(self, client_id: int) -> None:
-        """Delete an INFIMA client and log it."""
-        with self.lock:
-            client = self.infima_clients.pop(client_id)
-            self._log("client", client_id, "delete", {"name": (client.name, None)}, Actor.PERSON)
-
-    # ---- time and requests ------------------------------------------------------------------------------------------
+    # ---- time and requests -------------------------------------------------------------------------------------------
 
     def later(self, seconds: float, action: Callable[[], None]) -> None:
         """Schedule something; with a real clock it happens at the first request after that time."""
         if isinstance(self.clock, VirtualClock):
             self.clock.call_later(seconds, action)
-            return
-        moment = self.clock.now() + timedelta(seconds=seconds)
-        with self.lock:
-            self._due.append(_Due(moment, action))
-            self._due.sort(key=lambda due: due.time)
+        else:
+            with self.lock:
+                insort(self._due, (self.clock.now() + timedelta(seconds=seconds), action), key=itemgetter(0))
 
     def run_due(self) -> None:
         """Do what was scheduled and is due."""
         with self.lock:
-            while self._due and self._due[0].time <= self.clock.now():
-                self._due.pop(0).action()
+            while self._due and self._due[0][0] <= self.clock.now():
+                self._due.pop(0)[1]()
 
     @contextmanager
     def acting_for(self, request: int | None) -> Iterator[None]:
@@ -368,15 +322,11 @@ class World(People):
             self.tokens[name] = Token(scopes=scopes, expires=expires)
             return name
 
-    def recently(self, licence_id: int) -> list[EarlierRow]:
-        """Earlier states of a row, oldest first; empty for a row that never changed."""
-        return self._past.get(licence_id, [])
-
     def live_subscriptions(self) -> list[Row]:
         """Every row of type 1 that is not deleted, active or not."""
         return [row for row in self.licences.values() if row.get("type") == 1 and not row.get("deleted")]
 
-    # ---- inside -----------------------------------------------------------------------------------------------------
+    # ---- inside ------------------------------------------------------------------------------------------------------
 
     def _complete(self, fields: Row, licence_id: int) -> Row:
         customer = self.customers.get(fields.get("client_id", -1), {})
@@ -399,27 +349,19 @@ class World(People):
             "key": licence_id,
             "use": "licence",
         }
-        row |= fields
-        row["id"] = licence_id
+        row |= fields | {"id": licence_id}
         return {name: value for name, value in row.items() if value is not None}
 
     def _remember(self, licence_id: int, before: Row | None) -> None:
-        self._past.setdefault(licence_id, []).append(EarlierRow(self.clock.now(), self.listings, before))
+        self.past.setdefault(licence_id, []).append(EarlierRow(self.clock.now(), self.listings, before))
 
     def _log(self, kind: str, object_id: int, action: str, changes: dict[str, tuple[Any, Any]], actor: Actor) -> None:
         if changes:
-            self.mutations.append(
-                Mutation(
-                    number=len(self.mutations) + 1,
-                    time=self.clock.now(),
-                    kind=kind,
-                    object_id=object_id,
-                    action=action,
-                    changes=changes,
-                    actor=actor,
-                    request=self._request,
-                )
-            )
+            made = Mutation(
+                number=len(self.mutations) + 1, time=self.clock.now(), kind=kind, object_id=object_id, action=action,
+                changes=changes, actor=actor, request=self._request,
+            )  # fmt: skip
+            self.mutations.append(made)
 
 
 def _differences(before: Row, after: Row) -> dict[str, tuple[Any, Any]]:

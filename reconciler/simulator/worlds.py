@@ -52,8 +52,8 @@ def demo_world(*, seed: int = 1, clock: Clock | None = None) -> World:
     choose = Random(seed)  # noqa: S311 - has to repeat, not to be secret
     for customer_id, name, inactive in OTHER_CUSTOMERS:
         world.add_customer(customer_id, name, inactive=inactive)
-    for section in SECTIONS:
-        for entry in section.entries:
+    for _, entries in SECTIONS:
+        for entry in entries:
             _add_entry(world, entry, choose)
     for client_id, name, active, _ in IGNORED:
         world.add_client(client_id, name, active=active)
@@ -93,16 +93,14 @@ def _first_night(world: World) -> None:
     for row in world.live_subscriptions():
         if row["client_id"] == RENAMED_CUSTOMER:
             world.person_renames(row["id"], "Awareness training for the bakery")
-    client_id, name, active = NEWCOMER
-    world.add_client(client_id, name, active=active)
+    world.add_client(*NEWCOMER)
     world.add_customer(*NEWCOMER_CUSTOMER)
 
 
 def _second_night(world: World) -> None:
     world.person_creates(NEWCOMER_CUSTOMER[0], "Awareness training, by hand", NEWCOMER[2])
     world.person_renames_client(*RENAMED_CLIENT)
-    client_id, name, active = SECOND_NEWCOMER
-    world.add_client(client_id, name, active=active)
+    world.add_client(*SECOND_NEWCOMER)
     world.add_customer(*SECOND_NEWCOMER_CUSTOMER)
 
 
@@ -129,17 +127,21 @@ def _add_entry(world: World, entry: RosterEntry, choose: Random) -> None:
     world.add_licence(entry.customer_id, name, entry.existing, licence_id=entry.adopted, **members)
 
 
+ODD_INVOICES = {1: "by criteria", 2: "line switched off", 3: "forgotten", 4: "disabled"}
+"""Customers that are billed already, by their place, whose recurring invoice is not the plain one."""
+
+
 def _add_invoices(world: World) -> None:
-    """One recurring invoice for each customer that is billed already; three are not as they should be."""
-    billed = [row for row in world.live_subscriptions() if row["price"]]
-    for place, row in enumerate(billed):
-        lines = [invoice_line(1, row["id"], row["name"])]
-        if place == 1:
-            lines = [invoice_line(1, 0, "All training", by_criteria=True)]
-        if place == 2:  # noqa: PLR2004 - the third one's line is switched off
-            lines[0]["isinactive"] = True
-        if place != 3:  # noqa: PLR2004 - the fourth one was forgotten
-            world.add_invoice(row["client_id"], "Monthly services", lines, disabled=place == 4)  # noqa: PLR2004
+    """One recurring invoice for each customer that is billed already, but for the one that was forgotten."""
+    for place, row in enumerate([row for row in world.live_subscriptions() if row["price"]]):
+        odd = ODD_INVOICES.get(place)
+        if odd == "forgotten":
+            continue
+        line = invoice_line(1, row["id"], row["name"])
+        if odd == "by criteria":
+            line = invoice_line(1, 0, "All training", by_criteria=True)
+        line["isinactive"] = odd == "line switched off"
+        world.add_invoice(row["client_id"], "Monthly services", [line], disabled=odd == "disabled")
 
 
 def invoice_line(line_id: int, licence_id: int, text: str, *, by_criteria: bool = False) -> Row:
@@ -201,6 +203,8 @@ def scaled_world(
     return world
 
 
+# ---- in a file ------------------------------------------------------------------------------------------------------
+
 FORMAT = 1
 
 
@@ -237,27 +241,17 @@ def world_from(document: Any, *, clock: Clock | None = None) -> World:
             credentials=WorldCredentials(**document.get("credentials", {})),
         )
         for client in document["infima_clients"]:
-            world.add_client(client["id"], **_without(client, "id"))
+            world.add_client(client.pop("id"), **client)
         for row in document["customers"]:
-            world.add_customer(row["id"], **_without(row, "id"))
+            world.add_customer(row.pop("id"), **row)
         for row in document.get("licences", []):
-            world.add_licence(row["client_id"], licence_id=row.get("id"), **_without(row, "id", "client_id"))
+            world.add_licence(row.pop("client_id"), licence_id=row.pop("id", None), **row)
         for row in document.get("invoices", []):
-            _add_invoice(world, row)
+            lines = row.pop("lines", [])
+            for number, licence_id in enumerate(row.pop("subscriptions", []), 1):
+                lines = [*lines, invoice_line(number, licence_id, world.licences[licence_id]["name"])]
+            world.add_invoice(row["client_id"], "Monthly services", lines, **row)
         world.nights = document.get("nights", 0)
     except (AttributeError, KeyError, TypeError) as exc:
         raise NotAWorld(f"not a world: {exc}") from exc
     return world
-
-
-def _add_invoice(world: World, row: Row) -> None:
-    lines = row.get("lines", [])
-    for number, licence_id in enumerate(row.get("subscriptions", []), 1):
-        lines = [*lines, invoice_line(number, licence_id, world.licences[licence_id]["name"])]
-    made = world.add_invoice(row["client_id"], "Monthly services", lines)
-    kept = world.invoices.pop(made) | _without(row, "subscriptions", "lines")
-    world.invoices[kept["id"]] = kept
-
-
-def _without(row: Row, *names: str) -> Row:
-    return {name: value for name, value in row.items() if name not in names}

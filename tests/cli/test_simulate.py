@@ -61,7 +61,7 @@ def test_what_is_no_world_is_told_with_its_place(bench: Bench, change: dict[str,
 
 
 def test_a_night_passes_in_the_simulator_that_runs(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    with Server(demo_world(), night=night_passes) as server:
+    with Server(demo_world()) as server:
         monkeypatch.setenv("HALO_URL", server.halo_url)
         answer = bench.run("simulate", "--night", "2")
         assert server.world.nights == 2

@@ -11,9 +11,8 @@ import httpx
 from reconciler.model import Settings
 from reconciler.providers.connect import ConnectedSystems, connect
 from reconciler.providers.credentials import read_credentials
-from reconciler.simulator import halopsa, infima
-from reconciler.simulator.records import Endpoint, System
-from reconciler.simulator.server import HALO_URL, INFIMA_URL, Answer, App
+from reconciler.simulator.records import System
+from reconciler.simulator.server import HALO_URL, INFIMA_URL, App
 from reconciler.simulator.world import World
 from tests.faults.inject import Injection, as_httpx
 from tests.faults.kinds import Exchange, Faults
@@ -23,15 +22,8 @@ from tests.quiet import ignore_events
 class FaultyApp(App):
     """One system's API over a world, with faults."""
 
-    def __init__(
-        self,
-        world: World,
-        system: System,
-        answer: Answer,
-        endpoint_of: Callable[[str, str], Endpoint],
-        faults: Faults | None,
-    ) -> None:
-        super().__init__(world, system, answer, endpoint_of)
+    def __init__(self, world: World, system: System, faults: Faults | None) -> None:
+        super().__init__(world, system)
         self.faults = faults if faults is not None else Faults()
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
@@ -55,12 +47,12 @@ class FaultyApp(App):
 
 def infima_app(world: World, *, faults: Faults | None = None) -> FaultyApp:
     """INFIMA's API over the world."""
-    return FaultyApp(world, System.INFIMA, infima.answer, infima.endpoint_of, faults)
+    return FaultyApp(world, System.INFIMA, faults)
 
 
 def halo_app(world: World, *, faults: Faults | None = None) -> FaultyApp:
     """HaloPSA's API over the world."""
-    return FaultyApp(world, System.HALO, halopsa.answer, halopsa.endpoint_of, faults)
+    return FaultyApp(world, System.HALO, faults)
 
 
 def apps_of(world: World, faults: Faults | None = None) -> dict[str, FaultyApp]:

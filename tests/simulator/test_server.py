@@ -14,9 +14,9 @@ import httpx
 import pytest
 
 from reconciler.clock import SystemClock
-from reconciler.simulator.server import Server, serve
+from reconciler.simulator.server import Server
 from reconciler.simulator.world import World
-from reconciler.simulator.worlds import demo_world, night_passes, scaled_world
+from reconciler.simulator.worlds import demo_world, scaled_world
 from tests.simulator.contract import token_form
 
 SIDE_DOOR = {"X-Simulator-Control": "test"}
@@ -33,7 +33,7 @@ def connect(server: Server) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def server(world: World) -> Iterator[Server]:
-    with serve(world, night=night_passes) as server:
+    with Server(world) as server:
         yield server
 
 
@@ -77,22 +77,22 @@ def test_requests_run_side_by_side(world: World, server: Server, halo: httpx.Cli
 
 
 def test_each_request_takes_the_latency_asked_for(world: World) -> None:
-    with serve(world, latency_ms=30) as server, connect(server) as halo:
+    with Server(world, latency_ms=30) as server, connect(server) as halo:
         start = time.perf_counter()
         halo.get("/api/Client")
         assert time.perf_counter() - start >= 0.03
 
 
 def test_a_port_can_be_chosen_and_infimas_is_the_next(world: World) -> None:
-    with serve(world) as free:
+    with Server(world) as free:
         port = int(free.halo_url.rpartition(":")[2])
-    with serve(world, port=port) as server:
+    with Server(world, port=port) as server:
         assert server.halo_url.endswith(f":{port}")
         assert server.infima_url.endswith(f":{port + 1}")
 
 
 def test_a_closed_server_answers_nobody(world: World) -> None:
-    with serve(world) as server, connect(server) as halo:
+    with Server(world) as server, connect(server) as halo:
         server.close()
         with pytest.raises(httpx.TransportError):
             halo.get("/api/Client")
@@ -101,7 +101,7 @@ def test_a_closed_server_answers_nobody(world: World) -> None:
 def test_a_large_page_is_whole() -> None:
     world = scaled_world(1000, clock=SystemClock())
     query = {"pageinate": "true", "page_no": "1", "page_size": "1000", "includeinactive": "true"}
-    with serve(world) as server, connect(server) as halo:
+    with Server(world) as server, connect(server) as halo:
         page = halo.get("/api/SoftwareLicence", params=query).json()
     assert len({row["id"] for row in page["licences"]}) == page["record_count"] == 1000
 
@@ -134,7 +134,7 @@ def test_people_can_be_let_in(world: World, server: Server) -> None:
 
 def test_a_night_can_pass() -> None:
     world = demo_world()
-    with serve(world, night=night_passes) as server:
+    with Server(world) as server:
         assert ask(server, "POST", "night").json() == {"nights": 1}
     assert world.infima_clients[112].active == 0
 
@@ -165,11 +165,6 @@ def test_what_the_side_door_does_not_know_is_refused(world: World, server: Serve
     assert world.mutations == []
 
 
-def test_a_server_without_a_night_says_so(world: World) -> None:
-    with serve(world) as server:
-        assert "no night" in ask(server, "POST", "night").json()["message"]
-
-
 # ---- what stands on the wire, read with plain sockets ---------------------------------------------------------------
 
 
@@ -198,7 +193,7 @@ def announced(head: bytes) -> int:
 
 
 def test_a_plain_answer_announces_its_length(world: World) -> None:
-    with serve(world) as server, dial(server) as connection:
+    with Server(world) as server, dial(server) as connection:
         connection.sendall(request(world).replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
         head, _, body = read_all(connection).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 200 OK\r\n")
@@ -206,7 +201,7 @@ def test_a_plain_answer_announces_its_length(world: World) -> None:
 
 
 def test_two_requests_sent_at_once_get_two_answers(world: World) -> None:
-    with serve(world) as server, dial(server) as connection:
+    with Server(world) as server, dial(server) as connection:
         connection.sendall(request(world) * 2)
         connection.shutdown(socket.SHUT_WR)
         assert read_all(connection).count(b"HTTP/1.1 200 OK") == 2
@@ -223,14 +218,14 @@ def test_two_requests_sent_at_once_get_two_answers(world: World) -> None:
     ],
 )
 def test_what_is_no_request_ends_the_connection(world: World, sent: bytes) -> None:
-    with serve(world) as server, dial(server) as connection:
+    with Server(world) as server, dial(server) as connection:
         connection.sendall(sent)
         assert b" 200 " not in read_all(connection)
     assert world.requests == []
 
 
 def test_a_request_that_is_cut_off_is_not_handled(world: World) -> None:
-    with serve(world) as server, dial(server) as connection:
+    with Server(world) as server, dial(server) as connection:
         connection.sendall(b"POST /v1/clients HTTP/1.1\r\nContent-Length: 100\r\n\r\nhalf")
         connection.shutdown(socket.SHUT_WR)
         assert read_all(connection) == b""

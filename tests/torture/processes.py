@@ -16,7 +16,7 @@ from random import Random
 
 from reconciler.clock import SystemClock
 from reconciler.simulator.records import Actor, Endpoint
-from reconciler.simulator.server import Server, serve
+from reconciler.simulator.server import Server
 from reconciler.simulator.world import World
 from tests.stage import remember_markers
 from tests.torture.contracts import TEMPLATE, Contract, mappings_text
@@ -67,7 +67,7 @@ class Workshop:
     def __init__(self) -> None:
         self.world, self.contracts = world_of_three()
         self.folder = workplace()
-        self.server: Server = serve(self.world)
+        self.server: Server = Server(self.world)
         remember_markers(self.world, self.folder / ".reconciler")
         (self.folder / "mappings.yaml").write_text(mappings_text(self.contracts), encoding="utf-8")
         self.violations: list[str] = []
