@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -161,25 +161,21 @@ class PooledTransport(httpx.BaseTransport):
         self._pool = GuardedPool(connections=connections, proxy=proxy)
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
+        url = request.url
+        same = httpcore.Request(
+            method=request.method,
+            url=httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
+            headers=request.headers.raw,
+            content=request.stream,
+            extensions=request.extensions,
+        )
         with _as_httpx():
-            response = self._pool.handle_request(_plain(request))
+            response = self._pool.handle_request(same)
         return httpx.Response(response.status, headers=response.headers, stream=_Body(response))
 
     def close(self) -> None:
         """Close what is idle and what still carries a request."""
         self._pool.close()
-
-
-def _plain(request: httpx.Request) -> httpcore.Request:
-    """The same request in httpcore's words."""
-    url = request.url
-    return httpcore.Request(
-        method=request.method,
-        url=httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
-        headers=request.headers.raw,
-        content=request.stream,
-        extensions=request.extensions,
-    )
 
 
 class _Body(httpx.SyncByteStream):
@@ -208,13 +204,13 @@ def _as_httpx() -> Iterator[None]:
         raise kind(str(exc)) from exc
 
 
-def kept_connections(connections: int, environ: Mapping[str, str] | None = None) -> TransportFactory:
+def kept_connections(connections: int) -> TransportFactory:
     """The factory for the real network: at most so many connections to each origin.
 
-    RECONCILER_PROXY, SSL_CERT_FILE and SSL_CERT_DIR are read from `environ`, the process's own by default. Raises
-    `UsageError` where one of them cannot be used, before anything is sent.
+    RECONCILER_PROXY, SSL_CERT_FILE and SSL_CERT_DIR are read from the environment. Raises `UsageError` where one of
+    them cannot be used, before anything is sent.
     """
-    proxy = read_proxy(os.environ if environ is None else environ)
+    proxy = read_proxy(os.environ)
 
     def make(origin: str) -> PooledTransport:
         if origin.startswith("https:"):

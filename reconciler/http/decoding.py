@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import unicodedata
 from codecs import BOM_UTF8
 from typing import Any, NoReturn
@@ -13,8 +12,6 @@ from reconciler.model import MAX_COUNT, Json
 MAX_DEPTH = 64
 MAX_NAME = 1_000
 MAX_WORDS = 300
-
-_MARKUP = re.compile(rb"^\s*<", re.ASCII)
 
 
 class Undecodable(ValueError):
@@ -29,7 +26,7 @@ def decode_json(body: bytes) -> Json:
     body = body.removeprefix(BOM_UTF8)
     if not body.strip():
         raise Undecodable("an empty body")
-    if _MARKUP.match(body):
+    if body.lstrip().startswith(b"<"):
         raise Undecodable("a web page instead of JSON")
     try:
         value: Json = json.loads(
@@ -127,20 +124,20 @@ def error_words(body: bytes) -> str:
     Knows the five shapes of halopsa.md section 6 and the members that OAuth and gateways use. Stack traces and web
     pages are never shown.
     """
-    try:
-        value = decode_json(body)
-    except Undecodable:
-        return ""
-    return clean("; ".join(_words(value)))
+    return clean("; ".join(_words(_decoded(body))))
 
 
 def oauth_error(body: bytes) -> str:
     """The name of an OAuth error, such as "invalid_scope"; empty where the body has none."""
-    try:
-        value = decode_json(body)
-    except Undecodable:
-        return ""
+    value = _decoded(body)
     return clean(text_of(value.get("error")), 100) if isinstance(value, dict) else ""
+
+
+def _decoded(body: bytes) -> Json:
+    try:
+        return decode_json(body)
+    except Undecodable:
+        return None
 
 
 def _words(value: Json) -> list[str]:

@@ -12,7 +12,7 @@ import logging
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from random import Random
@@ -90,6 +90,7 @@ OLDEST_ANSWER_SECONDS = 300
 TransportFactory = Callable[[str], httpx.BaseTransport]
 """Makes the transport for one origin, such as "https://halo.example.com"."""
 
+_REDIRECTS = range(300, 400)
 _HEADERS = {
     "User-Agent": f"reconciler/{reconciler.__version__}",
     "Accept": "application/json",
@@ -129,7 +130,7 @@ class Transport:
         self._retries = Retries(deadline=deadline, rng=rng)
         self._timeout = timeout
         self._redactor = redactor
-        self._limiter = limiter
+        self._slot = nullcontext if limiter is None else limiter.slot
         self._hint = hint
 
     def read(self, call: Call) -> Json:
@@ -140,15 +141,21 @@ class Transport:
         return self._retries.run(lambda: self._read_once(call))
 
     def _read_once(self, call: Call) -> Json:
-        reply = self._exchange(call, stoppable=True)
+        reply = self.look(call)
         error = self.complaint(call, reply)
         if error is not None:
             raise error
-        return self._decode(call, reply)
+        try:
+            return decode_json(reply.body)
+        except Undecodable as exc:
+            raise self._error(UnreadableAnswer, call, f"{exc} ({reply.status})", status=reply.status) from exc
 
     def look(self, call: Call) -> Reply:
         """Send a call that changes nothing once, and return the answer whatever its status. Raises `ApiError`."""
-        return self._exchange(call, stoppable=True)
+        request = self._request(call)
+        self._deadline.check()
+        with self._slot():
+            return self._send(call, request, stoppable=True)
 
     def write(self, call: Call) -> Reply:
         """Send a call exactly once and return the answer, whatever its status.
@@ -179,40 +186,27 @@ class Transport:
 
     def complaint(self, call: Call, reply: Reply) -> ApiError | None:
         """The error that a status other than 2xx stands for; None for a 2xx."""
-        error = self._complaint(call, reply)
-        if error is not None:
-            error.retry_after = retry_after_seconds(reply.headers.get("retry-after"), self._deadline.clock.now())
-        return error
-
-    def _complaint(self, call: Call, reply: Reply) -> ApiError | None:
         status = reply.status
         if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
             return None
-        if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
-            host = _host_of(reply.headers.get("location", ""))
-            return self._error(
-                UnreadableAnswer, call, f"a redirect to {host}, which is not followed ({status})", status=status
-            )
-        words = self._redactor.hide(error_words(reply.body))
-        said = f"answered {status}" + (f": {words}" if words else "")
-        kind = {401: NotAuthorised, 403: Forbidden, 404: NotFound, 408: ServerFailed, 429: RateLimited}.get(status)
-        if kind is None and HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
-            return Rejected(
-                f"{self.system} {said} ({call}).", status=status, oauth_error=oauth_error(reply.body),
-                **self._where(call), hint=self._hint(call, status),
-            )  # fmt: skip
-        return (kind or ServerFailed)(
-            f"{self.system} {said} ({call}).", **self._where(call), hint=self._hint(call, status)
+        error = self._redirected(call, reply) if status in _REDIRECTS else self._refused(call, reply)
+        error.retry_after = retry_after_seconds(reply.headers.get("retry-after"), self._deadline.clock.now())
+        return error
+
+    def _redirected(self, call: Call, reply: Reply) -> ApiError:
+        host, status = _host_of(reply.headers.get("location", "")), reply.status
+        return self._error(
+            UnreadableAnswer, call, f"a redirect to {host}, which is not followed ({status})", status=status
         )
 
-    def _exchange(self, call: Call, *, stoppable: bool) -> Reply:
-        request = self._request(call)
-        self._deadline.check()
-        with self._slot():
-            return self._send(call, request, stoppable=stoppable)
-
-    def _slot(self) -> AbstractContextManager[None]:
-        return nullcontext() if self._limiter is None else self._limiter.slot()
+    def _refused(self, call: Call, reply: Reply) -> ApiError:
+        status, words = reply.status, self._redactor.hide(error_words(reply.body))
+        message = f"{self.system} answered {status}" + (f": {words}" if words else "") + f" ({call})."
+        about = {**self._where(call), "hint": self._hint(call, status)}
+        kind = {401: NotAuthorised, 403: Forbidden, 404: NotFound, 408: ServerFailed, 429: RateLimited}.get(status)
+        if kind is None and HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR:
+            return Rejected(message, status=status, oauth_error=oauth_error(reply.body), **about)
+        return (kind or ServerFailed)(message, **about)
 
     def _request(self, call: Call) -> httpx.Request:
         """Build the request and hold what would really go out against the list of routes."""
@@ -239,10 +233,12 @@ class Transport:
         request.extensions["timeout"] = {
             "connect": min(CONNECT_SECONDS, seconds), "read": seconds, "write": seconds, "pool": seconds,
         }  # fmt: skip
-        stopped = (lambda: self._deadline.stopped) if stoppable else (lambda: False)
         REQUEST_DEADLINE.set(
-            RequestDeadline(deadline=clock.monotonic() + seconds, clock=clock.monotonic, stopped=stopped)
-        )
+            RequestDeadline(
+                deadline=clock.monotonic() + seconds, clock=clock.monotonic,
+                stopped=lambda: stoppable and self._deadline.stopped,
+            )
+        )  # fmt: skip
         try:
             response = self._carriers[call.origin].handle_request(request)
             try:
@@ -271,21 +267,13 @@ class Transport:
             parts.append(part)
         return b"".join(parts)
 
-    def _decode(self, call: Call, reply: Reply) -> Json:
-        try:
-            return decode_json(reply.body)
-        except Undecodable as exc:
-            raise self._error(UnreadableAnswer, call, f"{exc} ({reply.status})", status=reply.status) from exc
-
     def _lost(self, call: Call, exc: Exception) -> ApiError:
         kind = translate(exc)
         reason = self._redactor.hide(clean(str(exc))) or type(exc).__name__
         if kind is ConnectFailed:
+            message = f"No connection to {self.system} at {call.origin} ({reason})."
             hint = self._hint(call, 0) or f"Check the address of {self.system}, the network and the certificate."
-            hint = f"{hint} {proxy_hint(os.environ)}".strip()
-            return ConnectFailed(
-                f"No connection to {self.system} at {call.origin} ({reason}).", **self._where(call), hint=hint
-            )
+            return ConnectFailed(message, **self._where(call), hint=f"{hint} {proxy_hint(os.environ)}".strip())
         if kind is DeadlineExceeded:
             message = f"{self.system} did not answer within {self._timeout:.0f} s ({call})."
             return DeadlineExceeded(message, **self._where(call))
@@ -305,22 +293,19 @@ def translate(exc: Exception) -> type[ApiError]:
     Only what fails before a request can leave becomes `ConnectFailed`; everything that is not known to be harmless
     becomes `ResponseLost`, which for a write means "outcome unknown".
     """
-    match exc:
-        case (
-            httpx.ConnectError()
-            | httpx.ConnectTimeout()
-            | httpx.PoolTimeout()
-            | httpx.ProxyError()
-            | httpx.UnsupportedProtocol()
-            | httpx.InvalidURL()
-        ):
-            return ConnectFailed
-        case httpx.TimeoutException():
-            return DeadlineExceeded
-        case httpx.DecodingError() | httpx.TooManyRedirects() | httpx.HTTPStatusError():
-            return UnreadableAnswer
-        case _:
-            return ResponseLost
+    if isinstance(exc, _NEVER_LEFT):
+        return ConnectFailed
+    if isinstance(exc, httpx.TimeoutException):
+        return DeadlineExceeded
+    if isinstance(exc, (httpx.DecodingError, httpx.TooManyRedirects, httpx.HTTPStatusError)):
+        return UnreadableAnswer
+    return ResponseLost
+
+
+_NEVER_LEFT = (
+    httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError, httpx.UnsupportedProtocol,
+    httpx.InvalidURL,
+)  # fmt: skip
 
 
 def origin_of(url: httpx.URL) -> str:

@@ -18,7 +18,7 @@ from email.utils import parsedate_to_datetime
 from random import Random
 from threading import Condition, Lock
 from threading import Event as Flag
-from typing import TypeVar, cast
+from typing import NamedTuple, TypeVar, cast
 
 from tenacity import Future, RetryCallState, Retrying, retry_if_exception_type
 
@@ -38,6 +38,7 @@ from reconciler.events import Observer, Waiting
 from reconciler.model import RequestBudget
 
 _SLICE_SECONDS = 1.0
+_MORE_TIME = "Raise settings.run_timeout_minutes in mappings.yaml, or run with --only for a part."
 
 
 class Deadline:
@@ -75,18 +76,13 @@ class Deadline:
         if self.stopped:
             raise Interrupted("The run was stopped.")
         if self.remaining <= 0:
-            raise DeadlineExceeded(
-                "The run's total time is over.",
-                hint="Raise settings.run_timeout_minutes in mappings.yaml, or run with --only for a part.",
-            )
+            raise DeadlineExceeded("The run's total time is over.", hint=_MORE_TIME)
 
     def wait(self, seconds: float, reason: str) -> None:
         """Sleep and say why. Raises `DeadlineExceeded` at once when the run would be over before the end of it."""
         if seconds >= self.remaining:
-            raise DeadlineExceeded(
-                f"{reason.rstrip('.')}: that takes {seconds:.0f} s, longer than the run's total time permits.",
-                hint="Raise settings.run_timeout_minutes in mappings.yaml, or run with --only for a part.",
-            )
+            message = f"{reason.rstrip('.')}: that takes {seconds:.0f} s, longer than the run's total time permits."
+            raise DeadlineExceeded(message, hint=_MORE_TIME)
         self._observer(Waiting(seconds=seconds, reason=reason))
         end = self.clock.monotonic() + seconds
         # In slices, so that a thread which waits minutes for the rate budget does not outlive Ctrl-C.
@@ -131,6 +127,8 @@ class RateLimiter:
         self._await(wanted=min(requests, self._budget.requests), taken=0)
 
     def _await(self, *, wanted: int, taken: int) -> None:
+        budget = self._budget
+        reason = f"Waiting for the HaloPSA request budget ({budget.requests} per {budget.seconds} s)."
         with self._turn:
             while True:
                 with self._changed:
@@ -144,7 +142,7 @@ class RateLimiter:
                 if wait is None:
                     self._deadline.check()
                 else:
-                    self._wait(wait)
+                    self._deadline.wait(wait, reason)
 
     def _seconds_until_free(self, wanted: int) -> float | None:
         """Seconds until `wanted` slots are free; None while only answers that are still on their way can free them."""
@@ -159,11 +157,6 @@ class RateLimiter:
             return None
         return self._finished[missing - 1] + window - now
 
-    def _wait(self, seconds: float) -> None:
-        budget = self._budget
-        reason = f"Waiting for the HaloPSA request budget ({budget.requests} per {budget.seconds} s)."
-        self._deadline.wait(seconds, reason)
-
 
 T = TypeVar("T")
 
@@ -174,8 +167,7 @@ READ_SECONDS = 300.0
 """Seconds: after this much time a read is not sent again."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Backoff:
+class Backoff(NamedTuple):
     """Full jitter: the n-th wait is up to `base * 2^(n-1)` seconds, never above 60. `tries` includes the first."""
 
     tries: int
@@ -200,8 +192,8 @@ def backoff_for(error: ApiError) -> Backoff:
             return _THROTTLED
         case ConnectFailed() if _untrusted(error):
             return _FINAL
-        case AnswerTooLarge() | DeadlineExceeded(system=""):
-            return _FINAL  # a list asks for less; the run's time is over, not this request's
+        case AnswerTooLarge() | DeadlineExceeded(system=""):  # a list asks for less; the run is over, not the request
+            return _FINAL
         case ServerFailed() | ConnectFailed() | ResponseLost() | DeadlineExceeded():
             return _PASSING
         case UnreadableAnswer():
@@ -235,13 +227,10 @@ class Retries:
             told = reason or f"{_error_of(state).message} Trying again."
 
         return Retrying(
-            retry=retry_if_exception_type(ApiError),
-            wait=self._pause,
+            retry=retry_if_exception_type(ApiError), reraise=True, wait=self._pause,
             stop=lambda state: self._is_over(state, give_up),
-            before_sleep=tell,
-            sleep=lambda seconds: self.deadline.wait(seconds, told),
-            reraise=True,
-        )(act)
+            before_sleep=tell, sleep=lambda seconds: self.deadline.wait(seconds, told),
+        )(act)  # fmt: skip
 
     def _pause(self, state: RetryCallState) -> float:
         error = _error_of(state)
@@ -274,9 +263,7 @@ def _untrusted(error: BaseException) -> bool:
 
 def retry_after_seconds(header: str | None, now: datetime) -> float | None:
     """Read a Retry-After header, seconds or date; None where it is absent, absurd or in the past."""
-    if header is None:
-        return None
-    header = header.strip()
+    header = (header or "").strip()
     if re.fullmatch(r"[0-9]{1,20}", header):
         return float(header) or None
     moment = moment_of(header)

@@ -53,6 +53,14 @@ REQUEST_DEADLINE: ContextVar[RequestDeadline] = ContextVar("REQUEST_DEADLINE")
 """The allowance of the request that this thread is sending. Connections are shared by threads, requests are not."""
 
 
+def _seconds_left(over: type[httpcore.TimeoutException]) -> float:
+    """Seconds that the current request still has. Raises `over` when there are none, `Interrupted` when stopped."""
+    left = REQUEST_DEADLINE.get().seconds()
+    if left <= 0:
+        raise over("the request's time is over")
+    return left
+
+
 class DeadlineStream(httpcore.NetworkStream):
     """A stream whose reads and writes last no longer than the current request's allowance."""
 
@@ -61,9 +69,7 @@ class DeadlineStream(httpcore.NetworkStream):
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002 - the allowance is stricter
         while True:
-            left = REQUEST_DEADLINE.get().seconds()
-            if left <= 0:
-                raise httpcore.ReadTimeout("the request's time is over")
+            left = _seconds_left(httpcore.ReadTimeout)
             try:
                 return self._inner.read(max_bytes, timeout=min(left, _SLICE_SECONDS))
             except httpcore.ReadTimeout:
@@ -71,20 +77,13 @@ class DeadlineStream(httpcore.NetworkStream):
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002 - the allowance is stricter
         for start in range(0, len(buffer), _WRITE_BYTES):
-            left = REQUEST_DEADLINE.get().seconds()
-            if left <= 0:
-                raise httpcore.WriteTimeout("the request's time is over")
+            left = _seconds_left(httpcore.WriteTimeout)
             self._inner.write(buffer[start : start + _WRITE_BYTES], timeout=left)
 
     def start_tls(
-        self,
-        ssl_context: ssl.SSLContext,
-        server_hostname: str | None = None,
-        timeout: float | None = None,
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        left = REQUEST_DEADLINE.get().seconds()
-        if left <= 0:
-            raise httpcore.ConnectTimeout("the request's time is over")
+        left = _seconds_left(httpcore.ConnectTimeout)
         return DeadlineStream(self._inner.start_tls(ssl_context, server_hostname, min(left, timeout or left)))
 
     def close(self) -> None:
@@ -130,9 +129,8 @@ class DeadlineBackend(httpcore.NetworkBackend):
             else:
                 self._dead.discard(address)
                 return DeadlineStream(stream)
-        raise httpcore.ConnectError(
-            f"{host} port {port} does not answer ({'; '.join(failures) or 'it has no address'})"
-        )
+        why = "; ".join(failures) or "it has no address"
+        raise httpcore.ConnectError(f"{host} port {port} does not answer ({why})")
 
 
 def _addresses(host: str, port: int) -> list[str]:
@@ -164,11 +162,8 @@ def tls_context() -> ssl.SSLContext:
 
 def _named_context(file: str | None, folder: str | None, machines: str | None) -> ssl.SSLContext:
     """The certificates that SSL_CERT_FILE and SSL_CERT_DIR name; a folder alone comes on top of the machine's own."""
-    if folder and not any(_HASHED.fullmatch(name) for name in _names_in(folder)):
-        raise UsageError(
-            f"SSL_CERT_DIR names {folder}, which holds no certificate under its hash.",
-            hint="Run `openssl rehash` on that folder, or name a file with SSL_CERT_FILE.",
-        )
+    if folder:
+        _check_folder(folder)
     try:
         return _openssl_context(file or machines, folder)
     except OSError as exc:  # ssl.SSLError is one
@@ -182,14 +177,19 @@ def _named_context(file: str | None, folder: str | None, machines: str | None) -
 _HASHED = re.compile(r"[0-9a-f]{8}\.[0-9]+")
 
 
-def _names_in(folder: str) -> list[str]:
+def _check_folder(folder: str) -> None:
     try:
-        return [each.name for each in Path(folder).iterdir()]
+        names = [each.name for each in Path(folder).iterdir()]
     except OSError as exc:
         raise UsageError(
             f"SSL_CERT_DIR names {folder}, which cannot be read ({exc.strerror}).",
             hint="Name a folder of certificates, or unset the variable.",
         ) from None
+    if not any(map(_HASHED.fullmatch, names)):
+        raise UsageError(
+            f"SSL_CERT_DIR names {folder}, which holds no certificate under its hash.",
+            hint="Run `openssl rehash` on that folder, or name a file with SSL_CERT_FILE.",
+        )
 
 
 @lru_cache(maxsize=4)
@@ -232,31 +232,28 @@ def read_proxy(environ: Mapping[str, str]) -> Proxy | None:
     value = environ.get(VARIABLE, "")
     if not value:
         return None
-    try:
-        return _parsed(value)
-    except ValueError as exc:
-        why = str(exc) if type(exc) is ValueError and str(exc).startswith(("has", "must")) else "is not a URL"
-        raise UsageError(
-            f"{VARIABLE} {why}.", hint="Give it as http://proxy.example.com:3128, or http://name:password@host:port."
-        ) from None
-
-
-def _parsed(value: str) -> Proxy:
     if not all("!" <= c <= "~" for c in value):
-        raise ValueError("has a space, a control character or a character outside ASCII")
-    parts = urlsplit(value)
-    port = parts.port
-    if parts.scheme not in _PORTS or not _HOST.fullmatch(parts.hostname or ""):
-        raise ValueError("must be a URL that starts with http:// or https://")
+        raise _unusable("has a space, a control character or a character outside ASCII")
+    try:
+        parts = urlsplit(value)
+        port = parts.port
+    except ValueError:
+        raise _unusable("is not a URL") from None
+    host = parts.hostname or ""
+    if parts.scheme not in _PORTS or not _HOST.fullmatch(host):
+        raise _unusable("must be a URL that starts with http:// or https://")
     if parts.path.strip("/") or parts.query or parts.fragment:
-        raise ValueError("must not have a path, a query or a fragment")
+        raise _unusable("must not have a path, a query or a fragment")
     authorization = None
     if parts.username is not None:
         pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         authorization = b"Basic " + b64encode(pair.encode())
-    return Proxy(
-        scheme=parts.scheme, host=parts.hostname or "", port=port or _PORTS[parts.scheme], authorization=authorization
-    )
+    return Proxy(scheme=parts.scheme, host=host, port=port or _PORTS[parts.scheme], authorization=authorization)
+
+
+def _unusable(why: str) -> UsageError:
+    hint = "Give it as http://proxy.example.com:3128, or http://name:password@host:port."
+    return UsageError(f"{VARIABLE} {why}.", hint=hint)
 
 
 def proxy_secrets(environ: Mapping[str, str]) -> tuple[str, ...]:
@@ -270,9 +267,7 @@ def proxy_secrets(environ: Mapping[str, str]) -> tuple[str, ...]:
 
 def unused_proxy(environ: Mapping[str, str]) -> str:
     """The name of a variable that names a proxy which is not used; empty where there is none, or one is used."""
-    if environ.get(VARIABLE):
-        return ""
-    return next((name for name in OTHERS if environ.get(name)), "")
+    return "" if environ.get(VARIABLE) else next((name for name in OTHERS if environ.get(name)), "")
 
 
 def proxy_hint(environ: Mapping[str, str]) -> str:

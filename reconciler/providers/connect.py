@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 from random import Random
 from types import TracebackType
@@ -49,10 +49,7 @@ class ServerDates:
         """Take one answer's `Date` header; one that is no date says nothing."""
         theirs = moment_of(date or "")
         if theirs is not None:
-            self._ahead[origin] = self._difference(theirs)
-
-    def _difference(self, theirs: datetime) -> timedelta:
-        return self._clock.now() - theirs
+            self._ahead[origin] = self._clock.now() - theirs
 
 
 class _Noting(httpx.BaseTransport):
@@ -99,16 +96,6 @@ class ConnectedSystems:
         self.close()
 
 
-def _redactor(credentials: Credentials) -> Redactor:
-    """What hides every secret that this run knows."""
-    halo = credentials.halo
-    secrets = [secret.reveal() for secret in (halo.client_id, halo.client_secret, credentials.infima.api_key)]
-    redactor = Redactor()
-    for word in (*proxy_secrets(os.environ), *secrets):
-        redactor.learn(word)
-    return redactor
-
-
 def connect(
     credentials: Credentials,
     settings: Settings,
@@ -116,20 +103,21 @@ def connect(
     clock: Clock,
     observer: Observer,
     rng: Random,
-    ends_at: float | None = None,
     transport_factory: TransportFactory | None = None,
 ) -> ConnectedSystems:
     """Make the two systems ready; nothing is sent until the first read.
 
-    `ends_at` is the moment of `clock.monotonic()` at which the run must be over; by default the settings'
-    `run_timeout_minutes` from now. `transport_factory` gives the transport for an origin ("https://host[:port]") and
-    is how tests put the simulator in the place of the network.
+    `transport_factory` gives the transport for an origin ("https://host[:port]") and is how tests put the simulator in
+    the place of the network.
     """
     whole = settings.run_timeout_minutes * 60
-    ends_at = clock.monotonic() + whole if ends_at is None else ends_at
-    deadline = Deadline(clock=clock, observer=observer, ends_at=ends_at)
+    deadline = Deadline(clock=clock, observer=observer, ends_at=clock.monotonic() + whole)
     halo, infima = credentials.halo, credentials.infima
-    redactor = _redactor(credentials)
+    redactor = Redactor()
+    for secret in (halo.client_id, halo.client_secret, infima.api_key):
+        redactor.learn(secret.reveal())
+    for word in proxy_secrets(os.environ):
+        redactor.learn(word)
     pool = ReadPool(settings.concurrency, deadline)
     limiter = RateLimiter(settings.halo_budget, deadline)
     factory, timeout = transport_factory or kept_connections(settings.concurrency + 1), settings.request_timeout_seconds

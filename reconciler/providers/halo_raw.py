@@ -12,11 +12,11 @@ from typing import Any
 
 from reconciler.errors import ApiError, ConnectFailed, RequestForbidden
 from reconciler.http.decoding import text_of, whole_number
-from reconciler.http.transport import Call, Reply, Transport
+from reconciler.http.transport import Reply, Transport
 from reconciler.http.waiting import Deadline, RateLimiter, retry_after_seconds
 from reconciler.model import SUBSCRIPTION_TYPE, HaloCustomerId, Json, MarkerField
 from reconciler.providers.halo_rows import MAY_GO_ALONG
-from reconciler.providers.halo_token import HaloToken
+from reconciler.providers.halo_token import HaloToken, authorised
 
 PROBE_NAME = "reconciler probe, may be deleted"
 """What every Subscription of a probe is called, with a word of its own behind it."""
@@ -73,18 +73,17 @@ class RawHalo:
 
     def get(self, path: str, query: Sequence[tuple[str, str]] = ()) -> Reply:
         """One read. Raises `ApiError` where no answer came."""
-        return self._transport.look(self._call("GET", path, query=tuple(query)))
+        return self._transport.look(authorised(self.token.bearer(), "GET", self._origin, path, query=tuple(query)))
 
     def post(self, body: bytes) -> Reply:
         """One write, sent exactly once. Raises `ConnectFailed` where it never left, another `ApiError` in doubt."""
-        rows = json.loads(body)
-        for row in rows:
+        for row in json.loads(body):
             self._check(row)
         try:
-            call = self._call("POST", "/api/SoftwareLicence", body=body)
+            token = self.token.bearer(for_write=True)
         except ApiError as exc:
             raise ConnectFailed(f"Not sent, because there is no token: {exc.message}", hint=exc.hint) from exc
-        return self._transport.write(call)
+        return self._transport.write(authorised(token, "POST", self._origin, "/api/SoftwareLicence", body=body))
 
     def wait(self, seconds: float, reason: str) -> None:
         """Wait, saying why. Raises `DeadlineExceeded` and `Interrupted` as every wait does."""
@@ -110,13 +109,6 @@ class RawHalo:
                 "A probe may only write Subscriptions of its own, with the quantity 0 or 1. Nothing was sent.",
                 hint="This is a bug in reconciler: please report it.",
             )
-
-    def _call(self, method: str, path: str, *, query: tuple[tuple[str, str], ...] = (), body: bytes = b"") -> Call:
-        token = self.token.bearer(for_write=bool(body)).reveal()
-        headers = {"Authorization": f"Bearer {token}"}
-        if body:
-            headers["Content-Type"] = "application/json"
-        return Call(method=method, origin=self._origin, path=path, query=query, headers=headers, body=body)
 
 
 def _is_small(count: object) -> bool:

@@ -15,25 +15,37 @@ that is wrong is worse than none (halopsa.md 3.5; the readings are ours):
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
-from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 
 from reconciler.errors import RequestForbidden
-from reconciler.http.decoding import Undecodable, WireNumber, clean, decode_json, error_words, whole_number
+from reconciler.http.decoding import Undecodable, WireNumber, clean, decode_json, error_words, text_of, whole_number
 from reconciler.http.transport import Reply
-from reconciler.model import MAX_COUNT, SUBSCRIPTION_TYPE, Json, MarkerField, SubscriptionId
+from reconciler.model import (
+    MAX_COUNT,
+    SUBSCRIPTION_TYPE,
+    HaloCustomer,
+    HaloCustomerId,
+    Json,
+    MarkerField,
+    Subscription,
+    SubscriptionId,
+)
 from reconciler.providers.base import Accepted, CountWrite, NewSubscription, Refused, Unclear, WriteAnswer, WriteRequest
+from reconciler.providers.listing import Row, row_id
 
 FINEST = Decimal("0.0001")
 """Unit prices are kept to four decimals, as in mappings.yaml."""
 
 _TOO_MUCH = Decimal(10_000_000)
 _CENT = Decimal("0.01")
-
-_EXPONENTS = frozenset(range(-4, 1))
+_EXPONENTS = range(-4, 1)
+_CURRENCY = re.compile("[A-Z]{3}")
+_FIRST_YEAR = 1902
 
 _MONTHS = {
     "": 1, "monthly": 1, "month": 1, "1 month": 1, "p1m": 1,
@@ -43,54 +55,86 @@ _MONTHS = {
 }  # fmt: skip
 
 
+def subscription_of(row: Row, marker_field: MarkerField) -> Subscription:
+    """A `SoftwareLicence` row in our words.
+
+    Halo leaves null members out of rows, so most may be absent. `type` is the exception to think about: a plain
+    licence is 0, which is not null, so it says so itself. A row that does not say is taken for a Subscription:
+    that can only hold a create (same name, same marker), where the other reading could permit a second one.
+    """
+    kind, active = whole_number(row.get("type")), row.get("is_active")
+    customer = whole_number(row.get("client_id"), least=1)
+    marker = "" if marker_field is MarkerField.NONE else text_of(row.get(marker_field.value)).strip()
+    count = whole_number(row.get("count"))
+    return Subscription(
+        id=SubscriptionId(row_id(row, system="HaloPSA", name="list of Subscriptions")),
+        customer_id=None if customer is None else HaloCustomerId(customer),
+        name=text_of(row.get("name")),
+        count=count,
+        type=SUBSCRIPTION_TYPE if kind is None else kind,
+        is_active=active is None or active is True or active == 1,
+        deleted=_is_set(row.get("deleted")),
+        marker=marker or None,
+        unit_price=monthly_unit_price(row, count),
+        last_day=None if row.get("autorenew") is True else _last_day(row.get("end_date")),
+        raw=row,
+    )
+
+
+def customer_of(row: Row) -> HaloCustomer:
+    """A `Client` row in our words. Its currency is known where the row names it by its three letters (ISO 4217)."""
+    stated = row.get("clientcurrency")
+    named = isinstance(stated, str) and _CURRENCY.fullmatch(stated) is not None
+    return HaloCustomer(
+        id=HaloCustomerId(row_id(row, system="HaloPSA", name="list of customers")),
+        name=text_of(row.get("name")),
+        inactive=_is_set(row.get("inactive")),
+        currency=str(stated) if named else None,
+    )
+
+
+def _is_set(flag: Json) -> bool:
+    """False for false, 0 and an absent flag; whatever else it is counts as set."""
+    return not (flag is None or flag is False or flag == 0)
+
+
+def _last_day(end: Json) -> date | None:
+    """The day of `end_date`; any year before 1902 means "no date" (fact sheet, section 6)."""
+    try:
+        day = date.fromisoformat(text_of(end)[:10])
+    except ValueError:
+        return None
+    return day if day.year >= _FIRST_YEAR else None
+
+
 def monthly_unit_price(row: Mapping[str, Json], count: int | None) -> Decimal | None:
     """What one user costs a month, to four decimals; None where the row does not say it beyond doubt."""
-    price, monthly, cycle = _digits(row.get("price")), _digits(row.get("monthly_price")), row.get("billing_cycle")
-    if price is None or not (cycle is None or isinstance(cycle, str)):
+    price, witness = _amount(row.get("price")), _amount(row.get("monthly_price"))
+    months = months_of(row.get("billing_cycle"))
+    if price is None or months is None:
         return None
-    return _unit_price(price, monthly, cycle or "", None if monthly == price else count)
-
-
-@lru_cache(maxsize=4096)
-def _unit_price(price: str, monthly: str | None, cycle: str, count: int | None) -> Decimal | None:
-    """The same for rows that say the same, which most do: a listing has thousands of rows and few prices."""
-    stated, witness, months = _known(price), _known(monthly), _MONTHS.get(cycle.strip().casefold())
-    if stated is None or months is None:
-        return None
-    unit = stated if months == 1 else stated / months
+    unit = price / months
     if witness is not None and not any(abs(witness - unit * users) < _CENT for users in (1, count or 1)):
         return None
-    return unit if _is_fine(unit) else unit.quantize(FINEST, rounding=ROUND_HALF_UP) or None
+    rounded = unit.quantize(FINEST, rounding=ROUND_HALF_UP)
+    as_written = unit == rounded and unit.as_tuple().exponent in _EXPONENTS
+    return unit if as_written else rounded or None
 
 
 def months_of(cycle: Json) -> int | None:
-    """How many months a billing cycle has; None for words that are not known here."""
+    """How many months a billing cycle has, 1 where none is named; None for words that are not known here."""
     return _MONTHS.get(cycle.strip().casefold()) if isinstance(cycle, str) else 1 if cycle is None else None
 
 
-def currency_of(row: Mapping[str, Json]) -> str | None:
-    """The customer's currency where the row names it by its three letters (ISO 4217)."""
-    stated = row.get("clientcurrency")
-    if isinstance(stated, str) and len(stated) == len("EUR") and stated.isascii() and stated.isupper():
-        return stated if stated.isalpha() else None
-    return None
+def _amount(value: Json) -> Decimal | None:
+    """A JSON number as it was written, where it can be a price; None for anything else."""
+    if not isinstance(value, WireNumber) and type(value) is not int:
+        return None
+    number = Decimal(value.digits if isinstance(value, WireNumber) else value)
+    return number if 0 < number < _TOO_MUCH else None
 
 
-def _digits(value: Json) -> str | None:
-    """A JSON number as it was written; None for anything else."""
-    if isinstance(value, WireNumber):
-        return value.digits
-    return str(value) if type(value) is int else None
-
-
-def _known(digits: str | None) -> Decimal | None:
-    number = None if digits is None else Decimal(digits)
-    return number if number is not None and 0 < number < _TOO_MUCH else None
-
-
-def _is_fine(unit: Decimal) -> bool:
-    return unit == unit.quantize(FINEST) and unit.as_tuple().exponent in _EXPONENTS
-
+# ---- what is sent, and what the answer means ------------------------------------------------------------------------
 
 REFUSALS = frozenset({400, 403, 404, 409, 415, 422})
 """Statuses that say a definite no without effect (DESIGN 7); every other failure leaves the outcome unknown."""

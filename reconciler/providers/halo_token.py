@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from threading import RLock
 from urllib.parse import urlencode
 
@@ -40,7 +41,7 @@ class HaloToken:
         self._asked_at = 0.0
         self._life = 0.0
         self._scopes: frozenset[str] | None = None
-        self._asked: tuple[str, ...] = SCOPES
+        self.asked: tuple[str, ...] = SCOPES  # the scopes that are asked for
         self._read_is_refused = False
         self.lifetime: Json = None  # as the newest answer states it, whatever that is
         self.states_lifetime = False
@@ -48,11 +49,9 @@ class HaloToken:
     def bearer(self, *, for_write: bool = False) -> Secret:
         """The token to send now, renewed at 80 % of its life, or when a write would run close to its end."""
         with self._lock:
-            age = self._clock.monotonic() - self._asked_at
-            due_for_renewal = age >= self._life * _RENEW_AT
-            if for_write:
-                due_for_renewal = due_for_renewal or self._life - age < min(_BEFORE_WRITE, self._life / 2)
-            if self._token is None or due_for_renewal:
+            age, life = self._clock.monotonic() - self._asked_at, self._life
+            ends_too_soon = for_write and life - age < min(_BEFORE_WRITE, life / 2)
+            if self._token is None or age >= life * _RENEW_AT or ends_too_soon:
                 self._token = self._renewed()
             return self._token
 
@@ -65,17 +64,12 @@ class HaloToken:
     def ask_to_read_licences(self) -> bool:
         """Ask for `read:softwarelicensing` from now on; false where that has been tried, or HaloPSA refuses it."""
         with self._lock:
-            if self._read_is_refused or READ_LICENCES in self._asked:
+            if self._read_is_refused or READ_LICENCES in self.asked:
                 return False
-            self._asked = (*SCOPES, READ_LICENCES)
+            self.asked = (*SCOPES, READ_LICENCES)
             self._token = None
             self.bearer()
-            return READ_LICENCES in self._asked
-
-    @property
-    def asked(self) -> tuple[str, ...]:
-        """The scopes that are asked for."""
-        return self._asked
+            return READ_LICENCES in self.asked
 
     def lacks(self, scope: str) -> bool:
         """True when the token answer names what it grants, and this is not among it."""
@@ -91,9 +85,9 @@ class HaloToken:
     def _renewed(self) -> Secret:
         asked_at = self._clock.monotonic()
         answer = self._answer()
-        token = _token_of(answer)
-        self._redactor.learn(token)
         members = answer if isinstance(answer, dict) else {}
+        token = _token_of(members)
+        self._redactor.learn(token)
         self._asked_at = asked_at
         self._life = _life_of(members.get("expires_in"))
         self.lifetime, self.states_lifetime = members.get("expires_in"), "expires_in" in members
@@ -104,12 +98,12 @@ class HaloToken:
     def _answer(self) -> Json:
         """The token endpoint's answer. Where a scope is refused, says which: each is asked for by itself."""
         try:
-            return self._transport.read(self._call(self._asked))
+            return self._transport.read(self._call(self.asked))
         except Rejected as error:
             if error.oauth_error != "invalid_scope":
                 raise
-            if READ_LICENCES in self._asked:
-                self._asked, self._read_is_refused = SCOPES, True
+            if READ_LICENCES in self.asked:
+                self.asked, self._read_is_refused = SCOPES, True
                 return self._answer()
             refused = [scope for scope in SCOPES if self._is_refused(scope)]
             wanted = ", ".join(refused or (*SCOPES, READ_LICENCES))
@@ -124,26 +118,33 @@ class HaloToken:
         return False
 
     def _call(self, scopes: tuple[str, ...]) -> Call:
-        credentials = self._credentials
+        known, address = self._credentials, self._credentials.auth_url
         form = {
             "grant_type": "client_credentials",
-            "client_id": credentials.client_id.reveal(),
-            "client_secret": credentials.client_secret.reveal(),
+            "client_id": known.client_id.reveal(),
+            "client_secret": known.client_secret.reveal(),
             "scope": " ".join(scopes),
         }
         return Call(
             method="POST",
-            origin=credentials.auth_url.origin,
-            path=credentials.auth_url.path,
-            query=(("tenant", credentials.tenant),) if credentials.tenant else (),
+            origin=address.origin,
+            path=address.path,
+            query=(("tenant", known.tenant),) if known.tenant else (),
             headers={"Content-Type": "application/x-www-form-urlencoded"},
             body=urlencode(form).encode("ascii"),
         )
 
 
-def _token_of(answer: Json) -> str:
+def authorised(
+    token: Secret, method: str, origin: str, path: str, *, query: tuple[tuple[str, str], ...] = (), body: bytes = b""
+) -> Call:
+    """A request that carries the token, and JSON where it has a body."""
+    headers = {"Authorization": f"Bearer {token.reveal()}"} | ({"Content-Type": "application/json"} if body else {})
+    return Call(method=method, origin=origin, path=path, query=query, headers=headers, body=body)
+
+
+def _token_of(members: Mapping[str, Json]) -> str:
     """The access token; it must be able to stand in a header, and be a bearer token where a type is named."""
-    members = answer if isinstance(answer, dict) else {}
     token, kind = members.get("access_token"), members.get("token_type")
     fit = isinstance(token, str) and 0 < len(token) <= _MAX_TOKEN and all("!" <= c <= "~" for c in token)
     if not fit or not isinstance(token, str) or (kind is not None and str(kind).lower() != "bearer"):

@@ -4,37 +4,25 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date
 from functools import partial
 from http import HTTPStatus
 from threading import Lock
 
 from reconciler.errors import ApiError, ConnectFailed, Forbidden, IncompleteRead, NotAuthorised, UnreadableAnswer
-from reconciler.http.decoding import text_of, whole_number
 from reconciler.http.redaction import Redactor
 from reconciler.http.transport import Call, Route, Transport
 from reconciler.http.waiting import Deadline, RateLimiter, retry_after_seconds
 from reconciler.model import (
-    SUBSCRIPTION_TYPE,
     HaloCustomer,
-    HaloCustomerId,
     Json,
-    MarkerField,
     Settings,
     Subscription,
     SubscriptionId,
 )
-from reconciler.providers.base import (
-    CountWrite,
-    NewSubscription,
-    Refused,
-    Unclear,
-    WriteAnswer,
-    WriteRequest,
-)
+from reconciler.providers.base import CountWrite, NewSubscription, Refused, Unclear, WriteAnswer, WriteRequest
 from reconciler.providers.credentials import HaloCredentials
-from reconciler.providers.halo_rows import counts_body, create_body, currency_of, judge, monthly_unit_price, sent_rows
-from reconciler.providers.halo_token import HaloToken
+from reconciler.providers.halo_rows import counts_body, create_body, customer_of, judge, sent_rows, subscription_of
+from reconciler.providers.halo_token import HaloToken, authorised
 from reconciler.providers.listing import ListPage, PagedList, ReadPool, Row, page_from, row_id
 
 SYSTEM = "HaloPSA"
@@ -97,7 +85,7 @@ def halo_hint(call: Call, status: int) -> str:
 
 
 class HaloTarget:
-    """Implements `SubscriptionTarget`, and the read-only pieces that other commands need."""
+    """Implements `SubscriptionTarget`, which says what its methods promise, and what `doctor` asks besides."""
 
     def __init__(
         self,
@@ -128,26 +116,22 @@ class HaloTarget:
     # -- reading ------------------------------------------------------------------------------------------------------
 
     def customers(self) -> tuple[HaloCustomer, ...]:
-        """All customers, inactive ones included, sorted by id."""
         return self._customers((("includeinactive", "true"),))
 
     def find_customers(self, search: str, *, include_inactive: bool = False) -> tuple[HaloCustomer, ...]:
-        """The customers that HaloPSA's own search finds, sorted by id. Its rules are not known: never decide by it."""
         query = (("search", search), *((("includeinactive", "true"),) if include_inactive else ()))
         return self._customers(query)
 
     def subscriptions(self) -> tuple[Subscription, ...]:
-        """One complete listing of `SoftwareLicence` (licences and inactive rows included), sorted by id."""
         rows = self._list("SoftwareLicence", "licences", "list of Subscriptions", (("includeinactive", "true"),))
-        found = tuple(sorted((self._subscription(row) for row in rows), key=lambda one: one.id))
+        found = tuple(sorted((subscription_of(row, self._marker) for row in rows), key=lambda one: one.id))
         self._remember(found)
         return found
 
     def subscription(self, subscription_id: SubscriptionId) -> Subscription:
-        """One Subscription by its id. Raises `NotFound` where HaloPSA does not know it."""
         path = f"/api/SoftwareLicence/{int(subscription_id)}"
         row = self._object(path)
-        found = self._subscription(row)
+        found = subscription_of(row, self._marker)
         if found.id != subscription_id:
             raise UnreadableAnswer(f"HaloPSA answered with another Subscription (GET {path}).", system=SYSTEM)
         self._remember((found,))
@@ -180,7 +164,6 @@ class HaloTarget:
         return tuple(self._list("RecurringInvoice", "invoices", name, query, least_id=-(2**31), before=count))
 
     def recurring_invoice(self, invoice_id: int) -> Mapping[str, Json]:
-        """One recurring invoice with its lines, as HaloPSA gives it."""
         self._count_invoice_request()
         return self._object(f"/api/RecurringInvoice/{invoice_id:d}", (("includedetails", "true"),))
 
@@ -192,15 +175,9 @@ class HaloTarget:
     # -- writing ------------------------------------------------------------------------------------------------------
 
     def prepare_create(self, new: NewSubscription) -> WriteRequest:
-        """The one POST that creates a Subscription: array of one, count 0, marker inside."""
         return create_body(new, self._marker)
 
     def prepare_counts(self, writes: Sequence[CountWrite], *, along: Sequence[str] = ()) -> WriteRequest:
-        """The POST that sets the counts, and nothing else, of Subscriptions that a listing of this run returned.
-
-        The members in `along` go with them exactly as the last read showed them, where it showed any (FAULTS W18).
-        An id which no listing returned raises `RequestForbidden`: Halo might create a row for it (FAULTS W9).
-        """
         return counts_body(writes, self._known, along)
 
     def send(self, request: WriteRequest) -> WriteAnswer:
@@ -213,7 +190,7 @@ class HaloTarget:
             token = self._token.bearer(for_write=True)
         except ApiError as exc:
             return Refused(status=None, message=f"Not sent, because there is no token: {exc.message}")
-        call = self._call("POST", "/api/SoftwareLicence", token.reveal(), body=request.body)
+        call = authorised(token, "POST", self._origin, "/api/SoftwareLicence", body=request.body)
         try:
             reply = self._transport.write(call)
         except ConnectFailed as exc:
@@ -226,11 +203,9 @@ class HaloTarget:
         return judge(reply, sent, self._redactor.hide, asked_to_wait)
 
     def wait(self, seconds: float, reason: str) -> None:
-        """Wait, saying why. Raises `DeadlineExceeded` when the run has not that much time, `Interrupted` on a stop."""
         self._deadline.wait(seconds, reason)
 
     def await_budget(self, requests: int) -> None:
-        """Wait until that many requests may go out without waiting, and the token outlives them."""
         self._token.bearer(for_write=True)
         self._limiter.await_room(requests)
         self._token.bearer(for_write=True)  # the wait may have aged the token; a renewal then takes one of the slots
@@ -244,7 +219,7 @@ class HaloTarget:
 
     def _customers(self, query: tuple[tuple[str, str], ...]) -> tuple[HaloCustomer, ...]:
         rows = self._list("Client", "clients", "list of customers", query)
-        return tuple(sorted((_customer(row) for row in rows), key=lambda one: one.id))
+        return tuple(sorted((customer_of(row) for row in rows), key=lambda one: one.id))
 
     def _list(
         self,
@@ -317,73 +292,11 @@ class HaloTarget:
         """A 401 renews the token and asks once more; the second 401 speaks of permissions."""
         token = self._token.bearer()
         try:
-            return self._transport.read(self._call("GET", path, token.reveal(), query=query))
+            return self._transport.read(authorised(token, "GET", self._origin, path, query=query))
         except NotAuthorised:
             self._token.reject(token)
-        token = self._token.bearer()
-        return self._transport.read(self._call("GET", path, token.reveal(), query=query))
-
-    def _call(
-        self, method: str, path: str, token: str, *, query: tuple[tuple[str, str], ...] = (), body: bytes = b""
-    ) -> Call:
-        headers = {"Authorization": f"Bearer {token}"}
-        if body:
-            headers["Content-Type"] = "application/json"
-        return Call(method=method, origin=self._origin, path=path, query=query, headers=headers, body=body)
-
-    def _subscription(self, row: Row) -> Subscription:
-        """A `SoftwareLicence` row in our words.
-
-        Halo leaves null members out of rows, so most may be absent. `type` is the exception to think about: a plain
-        licence is 0, which is not null, so it says so itself. A row that does not say is taken for a Subscription:
-        that can only hold a create (same name, same marker), where the other reading could permit a second one.
-        """
-        kind = row.get("type")
-        deleted, active = row.get("deleted"), row.get("is_active")
-        customer = whole_number(row.get("client_id"), least=1)
-        marker = None if self._marker is MarkerField.NONE else text_of(row.get(self._marker.value)).strip()
-        count = whole_number(row.get("count"))
-        return Subscription(
-            id=SubscriptionId(row_id(row, system=SYSTEM, name="list of Subscriptions")),
-            customer_id=None if customer is None else HaloCustomerId(customer),
-            name=text_of(row.get("name")),
-            count=count,
-            type=SUBSCRIPTION_TYPE if kind is None else _type_code(kind),
-            is_active=active is None or active is True or active == 1,
-            deleted=not (deleted is None or deleted is False or deleted == 0),
-            marker=marker or None,
-            unit_price=monthly_unit_price(row, count),
-            last_day=None if row.get("autorenew") is True else _last_day(row.get("end_date")),
-            raw=row,
-        )
+        return self._transport.read(authorised(self._token.bearer(), "GET", self._origin, path, query=query))
 
     def _remember(self, subscriptions: Sequence[Subscription]) -> None:
         with self._lock:
             self._known = {**self._known, **{int(one.id): one.raw for one in subscriptions}}
-
-
-def _last_day(end: Json) -> date | None:
-    """The day of `end_date`; any year before 1902 means "no date" (fact sheet, section 6)."""
-    try:
-        day = date.fromisoformat(text_of(end)[:10])
-    except ValueError:
-        return None
-    return day if day.year >= _FIRST_YEAR else None
-
-
-_FIRST_YEAR = 1902
-
-
-def _type_code(kind: Json) -> int:
-    code = whole_number(kind)
-    return SUBSCRIPTION_TYPE if code is None else code
-
-
-def _customer(row: Row) -> HaloCustomer:
-    inactive = row.get("inactive")
-    return HaloCustomer(
-        id=HaloCustomerId(row_id(row, system=SYSTEM, name="list of customers")),
-        name=text_of(row.get("name")),
-        inactive=not (inactive is None or inactive is False or inactive == 0),
-        currency=currency_of(row),
-    )

@@ -61,7 +61,7 @@ def infima_hint(_call: Call, status: int) -> str:
 
 
 class InfimaSource:
-    """Implements `CountSource`."""
+    """Implements `CountSource`, which says what its methods promise."""
 
     def __init__(
         self,
@@ -81,7 +81,6 @@ class InfimaSource:
         self._asks_status = True
 
     def partner(self) -> str:
-        """Name of the partner that the key belongs to."""
         answer = self._read("/v1/partner")
         name = text_of(answer.get("partner_name")) if isinstance(answer, dict) else ""
         if not name.strip():
@@ -89,7 +88,6 @@ class InfimaSource:
         return name
 
     def clients(self) -> tuple[InfimaClient, ...]:
-        """All clients, sorted by id."""
         name = "list of clients"
 
         def fetch(start: int, size: int) -> ListPage:
@@ -104,11 +102,6 @@ class InfimaSource:
         return tuple(sorted((_client(row, identify(row)) for row in rows), key=lambda client: client.id))
 
     def user_counts(self, client_ids: Sequence[InfimaClientId]) -> tuple[UserCount | UnreadableUsers, ...]:
-        """Active users of each client, in the order asked; read concurrently.
-
-        One client that cannot be read yields `UnreadableUsers`; a 401, or a source that fails client after client,
-        raises.
-        """
         if not client_ids:
             return ()
         tally = _Tally(observer=self._observer, total=len(client_ids))

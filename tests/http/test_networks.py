@@ -244,9 +244,10 @@ def test_a_proxy_is_shown_without_its_password(value: str, shown: str) -> None:
     ["proxy.example.com:3128", "socks5://proxy.example.com", "http://", "http://x:y", "http://a b", "http://x/path",
      "http://x?q", "http://x:99999", "http://[", "http://ü.example.com"],
 )  # fmt: skip
-def test_an_address_that_is_no_proxys_is_refused_and_not_repeated(value: str) -> None:
+def test_an_address_that_is_no_proxys_is_refused_and_not_repeated(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RECONCILER_PROXY", value)
     with pytest.raises(UsageError) as error:
-        kept_connections(1, {"RECONCILER_PROXY": value})
+        kept_connections(1)
     assert error.value.message.startswith("RECONCILER_PROXY ")
     assert value == "http://" or value not in error.value.message
 

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterator
 from random import Random
 
-import httpx
 import pytest
 
 from reconciler.errors import DeadlineExceeded, Interrupted
@@ -14,7 +13,6 @@ from reconciler.model import Settings
 from reconciler.providers.base import Accepted, CountSource, CountWrite, NewSubscription, SubscriptionTarget
 from reconciler.providers.connect import ConnectedSystems, connect
 from reconciler.providers.credentials import read_credentials
-from reconciler.simulator.clock import VirtualClock
 from reconciler.simulator.server import HALO_URL
 from reconciler.simulator.world import World
 from tests.faults.app import connect_to
@@ -116,19 +114,3 @@ def test_the_real_network_is_the_default() -> None:
     )
     systems.close()
     assert systems.halo_url == "https://halo.example.com"
-
-
-def test_the_run_ends_when_it_is_told() -> None:
-    clock = VirtualClock()
-    systems = connect(
-        read_credentials(ENVIRON),
-        Settings(),
-        clock=clock,
-        observer=ignore_events,
-        rng=Random(1),  # noqa: S311
-        ends_at=5.0,
-        transport_factory=lambda _origin: httpx.MockTransport(lambda _request: httpx.Response(200, json=None)),
-    )
-    clock.sleep(5)
-    with systems, pytest.raises(DeadlineExceeded, match="total time"):
-        systems.source.partner()

@@ -9,7 +9,7 @@ import pytest
 
 from reconciler.http.decoding import decode_json, whole_number
 from reconciler.model import Json
-from reconciler.providers.halo_rows import currency_of, monthly_unit_price
+from reconciler.providers.halo_rows import customer_of, monthly_unit_price
 
 
 def row(text: str) -> dict[str, Json]:
@@ -100,7 +100,7 @@ def test_without_a_count_only_the_price_of_one_agrees() -> None:
     ],
 )
 def test_a_currency_is_three_capital_letters_or_none(stated: Json, currency: str | None) -> None:
-    assert currency_of({"clientcurrency": stated}) == currency
+    assert customer_of({"id": 1, "clientcurrency": stated}).currency == currency
 
 
 def test_numbers_of_the_wire_stay_numbers() -> None:
