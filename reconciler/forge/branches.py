@@ -19,6 +19,7 @@ from typing import NamedTuple
 from reconciler.errors import ConfigError, StateError
 from reconciler.moments import timestamp
 from reconciler.state.gitcommand import (
+    LOCAL_SECONDS,
     NETWORK_SECONDS,
     Git,
     choose_remote,
@@ -139,10 +140,8 @@ class ProposalBranch:
         whole = self._git.ask("rev-parse", "--is-shallow-repository") != "true"
         self._fetch(self.base.branch, "base", *([] if whole else ["--unshallow"]))
         self.base = Head(branch=self.base.branch, commit=self._git.ask("rev-parse", f"{_REFS}/base"))
-        listing = self._git.run("ls-remote", self._remote, self._ref, seconds=NETWORK_SECONDS)
-        if not listing.ok:
-            raise StateError(f"The branches of {self._remote} cannot be asked for: {listing.complaint}")
-        if not listing.text:
+        failed = f"The branches of {self._remote} cannot be asked for"
+        if not self._run("ls-remote", self._remote, self._ref, failed=failed, seconds=NETWORK_SECONDS).strip():
             return BranchLook(tip=None)
         self._fetch(self.name, "tip")
         tip = self._git.ask("rev-parse", f"{_REFS}/tip")
@@ -151,11 +150,9 @@ class ProposalBranch:
 
     def file(self, path: str, commit: str = "") -> bytes:
         """The file as a commit has it; without one, the default branch. Raises `StateError`."""
-        shown = self._git.run("cat-file", "blob", f"{commit or self.base.commit}:{path}")
-        if not shown.ok:
-            place = self.name if commit else self.base.branch
-            raise StateError(f"{path} is not on the branch {place}: {shown.complaint}", hint="Commit and push it.")
-        return shown.output
+        failed = f"{path} is not on the branch {self.name if commit else self.base.branch}"
+        blob = f"{commit or self.base.commit}:{path}"
+        return self._run("cat-file", "blob", blob, failed=failed, hint="Commit and push it.")
 
     def put(
         self, look: BranchLook, path: str, commits: Sequence[ProposedCommit], *, now: datetime, options: Sequence[str]
@@ -199,20 +196,23 @@ class ProposalBranch:
         """The commits that the default branch lacks, oldest first."""
         separated = "%x00".join(_FIELDS)
         limits = (f"--max-count={_MOST_COMMITS}", "--topo-order", "--reverse", f"--format={separated}%x00")
-        answer = self._git.run("log", *limits, f"{self.base.commit}..{tip}")
-        if not answer.ok:
-            raise StateError(f"The branch {self.name} cannot be read: {answer.complaint}")
-        words = answer.output.decode("utf-8", "replace").split("\0")[:-1]
+        failed = f"The branch {self.name} cannot be read"
+        log = self._run("log", *limits, f"{self.base.commit}..{tip}", failed=failed)
+        words = log.decode("utf-8", "replace").split("\0")[:-1]
         rows = zip(*[iter(words)] * len(_FIELDS), strict=True)
         return tuple(_found(row) for row in rows)
 
     def _fetch(self, branch: str, to: str, *options: str) -> None:
-        refs = f"+refs/heads/{branch}:{_REFS}/{to}"
-        answer = self._git.run(*_FETCH, *options, self._remote, refs, seconds=NETWORK_SECONDS)
+        words = (*_FETCH, *options, self._remote, f"+refs/heads/{branch}:{_REFS}/{to}")
+        failed = f"The branch {branch} of {self._remote} cannot be fetched"
+        self._run(*words, failed=failed, hint=_UNREACHABLE, seconds=NETWORK_SECONDS)
+
+    def _run(self, *words: str, failed: str, hint: str = "", seconds: float = LOCAL_SECONDS) -> bytes:
+        """What git printed. Raises `StateError`, which says what failed and git's own complaint."""
+        answer = self._git.run(*words, seconds=seconds)
         if not answer.ok:
-            raise StateError(
-                f"The branch {branch} of {self._remote} cannot be fetched: {answer.complaint}", hint=_UNREACHABLE
-            )
+            raise StateError(f"{failed}: {answer.complaint}", hint=hint)
+        return answer.output
 
     def _push(self, refs: str, look: BranchLook, options: Sequence[str]) -> None:
         lease = f"--force-with-lease={self._ref}:{look.tip or ''}"

@@ -15,7 +15,7 @@ from reconciler.forge.branches import ProposedCommit
 from reconciler.forge.words import COMMENT_LIMIT, Origin, counted, fitted, in_plain_words, written_by
 from reconciler.model import Offer
 from reconciler.plan_document.layout import PlanJson
-from reconciler.render.document import capital, plural, view
+from reconciler.render.document import capital, plural, sentence, view
 from reconciler.render.markdown import Block, fitted_blocks, render_markdown
 from reconciler.render.text import commit_safe, markdown_code, markdown_safe
 
@@ -247,7 +247,7 @@ def _evidence(one: Proposal) -> str:
 
 
 def _prose(texts: Iterable[str]) -> str:
-    return " ".join(capital(text if text.endswith((".", "?", "!")) else f"{text}.") for text in texts)
+    return " ".join(capital(sentence(text)) for text in texts)
 
 
 _WITH_COMMAND = re.compile(r"(.+): (reconciler map \d+ --(?:customer \d+ --key \S+|ignore '[a-z ]+'))")
