@@ -56,8 +56,7 @@ class PowerShellComplete(ShellComplete):
         return words, incomplete
 
     def format_completion(self, item: CompletionItem) -> str:
-        tooltip = " ".join((item.help or item.value).split())
-        return f"{item.value}\t{tooltip}"
+        return f"{item.value}\t{' '.join((item.help or item.value).split())}"
 
 
 def register_shells() -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from difflib import unified_diff
-from pathlib import Path
 
 import click
 
@@ -16,7 +14,7 @@ from reconciler.config.edit import NewName, set_names
 from reconciler.config.fmt import format_mappings
 from reconciler.config.source import decode, read_bytes
 from reconciler.errors import ExitCode
-from reconciler.model import Mapping, MappingKey, Mappings
+from reconciler.model import MappingKey, Mappings
 from reconciler.names import alike
 from reconciler.planning.doubts import Names, Said
 
@@ -45,14 +43,14 @@ def fmt(options: CommonOptions, *, check: bool, show_diff: bool, names: bool) ->
       reconciler fmt --names --diff
     """
     if names:
-        return write_names(options, check=check, show_diff=show_diff)
+        return _write_names(options, check=check, show_diff=show_diff)
     file = str(options.mappings)
     old = read_bytes(options.mappings)
     text = decode(old, file=file)
     formatted = format_mappings(text, file=file)
     if formatted == text:
         tell(safe(f"{file} is in canonical form."))
-        return 0
+        return ExitCode.DONE
     if show_diff:
         before, after = text.splitlines(), formatted.splitlines()
         for line in unified_diff(before, after, file, f"{file} (formatted)", lineterm=""):
@@ -63,67 +61,49 @@ def fmt(options: CommonOptions, *, check: bool, show_diff: bool, names: bool) ->
     if not show_diff:
         edit_file(options.mappings, old, formatted.encode("utf-8"))
         tell(safe(f"{file} formatted."))
-    return 0
+    return ExitCode.DONE
 
 
-def write_names(options: CommonOptions, *, check: bool, show_diff: bool) -> int:
+def _write_names(options: CommonOptions, *, check: bool, show_diff: bool) -> int:
     """Write every new name that is beyond doubt, or show what would be written; tell what is left to a person."""
-    mappings = load(options)
+    mappings, file = load(options), str(options.mappings)
     with run_context(options, mappings) as context:
         clients = {row.id: row for row in context.systems.source.clients()}
         customers = {row.id: row for row in context.systems.target.customers()}
         bound = context.store.read().bindings
-    found = _sorted_out(mappings, Names.of(mappings.mappings, clients, customers), set(bound))
-    _tell_left(found, options.mappings)
-    new = [NewName(key=mapping.key, ref=said.ref, name=said.real or "") for mapping, said in found.renamed]
-    edit = FileEdit.make(options.mappings, lambda text: set_names(text, new, file=str(options.mappings)), now=now())
-    for _, said in found.renamed:
-        say(safe(f"{said.what} {said.ref.id}: {said.ref.name!r} -> {said.real!r}"))
+    renamed, doubtful, unlisted = _compare(mappings, Names.of(mappings.mappings, clients, customers), set(bound))
+    for said in doubtful:
+        today = f"{said.what} {said.ref.id} is called {said.real!r} today, the file says {said.ref.name!r}"
+        tell(safe(f"Left to you, {said.ref.place or file}: {today}. Is it the right id?"))
+    for said in unlisted:
+        tell(safe(f"Not compared: {said.what} {said.ref.id} ({said.ref.name}) is not listed."))
+    edit = FileEdit.make(
+        options.mappings, lambda text: set_names(text, [new for new, _ in renamed], file=file), now=now()
+    )
+    for new, said in renamed:
+        say(safe(f"{said.what} {said.ref.id}: {said.ref.name!r} -> {new.name!r}"))
     if show_diff:
         for line in edit.patch.splitlines():
             say(safe(line))
     elif not check:
         edit.write()
-        tell(safe(_outcome(found, options.mappings)))
-    return ExitCode.ERROR if found.doubtful or (check and found.renamed) else ExitCode.DONE
+        others = "other " if doubtful or unlisted else ""
+        tell(safe(f"{len(renamed)} names written into {file}." if renamed else f"All {others}names are today's."))
+    return ExitCode.ERROR if doubtful or (check and renamed) else ExitCode.DONE
 
 
-@dataclass(slots=True)
-class _Compared:
-    """The names that are not today's, beyond doubt or in doubt, and those that have nothing beside them."""
-
-    renamed: list[tuple[Mapping, Said]] = field(default_factory=list)
-    doubtful: list[Said] = field(default_factory=list)
-    unlisted: list[Said] = field(default_factory=list)
-
-
-def _sorted_out(mappings: Mappings, names: Names, bound: set[MappingKey]) -> _Compared:
-    found = _Compared()
+def _compare(
+    mappings: Mappings, names: Names, bound: set[MappingKey]
+) -> tuple[list[tuple[NewName, Said]], list[Said], list[Said]]:
+    """The names that are not today's, beyond doubt and in doubt, and those that have nothing beside them."""
+    renamed, doubtful, unlisted = [], [], []
     for mapping in mappings.mappings:
         exists = mapping.subscription_id is not None or mapping.key in bound
         for said in names.said_in(mapping):
             if said.real is None:
-                found.unlisted.append(said)
+                unlisted.append(said)
             elif said.differs and (said.others or not (exists or alike(said.ref.name, said.real))):
-                found.doubtful.append(said)
+                doubtful.append(said)
             elif said.differs:
-                found.renamed.append((mapping, said))
-    return found
-
-
-def _tell_left(found: _Compared, file: Path) -> None:
-    for said in found.doubtful:
-        tell(
-            safe(
-                f"Left to you, {said.ref.place or file}: {said.what} {said.ref.id} is called {said.real!r} today, the "
-                f"file says {said.ref.name!r}. Is it the right id?"
-            )
-        )
-    for said in found.unlisted:
-        tell(safe(f"Not compared: {said.what} {said.ref.id} ({said.ref.name}) is not listed."))
-
-
-def _outcome(found: _Compared, file: Path) -> str:
-    if found.renamed:
-        return f"{len(found.renamed)} names written into {file}."
-    return f"All {'other ' if found.doubtful or found.unlisted else ''}names are today's."
+                renamed.append((NewName(key=mapping.key, ref=said.ref, name=said.real), said))
+    return renamed, doubtful, unlisted

@@ -281,7 +281,7 @@ def _verify(records: History, output: str) -> int:
     code = ExitCode.ERROR if harmful else ExitCode.DONE
     runs = len(records.runs())
     if output == "json":
-        told: list[Json] = [{"file": f.file, "line": f.line, "message": f.message, "crash": f.crash} for f in findings]
+        told = [{"file": f.file, "line": f.line, "message": f.message, "crash": f.crash} for f in findings]
         show_json({"runs": runs, "sound": not harmful, "findings": told})
         return code
     for finding in findings:

@@ -20,42 +20,36 @@ from reconciler.errors import ExitCode, Interrupted, ReconcilerError, UsageError
 OBJECTS_BETWEEN_COLLECTIONS = 200_000
 
 COMMANDS: dict[str, tuple[str, str]] = {
-    "init": ("reconciler.cli.init:init", "Start a repository: mappings.yaml, schema, workflows, editor settings."),
-    "doctor": ("reconciler.cli.doctor:doctor", "Check connections, rights, counts and state, each with its fix."),
-    "probe": ("reconciler.cli.probe:probe", "Ask your HaloPSA what no documentation tells, on a throw-away customer."),
-    "plan": ("reconciler.cli.plan:plan", "Show what would change. Never writes."),
-    "apply": ("reconciler.cli.apply:apply", "Create missing Subscriptions and set quantities."),
-    "show": ("reconciler.cli.plan:show", "Draw a saved plan."),
-    "validate": ("reconciler.cli.validate:validate", "Check mappings.yaml, without network."),
-    "status": ("reconciler.cli.status:status", "Each mapping at a glance, what needs attention first."),
-    "explain": ("reconciler.cli.explain:explain", "Tell why a number is what it is, or what a rule or error means."),
-    "clients": ("reconciler.cli.customers:clients", "List INFIMA's clients: unmapped, mapped, ignored."),
-    "customers": ("reconciler.cli.customers:customers", "Search HaloPSA's customers live."),
-    "check-invoices": (
-        "reconciler.cli.check_invoices:check_invoices",
-        "Find Subscriptions that are on no recurring invoice.",
-    ),
-    "map": ("reconciler.cli.map:map_clients", "Map INFIMA clients to HaloPSA customers, by question or by option."),
-    "propose": ("reconciler.cli.propose:propose", "Propose the edits of mappings.yaml that both systems suggest."),
-    "fmt": ("reconciler.cli.fmt:fmt", "Bring mappings.yaml into canonical form."),
-    "history": ("reconciler.cli.history:history", "List past runs, or one mapping's changes."),
-    "report": ("reconciler.cli.report:report", "One offline HTML file that tells it all."),
-    "statement": ("reconciler.cli.statement:statement", "A month's quantities for finance."),
-    "backtest": ("reconciler.cli.backtest:backtest", "Replay past nights through other mappings or limits."),
-    "undo": ("reconciler.cli.undo:undo", "Prepare to set back what a past run wrote."),
-    "state": ("reconciler.cli.state:state", "What is remembered, and where: show it, or move it."),
-    "adopt": ("reconciler.cli.decision:adopt", "Bind a mapping to an existing Subscription, by hand."),
-    "resolve": (
-        "reconciler.cli.decision:resolve",
-        "Decide a create without an answer, or a Subscription that is gone.",
-    ),
-    "approve": ("reconciler.cli.approve:approve", "Write an approval of what is held into mappings.yaml."),
-    "ci": ("reconciler.cli.ci:ci", "Report a run to GitHub, GitLab or Azure DevOps."),
-    "completion": ("reconciler.cli.completion:completion", "Print the completion script for your shell."),
-    "demo": ("reconciler.cli.demo:demo", "Tell the whole story on the simulator."),
-    "simulate": ("reconciler.cli.simulate:simulate", "Run the simulator as a server on 127.0.0.1."),
+    "init": ("init:init", "Start a repository: mappings.yaml, schema, workflows, editor settings."),
+    "doctor": ("doctor:doctor", "Check connections, rights, counts and state, each with its fix."),
+    "probe": ("probe:probe", "Ask your HaloPSA what no documentation tells, on a throw-away customer."),
+    "plan": ("plan:plan", "Show what would change. Never writes."),
+    "apply": ("apply:apply", "Create missing Subscriptions and set quantities."),
+    "show": ("plan:show", "Draw a saved plan."),
+    "validate": ("validate:validate", "Check mappings.yaml, without network."),
+    "status": ("status:status", "Each mapping at a glance, what needs attention first."),
+    "explain": ("explain:explain", "Tell why a number is what it is, or what a rule or error means."),
+    "clients": ("customers:clients", "List INFIMA's clients: unmapped, mapped, ignored."),
+    "customers": ("customers:customers", "Search HaloPSA's customers live."),
+    "check-invoices": ("check_invoices:check_invoices", "Find Subscriptions that are on no recurring invoice."),
+    "map": ("map:map_clients", "Map INFIMA clients to HaloPSA customers, by question or by option."),
+    "propose": ("propose:propose", "Propose the edits of mappings.yaml that both systems suggest."),
+    "fmt": ("fmt:fmt", "Bring mappings.yaml into canonical form."),
+    "history": ("history:history", "List past runs, or one mapping's changes."),
+    "report": ("report:report", "One offline HTML file that tells it all."),
+    "statement": ("statement:statement", "A month's quantities for finance."),
+    "backtest": ("backtest:backtest", "Replay past nights through other mappings or limits."),
+    "undo": ("undo:undo", "Prepare to set back what a past run wrote."),
+    "state": ("state:state", "What is remembered, and where: show it, or move it."),
+    "adopt": ("decision:adopt", "Bind a mapping to an existing Subscription, by hand."),
+    "resolve": ("decision:resolve", "Decide a create without an answer, or a Subscription that is gone."),
+    "approve": ("approve:approve", "Write an approval of what is held into mappings.yaml."),
+    "ci": ("ci:ci", "Report a run to GitHub, GitLab or Azure DevOps."),
+    "completion": ("completion:completion", "Print the completion script for your shell."),
+    "demo": ("demo:demo", "Tell the whole story on the simulator."),
+    "simulate": ("simulate:simulate", "Run the simulator as a server on 127.0.0.1."),
 }
-"""Each command's place and its line in --help, so that help imports none of them."""
+"""Each command's place in `reconciler.cli` and its line in --help, so that help imports none of them."""
 
 
 class LazyGroup(click.Group):
@@ -68,9 +62,7 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module, _, name = COMMANDS[cmd_name][0].partition(":")
-        command = getattr(importlib.import_module(module), name)
-        if not isinstance(command, click.Command):
-            raise TypeError(f"{module}:{name} is not a command")
+        command: click.Command = getattr(importlib.import_module(f"reconciler.cli.{module}"), name)
         return command
 
     def resolve_command(
@@ -152,12 +144,9 @@ def main(arguments: Sequence[str] | None = None) -> int:  # noqa: PLR0911 - one 
     except click.ClickException as error:
         tell(f"Error: {error.format_message()}")
         return ExitCode.USAGE
-    except Interrupted as error:
-        _report(error, options)
-        return _leave_at_once(error.exit_code)
     except ReconcilerError as error:
         _report(error, options)
-        return error.exit_code
+        return _leave_at_once(error.exit_code) if isinstance(error, Interrupted) else error.exit_code
     except (KeyboardInterrupt, click.Abort):
         clear_terminal()
         tell("")  # the terminal has just printed ^C

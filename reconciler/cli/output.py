@@ -12,15 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
 from textwrap import wrap
-from typing import TYPE_CHECKING, TextIO, TypeVar
+from typing import TextIO, TypeVar
 
 import click
 
 from reconciler.render.grid import Cell, Column, draw_columns, draw_csv, draw_markdown
 from reconciler.render.text import terminal_safe
-
-if TYPE_CHECKING:  # --help need not make all the values of a run
-    from reconciler.model import Json
 
 T = TypeVar("T")
 Part = tuple[Column, Callable[[T], Cell]]
@@ -42,12 +39,8 @@ def prepare_streams() -> bool:
     return present
 
 
-_unheard: list[str] = []
-"""Why something could not be written to stdout, in this process."""
-
-_gone: set[str] = set()
-"""Streams whose reader has gone ("stdout"), in this process."""
-
+_lost: list[OSError | ValueError] = []
+"""Why stdout took no more, in this process."""
 
 _standing: list[Callable[[], None]] = []
 
@@ -73,10 +66,11 @@ def close_streams(code: int) -> int:
     """Flush both streams; a result that could not be written turns a good exit code into 1."""
     clear_terminal()
     flush()
-    _gone.clear()
-    if _unheard:
-        tell(f"Error: the result could not be written to stdout: {_unheard[0]}")
-        _unheard.clear()
+    # whoever closed a pipe has seen enough (`| head`): that is no failure, and nothing is said of it
+    failures = [error for error in _lost if not is_broken_pipe(error)]
+    _lost.clear()
+    if failures:
+        tell(f"Error: the result could not be written to stdout: {failures[0]}")
         code = code or 1
     try:
         sys.stderr.flush()
@@ -107,7 +101,8 @@ def say(text: str) -> None:
     try:
         click.echo(text, nl=not text.endswith("\n"), color=True)
     except (OSError, ValueError) as error:
-        _lose_stdout(error)
+        _lost.append(error)
+        _silence(sys.stdout)
 
 
 def flush() -> bool:
@@ -115,17 +110,9 @@ def flush() -> bool:
     try:
         sys.stdout.flush()
     except (OSError, ValueError) as error:
-        _lose_stdout(error)
-    return "stdout" not in _gone
-
-
-def _lose_stdout(error: OSError | ValueError) -> None:
-    """Whoever closed a pipe has seen enough (`| head`): that is no failure, and nothing is said of it."""
-    if is_broken_pipe(error):
-        _gone.add("stdout")
-    else:
-        _unheard.append(str(error))
-    _silence(sys.stdout)
+        _lost.append(error)
+        _silence(sys.stdout)
+    return not any(map(is_broken_pipe, _lost))
 
 
 def is_broken_pipe(error: BaseException) -> bool:
@@ -178,7 +165,7 @@ _YAML = re.compile(r"settings: \{[^}]*\}")
 _HARD_SPACE = "\x00"
 
 
-def show_json(document: Mapping[str, Json]) -> None:
+def show_json(document: Mapping[str, object]) -> None:
     """One JSON document, ASCII only."""
     say(json.dumps(document, indent=2, ensure_ascii=True, allow_nan=False))
 

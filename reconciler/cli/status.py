@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import cast
 
 import click
 
@@ -89,8 +88,8 @@ def _say_needs(plan: Plan, output: str, options: CommonOptions) -> None:
         say("\n" + render_needs(needs, today, terminal_pen(options)))
 
 
-def _document(plan: Plan, rows: tuple[StatusRow, ...]) -> dict[str, Json]:
-    document: dict[str, object] = {
+def _document(plan: Plan, rows: tuple[StatusRow, ...]) -> dict[str, object]:
+    return {
         "taken_at": plan.taken_at.isoformat(),
         "complete": plan.complete,
         "refused": plan.refused,
@@ -113,7 +112,6 @@ def _document(plan: Plan, rows: tuple[StatusRow, ...]) -> dict[str, Json]:
             for one in plan.unmanaged
         ],
     }
-    return cast("dict[str, Json]", document)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

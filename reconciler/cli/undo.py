@@ -19,7 +19,6 @@ from reconciler.cli.wiring import load, now, open_store, require_key, run_contex
 from reconciler.config.edit import set_quantity
 from reconciler.errors import ExitCode
 from reconciler.history.undo import Undo, undo_run
-from reconciler.model import Json
 from reconciler.moments import spelled
 from reconciler.plan_document import dump_document, plan_document
 from reconciler.plan_document.layout import PlanJson
@@ -135,7 +134,7 @@ def _save(out: Path | None, document: PlanJson, *, written: bool) -> None:
     tell(f"Saved the plan to {out}. To perform exactly this and nothing more{condition}: reconciler apply {out}")
 
 
-def _json(found: Undo, edit: FileEdit) -> dict[str, Json]:
+def _json(found: Undo, edit: FileEdit) -> dict[str, object]:
     return {
         "run": found.run.info.id,
         "set_back": [
@@ -149,5 +148,5 @@ def _json(found: Undo, edit: FileEdit) -> dict[str, Json]:
             for row in found.set_back
         ],
         "left_out": [{"key": row.key, "halo_customer": row.customer, "why": row.why} for row in found.left_out],
-        "edit": [*edit.changed_lines],
+        "edit": edit.changed_lines,
     }

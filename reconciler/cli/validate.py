@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 
 import click
 
@@ -13,6 +14,7 @@ from reconciler.config import Diagnostic, examine_mappings
 from reconciler.config.source import read_bytes
 from reconciler.errors import ConfigError, ExitCode
 from reconciler.render.annotations import annotation_lines, diagnostics_document, draw_diagnostics
+from reconciler.render.document import plural
 
 
 @click.command()
@@ -27,37 +29,32 @@ def validate(options: CommonOptions, output: str) -> int:
       reconciler validate
       reconciler --mappings acme.yaml validate -o json
     """
+    file = str(options.mappings)
     try:
-        examination = examine_mappings(
-            read_bytes(options.mappings), file=str(options.mappings), now=SystemClock().now()
-        )
+        examination = examine_mappings(read_bytes(options.mappings), file=file, now=SystemClock().now())
     except ConfigError as error:  # what is no text has a place as well, and a pull request shows it there
         if output == "github":
-            for line in annotation_lines(d for d in error.diagnostics if isinstance(d, Diagnostic)):
-                say(line)
+            _annotate(d for d in error.diagnostics if isinstance(d, Diagnostic))
         raise
-    found = examination.diagnostics
-    match output:
-        case "json":
-            document = diagnostics_document(found) | {"error_count": examination.error_count}
-            say(json.dumps(document, indent=2, ensure_ascii=True))
-        case "github":
-            for line in annotation_lines(found):
-                say(line)
-        case _:
-            if found:
-                tell(draw_diagnostics(found))
-    if examination.mappings is None:
-        noun = "problem" if examination.error_count == 1 else "problems"
+    found, mappings, count = examination.diagnostics, examination.mappings, examination.error_count
+    if output == "json":
+        say(json.dumps(diagnostics_document(found) | {"error_count": count}, indent=2, ensure_ascii=True))
+    elif output == "github":
+        _annotate(found)
+    elif found:
+        tell(draw_diagnostics(found))
+    if mappings is None:
         listed = sum(d.severity == "error" for d in found)
-        rest = f", of which the first {listed} are listed" if listed < examination.error_count else ""
-        tell(f"{options.mappings}: {examination.error_count} {noun}{rest}.")
+        rest = f", of which the first {listed} are listed" if listed < count else ""
+        tell(f"{file}: {plural(count, 'problem')}{rest}.")
         return ExitCode.ERROR
     if output == "text":
-        mappings = examination.mappings
         retired = sum(m.retired for m in mappings.mappings)
-        say(
-            f"{options.mappings} is valid: {len(mappings.mappings)} mappings"
-            f"{f' ({retired} retired)' if retired else ''}, {len(mappings.ignored)} ignored clients."
-        )
-    return 0
+        among = f" ({retired} retired)" if retired else ""
+        say(f"{file} is valid: {len(mappings.mappings)} mappings{among}, {len(mappings.ignored)} ignored clients.")
+    return ExitCode.DONE
+
+
+def _annotate(found: Iterable[Diagnostic]) -> None:
+    for line in annotation_lines(found):
+        say(line)
