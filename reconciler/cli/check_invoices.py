@@ -12,8 +12,7 @@ from reconciler.answers.words import due_words
 from reconciler.cli.options import CommonOptions, common_options, only_option, output_option
 from reconciler.cli.output import Part, safe, show_json, show_rows, tell
 from reconciler.cli.status import Looking, look_now, subscription_json
-from reconciler.cli.wiring import load, open_store, plan_options, run_context, run_info
-from reconciler.cli.wiring import now as this_moment
+from reconciler.cli.wiring import load, now, open_store, plan_options, run_context, run_info
 from reconciler.errors import ExitCode, StateError
 from reconciler.model import Attached, InvoiceLook, Json, Mappings, Recorded, screen_numbers
 from reconciler.plan import diff
@@ -105,9 +104,9 @@ def look_at_invoices(options: CommonOptions, only: tuple[str, ...] = ()) -> Invo
         seen = read_live(context)
         changes = select(diff(mappings, seen.observation, seen.recorded), only=chosen.only).changes
         looking = look_now(context, changes, seen.recorded)
-    now = this_moment()
-    recorded = looking.on_top_of(seen.recorded, now=now)
-    return InvoicesSeen(mappings=mappings, changes=changes, recorded=recorded, looking=looking, at=now)
+    moment = now()
+    recorded = looking.on_top_of(seen.recorded, now=moment)
+    return InvoicesSeen(mappings=mappings, changes=changes, recorded=recorded, looking=looking, at=moment)
 
 
 def _remember(options: CommonOptions, seen: InvoicesSeen) -> None:
@@ -117,17 +116,11 @@ def _remember(options: CommonOptions, seen: InvoicesSeen) -> None:
     info = run_info(options, seen.mappings, "check-invoices")
     found = [one for _, one in seen.rows]
     nothing = sum(one.verdict in BILLS_NOTHING for one in found)
+    told = f"check-invoices: looked for {plural(len(found), 'Subscription')}, {nothing} bill nothing"
     try:
         with open_store(options).open_run(info) as state:
             outlook = remember(state.recorded.outlook, seen.looking.looked, seen.looking.asked, now=seen.at)
-            state.finish(
-                command_verdict(
-                    info.id,
-                    f"check-invoices: looked for {plural(len(found), 'Subscription')}, {nothing} bill nothing",
-                    finished_at=this_moment(),
-                ),
-                outlook=outlook,
-            )
+            state.finish(command_verdict(info.id, told, finished_at=now()), outlook=outlook)
     except StateError as error:
         tell(safe(f"What was seen could not be remembered: {error.message} {error.hint}".strip()))
 

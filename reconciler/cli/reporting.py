@@ -28,7 +28,6 @@ from reconciler.http.waiting import Deadline
 from reconciler.render.annotations import annotation
 
 T = TypeVar("T")
-F = TypeVar("F", bound=Callable[..., Any])
 
 FORGE_SECONDS = 300
 """Total time for one report to a forge."""
@@ -36,12 +35,10 @@ FORGE_SECONDS = 300
 MAX_RESULT_BYTES = 60_000_000
 
 
-def result_option(command: F) -> F:
-    """`--result FILE`."""
-    return click.option(
-        "--result", "result_file", type=INPUT_FILE, metavar="FILE", required=True,
-        help="What `plan -o json` or `apply -o json` printed. A missing or empty file is a run without a result.",
-    )(command)  # fmt: skip
+result_option = click.option(
+    "--result", "result_file", type=INPUT_FILE, metavar="FILE", required=True,
+    help="What `plan -o json` or `apply -o json` printed. A missing or empty file is a run without a result.",
+)  # fmt: skip
 
 
 def read(path: Path) -> Result:
@@ -57,15 +54,13 @@ def read(path: Path) -> Result:
 
 def _origin() -> words.Origin:
     """This job, now, as the clocks of settings.timezone show it."""
-    options = click.get_current_context().find_object(CommonOptions)
-    zone = zone_of(load_usable(options) if options is not None else None)
+    zone = zone_of(load_usable(click.get_current_context().ensure_object(CommonOptions)))
     return words.origin(os.environ, SystemClock().now().astimezone(zone))
 
 
 def body_of(result: Result, occasion: str) -> Callable[[int], str]:
     """The text for people, for a number of characters."""
-    about = words.Occasion(occasion)
-    where = _origin()
+    about, where = words.Occasion(occasion), _origin()
     return lambda limit: words.body(result, about, where, limit=limit)
 
 

@@ -46,6 +46,15 @@ def load(options: CommonOptions) -> Mappings:
     return _with_authors(load_mappings(options.mappings, now=now()), options.mappings)
 
 
+def _with_authors(mappings: Mappings, path: Path) -> Mappings:
+    """The same mappings, each approval with who brought it in, as far as git tells."""
+    if not mappings.approvals:
+        return mappings
+    authors = authors_of_lines(path, [each.place.line for each in mappings.approvals], os.environ)
+    named = (replace(each, approved_by=authors.get(each.place.line, "")) for each in mappings.approvals)
+    return replace(mappings, approvals=tuple(named))
+
+
 def load_at(options: CommonOptions, ref: str) -> Mappings | None:
     """mappings.yaml as it stands at a git reference; None, with a word about it, when it is not usable there.
 
@@ -107,15 +116,6 @@ def run_context(options: CommonOptions, mappings: Mappings) -> Iterator[RunConte
             nonce=lambda: secrets.token_hex(8),
             writing=options.stopper.writing,
         )
-
-
-def _with_authors(mappings: Mappings, path: Path) -> Mappings:
-    """The same mappings, each approval with who brought it in, as far as git tells."""
-    if not mappings.approvals:
-        return mappings
-    authors = authors_of_lines(path, [each.place.line for each in mappings.approvals], os.environ)
-    named = (replace(each, approved_by=authors.get(each.place.line, "")) for each in mappings.approvals)
-    return replace(mappings, approvals=tuple(named))
 
 
 def run_info(options: CommonOptions, mappings: Mappings, command: str) -> RunInfo:
@@ -210,9 +210,8 @@ def _hint(name: str, choices: Sequence[str], lead: str) -> str:
 
 def without_infima(environ: Mapping[str, str]) -> dict[str, str]:
     """The environment with a stand-in for INFIMA, which is then never asked, so that HaloPSA is checked by itself."""
-    return {name: value for name, value in environ.items() if not name.startswith("INFIMA_")} | {
-        "INFIMA_API_KEY": "not-set"
-    }
+    stand_in = {"INFIMA_API_KEY": "not-set"}
+    return {name: value for name, value in environ.items() if not name.startswith("INFIMA_")} | stand_in
 
 
 def without_halo(environ: Mapping[str, str]) -> dict[str, str]:
