@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Generic, TypeVar
 
+from reconciler.answers.words import named
 from reconciler.model import HaloCustomer, InfimaClient
 from reconciler.names import telling_words
 
@@ -136,41 +137,34 @@ class Register(Generic[Firm]):
     def __init__(self, firms: Iterable[Firm]) -> None:
         self.rows: dict[int, Firm] = {}
         self.names: dict[int, FirmName] = {}
-        self._by_key: dict[str, list[int]] = defaultdict(list)
-        self._by_spelling: dict[str, list[int]] = defaultdict(list)
-        self._by_mark: dict[Mark, list[int]] = defaultdict(list)
-        self._by_word: dict[str, list[int]] = defaultdict(list)
+        self._by_mark: defaultdict[Mark, list[int]] = defaultdict(list)
         for firm in firms:
             name = FirmName.of(firm.name)
             self.rows[firm.id], self.names[firm.id] = firm, name
-            self._by_key[name.key].append(firm.id)
-            for spelling in name.spellings:
-                self._by_spelling[spelling].append(firm.id)
-            for mark in _marks(name):
+            for mark in _marks(name) | {("name", name.key)} | {("word", word) for word in name.words}:
                 self._by_mark[mark].append(firm.id)
-            for word in set(name.words):
-                self._by_word[word].append(firm.id)
+
+    def _marked(self, marks: Iterable[Mark]) -> set[int]:
+        return {number for mark in marks for number in self._by_mark.get(mark, ())}
 
     def called(self, name: FirmName) -> list[Firm]:
         """The firms of the same name, in ascending order of their ids."""
-        return [self.rows[number] for number in sorted(self._by_key.get(name.key, ()))] if name.key else []
+        return [self.rows[number] for number in sorted(self._marked([("name", name.key)]))] if name.key else []
 
     def near(self, name: FirmName) -> set[int]:
         """The ids of the firms whose names are near this one or the same: docs/propose.md says what near is."""
-        asked = ((_MIRRORED.get(kind, kind), value) for kind, value in _marks(name))
-        return {number for mark in asked for number in self._by_mark.get(mark, ())}
+        return self._marked((_MIRRORED.get(kind, kind), value) for kind, value in _marks(name))
 
     def sharing(self, name: FirmName) -> set[int]:
         """The ids of those that have a telling word in common with it."""
-        return {number for word in name.words for number in self._by_word.get(word, ())}
+        return self._marked(("word", word) for word in name.words)
 
     def perhaps(self, name: FirmName) -> list[Firm]:
         """Those that may be meant by it: its words in another order or spelling, or with one slip of the pen."""
-        found = {number for each in name.spellings for number in self._by_spelling.get(each, ())}
-        if name.spellings and len(name.letters) >= _TELLING_LETTERS:
-            slips = (("slip", each) for each in _slips(name.letters))
-            found |= {number for mark in slips for number in self._by_mark.get(mark, ())}
-        return [self.rows[number] for number in sorted(found)]
+        marks = [("spelling", each) for each in name.spellings]
+        if marks and len(name.letters) >= _TELLING_LETTERS:
+            marks += [("slip", each) for each in _slips(name.letters)]
+        return [self.rows[number] for number in sorted(self._marked(marks))]
 
 
 _PAIRED = (("whole", "part"), ("letters", "initials"), ("joined", "run"))
@@ -190,8 +184,9 @@ def _marks(name: FirmName) -> set[Mark]:
     marks |= {("spelling", each) for each in name.spellings}
     marks |= {("looks", _read_as(name.letters)), ("joined", "".join(words))}
     marks |= {("run", "".join(run)) for run in _runs(words)}
-    for place in range(1 if len(words) == _TWO else 0, len(words) if len(words) >= _TWO else 0):
-        marks.add(("but one", " ".join((*words[:place], "*", *words[place + 1 :]))))
+    if len(words) >= _TWO:
+        places = range(1 if len(words) == _TWO else 0, len(words))
+        marks |= {("but one", " ".join((*words[:place], "*", *words[place + 1 :]))) for place in places}
     return marks
 
 
@@ -305,7 +300,7 @@ class Sameness:
 def _listed(firms: Iterable[InfimaClient | HaloCustomer]) -> str:
     """The first of them, by id."""
     rows = sorted(firms, key=lambda firm: firm.id)
-    told = ", ".join(f"{firm.name} ({firm.id})" for firm in rows[:_TOLD])
+    told = ", ".join(map(named, rows[:_TOLD]))
     return told if len(rows) <= _TOLD else f"{told} and {len(rows) - _TOLD} more"
 
 

@@ -261,16 +261,16 @@ class _MonthReader:
         invoice = states.get(self.day, last)
         about = _about(invoice) or self.timeline.lines[subject][-1]
         shown, ours = about.shown, not _not_ours_yet(invoice)
-        known = [state.quantity for state in states.values() if isinstance(state, Known)]
+        known = [state.quantity for state in states.values() if state.quantity is not None]
         seen = [span.shown.quantity for span in spans if span.shown.quantity is not None]
         return StatementRow(
             key=shown.key,
             whom=_owner_now(self.whom.get(shown.key, Owner(mapped=False)), shown),
             told=DayKnown.KNOWN if isinstance(invoice, Known) else DayKnown.NOT_KNOWN if ours else DayKnown.NONE,
-            invoiced=invoice.quantity if isinstance(invoice, Known) else None,
+            invoiced=invoice.quantity,
             why=why_not_known(invoice, self.timeline, self.month.zone) if isinstance(invoice, NotKnown) else "",
             first=seen[0] if seen else None,
-            last=last.quantity if isinstance(last, Known) else None,
+            last=last.quantity,
             peak=max(seen, default=None),
             average=_mean(known),
             days_known=len(known),
@@ -278,7 +278,7 @@ class _MonthReader:
             counted=self._counted(shown.key),
             standing=shown.standing,
             managed=shown.managed,
-            seen_at=invoice.seen_at if isinstance(invoice, Known) else None,
+            seen_at=invoice.seen_at,
             notes=tuple(self._notes(about, spans)),
         )
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, tzinfo
 from enum import StrEnum
+from typing import ClassVar
 
 from reconciler.history.account import is_whole
 from reconciler.history.spans import Span, Subject, Times, draw_spans, looks_of, times_of
@@ -50,6 +51,8 @@ class Known:
 class NotKnown:
     """That the quantity at a moment is not known, why, and what was seen before and after."""
 
+    quantity: ClassVar[None] = None
+    seen_at: ClassVar[None] = None
     why: Why
     before: Span | None = None
     after: Span | None = None
