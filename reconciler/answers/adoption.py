@@ -136,7 +136,7 @@ def adopt(context: DecisionContext, number: SubscriptionId) -> Decision:
 
 
 def _binding(context: DecisionContext, found: Subscription) -> Binding:
-    """What is recorded; where the state has it already, as it is."""
+    """The binding to record; one that the state has already stays as it is."""
     standing = context.recorded.bindings.get(context.key)
     if standing is not None and standing.subscription_id == found.id:
         return standing
@@ -222,7 +222,7 @@ def recreate(context: DecisionContext) -> Decision:
 
 
 def _adoptable(context: DecisionContext, number: SubscriptionId) -> Subscription:
-    """The live row, if it may be this mapping's at all."""
+    """The Subscription to adopt. Raises `DecisionRefused` where it cannot be this mapping's."""
     found, wanted = context.index.by_id.get(number), context.mapping.halo_customer
     if found is None:
         raise DecisionRefused(

@@ -35,10 +35,10 @@ from reconciler.planning.rules import Rule, attached_command
 NEW_HAS_NO_PRICE = "A new Subscription has no price: set that as well."
 
 NIGHT_REQUESTS = 50
-"""So many requests a night may spend on recurring invoices (DESIGN 14)."""
+"""The most requests that a night spends on recurring invoices (DESIGN 14)."""
 
 FRESH = timedelta(hours=20)
-"""A Subscription that was seen attached so recently is not looked at again."""
+"""A Subscription that was seen attached within this time is not looked at again."""
 
 
 def look_of(key: MappingKey, recorded: Recorded) -> InvoiceLook | None:
@@ -99,7 +99,7 @@ def night_look(
 
 
 def _due(changes: Sequence[Change], recorded: Recorded, *, now: datetime) -> dict[MappingKey, Wanted]:
-    """Whose Subscription a night looks for, in the order of the looking; empty where every look is fresh enough."""
+    """The Subscriptions that a night looks for, in that order; none where every look is fresh enough."""
     wanted = wanted_of(changes, recorded)
     looks = [look_of(key, recorded) for key in wanted]
     fresh = all(seen is not None and seen.verdict is Attached.YES and now - seen.looked_at < FRESH for seen in looks)

@@ -25,7 +25,7 @@ from reconciler.moments import spelled
 from reconciler.planning.rules import probe_command
 
 SAMPLE = 10
-"""So many clients' users are counted to see whether INFIMA's client list tells the same number."""
+"""How many clients' users are counted, to see whether INFIMA's client list has the same numbers."""
 
 CLOCK_TOLERANCE = timedelta(seconds=90)
 LAST_RUN_TOLERANCE = timedelta(hours=36)

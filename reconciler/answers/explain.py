@@ -123,7 +123,7 @@ def _edited(change: Change, live: int | None) -> str:
 
 
 def _stands(story: Story, *, sentence: bool = True) -> str:
-    """What HaloPSA shows, and whether that is billed as far as it was looked at."""
+    """What HaloPSA shows, and whether that is known to be billed."""
     live = story.change.before.count if story.change.before else None
     seen = story.look
     told = f"the quantity in HaloPSA is {live}"

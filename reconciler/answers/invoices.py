@@ -21,7 +21,7 @@ Row = MappingABC[str, Json]
 
 
 class InvoiceReader(Protocol):
-    """What of HaloPSA is read."""
+    """The reads of HaloPSA that are needed here."""
 
     @property
     def invoice_requests(self) -> int:
@@ -86,7 +86,7 @@ def look(
     requests: int | None = None,
     everywhere: bool = True,
 ) -> Looked:
-    """Look for Subscriptions on recurring invoices, those first that stand first.
+    """Look for Subscriptions on recurring invoices, in the order given.
 
     HaloPSA's list is asked for the lines; where it leaves them out each invoice is read, first those where a
     Subscription was seen before and those of its own customer. With `requests` no more than so many are sent, and what
@@ -111,7 +111,7 @@ def look(
 
 
 Found = MappingABC[Attached, set[int]]
-"""Invoices on which one Subscription was seen, by what they come to."""
+"""The invoices on which one Subscription was seen, by verdict."""
 
 
 def _attachment(found: Found, *, everywhere: bool) -> Attachment:

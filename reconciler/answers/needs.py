@@ -42,17 +42,17 @@ from reconciler.planning.rules import Rule
 THE_RUN = "The whole run"
 
 ENDING_DAYS = 30
-"""So many days before its last day a contract is a need."""
+"""A contract becomes a need this many days before its last day."""
 
 OVERDUE_AFTER = timedelta(hours=36)
-"""From this age on, the last good run is old enough that somebody has to look."""
+"""When the last good run is older than this, somebody has to look."""
 
 TOLD_ONE_BY_ONE = 3
-"""So many changes that a run did not come to are told one by one; more of them are one thing to do."""
+"""Up to this many changes that a run did not come to are told one by one; more of them are told as one need."""
 
 _OF_ROWS = frozenset({NeedKind.HELD, NeedKind.FAILED, NeedKind.UNKNOWN, NeedKind.STALE})
 _FROM_MEMORY = frozenset({NeedKind.NOT_INVOICED, NeedKind.ENDING, NeedKind.OVERDUE})
-"""Kinds that follow from what is remembered, the file and the clock: nobody has to take them over."""
+"""Kinds that are made anew each time from the state, the file and the clock: they are never carried over."""
 
 _KINDS_IN_ORDER = {kind: place for place, kind in enumerate(NeedKind)}
 

@@ -1,8 +1,8 @@
 """When an INFIMA client and a HaloPSA customer are surely one firm by their names, and what speaks against it. Pure.
 
 Two names are the same here when nothing but case, spacing, Unicode form, punctuation and a legal suffix tells them
-apart. That alone makes nothing sure: beside a name there may be a branch, a daughter or a slip of the pen, and then a
-person has to look. No measure of likeness that depends on what is installed takes part in it.
+apart. That alone is not enough: there may be a branch, a subsidiary or a typing error of a similar name, and then a
+person has to look. No optional library measures likeness here: the answer does not depend on what is installed.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SUFFIXES = {
 """Legal suffixes that can mean nothing else. "SA", "CO", "NV" and their like are places, too: they tell names apart."""
 
 _ORNAMENTS = str.maketrans("", "", "\u00ae\u2122\u2120\u00a9.'`\u00b4\u2018\u2019")
-"""What stands inside a word and says nothing: marks of trade, full stops of abbreviations, apostrophes."""
+"""Signs inside a word that say nothing: trade marks, full stops of abbreviations, apostrophes."""
 
 _LOOK_ALIKES = str.maketrans(
     "\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0456\u0458\u0455\u0432\u043a\u043c\u043d\u0442\u03b1\u03b5\u03bf\u03c1\u03c5\u03bd\u03b9\u03ba\u03c7\u03c4\u0131\u0261\u01c0",
@@ -46,12 +46,12 @@ _TWINS = (("rn", "m"), ("vv", "w"), ("i", "l"), ("1", "l"), ("0", "o"))
 """Latin letters and digits that are read for one another: "modern" and "modem", "lone" and "Ione"."""
 
 _TELLING_LETTERS = 6
-"""From so many letters on a name with one slip may be meant; of a shorter one it is another name as easily."""
+"""A name of this many letters may be meant although one letter differs; a shorter one may well be another name."""
 
 _MOST_WORDS = 6
 _FIRST_WORDS = 12
 _MOST_LETTERS = 60
-"""Of a very long name the beginning is compared with others; whether two are the same goes by all of it."""
+"""Only the beginning of a very long name is compared for likeness; the whole name decides whether two are the same."""
 
 
 def firm_words(name: str) -> tuple[str, ...]:
@@ -111,7 +111,7 @@ class FirmName:
 
     @property
     def letters(self) -> str:
-        """All of them; of a name that is very long the first ones."""
+        """All letters; of a very long name the first ones."""
         return "".join(self.words)[:_MOST_LETTERS]
 
 
@@ -195,7 +195,7 @@ _TWO = 2
 
 
 def _parts(words: Sequence[str]) -> Iterator[Sequence[str]]:
-    """Every choice of its words; of a very long name its beginnings and its ends."""
+    """Every selection of its words; of a very long name its beginnings and its ends."""
     if len(words) <= _MOST_WORDS:
         for length in range(1, len(words) + 1):
             yield from combinations(words, length)

@@ -61,7 +61,7 @@ def client_rows(mappings: Mappings, clients: Iterable[InfimaClient]) -> tuple[Cl
 
 
 class Attention(IntEnum):
-    """How much a mapping needs a person, most first."""
+    """How urgently a mapping needs a person, the most urgent first."""
 
     NEED = 0
     PENDING = 1

@@ -45,7 +45,7 @@ def named(one: InfimaClient | HaloCustomer | ClientRef | CustomerRef | CountedCl
 
 
 def who_of(mapping: Mapping) -> str:
-    """Whom a mapping is about, in names."""
+    """The names of a mapping's clients and of its customer."""
     clients = " + ".join(client.name for client in mapping.infima_clients)
     customer = mapping.halo_customer.name
     return customer if same_name(clients, customer) else f"{clients} -> {customer}"

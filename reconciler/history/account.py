@@ -44,7 +44,7 @@ _LOOKED = frozenset({RunEnding.GOOD, RunEnding.HELD, RunEnding.INCOMPLETE})
 
 
 def ending_of(verdict: RunVerdict) -> RunEnding:
-    """The word for a run's exit code; a person's decision about a binding is none of the others."""
+    """The word for a run's exit code; a person's decision about a binding has its own word."""
     return RunEnding.DECISION if verdict.decision else _ENDINGS.get(verdict.exit_code, RunEnding.FAILED)
 
 
@@ -142,7 +142,7 @@ def _seen(row: Shown, before: Shown | None) -> HistoryChange:
 
 
 def _what_is_new(before: Shown | None, row: Shown) -> str:
-    """What a listing shows otherwise than the one before."""
+    """How a listing differs from the one before."""
     if before is None:
         return "seen for the first time" if row.managed else "seen for the first time; no mapping has it"
     told = []

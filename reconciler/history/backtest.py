@@ -1,4 +1,4 @@
-"""Past nights through other mappings or limits: what would have been written, held, refused. Pure.
+"""Past nights planned again with other mappings or limits: what would have been written, held, refused. Pure.
 
 Each recorded night is planned again by the very code that plans tonight: its counts stand in an observation of made-up
 ids. Quantities are those that the replay itself has written so far, but what people and other runs moved between two
@@ -252,7 +252,7 @@ class _Replay:
         )
 
     def _allowances(self, lifted: Iterable[Lifted], key: MappingKey | None) -> Iterator[Allowance]:
-        """What that night lifted, but for what an approval of the file is to judge anew."""
+        """What that night lifted, without what an approval in the file judges anew."""
         judged = {(approval.rule, approval.key) for approval in self.mappings.approvals}
         for one in lifted:
             if one.by == ALLOW or (one.rule, key) not in judged:
@@ -275,7 +275,7 @@ class _Replay:
         return Recorded(tenant=TENANT, bindings=bound, falls=self.falls)
 
     def _perform(self, change: Change, line: HistoryChange | None, end: dict[MappingKey, int]) -> bool:
-        """Write a change as the night would have, or as it did; true where that came right."""
+        """Perform a change as the night would have, or as it did. True where it was written."""
         key, wanted = change.key, change.after.count
         self.falls[key] = change.nights
         if change.hold is not None or wanted is None or _second_read_differed(change, line):
@@ -313,7 +313,7 @@ def _set(numbers: dict[MappingKey, int], key: MappingKey, value: int | None) -> 
 
 
 def _same(change: Change, line: HistoryChange) -> bool:
-    """True where the night had before it what the replay has, and wanted the same."""
+    """True where the night found and wanted the same quantities as the replay."""
     return (change.live_quantity or 0, change.after.count) == (line.before or 0, after_and_wanted(line)[1])
 
 
@@ -335,7 +335,7 @@ _NOT_REPLAYED_DOUBTS = frozenset(rule for rule in Rule if rule not in REPLAYED a
 
 
 def _as_recorded(plan: Plan, told: MappingABC[MappingKey, HistoryChange]) -> Plan:
-    """The plan refused as the numbers say, and as the record says where no number decides."""
+    """The plan with the refusals that its numbers give, and those of the record that depend on no number."""
     refused = {Rule(line.held_by) for line in told.values() if line.held_by in _NOT_REPLAYED_REFUSALS}
     kept = [v for v in plan.violations if v.rule in REPLAYED or v.level is Level.MAPPING]
     as_recorded = (Violation(rule=rule, name="", message="as recorded", remedy="") for rule in sorted(refused))

@@ -318,7 +318,7 @@ _STANDING = {
 
 
 def _belongs(states: Mapping[date, State], spans: Sequence[Span]) -> bool:
-    """False for what was not ours yet in the whole month, and for what had left with nothing before it began."""
+    """False for what was not ours yet in the whole month, and for what had left at 0 before the month began."""
     if all(_not_ours_yet(state) for state in states.values()):
         return False
     relevant = spans or [s.before for s in states.values() if isinstance(s, NotKnown) and s.before is not None]

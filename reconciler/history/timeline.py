@@ -166,11 +166,11 @@ def draw_points(
 
 
 Event = tuple[datetime, bool, int | None]
-"""When, whether it is a count and no quantity, and the number."""
+"""The moment, whether the number is a count (else it is a quantity), and the number."""
 
 
 def _quantities(lines: Mapping[Subject, tuple[Span, ...]]) -> dict[MappingKey, list[Event]]:
-    """The quantities of a mapping's Subscriptions, added up: of one, or of two in doubt or after one was made anew."""
+    """The sum over a mapping's Subscriptions: two of them while one is in doubt, or after one was made anew."""
     told: defaultdict[MappingKey, list[tuple[datetime, int, Subject, int | None]]] = defaultdict(list)
     for subject, line in lines.items():
         former = None

@@ -48,7 +48,7 @@ _DONE = frozenset({Outcome.APPLIED, Outcome.UNKNOWN})
 
 
 def undo_run(run: PastRun, live: Plan) -> Undo:
-    """Hold what the run wrote against a fresh plan, which knows what is live now."""
+    """Compare what the run wrote with a fresh plan, which knows what is live now."""
     changes = {change.key: change for change in live.changes}
     back, left = [], []
     for line in sorted(run.verdict.changes, key=lambda line: line.key):
@@ -65,7 +65,7 @@ def undo_run(run: PastRun, live: Plan) -> Undo:
 
 
 def _done(line: HistoryChange) -> bool:
-    """True for what was written or may have been, also where a check failed behind it."""
+    """True for what was written or may have been, even if a later check failed."""
     stands = line.sent and line.after is not None and line.after == line.wanted
     return line.outcome in _DONE or stands
 

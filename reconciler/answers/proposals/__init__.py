@@ -74,7 +74,7 @@ _HINTS = {
     Rule.SOURCE_EMPTY: "Look into INFIMA with `reconciler doctor`. `reconciler plan` tells what to do if it is right.",
     Rule.SOURCE_DROPPED: "Look into INFIMA. `reconciler plan` tells what to do if it is right.",
 }
-"""What speaks against everything that was read, and the next step."""
+"""Refusals that put everything that was read in doubt, each with the next step."""
 
 
 def standing(proposals: Iterable[Proposal], offers: Offers) -> tuple[tuple[Proposal, ...], tuple[Proposal, ...]]:

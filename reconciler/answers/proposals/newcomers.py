@@ -26,7 +26,7 @@ from reconciler.planning.index import Index, index_subscriptions
 from reconciler.planning.twins import candidates
 
 NEAR_USERS, NEAR_PERCENT = 2, 10
-"""A quantity is near a count when it is off by so many users or so many percent at most."""
+"""A quantity is near a count when it differs by at most this many users or this many per cent."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +74,7 @@ def propose_newcomers(facts: ProposalFacts, spoken_for: frozenset[InfimaClientId
 
 
 def _counterpart(client: InfimaClient, facts: ProposalFacts) -> Counterpart:
-    """By the names; a client that is called like the partner is its own staff, perhaps."""
+    """By the names. A client that has the partner's name may be the partner's own staff."""
     found, partner = facts.sameness.counterpart(client), FirmName.of(facts.observation.tenant.infima_partner)
     if not partner.words or not set(partner.words) <= set(FirmName.of(client.name).words):
         return found
@@ -90,12 +90,12 @@ Rows = tuple[Subscription, ...]
 def _meant(
     facts: ProposalFacts, pairs: Sequence[tuple[InfimaClient, HaloCustomer]]
 ) -> dict[InfimaClientId, tuple[Rows, Rows]]:
-    """The Subscriptions for which the plan would hold a create, were these pairs in the file; and others like them."""
+    """With these pairs in the file: the Subscriptions for which the plan would hold a create, and others like them."""
     entries = [_entry(client, customer) for client, customer in pairs]
     try:
         text = add_mappings(facts.text, entries)
         made = parse_mappings(text, file=facts.mappings.file, now=facts.observation.taken_at)
-    except ConfigError:  # the file takes one of them not, such as one whose key is taken: that proposal will say so
+    except ConfigError:  # one of them does not fit into the file, such as one whose key is taken: its proposal says so
         half = len(pairs) // 2
         return {} if not half else _meant(facts, pairs[:half]) | _meant(facts, pairs[half:])
     index = index_subscriptions(facts.observation.subscriptions, made.mappings, facts.recorded)
