@@ -10,6 +10,7 @@ after their day. So the unchanged file gives what those nights did.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Mapping as MappingABC
 from dataclasses import dataclass, field, replace
@@ -115,7 +116,7 @@ def backtest(
                 mapping=m,
                 recorded=replay.left.get(m.key),
                 replayed=replay.quantities.get(m.key),
-                nights_held=replay.held.get(m.key, 0),
+                nights_held=replay.held[m.key],
             )
             for m in mappings.mappings
             if m.key in replay.seen
@@ -143,10 +144,10 @@ class _Record:
         return start, self._quantities()
 
     def _quantities(self) -> dict[MappingKey, int]:
-        found: dict[MappingKey, int] = {}
+        found: Counter[MappingKey] = Counter()
         for row in self.rows.values():
             if row.managed and row.quantity is not None:
-                found[row.key] = found.get(row.key, 0) + row.quantity
+                found[row.key] += row.quantity
         return found
 
     def remember(self, run: PastRun) -> None:
@@ -174,7 +175,7 @@ class _Replay:
     confirmed: dict[MappingKey, int] = field(default_factory=dict)
     falls: dict[MappingKey, tuple[CountedNight, ...]] = field(default_factory=dict)
     left: dict[MappingKey, int] = field(default_factory=dict)
-    held: dict[MappingKey, int] = field(default_factory=dict)
+    held: Counter[MappingKey] = field(default_factory=Counter)
     seen: set[MappingKey] = field(default_factory=set)
     begun: bool = False
 
@@ -186,8 +187,7 @@ class _Replay:
         plan = self._plan(run, known, told)
         written = sum(self._perform(change, told.get(change.key), end) for change in plan.changes if not plan.refused)
         held = tuple(self._held(plan, told))
-        for key, _ in held:
-            self.held[key] = self.held.get(key, 0) + 1
+        self.held.update(key for key, _ in held)
         self.seen |= {m.key for m in known}
         self.left = end
         return Night(

@@ -43,15 +43,13 @@ class DayKnown(StrEnum):
 class Owner:
     """Whose a key is, as mappings.yaml and the state have it; the ids are None and the name empty where unknown.
 
-    `mapped` is false for a key that mappings.yaml does not have. `look` is what the newest look at recurring invoices
-    showed, None where nobody has looked.
+    `look` is what the newest look at recurring invoices showed, None where nobody has looked.
     """
 
     customer_id: HaloCustomerId | None = None
     customer: str = ""
     subscription_id: SubscriptionId | None = None
     price: UnitPrice | None = None
-    mapped: bool = True
     look: InvoiceLook | None = None
 
 
@@ -161,7 +159,6 @@ def owners_of(
             customer=mapping.halo_customer.name if mapping else "",
             subscription_id=binding.subscription_id if binding else mapping.subscription_id if mapping else None,
             price=(mapping.price if mapping else None) or (prices or {}).get(key),
-            mapped=mapping is not None,
             look=recorded.looks.get(key),
         )
     return found
@@ -265,7 +262,7 @@ class _MonthReader:
         seen = [span.shown.quantity for span in spans if span.shown.quantity is not None]
         return StatementRow(
             key=shown.key,
-            whom=_owner_now(self.whom.get(shown.key, Owner(mapped=False)), shown),
+            whom=_owner_now(self.whom.get(shown.key, Owner()), shown),
             told=DayKnown.KNOWN if isinstance(invoice, Known) else DayKnown.NOT_KNOWN if ours else DayKnown.NONE,
             invoiced=invoice.quantity,
             why=why_not_known(invoice, self.timeline, self.month.zone) if isinstance(invoice, NotKnown) else "",
