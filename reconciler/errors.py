@@ -63,8 +63,6 @@ class ReconcilerError(Exception):
 
 
 class UsageError(ReconcilerError):
-    """The command line or an environment variable is wrong."""
-
     exit_code = ExitCode.USAGE
     code = "usage"
 
@@ -92,14 +90,10 @@ class DecisionRefused(ReconcilerError):
 
 
 class StateError(ReconcilerError):
-    """The state cannot be read or written."""
-
     code = "state"
 
 
 class StateLocked(StateError):
-    """Another run holds the state."""
-
     code = "state-locked"
 
 
@@ -142,41 +136,29 @@ class ResponseLost(ApiError):
 
 
 class DeadlineExceeded(ApiError):
-    """The total time of a request or of the run is over."""
-
     code = "deadline"
     next_step = "Run again when the system answers in its usual time."
 
 
 class NotAuthorised(ApiError):
-    """401."""
-
     code = "not-authorised"
 
 
 class Forbidden(ApiError):
-    """403."""
-
     code = "forbidden"
 
 
 class NotFound(ApiError):
-    """404."""
-
     code = "not-found"
     next_step = "Check the address: something else answers there, or the object is gone."
 
 
 class RateLimited(ApiError):
-    """429 that outlasted the permitted waits."""
-
     code = "rate-limited"
     next_step = "Run again later: something else uses the same limit."
 
 
 class ServerFailed(ApiError):
-    """408 or 5xx that outlasted the permitted retries."""
-
     code = "server-failed"
     next_step = "Run again later; if it stays, ask whoever runs that system."
 

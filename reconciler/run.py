@@ -196,7 +196,7 @@ def _plan_to_perform(
     if shown is None:
         return _plan_afresh(job, recorded, seen), job.agreed
     age = job.context.clock.monotonic() - shown.at
-    if age <= PLAN_IS_OLD_SECONDS and _same_ground(recorded, shown.recorded):
+    if age <= PLAN_IS_OLD_SECONDS and _plan_alike(recorded, shown.recorded):
         return shown, job.agreed
     why = f"is {age / 60:.0f} minutes old" if age > PLAN_IS_OLD_SECONDS else "was made before another run ended"
     message = f"the plan {why}: it is made again, and only what stands in both is performed"
@@ -207,7 +207,7 @@ def _plan_to_perform(
     return _plan_afresh(job, recorded, seen), rows
 
 
-def _same_ground(one: Recorded, other: Recorded) -> bool:
+def _plan_alike(one: Recorded, other: Recorded) -> bool:
     """Whether two readings of the state would make the same plan."""
     return (one.tenant, one.bindings, one.attempts, one.given_up, one.undecided, one.falls, one.halo) == (
         other.tenant, other.bindings, other.attempts, other.given_up, other.undecided, other.falls, other.halo,

@@ -75,9 +75,7 @@ class WriteSession:
     ) -> WriteSession:
         """A session on the listing that the plan was made from; `listed_at` is when its reading began."""
         rows = {s.id: s for s in listing}
-        return cls(
-            context=context, state=state, run=run, listing=rows, listed_at=listed_at, planned=frozenset(rows)
-        )  # fmt: skip
+        return cls(context=context, state=state, run=run, listing=rows, listed_at=listed_at, planned=frozenset(rows))
 
     @property
     def target(self) -> SubscriptionTarget:

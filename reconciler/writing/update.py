@@ -70,14 +70,6 @@ def settle_moved(session: WriteSession, targets: Iterable[CountTarget]) -> None:
             session.settle(target.key, Outcome.STALE, message, at=target.subscription_id)
 
 
-def _unknown(session: WriteSession, target: CountTarget, answer: Unclear) -> None:
-    message = (
-        f"the quantity {target.after} was sent and HaloPSA does not show it: {bare(answer.message)}; it may still "
-        "arrive, the next run sets it right"
-    )
-    session.settle(target.key, Outcome.UNKNOWN, message, at=target.subscription_id)
-
-
 def verify(session: WriteSession) -> None:
     """Read one complete listing and hold every sent count against it, and every other field against what it was.
 
@@ -108,7 +100,11 @@ def _judge(session: WriteSession, target: CountTarget) -> None:
     if live is None:
         session.settle(target.key, Outcome.FAILED, "HaloPSA does not list it after the write", at=number)
     elif live.count != target.after and target.key in session.unclear:
-        _unknown(session, target, session.unclear[target.key])
+        message = (
+            f"the quantity {target.after} was sent and HaloPSA does not show it: "
+            f"{bare(session.unclear[target.key].message)}; it may still arrive, the next run sets it right"
+        )
+        session.settle(target.key, Outcome.UNKNOWN, message, at=number)
     elif live.count != target.after:
         message = f"{target.after} was written and accepted, HaloPSA shows {live.count}"
         if live.count != target.before:
