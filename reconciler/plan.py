@@ -21,7 +21,6 @@ from reconciler.model import (
     InfimaClient,
     InfimaClientId,
     Mapping,
-    MappingKey,
     Mappings,
     Observation,
     Recorded,
@@ -164,7 +163,8 @@ def _change(
     before = _state_of(found) if found is not None else None
     binding = recorded.bindings.get(mapping.key)
     counted_before = binding.last_counted if binding else None
-    awaiting = found is not None and _awaits_first_count(mapping.key, binding, recorded)
+    created = mapping.key in recorded.attempts or (binding is not None and binding.awaiting_first_count)
+    awaiting = found is not None and created  # made by us, and it never got its quantity
     edited_from, edited_since = _edited(before, binding, recorded)
     wanted = file.limits.decrease_nights
     nights = nights_of_fall(
@@ -202,11 +202,6 @@ def _change(
         edited_since=edited_since,
         doubts=(*identity.doubts, *doubts, *customer_doubts(mapping, action, customer, live)),
     )
-
-
-def _awaits_first_count(key: MappingKey, binding: Binding | None, recorded: Recorded) -> bool:
-    """True for a Subscription of ours that was created and never got its quantity."""
-    return (binding is not None and binding.awaiting_first_count) or key in recorded.attempts
 
 
 LOOKS_HOLD = timedelta(days=7)
@@ -258,20 +253,16 @@ def _action(
     mapping: Mapping, identity: Identity, before: SubscriptionState | None, quantity: Quantity, *, awaiting: bool
 ) -> tuple[Action, ActionReason]:
     if before is None:
-        return _action_without_subscription(mapping, identity)
+        if any(d.rule not in _CREATE_DOUBTS for d in identity.doubts):
+            return Action.NO_OP, ActionReason.UNKNOWN_SUBSCRIPTION
+        if mapping.retired:
+            return Action.NO_OP, ActionReason.NOTHING_TO_RETIRE
+        return Action.CREATE, ActionReason.NEW_MAPPING
     if quantity.result is None or before.count is None:
         return Action.NO_OP, ActionReason.UNKNOWN_COUNT
     if quantity.result == before.count:
         return Action.NO_OP, ActionReason.IN_STEP
     return Action.UPDATE, _reason_to_update(mapping, awaiting=awaiting)
-
-
-def _action_without_subscription(mapping: Mapping, identity: Identity) -> tuple[Action, ActionReason]:
-    if any(d.rule not in _CREATE_DOUBTS for d in identity.doubts):
-        return Action.NO_OP, ActionReason.UNKNOWN_SUBSCRIPTION
-    if mapping.retired:
-        return Action.NO_OP, ActionReason.NOTHING_TO_RETIRE
-    return Action.CREATE, ActionReason.NEW_MAPPING
 
 
 _CREATE_DOUBTS = frozenset({Rule.ATTEMPT_OPEN, Rule.SAME_NAME, Rule.RESEMBLES, Rule.STATE_LOST})

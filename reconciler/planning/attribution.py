@@ -50,7 +50,7 @@ def _in_words(approval: Approval) -> str:
 def _attributed(change: Change, base: Change | None) -> Change:
     if change.action is Action.NO_OP and change.hold is None and not _does_something(base):
         return change
-    cause = _own_cause(change) if base is not None and _same_effect(change, base) else FROM_EDIT
+    cause = _own_cause(change) if base is not None and _effect(change) == _effect(base) else FROM_EDIT
     return replace(change, caused_by=cause)
 
 
@@ -59,12 +59,9 @@ def _does_something(base: Change | None) -> bool:
     return base is not None and (base.action is not Action.NO_OP or base.hold is not None)
 
 
-def _same_effect(change: Change, base: Change) -> bool:
-    """True when HaloPSA ends the same with either file."""
-    held = (change.hold.rule if change.hold else None, base.hold.rule if base.hold else None)
-    return (change.action, change.before, change.after) == (base.action, base.before, base.after) and (
-        held[0] == held[1]
-    )
+def _effect(change: Change) -> tuple[object, ...]:
+    """What HaloPSA ends with, and the rule that withholds the change, where one does."""
+    return change.action, change.before, change.after, change.hold.rule if change.hold else None
 
 
 def _own_cause(change: Change) -> str:

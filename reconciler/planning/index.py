@@ -72,7 +72,7 @@ def index_subscriptions(
     keys = set()
     billing: dict[MappingKey, Mapping] = {}
     siblings: dict[int, list[Mapping]] = defaultdict(list)
-    for mapping in mappings:
+    for mapping in sorted(mappings, key=lambda m: (m.place.line, m.place.column, m.key)):
         keys.add(mapping.key)
         if not mapping.retired:
             billing[mapping.key] = mapping
@@ -91,13 +91,9 @@ def index_subscriptions(
         keys=frozenset(keys),
         claims={number: frozenset(owners) for number, owners in claims.items()},
         billing=billing,
-        siblings={customer: tuple(sorted(own, key=_in_file)) for customer, own in siblings.items()},
+        siblings={customer: tuple(own) for customer, own in siblings.items()},
         forgotten=tuple(sorted(_forgotten(by_marker, keys, claims, recorded))),
     )
-
-
-def _in_file(mapping: Mapping) -> tuple[int, int, str]:
-    return mapping.place.line, mapping.place.column, mapping.key
 
 
 def _forgotten(

@@ -45,7 +45,7 @@ def _why_not(approval: Approval, violation: Violation, quantity: int | None, tod
     if today > approval.until:
         return f"the approval of {extent} ended on {day_in_words(approval.until)}"
     now = quantity if approval.key is not None else _measured(violation)
-    within = now is not None and _lowest(approval) <= now <= _highest(approval)
+    within = now is not None and (approval.at_least or 0) <= now <= _highest(approval)
     if within or (approval.key is not None and approval.at_least is None):
         return ""
     counted = "not known" if now is None else str(now)
@@ -57,10 +57,6 @@ def _measured(violation: Violation) -> int | None:
     if violation.measured_amount is not None:
         return math.ceil(violation.measured_amount.amount)
     return violation.measured
-
-
-def _lowest(approval: Approval) -> int:
-    return approval.at_least or 0
 
 
 def _highest(approval: Approval) -> int | float:

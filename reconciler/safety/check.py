@@ -39,8 +39,9 @@ def check(
     today = today or plan.taken_at.date()
 
     def judge(rules: Iterable[Check]) -> tuple[Violation, ...]:
-        found = with_approvals(_judge(rules, given, allowances), plan.changes, approvals, today=today)
-        return _with_whole_commands(found, today + PROPOSED_FOR)
+        found = (_with_allowance(v, allowances) for rule in rules for v in rule(given))
+        judged = with_approvals(found, plan.changes, approvals, today=today)
+        return _with_whole_commands(judged, today + PROPOSED_FOR)
 
     mapping_level = judge(MAPPING_RULES)
     holds = _holds(mapping_level)
@@ -53,10 +54,6 @@ def check(
         allowances=tuple(allowances),
         approvals=tuple(v.approval for v in run_level + mapping_level if v.approval is not None),
     )
-
-
-def _judge(rules: Iterable[Check], given: RuleInput, allowances: Sequence[Allowance]) -> tuple[Violation, ...]:
-    return tuple(_with_allowance(v, allowances) for rule in rules for v in rule(given))
 
 
 def _with_allowance(violation: Violation, allowances: Sequence[Allowance]) -> Violation:
