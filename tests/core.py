@@ -30,6 +30,7 @@ from reconciler.plan import diff
 from reconciler.planning.changes import Change, Plan
 from reconciler.planning.identity import Identity, identify
 from reconciler.planning.index import index_subscriptions
+from reconciler.state.base import HistoryChange, RunInfo, RunVerdict
 from tests.builders import NOW, TEMPLATE, build_mappings, build_observation
 
 KEY = MappingKey("infima-101")
@@ -44,6 +45,7 @@ def build_binding(
     origin: BindingOrigin = BindingOrigin.CREATED,
     awaiting: bool = False,
     last_counted: int | None = None,
+    at: datetime = NOW - timedelta(days=3),
 ) -> Binding:
     """A recorded pair of key and Subscription."""
     return Binding(
@@ -51,24 +53,33 @@ def build_binding(
         subscription_id=SubscriptionId(subscription),
         customer_id=HaloCustomerId(customer),
         origin=origin,
-        bound_at=NOW - timedelta(days=3),
+        bound_at=at,
         awaiting_first_count=awaiting,
         last_counted=last_counted,
     )
 
 
 def build_attempt(
-    key: str = KEY, *, age: timedelta = timedelta(hours=1), generation: int = 1, nonce: str = "old", now: datetime = NOW
+    key: str = KEY,
+    *,
+    age: timedelta = timedelta(hours=1),
+    generation: int = 1,
+    nonce: str = "old",
+    now: datetime = NOW,
+    run: str = "earlier",
+    customer: int = 12,
+    named: int | None = None,
 ) -> Attempt:
     """A create that was sent `age` ago and whose outcome is not known."""
     return Attempt(
         key=MappingKey(key),
         generation=generation,
-        run=RunId("earlier"),
+        run=RunId(run),
         nonce=nonce,
-        customer_id=HaloCustomerId(12),
+        customer_id=HaloCustomerId(customer),
         subscription_name=TEMPLATE,
         recorded_at=now - age,
+        named_id=None if named is None else SubscriptionId(named),
     )
 
 
@@ -85,6 +96,54 @@ def build_recorded(
         given_up={MappingKey(k): tuple(SubscriptionId(n) for n in ids) for k, ids in (given_up or {}).items()},
         **more,
     )
+
+
+def build_line(
+    before: int | None = 12,
+    after: int | None = 15,
+    *,
+    key: str = KEY,
+    subscription: int | None = None,
+    action: str = "update",
+    counted: int | None = None,
+    rule: str = "active_users",
+    outcome: str = "applied",
+    **more: Any,
+) -> HistoryChange:
+    """One mapping's line in the record of a run; the count is the new quantity unless told otherwise."""
+    return HistoryChange(
+        key=MappingKey(key),
+        subscription_id=None if subscription is None else SubscriptionId(subscription),
+        action=action,
+        before=before,
+        after=after,
+        counted=after if counted is None else counted,
+        rule=rule,
+        outcome=outcome,
+        **more,
+    )
+
+
+def build_info(run: str = "r1", at: datetime = NOW, *, command: str = "apply", **more: Any) -> RunInfo:
+    """A run as it announces itself."""
+    return RunInfo(id=RunId(run), command=command, started_at=at, **more)
+
+
+def build_verdict(
+    run: str = "r1",
+    at: datetime = NOW,
+    *changes: HistoryChange,
+    exit_code: int = 0,
+    users: tuple[int, int] = (0, 0),
+    snapshot: dict[str, int] | None = None,
+    **more: Any,
+) -> RunVerdict:
+    """How it ended, with what stood billed before and after."""
+    return RunVerdict(
+        run=RunId(run), finished_at=at, exit_code=exit_code, users_before=users[0], users_after=users[1],
+        changes=changes, snapshot={MappingKey(key): count for key, count in (snapshot or {}).items()},
+        **{"sentence": f"Run {run} is over."} | more,
+    )  # fmt: skip
 
 
 def build_client(number: int = 101, name: str = "Acme Dental", *, user_count: int | None = None) -> InfimaClient:

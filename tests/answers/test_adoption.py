@@ -13,35 +13,27 @@ from reconciler.model import (
     Attempt,
     Binding,
     BindingOrigin,
-    HaloCustomerId,
     Mapping,
     MappingKey,
     Recorded,
-    RunId,
     Subscription,
     SubscriptionId,
 )
 from reconciler.planning.index import index_subscriptions
-from tests.builders import NOW, TEMPLATE, build_mapping, build_subscription
+from tests.builders import NOW, build_mapping, build_subscription
+from tests.core import build_attempt, build_binding
 
 KEY = MappingKey("infima-101")
 NINE = SubscriptionId(9001)
 
 
 def bound(number: int, key: str = KEY) -> dict[MappingKey, Binding]:
-    binding = Binding(
-        key=MappingKey(key), subscription_id=SubscriptionId(number), customer_id=HaloCustomerId(12),
-        origin=BindingOrigin.CREATED, bound_at=NOW,
-    )  # fmt: skip
+    binding = build_binding(number, key)
     return {binding.key: binding}
 
 
 def attempted(hours: int = 1) -> dict[MappingKey, Attempt]:
-    attempt = Attempt(
-        key=KEY, generation=1, run=RunId("run-7"), nonce="nonce-7", customer_id=HaloCustomerId(12),
-        subscription_name=TEMPLATE, recorded_at=NOW - timedelta(hours=hours),
-    )  # fmt: skip
-    return {KEY: attempt}
+    return {KEY: build_attempt(nonce="nonce-7", run="run-7", age=timedelta(hours=hours))}
 
 
 def context(

@@ -10,8 +10,6 @@ import pytest
 from reconciler.answers import doctor as checkup
 from reconciler.answers.doctor import Check, CheckStatus
 from reconciler.model import (
-    Attempt,
-    Binding,
     BindingOrigin,
     HaloCustomerId,
     HaloFacts,
@@ -22,12 +20,12 @@ from reconciler.model import (
     ProbeRecord,
     Recorded,
     RunId,
-    SubscriptionId,
     Tenant,
     UnreadableUsers,
     UserCount,
 )
 from tests.builders import NOW, TENANT, build_mapping, build_mappings, build_subscription
+from tests.core import build_attempt, build_binding
 
 NEEDED = ("read:customers", "read:invoices", "edit:softwarelicensing")
 MAPPINGS = build_mappings(build_mapping(101, 12), build_mapping(102, 13))
@@ -41,16 +39,6 @@ def client(number: int, users: int | None = None, inactive: int | None = None) -
 
 def count(number: int, active: int, listed: int) -> UserCount:
     return UserCount(client_id=InfimaClientId(number), active=active, listed=listed)
-
-
-def binding(number: int, origin: BindingOrigin = BindingOrigin.CREATED) -> Binding:
-    return Binding(
-        key=MappingKey("infima-101"),
-        subscription_id=SubscriptionId(number),
-        customer_id=HaloCustomerId(12),
-        origin=origin,
-        bound_at=NOW,
-    )
 
 
 @pytest.mark.parametrize(
@@ -112,14 +100,14 @@ def test_the_sample_prefers_mapped_clients_with_inactive_users() -> None:
 
 
 def test_a_marker_that_halo_swallowed_is_told() -> None:
-    recorded = Recorded(bindings={MappingKey("infima-101"): binding(9001)})
+    recorded = Recorded(bindings={MappingKey("infima-101"): build_binding(9001)})
     lost = checkup.check_marker(MAPPINGS, recorded, [build_subscription(9001)])
     kept = checkup.check_marker(MAPPINGS, recorded, [build_subscription(9001, marker="infima-101")])
     assert (lost.status, kept.status) == (CheckStatus.LOOK, CheckStatus.OK)
 
 
 def test_an_adopted_subscription_needs_no_marker() -> None:
-    recorded = Recorded(bindings={MappingKey("infima-101"): binding(9001, BindingOrigin.ADOPTED)})
+    recorded = Recorded(bindings={MappingKey("infima-101"): build_binding(9001, origin=BindingOrigin.ADOPTED)})
     assert checkup.check_marker(MAPPINGS, recorded, [build_subscription(9001)]).status is CheckStatus.OK
 
 
@@ -129,10 +117,7 @@ def test_a_state_of_other_systems_fails() -> None:
 
 
 def test_open_attempts_unfinished_runs_and_short_lived_states_are_worth_a_look() -> None:
-    attempt = Attempt(
-        key=MappingKey("infima-101"), generation=1, run=RunId("r"), nonce="n", customer_id=HaloCustomerId(1),
-        subscription_name="x", recorded_at=NOW,
-    )  # fmt: skip
+    attempt = build_attempt()
     open_one = Recorded(attempts={attempt.key: attempt})
     assert "reconciler explain infima-101" in checkup.check_state(open_one, "x", None, unfinished=0).fix
     assert checkup.check_state(Recorded(), "x", None, unfinished=2).status is CheckStatus.LOOK

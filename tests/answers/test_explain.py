@@ -23,9 +23,9 @@ from reconciler.model import (
 )
 from reconciler.planning.changes import Change, SubscriptionState, Violation
 from reconciler.planning.rules import Rule
-from reconciler.state.base import HistoryChange
 from reconciler.state.history import PastChange
 from tests.builders import NOW, build_change, build_hold, build_mapping, build_plan, build_subscription
+from tests.core import build_line
 from tests.history.months import past
 
 
@@ -177,23 +177,13 @@ def test_an_unread_invoice_is_not_said_to_be_missing() -> None:
 
 
 def test_the_last_ten_changes_newest_first() -> None:
-    key = build_mapping().key
-    runs = [
-        past(
-            NOW + timedelta(days=day),
-            HistoryChange(
-                key=key, subscription_id=None, action="update", before=day, after=day + 1,
-                counted=day + 1, rule="active_users", outcome="applied", message="because",
-            ),
-            run=f"run-{day}",
-        )
-        for day in range(12)
-    ]  # fmt: skip
+    lines = [build_line(day, day + 1, message="because") for day in range(12)]
+    runs = [past(NOW + timedelta(days=day), line, run=f"run-{day}") for day, line in enumerate(lines)]
     by_ann = [replace(run, info=replace(run.info, actor="ann")) for run in runs]
     history = tuple(PastChange(run=run, change=run.verdict.changes[0]) for run in by_ann)
-    lines = chapters(story(build_change(), history=history))["Last changes"]
-    assert len(lines) == 10
-    assert lines[0] == ("2026-12-03 05:17 UTC  update 11 -> 12  applied  (active_users; run run-11 by ann): because")
+    told = chapters(story(build_change(), history=history))["Last changes"]
+    assert len(told) == 10
+    assert told[0] == ("2026-12-03 05:17 UTC  update 11 -> 12  applied  (active_users; run run-11 by ann): because")
 
 
 def test_chapters_without_lines_are_left_out() -> None:

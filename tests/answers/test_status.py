@@ -27,6 +27,7 @@ from reconciler.planning.changes import Plan, Violation
 from reconciler.planning.rules import Rule
 from reconciler.state.base import HistoryChange
 from tests.builders import NOW, build_change, build_hold, build_mapping, build_mappings, build_plan
+from tests.core import build_line
 from tests.history.months import past
 
 
@@ -35,11 +36,7 @@ def client(number: int) -> InfimaClient:
 
 
 def history(key: str, before: int | None, after: int, **members: str) -> HistoryChange:
-    fields = {"action": "update", "outcome": "applied"} | members
-    return HistoryChange(
-        key=build_mapping(key=key).key, subscription_id=None, before=before, after=after, counted=after,
-        rule="active_users", **fields,
-    )  # fmt: skip
+    return build_line(before, after, key=key, **members)
 
 
 def test_each_client_has_its_state_unmapped_first() -> None:

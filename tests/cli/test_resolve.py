@@ -7,11 +7,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from reconciler.clock import SystemClock
-from reconciler.model import Attempt, HaloCustomerId, MappingKey, RunId
+from reconciler.model import MappingKey
 from reconciler.providers.halopsa import HaloTarget
-from reconciler.state.base import RunInfo
 from reconciler.state.directory import DirectoryState
 from tests.cli.bench import Bench
+from tests.core import build_attempt, build_info
 from tests.stage import TEMPLATE
 
 KEY = MappingKey("infima-105")
@@ -24,16 +24,8 @@ def state(bench: Bench) -> DirectoryState:
 def leave_attempt(bench: Bench, *, hours: int = 1) -> None:
     """As a run leaves it whose create got no answer."""
     recorded_at = datetime.now(UTC) - timedelta(hours=hours)
-    attempt = Attempt(
-        key=KEY,
-        generation=1,
-        run=RunId("run-7"),
-        nonce="nonce-7",
-        customer_id=HaloCustomerId(15),
-        subscription_name=TEMPLATE,
-        recorded_at=recorded_at,
-    )
-    with state(bench).open_run(RunInfo(id=RunId("run-7"), command="apply", started_at=recorded_at)) as run:
+    attempt = build_attempt(KEY, nonce="nonce-7", run="run-7", customer=15, age=timedelta(), now=recorded_at)
+    with state(bench).open_run(build_info("run-7", recorded_at)) as run:
         run.record_attempts([attempt])
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from reconciler.model import MappingKey, RunId, Shown, Sighting, Standing, SubscriptionId
 from reconciler.simulator.clock import VirtualClock
 from reconciler.simulator.world import World
-from reconciler.state.base import HistoryChange, RunInfo, RunVerdict
+from reconciler.state.base import HistoryChange
 from reconciler.state.history import MonthRecord, PastRun
+from tests.core import build_info, build_line, build_verdict
 from tests.stage import Stage
 
 KEY = MappingKey("infima-101")
@@ -58,29 +60,9 @@ def _sightings(at: datetime, changes: tuple[HistoryChange, ...]) -> tuple[Sighti
     )
 
 
-def line(
-    before: int | None = 12,
-    after: int | None = 15,
-    *,
-    key: str = KEY,
-    outcome: str = "applied",
-    counted: int | None = None,
-    action: str = "update",
-    rule: str = "active_users",
-    message: str = "",
-) -> HistoryChange:
-    """One mapping's line in a run; the count is the new quantity unless told otherwise."""
-    return HistoryChange(
-        key=MappingKey(key),
-        subscription_id=subscription_of(key),
-        action=action,
-        before=before,
-        after=after,
-        counted=after if counted is None else counted,
-        rule=rule,
-        outcome=outcome,
-        message=message,
-    )
+def line(before: int | None = 12, after: int | None = 15, *, key: str = KEY, **more: Any) -> HistoryChange:
+    """One mapping's line in a run."""
+    return build_line(before, after, key=key, subscription=subscription_of(key), **more)
 
 
 def past(
@@ -98,27 +80,17 @@ def past(
     after_gap: bool = False,
 ) -> PastRun:
     """A run that took a minute and ended at `at`; of a version that recorded no listings where `old`."""
-    name = RunId(run or f"r-{at:%m%d}")
-    info = RunInfo(
-        id=name,
-        command=command,
-        started_at=at - timedelta(minutes=1),
-        actor="nightly",
-        commit=commit,
-        mappings_sha256=sha256,
+    name = run or f"r-{at:%m%d}"
+    info = build_info(
+        name, at - timedelta(minutes=1), command=command, actor="nightly", commit=commit, mappings_sha256=sha256,
         version="0.1.0",
-    )
-    verdict = RunVerdict(
-        run=name,
-        finished_at=at,
-        exit_code=exit_code,
-        sentence=f"Run {name} is over.",
-        users_before=users[0],
-        users_after=users[1],
-        changes=changes,
-        snapshot={},
-        decision=decision,
-        sightings=None if old else sightings or (() if exit_code == 1 or decision else _sightings(at, changes)),
+    )  # fmt: skip
+    if old:
+        sightings = None
+    elif not sightings:
+        sightings = () if exit_code == 1 or decision else _sightings(at, changes)
+    verdict = build_verdict(
+        name, at, *changes, exit_code=exit_code, users=users, decision=decision, sightings=sightings
     )
     return PastRun(info=info, verdict=verdict, after_gap=after_gap)
 

@@ -8,27 +8,19 @@ from datetime import date, datetime, timedelta, timezone
 import pytest
 
 from reconciler.model import (
-    Binding,
-    BindingOrigin,
     CountedNight,
-    CustomerRef,
-    HaloCustomer,
-    HaloCustomerId,
-    InfimaClient,
-    InfimaClientId,
     Limits,
     MappingKey,
     QuantityRule,
     Recorded,
     Settings,
-    SubscriptionId,
-    UserCount,
 )
 from reconciler.plan import diff
 from reconciler.planning.changes import Action, Change
 from reconciler.planning.rules import Rule
 from reconciler.safety.check import check
 from tests.builders import NOW, build_mapping, build_mappings, build_observation, build_subscription
+from tests.core import build_binding, build_client, build_count, build_customer
 
 KEY = MappingKey("infima-101")
 TONIGHT = NOW.date()
@@ -49,28 +41,16 @@ def planned(
     settings: Settings | None = None,
 ) -> Change:
     mapping = build_mapping(rule=rule)
-    customer = CustomerRef(id=HaloCustomerId(12), name="Acme Dental")
-    binding = Binding(
-        key=KEY,
-        subscription_id=SubscriptionId(9001),
-        customer_id=customer.id,
-        origin=BindingOrigin.CREATED,
-        bound_at=NOW,
-        last_counted=counted_before,
-    )
-    client = InfimaClientId(101)
     observation = build_observation(
-        clients=[InfimaClient(id=client, name="Acme Dental", user_count=counted)],
-        counts=[UserCount(client_id=client, active=counted, listed=counted)],
-        customers=[HaloCustomer(id=customer.id, name=customer.name)],
-        subscriptions=[build_subscription(count=live)],
-        taken_at=now,
-    )
+        clients=[build_client(user_count=counted)], counts=[build_count(active=counted)],
+        customers=[build_customer()], subscriptions=[build_subscription(count=live)], taken_at=now,
+    )  # fmt: skip
     mappings = replace(
         build_mappings(mapping),
         limits=Limits(decrease_nights=wanted, max_total_decrease_percent=100),
         settings=settings or Settings(),
     )
+    binding = build_binding(last_counted=counted_before, at=NOW)
     recorded = Recorded(bindings={KEY: binding}, falls={KEY: nights} if nights else {})
     [change] = check(diff(mappings, observation, recorded), mappings.limits).changes
     return change

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from reconciler.model import (
     Binding,
-    BindingOrigin,
-    HaloCustomer,
-    HaloCustomerId,
     MappingKey,
     Mappings,
     Recorded,
@@ -19,35 +17,19 @@ from reconciler.model import (
     SubscriptionId,
 )
 from reconciler.planning.index import first_sighting, sight
-from tests.builders import build_mapping, build_mappings, build_observation
+from tests.builders import build_mapping, build_mappings, build_observation, build_subscription
+from tests.core import build_binding, build_customer, build_recorded
 
 AT = datetime(2026, 11, 28, 2, tzinfo=UTC)
 KEY = MappingKey("infima-101")
 
 
-def subscription(number: int, count: int | None = 12, *, marker: str | None = None, **more: bool) -> Subscription:
-    return Subscription(
-        id=SubscriptionId(number),
-        customer_id=HaloCustomerId(12),
-        name="INFIMA",
-        count=count,
-        marker=marker,
-        **more,  # type: ignore[arg-type]
-    )
+def subscription(number: int, count: int | None = 12, **more: Any) -> Subscription:
+    return build_subscription(number, count=count, **more)
 
 
 def bound(key: str, number: int) -> Binding:
-    return Binding(
-        key=MappingKey(key),
-        subscription_id=SubscriptionId(number),
-        customer_id=HaloCustomerId(12),
-        origin=BindingOrigin.CREATED,
-        bound_at=AT,
-    )
-
-
-def recorded(*bindings: Binding, given_up: dict[MappingKey, tuple[SubscriptionId, ...]] | None = None) -> Recorded:
-    return Recorded(bindings={b.key: b for b in bindings}, given_up=given_up or {})
+    return build_binding(number, key, at=AT)
 
 
 def seen(
@@ -56,7 +38,7 @@ def seen(
     mappings: Mappings | None = None,
     known: tuple[Shown, ...] = (),
 ) -> dict[int, tuple[str, int | None, Standing, bool]]:
-    customers = [HaloCustomer(id=HaloCustomerId(12), name="Acme Dental")]
+    customers = [build_customer()]
     made = mappings or build_mappings(build_mapping())
     rows = sight(made, state or Recorded(), listing, customers=customers, at=AT, known=known).rows
     return {row.subscription_id: (row.key, row.quantity, row.standing, row.managed) for row in rows}
@@ -70,7 +52,7 @@ def test_file_binding_and_marker_make_it_ours() -> None:
     by_file = build_mappings(replace(build_mapping(), subscription_id=SubscriptionId(9001)))
     expected = {9001: (KEY, 12, Standing.LIVE, True)}
     assert seen(subscription(9001), mappings=by_file) == expected
-    assert seen(subscription(9001), state=recorded(bound(KEY, 9001))) == expected
+    assert seen(subscription(9001), state=build_recorded(bound(KEY, 9001))) == expected
     assert seen(subscription(9001, marker=KEY)) == expected
 
 
@@ -80,7 +62,7 @@ def test_two_with_one_marker_are_both_ours_because_both_bill() -> None:
 
 
 def test_what_bills_nobody_has_the_quantity_nothing_whatever_number_it_carries() -> None:
-    state = recorded(bound(KEY, 9001))
+    state = build_recorded(bound(KEY, 9001))
     assert seen(subscription(9001, deleted=True), state=state)[9001] == (KEY, 0, Standing.DELETED, True)
     assert seen(subscription(9001, is_active=False), state=state)[9001] == (KEY, 0, Standing.INACTIVE, True)
     assert seen(state=state)[9001] == (KEY, 0, Standing.GONE, True)
@@ -91,7 +73,7 @@ def test_no_whole_number_is_not_known() -> None:
 
 
 def test_what_has_left_the_file_or_was_given_up_is_followed_on() -> None:
-    state = recorded(bound("infima-999", 9005), given_up={KEY: (SubscriptionId(9004),)})
+    state = build_recorded(bound("infima-999", 9005), given_up={KEY: (SubscriptionId(9004),)})
     found = seen(subscription(9004, 7), subscription(9005, 8), subscription(9006, 6, marker="infima-77"), state=state)
     assert found == {
         9004: (KEY, 7, Standing.LIVE, False),
@@ -108,9 +90,7 @@ def test_a_marker_that_only_details_show_is_remembered_within_the_run() -> None:
 
 def test_a_sighting_tells_rows_by_id_with_their_customers_as_the_listing_began() -> None:
     rows = (replace(subscription(9002, marker="infima-101"), customer_id=None), subscription(9001, marker="infima-101"))
-    read = build_observation(
-        subscriptions=rows, customers=[HaloCustomer(id=HaloCustomerId(12), name="Acme Dental")], taken_at=AT
-    )
+    read = build_observation(subscriptions=rows, customers=[build_customer()], taken_at=AT)
     sighting = first_sighting(build_mappings(build_mapping()), read, Recorded())
     assert [(row.subscription_id, row.customer_id, row.customer) for row in sighting.rows] == [
         (9001, 12, "Acme Dental"), (9002, None, ""),

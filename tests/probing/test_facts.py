@@ -20,6 +20,7 @@ from reconciler.probing.shapes import PUBLISHED
 from reconciler.providers.halo_raw import MARKER_FIELDS
 from reconciler.simulator.server import HALO_URL
 from reconciler.simulator.switches import Switches
+from tests.core import build_info
 from tests.probing.setting import CUSTOMER, ProbeStage, told
 from tests.stage import allow, remember_markers, small_mappings, small_world
 
@@ -77,7 +78,7 @@ def test_a_state_of_another_halo_is_not_written(tmp_path: Path) -> None:
     info = next(iter([stage.apply()])).verdict
     assert info.exit_code == 0
     other = Tenant(halo_url="https://other.example", infima_partner="P")
-    with stage.store().open_run(_info()) as state:
+    with stage.store().open_run(build_info()) as state:
         state.record_ground(other, ())
     before = len(stage.writes())
     with pytest.raises(DecisionRefused, match=r"belongs to https://other\.example"):
@@ -89,15 +90,6 @@ def after_one_write(stage: ProbeStage) -> Callable[[], bool]:
     """Somebody asks to stop as soon as one write has been sent."""
     before = len(stage.writes())
     return lambda: len(stage.writes()) > before
-
-
-def _info() -> Any:
-    from datetime import UTC, datetime  # noqa: PLC0415
-
-    from reconciler.model import RunId  # noqa: PLC0415
-    from reconciler.state.base import RunInfo  # noqa: PLC0415
-
-    return RunInfo(id=RunId("r"), command="test", started_at=datetime(2026, 11, 29, tzinfo=UTC))
 
 
 # --- taken into account ----------------------------------------------------------------------------------------------

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from reconciler.errors import DecisionRefused
-from reconciler.model import HaloFacts, RunId, Tenant
+from reconciler.model import HaloFacts, Tenant
 from reconciler.probing.report import Question
 from reconciler.simulator.server import HALO_URL
 from reconciler.simulator.world import World
-from reconciler.state.base import RunInfo
+from tests.core import build_info
 from tests.probing.setting import CUSTOMER, ProbeStage, probe_world, told
 
 LATE: dict[str, Any] = {"lag_seconds": 10, "lag_of": "changes"}
@@ -146,7 +145,7 @@ def test_members_that_were_empty_are_named_where_nothing_else_changed(tmp_path: 
 
 
 def _record(stage: ProbeStage, facts: HaloFacts, owner: Tenant | None = None) -> None:
-    info = RunInfo(id=RunId("r"), command="test", started_at=datetime(2026, 11, 29, tzinfo=UTC))
+    info = build_info()
     with stage.store().open_run(info) as state:
         state.record_facts(facts)
         if owner is not None:

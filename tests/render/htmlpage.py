@@ -13,9 +13,9 @@ from reconciler.model import MappingKey
 from reconciler.plan_document.layout import PlanJson
 from reconciler.render.html import draw_report
 from reconciler.render.html_time import Background, Name
-from reconciler.state.base import HistoryChange, RunInfo, RunVerdict
 from reconciler.state.history import PastRun
 from tests.builders import NOW
+from tests.core import build_info, build_line, build_verdict
 
 VOID = {"meta", "input", "rect", "path", "circle", "br"}
 
@@ -82,39 +82,15 @@ def nights(
         at, bad = NOW - timedelta(days=back), bool(failed) and back == failed
         lines = []
         for key in chosen if not bad else ():
-            lines.append(
-                HistoryChange(
-                    key=MappingKey(key),
-                    subscription_id=None,
-                    action="update",
-                    before=counts[key],
-                    after=counts[key] + 1,
-                    counted=counts[key] + 1,
-                    rule="active_users",
-                    outcome="applied",
-                    message=message,
-                )
-            )
+            lines.append(build_line(counts[key], counts[key] + 1, key=key, message=message))
             counts[key] += 1
         total = sum(counts.values())
-        info = RunInfo(
-            id=f"run{index}",  # type: ignore[arg-type]
-            command="apply",
-            started_at=at,
-            actor=actor,
-            commit="0123456789abcdef",
-            mappings_sha256="a" if back > 20 else "b",
-        )
-        verdict = RunVerdict(
-            run=info.id,
-            finished_at=at,
-            exit_code=1 if bad else 0,
+        sha256 = "a" if back > 20 else "b"
+        info = build_info(f"run{index}", at, actor=actor, commit="0123456789abcdef", mappings_sha256=sha256)
+        verdict = build_verdict(
+            info.id, at, *lines, exit_code=1 if bad else 0, users=(0, 0) if bad else (total - len(lines), total),
             sentence=message or "Told by the run.",
-            users_before=0 if bad else total - len(lines),
-            users_after=0 if bad else total,
-            changes=tuple(lines),
-            snapshot={},
-        )
+        )  # fmt: skip
         runs.append(PastRun(info=info, verdict=verdict))
     return tuple(runs)
 

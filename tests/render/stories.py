@@ -8,8 +8,6 @@ from datetime import timedelta
 
 from reconciler.answers.needs import NeedInput, find_needs
 from reconciler.model import (
-    Binding,
-    BindingOrigin,
     HaloCustomerId,
     InfimaClient,
     InfimaClientId,
@@ -35,6 +33,7 @@ from reconciler.planning.rules import Allowance, Rule
 from reconciler.writing.session import Applied
 from reconciler.writing.verdict import verdict_of
 from tests.builders import NOW, TEMPLATE, build_change, build_hold, build_mapping, build_plan, build_violation
+from tests.core import build_binding
 
 VERSION = "0.1.0"
 
@@ -186,13 +185,7 @@ def with_needs(plan: Plan) -> Plan:
 def _bound(plan: Plan, outcomes: Mapping[MappingKey, Settled]) -> Recorded:
     """What the state knows after the run: the Subscriptions that it created."""
     made = {
-        change.key: Binding(
-            key=change.key,
-            subscription_id=settled.subscription_id,
-            customer_id=change.mapping.halo_customer.id,
-            origin=BindingOrigin.CREATED,
-            bound_at=NOW,
-        )
+        change.key: build_binding(settled.subscription_id, change.key, customer=change.mapping.halo_customer.id, at=NOW)
         for change in plan.changes
         if change.action is Action.CREATE
         and (settled := outcomes[change.key]).outcome is Outcome.APPLIED

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from reconciler.model import Attempt, Binding, BindingOrigin, HaloCustomerId, MappingKey, RunId, SubscriptionId
+from reconciler.model import Attempt, Binding, MappingKey, SubscriptionId
 from reconciler.state.base import HistoryChange, Intent, IntentEntry, RunInfo, RunVerdict
 from reconciler.state.journal import JournalReading, read_records
+from tests.core import build_attempt, build_binding, build_info, build_line, build_verdict
 
 START = datetime(2026, 11, 22, 5, 17, 3, tzinfo=UTC)
 
@@ -29,31 +30,15 @@ class StillClock:
 
 
 def run_info(name: str = "r1", *, started_at: datetime = START) -> RunInfo:
-    return RunInfo(id=RunId(name), command="apply", started_at=started_at, actor="alice", version="0.1.0")
+    return build_info(name, started_at, actor="alice", version="0.1.0")
 
 
 def attempt(key: str, nonce: str = "n1", *, run: str = "r1") -> Attempt:
-    return Attempt(
-        key=MappingKey(key),
-        generation=1,
-        run=RunId(run),
-        nonce=nonce,
-        customer_id=HaloCustomerId(12),
-        subscription_name="INFIMA Security Awareness Training",
-        recorded_at=START,
-    )
+    return build_attempt(key, nonce=nonce, run=run, age=timedelta(), now=START)
 
 
 def binding(key: str, subscription: int, *, last_counted: int | None = None) -> Binding:
-    return Binding(
-        key=MappingKey(key),
-        subscription_id=SubscriptionId(subscription),
-        customer_id=HaloCustomerId(12),
-        origin=BindingOrigin.CREATED,
-        bound_at=START,
-        awaiting_first_count=last_counted is None,
-        last_counted=last_counted,
-    )
+    return build_binding(subscription, key, awaiting=last_counted is None, last_counted=last_counted, at=START)
 
 
 def intent(number: int, key: str = "acme") -> Intent:
@@ -62,16 +47,7 @@ def intent(number: int, key: str = "acme") -> Intent:
 
 
 def change(key: str, before: int = 12, after: int = 15) -> HistoryChange:
-    return HistoryChange(
-        key=MappingKey(key),
-        subscription_id=SubscriptionId(9001),
-        action="update",
-        before=before,
-        after=after,
-        counted=after,
-        rule="active_users",
-        outcome="applied",
-    )
+    return build_line(before, after, key=key, subscription=9001)
 
 
 def verdict(
@@ -83,16 +59,7 @@ def verdict(
     snapshot: dict[str, int] | None = None,
 ) -> RunVerdict:
     quantities = {"acme": 15, "borealis": 7} if snapshot is None else snapshot
-    return RunVerdict(
-        run=RunId(run),
-        finished_at=finished_at,
-        exit_code=exit_code,
-        sentence=f"Run {run} is over.",
-        users_before=19,
-        users_after=22,
-        changes=changes,
-        snapshot={MappingKey(key): count for key, count in quantities.items()},
-    )
+    return build_verdict(run, finished_at, *changes, exit_code=exit_code, users=(19, 22), snapshot=quantities)
 
 
 def read_journal(path: Path) -> JournalReading:

@@ -6,11 +6,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from reconciler.model import MappingKey, RunId, Shown, Sighting, Standing, SubscriptionId
+from reconciler.model import MappingKey, Shown, Sighting, Standing, SubscriptionId
 from reconciler.simulator.clock import VirtualClock
-from reconciler.state.base import RunInfo, RunVerdict
 from reconciler.state.directory import DirectoryState
 from reconciler.state.history import PastRun
+from tests.core import build_info, build_verdict
 
 START = datetime(2026, 9, 3, 2, tzinfo=UTC)
 
@@ -33,20 +33,12 @@ class Years:
     def night(self, *sightings: tuple[Shown, ...], days: int = 1, whole: bool = True) -> None:
         self.number += 1
         at = START + timedelta(days=self.number * days)
-        run = RunId(f"run-{self.number}")
+        run = f"run-{self.number}"
         rows = sightings[-1] if sightings else ()
-        verdict = RunVerdict(
-            run=run,
-            finished_at=at,
-            exit_code=0,
-            sentence="Done.",
-            users_before=0,
-            users_after=0,
-            changes=(),
-            snapshot={r.key: r.quantity or 0 for r in rows} if whole else {},
-            sightings=tuple(Sighting(at=at, rows=rows) for rows in sightings),
-        )
-        with self.store.open_run(RunInfo(id=run, command="apply", started_at=at)) as state:
+        seen = tuple(Sighting(at=at, rows=rows) for rows in sightings)
+        snapshot = {r.key: r.quantity or 0 for r in rows} if whole else {}
+        verdict = build_verdict(run, at, snapshot=snapshot, sightings=seen)
+        with self.store.open_run(build_info(run, at)) as state:
             state.finish(verdict)
 
     @property

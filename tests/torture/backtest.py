@@ -12,13 +12,9 @@ from datetime import timedelta
 from random import Random
 
 from reconciler.model import (
-    Binding,
     BindingOrigin,
     ChangeLimit,
     CountedNight,
-    HaloCustomer,
-    HaloCustomerId,
-    InfimaClient,
     InfimaClientId,
     Limits,
     Mapping,
@@ -26,7 +22,6 @@ from reconciler.model import (
     QuantityRule,
     Recorded,
     Subscription,
-    SubscriptionId,
     UnreadableUsers,
     UserCount,
 )
@@ -35,6 +30,7 @@ from reconciler.planning.changes import Plan
 from reconciler.planning.rules import Rule
 from reconciler.safety.check import check
 from tests.builders import NOW, build_mapping, build_mappings, build_observation, build_subscription
+from tests.core import build_binding, build_client, build_customer
 
 SOURCE_RULES = frozenset({Rule.SOURCE_EMPTY, Rule.SOURCE_DROPPED})
 RUNS_A_MONTH = 4
@@ -63,20 +59,15 @@ class Book:
             for n, c in listed.items()
         ]
         observation = build_observation(
-            clients=[InfimaClient(id=InfimaClientId(n), name=f"Client {n}") for n in listed],
+            clients=[build_client(n, f"Client {n}") for n in listed],
             counts=users,
-            customers=[HaloCustomer(id=HaloCustomerId(n), name=f"Client {n}") for n in self.mappings],
+            customers=[build_customer(n, f"Client {n}") for n in self.mappings],
             subscriptions=[self._row(n) for n in self.mappings],
             taken_at=NOW + timedelta(days=self.night),
         )
         bindings = {
-            m.key: Binding(
-                key=m.key,
-                subscription_id=SubscriptionId(9000 + n),
-                customer_id=HaloCustomerId(n),
-                origin=BindingOrigin.MARKER,
-                bound_at=NOW - timedelta(days=90),
-                last_counted=self.remembered[n],
+            m.key: build_binding(
+                9000 + n, m.key, customer=n, origin=BindingOrigin.MARKER, last_counted=self.remembered[n]
             )
             for n, m in self.mappings.items()
         }

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from reconciler.model import (
     Attempt,
-    HaloCustomerId,
     Limits,
     MappingKey,
     Recorded,
-    RunId,
-    SubscriptionId,
 )
 from reconciler.planning.changes import Facts
 from reconciler.providers.base import Unclear
 from reconciler.safety.check import check
-from tests.builders import NOW, build_plan, build_subscription
+from tests.builders import build_plan, build_subscription
+from tests.core import build_attempt
 from tests.fakes import (
     UNREACHABLE,
     Answer,
@@ -188,10 +188,7 @@ def hidden(stage: Scene) -> None:
 
 
 def settled(named: int | None) -> Attempt:
-    return Attempt(
-        key=MappingKey("a"), generation=1, run=RunId("run-0"), nonce="old", customer_id=HaloCustomerId(21),
-        subscription_name=NAME, recorded_at=NOW, named_id=None if named is None else SubscriptionId(named),
-    )  # fmt: skip
+    return build_attempt("a", run="run-0", customer=21, named=named, age=timedelta())
 
 
 NAME = "INFIMA Security Awareness Training"

@@ -6,28 +6,19 @@ from typing import Any
 
 import pytest
 
-from reconciler.model import MappingKey, RunId, Subscription, SubscriptionId
-from reconciler.state.base import CutOffRun, HistoryChange, RunInfo, RunVerdict
+from reconciler.model import MappingKey, RunId, Subscription
+from reconciler.state.base import CutOffRun, HistoryChange, RunVerdict
 from reconciler.writing.verdict import recovered
 from tests.builders import NOW, build_subscription
-from tests.core import build_attempt, build_binding, build_recorded
+from tests.core import build_attempt, build_binding, build_info, build_line, build_recorded
 
 KEY = MappingKey("infima-101")
 NO_ROWS: tuple[Subscription, ...] = ()
 
 
 def planned(action: str = "update", *, subscription: int | None = 9001, before: int | None = 10) -> HistoryChange:
-    return HistoryChange(
-        key=KEY,
-        subscription_id=None if subscription is None else SubscriptionId(subscription),
-        action=action,
-        before=before,
-        after=None,
-        counted=15,
-        rule="active users",
-        outcome="unknown",
-        wanted=15,
-    )
+    more = {"action": action, "rule": "active users", "outcome": "unknown"}
+    return build_line(before, None, subscription=subscription, counted=15, wanted=15, **more)
 
 
 CREATE = planned("create", subscription=None, before=None)
@@ -37,7 +28,7 @@ def look(
     change: HistoryChange, rows: tuple[Subscription, ...], recorded: Any = None, *, sent: bool = True, **cut: Any
 ) -> RunVerdict:
     off = CutOffRun(
-        info=RunInfo(id=RunId("night-1"), command="apply", started_at=NOW),
+        info=build_info("night-1"),
         journal="night-1.jsonl",
         changes=(change,),
         sent=frozenset([KEY] if sent else []),
@@ -111,7 +102,7 @@ def test_the_sentence_begins_with_what_the_run_said_of_itself() -> None:
     said = look(planned(), (build_subscription(9001, count=15),), verdict="1 updated.")
     assert said.sentence == "1 updated, and its record was lost. Run night-2 looked afterwards: 1 written."
     off = CutOffRun(
-        info=RunInfo(id=RunId("night-1"), command="apply", started_at=NOW),
+        info=build_info("night-1"),
         journal="night-1.jsonl",
         changes=(),
         sent=frozenset(),
