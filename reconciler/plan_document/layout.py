@@ -371,11 +371,7 @@ class NeedJson(TypedDict):
 
 
 class RunJson(TypedDict):
-    """The run that performed the plan; only `apply` writes it.
-
-    `halted` is why no further write was started, said once for all changes that were not attempted. `record_missing`
-    is why the state does not hold this run's record: the next run completes it.
-    """
+    """The run that performed the plan; only `apply` writes it."""
 
     id: Annotated[str, says("Id of the run.")]
     finished_at: Annotated[Moment, says("When it ended, UTC.")]

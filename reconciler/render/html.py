@@ -28,7 +28,7 @@ from reconciler.planning.changes import Outcome
 from reconciler.planning.money import Amount, add_up
 from reconciler.render.document import View, capital, endings, signed, view
 from reconciler.render.html_rows import PageRow, Tone, past_headline, past_rows, plan_headline, plan_rows
-from reconciler.render.html_time import Background, audit_trail, over_time
+from reconciler.render.html_time import Background, Name, audit_trail, over_time
 from reconciler.render.text import legible, pieces
 from reconciler.render.words import WORDS, circumstances, details, monthly_amounts, moved, users_after_run
 
@@ -71,7 +71,7 @@ def draw_report(around: Background, document: PlanJson | None = None) -> str:
         headline = plan_headline(shown, around, people=len(waiting))
         figures = _plan_figures(shown)
     charts, monthly = over_time(around)
-    movements_of, up, down = _movements(around, rows)
+    moves = _movements(around, rows)
     audit, audit_left_out = audit_trail(around)
     needs = _cards(waiting, around, rows)
     style, script = (_asset(name) for name in ("report.css", "report.js"))
@@ -89,9 +89,10 @@ def draw_report(around: Background, document: PlanJson | None = None) -> str:
             needs_in_all=sum(len(card.each) or 1 for card in needs),
             charts=charts,
             monthly=monthly,
-            movements_of=movements_of,
-            up=up,
-            down=down,
+            movements_of=f"in {around.month.start:%B %Y}" if around.timeline.points else "in this plan",
+            up=[one for one in moves if one.delta > 0][:MOVEMENTS],
+            down=[one for one in moves if one.delta < 0][:MOVEMENTS],
+            largest=abs(moves[0].delta) if moves else 1,
             rows=rows,
             priced=any(row.amount is not None for row in rows),
             changed=sum(not row.status.same for row in rows),
@@ -263,13 +264,12 @@ def _general(need: NeedJson) -> tuple[str, str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Movement:
-    """How far one customer moved; `share` is the length of its bar, 0 to 100."""
+    """How far one customer's users moved; `row` is the page row's number."""
 
     customer: str
     key: MappingKey
     first: int
     last: int
-    share: int
     row: int | None
 
     @property
@@ -278,42 +278,28 @@ class Movement:
         return self.last - self.first
 
 
-def _movements(around: Background, rows: Sequence[PageRow]) -> tuple[str, list[Movement], list[Movement]]:
-    """The largest movements up and down, of the month or, without a history, of the plan; the first value says."""
+def _movements(around: Background, rows: Sequence[PageRow]) -> list[Movement]:
+    """What moved, the largest movements first: of the month or, without a history, of the plan."""
     if around.timeline.points:
-        of = f"in {around.month.start:%B %Y}"
         moves = list(_month_moves(around, {row.key: row for row in rows}))
     else:
-        of = "in this plan"
         moves = [
-            (row.customer, row.key, row.before or 0, row.after, row.number)
+            Movement(customer=row.customer, key=row.key, first=row.before or 0, last=row.after, row=row.number)
             for row in rows
-            if row.after is not None and row.delta and row.status.word != "held"
+            if row.after is not None and row.status.word != "held"
         ]
-    largest = max((abs(last - first) for _, _, first, last, _ in moves), default=1) or 1
-    made = [
-        Movement(
-            customer=who, key=key, first=first, last=last, share=max(100 * abs(last - first) // largest, 1), row=row
-        )
-        for who, key, first, last, row in moves
-        if first != last
-    ]
-    made.sort(key=lambda one: (-abs(one.delta), one.key))
-    up, down = [one for one in made if one.delta > 0], [one for one in made if one.delta < 0]
-    return of, up[:MOVEMENTS], down[:MOVEMENTS]
+    return sorted((one for one in moves if one.delta), key=lambda one: (-abs(one.delta), one.key))
 
 
-def _month_moves(
-    around: Background, rows: dict[MappingKey, PageRow]
-) -> Iterator[tuple[str, MappingKey, int, int, int | None]]:
+def _month_moves(around: Background, rows: Mapping[MappingKey, PageRow]) -> Iterator[Movement]:
     for key in around.timeline.points:
         points = around.timeline.between(key, around.month.start, around.until)
         known = [point.quantity for point in points if point.quantity is not None]
         if known:
-            row, name = rows.get(key), around.names.get(key)
-            who = row.customer if row else name.customer if name else ""
+            named = rows.get(key) or around.names.get(key, Name())
             first = known[0] if points[0].at == around.month.start else _created_at_zero(key, around, known[0])
-            yield who, key, first, known[-1], row.number if row else None
+            number = rows[key].number if key in rows else None
+            yield Movement(customer=named.customer, key=key, first=first, last=known[-1], row=number)
 
 
 def _created_at_zero(key: MappingKey, around: Background, first: int) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -84,6 +84,11 @@ class Pen:
 
 PLAIN = Pen()
 """For texts that no terminal shapes."""
+
+
+def joined(sections: Iterable[Sequence[str]]) -> str:
+    """Sections of lines, one empty line between two; a section without lines is left out."""
+    return "\n\n".join("\n".join(lines) for lines in sections if lines)
 
 
 # --- rows ------------------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Annotated, Literal, TypedDict
 
 from reconciler.plan_document.layout import Count, LayoutVersion, Moment, says
-from reconciler.render.pen import Ink, Pen
+from reconciler.render.pen import Ink, Pen, joined
 
 ConfidenceName = Literal["sure", "likely", "ask"]
 KindName = Literal[
@@ -60,26 +60,25 @@ NOTHING = "Nothing to propose: mappings.yaml says what both systems show."
 
 def render_proposals(document: ProposalsJson, pen: Pen) -> str:
     """All proposals, grouped by how sure they are; the declined ones last."""
-    return "\n".join(_lines(document, pen)) or NOTHING
+    sections = [_group(document, confidence, pen) for confidence in HEADINGS]
+    return joined([*sections, _declined(document, pen)]) or NOTHING
 
 
-def _lines(document: ProposalsJson, pen: Pen) -> Iterator[str]:
-    between: tuple[str, ...] = ()
-    for confidence, (word, what, ink) in HEADINGS.items():
-        group = [one for one in document["proposals"] if one["confidence"] == confidence]
-        if group:
-            yield from between
-            done = all(one["written"] for one in group)
-            yield f"{pen.ink(f'{word} ({len(group)})', ink)}: {'written' if done else what}."
-            for one in group:
-                yield from _proposal(one, pen)
-            between = ("",)
-    if document["declined"]:
-        yield from between
-        yield f"Declined ({len(document['declined'])}): not proposed again while they say the same."
-        for one in document["declined"]:
-            yield from pen.prose(f"{one['title']}", indent="  ", first=f"{one['key']}  ")
-            yield f"    Back with: reconciler propose --again {one['key']}"
+def _group(document: ProposalsJson, confidence: str, pen: Pen) -> list[str]:
+    group = [one for one in document["proposals"] if one["confidence"] == confidence]
+    word, what, ink = HEADINGS[confidence]
+    done = all(one["written"] for one in group)
+    heading = f"{pen.ink(f'{word} ({len(group)})', ink)}: {'written' if done else what}."
+    return [heading, *(line for one in group for line in _proposal(one, pen))] if group else []
+
+
+def _declined(document: ProposalsJson, pen: Pen) -> list[str]:
+    declined = document["declined"]
+    lines = [f"Declined ({len(declined)}): not proposed again while they say the same."] if declined else []
+    for one in declined:
+        lines += pen.prose(one["title"], indent="  ", first=f"{one['key']}  ")
+        lines.append(f"    Back with: reconciler propose --again {one['key']}")
+    return lines
 
 
 def _proposal(one: ProposalJson, pen: Pen) -> Iterator[str]:

@@ -6,7 +6,7 @@ alone: each line says it in a word too. The program's own words are ASCII, so th
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ from reconciler.render.pen import (
     Pen,
     draw_rows,
     is_ordinary,
+    joined,
     only_mark,
     others,
     outcome_mark,
@@ -54,22 +55,21 @@ def render_plan(document: PlanJson, pen: Pen = PLAIN, *, before_apply: bool = Fa
     """
     shown = view(document)
     whole = bool(shown.refusals) or not before_apply
-    return _joined(
+    sections = [
+        [*_heading(pen, shown), *(_symbols(pen, shown) if whole else ())],
+        _refusals(pen, shown.refusals),
+        _held(pen, shown),
+        _lifted(pen, shown.lifted),
+        *(_changes(pen, shown) if whole else ()),
+        _unmapped(pen, document),
+        _unmanaged(pen, document),
+        [line for warning in document["warnings"] for line in pen.prose(warning, first="Warning: ")],
         [
-            [*_heading(pen, shown), *(_symbols(pen, shown) if whole else ())],
-            _refusals(pen, shown.refusals),
-            _held(pen, shown),
-            _lifted(pen, shown.lifted),
-            *(_changes(pen, shown) if whole else ()),
-            _unmapped(pen, document),
-            _unmanaged(pen, document),
-            [line for warning in document["warnings"] for line in pen.prose(warning, first="Warning: ")],
-            [
-                *pen.coloured(" ".join(verdict(shown)), ink=Ink.RED if shown.refusals else Ink.BOLD),
-                *(pen.prose(amounts_sentence(shown)) if whole else ()),
-            ],
-        ]
-    )
+            *pen.coloured(" ".join(verdict(shown)), ink=Ink.RED if shown.refusals else Ink.BOLD),
+            *(pen.prose(amounts_sentence(shown)) if whole else ()),
+        ],
+    ]
+    return f"{joined(sections)}\n"
 
 
 def render_outcome(document: PlanJson, pen: Pen = PLAIN, *, planned: bool = True) -> str:
@@ -82,17 +82,16 @@ def render_outcome(document: PlanJson, pen: Pen = PLAIN, *, planned: bool = True
     shown = view(document)
     rows = () if shown.refusals else [row for row in shown.rows if _is_told(row, planned=planned, verbose=pen.verbose)]
     undone = shown.refusals or any(row.outcome in _UNDONE for row in shown.rows)
-    return _joined(
+    sections = [
+        _outcomes(pen, rows, planned=planned),
+        [line for cause in causes(shown) for line in pen.prose(cause)],
+        _next_steps(pen, shown, rows_above=not planned),
         [
-            _outcomes(pen, rows, planned=planned),
-            [line for cause in causes(shown) for line in pen.prose(cause)],
-            _next_steps(pen, shown, rows_above=not planned),
-            [
-                *pen.coloured(outcome_verdict(shown), users_in_words(shown), ink=Ink.RED if undone else Ink.GREEN),
-                *pen.prose(amounts_sentence(shown)),
-            ],
-        ]
-    )
+            *pen.coloured(outcome_verdict(shown), users_in_words(shown), ink=Ink.RED if undone else Ink.GREEN),
+            *pen.prose(amounts_sentence(shown)),
+        ],
+    ]
+    return f"{joined(sections)}\n"
 
 
 def render_needs(needs: Sequence[NeedJson], today: date, pen: Pen) -> str:
@@ -104,10 +103,6 @@ def render_needs(needs: Sequence[NeedJson], today: date, pen: Pen) -> str:
         lines += pen.prose(need["what"], indent="     ")
         lines += pen.prose(need["step"], indent="     ", first="To do: ")
     return "\n".join(lines)
-
-
-def _joined(sections: Iterable[Sequence[str]]) -> str:
-    return "\n\n".join("\n".join(lines) for lines in sections if lines) + "\n"
 
 
 def _heading(pen: Pen, shown: View) -> Iterator[str]:
