@@ -6,8 +6,8 @@ a word, so the most important come first and the last line says how many are mis
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, TypeVar
 
 from reconciler.config.diagnostics import Diagnostic, printable
 from reconciler.plan_document.write import diagnostic_json
@@ -17,6 +17,8 @@ from reconciler.render.text import annotation_data, annotation_property, display
 if TYPE_CHECKING:
     from reconciler.plan_document.layout import PlaceJson, PlanJson
     from reconciler.plan_document.write import DiagnosticJson
+
+T = TypeVar("T")
 
 MOST = 10
 """Annotations that GitHub shows for one step."""
@@ -33,23 +35,21 @@ def annotation(level: str, title: str, message: str, place: PlaceJson | Diagnost
     return f"::{level} {where}title={annotation_property(title)}::{annotation_data(message)}"
 
 
-def render_annotations(document: PlanJson, *, most: int = MOST) -> str:
-    """Return at most `most` annotations: refusals, holds, then changes, those of the edit under review first.
+def render_annotations(document: PlanJson) -> str:
+    """Return at most ten annotations: refusals, holds, then changes, those of the edit under review first.
 
     Empty when there is nothing to say.
     """
     elsewhere = "The plan in the job summary or the pull-request comment has them all."
-    shown = _at_most(
-        most,
-        list(_annotations(view(document))),
-        lambda missing: annotation("notice", f"{plural(missing, 'annotation')} not shown", elsewhere),
-    )
-    return "".join(f"{line}\n" for line in shown)
+    found, missing = _at_most_ten(list(_annotations(view(document))))
+    rest = [annotation("notice", f"{plural(missing, 'annotation')} not shown", elsewhere)] if missing else []
+    return "".join(f"{line}\n" for line in [*found, *rest])
 
 
-def _at_most(most: int, lines: Sequence[str], rest: Callable[[int], str]) -> tuple[str, ...]:
-    """The lines; where they are too many, the first ones and a last one that says how many are missing."""
-    return tuple(lines) if len(lines) <= most else (*lines[: most - 1], rest(len(lines) - most + 1))
+def _at_most_ten(found: list[T]) -> tuple[list[T], int]:
+    """As many as GitHub shows, with room for a line about the others, and the number of those."""
+    shown = found if len(found) <= MOST else found[: MOST - 1]
+    return shown, len(found) - len(shown)
 
 
 def _annotations(shown: View) -> Iterator[str]:
@@ -79,13 +79,9 @@ def _summed_up(row: Row) -> str:
 
 def annotation_lines(diagnostics: Iterable[Diagnostic]) -> tuple[str, ...]:
     """The problems as annotations, errors first; the last one says how many problems are not shown."""
-    more = "more problems are not shown here; `reconciler validate` lists all of them"
-    ranked = sorted(diagnostics, key=lambda d: d.severity != "error")
-    return _at_most(
-        MOST,
-        [_annotation(one) for one in ranked],
-        lambda missing: annotation("notice", "mappings", f"{missing} {more}"),
-    )
+    found, missing = _at_most_ten(sorted(diagnostics, key=lambda d: d.severity != "error"))
+    more = f"{missing} more problems are not shown here; `reconciler validate` lists all of them"
+    return (*map(_annotation, found), *([annotation("notice", "mappings", more)] if missing else []))
 
 
 def _annotation(diagnostic: Diagnostic) -> str:

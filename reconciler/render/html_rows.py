@@ -144,7 +144,7 @@ def _run_headline(
         tone=_TONES.get(exit_code, Tone.BAD),
         title=_ending_title(exit_code, people, whole=whole, all_seen=around.invoices.all_seen, refused=refused),
         sentence=told,
-        freshness=f"Run {run}{by} ended {moment_in_words(finished, around.now)}.",
+        freshness=f"Run {run}{by} ended {moment_in_words(finished, around)}.",
         warnings=(*overdue(around), *partial),
         notes=(*filter(None, (around.invoices.sentence,)), *notes),
     )
@@ -192,7 +192,7 @@ def plan_headline(shown: View, around: Background, *, people: int) -> Headline:
         tone, title = Tone.BAD, "Refused: a safety rule would stop the whole run."
     elif held := len(shown.of_kind(Kind.HELD)):
         tone, title = Tone.CALL, f"{plural(held, 'change')} would be held for a person."
-    read = moment_in_words(datetime.fromisoformat(document["timestamp"]), around.now)
+    read = moment_in_words(datetime.fromisoformat(document["timestamp"]), around)
     fresh = f"A preview: nothing has been written. Both systems were read {read}."
     return Headline(tone=tone, title=title, sentence=" ".join(verdict(shown)).strip(), freshness=fresh, notes=notes)
 

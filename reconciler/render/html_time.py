@@ -82,10 +82,10 @@ class Background:
 # --- freshness, runs, audit trail ------------------------------------------------------------------------------------
 
 
-def moment_in_words(moment: datetime, now: datetime) -> str:
+def moment_in_words(moment: datetime, around: Background) -> str:
     """A moment with its age, e.g. "on 22 November 2026 at 05:17 UTC, 2 hours before this page was made"."""
     when = moment.astimezone(UTC)
-    return f"on {when.day} {when:%B %Y} at {when:%H:%M} UTC, {age(now - moment)} before this page was made"
+    return f"on {when.day} {when:%B %Y} at {when:%H:%M} UTC, {age(around.now - moment)} before this page was made"
 
 
 def age(span: timedelta) -> str:
@@ -102,7 +102,7 @@ def overdue(around: Background) -> Iterator[str]:
     ended = {RunEnding.GOOD, RunEnding.HELD}
     good = [run.verdict.finished_at for run in around.runs if ending_of(run.verdict) in ended]
     if around.runs and not (good and around.now - max(good) <= OVERDUE):
-        last = f"The last run that came to its end was {moment_in_words(max(good), around.now)}" if good else ""
+        last = f"The last run that came to its end was {moment_in_words(max(good), around)}" if good else ""
         yield f"{last or 'No run came to its end'}: look whether the nightly run still runs."
 
 
