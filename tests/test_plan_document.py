@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from reconciler.config.checking import schema_text
-from reconciler.config.diagnostics import Diagnostic
+from reconciler.config.source import Diagnostic
 from reconciler.errors import ConfigError, NotFound, PlanFileError, UsageError
 from reconciler.model import MappingKey, Place, SubscriptionId
 from reconciler.plan_document import dump_document, error_document, plan_document, with_outcomes

@@ -11,13 +11,28 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from reconciler.config.approvals import approval_entries, build_approvals, check_approvals
-from reconciler.config.building import MappingEntry, build_entries, build_ignored, build_limits, build_settings
+from reconciler.config.building import (
+    MappingEntry,
+    approval_tables,
+    build_approvals,
+    build_entries,
+    build_ignored,
+    build_limits,
+    build_settings,
+)
 from reconciler.config.checking import check_schema
-from reconciler.config.consistency import Ignored, check_amount_limits, check_consistency, time_zone
-from reconciler.config.diagnostics import Diagnostic, printable
-from reconciler.config.reading import ItemList, Table, collector_paused, read_document
-from reconciler.config.source import BYTE_ORDER_MARK, Problems, Source, check_characters, decode, read_bytes
+from reconciler.config.consistency import Ignored, check_amount_limits, check_approvals, check_consistency, time_zone
+from reconciler.config.reading import ItemList, Table, read_document
+from reconciler.config.source import (
+    BYTE_ORDER_MARK,
+    Diagnostic,
+    Problems,
+    Source,
+    check_characters,
+    decode,
+    printable,
+    read_bytes,
+)
 from reconciler.errors import ConfigError
 from reconciler.model import Approval, Mappings
 
@@ -59,7 +74,6 @@ def parse_mappings(text: bytes | str, *, file: str, now: datetime) -> Mappings:
     return examination.mappings
 
 
-@collector_paused()
 def examine_mappings(text: bytes | str, *, file: str, now: datetime) -> Examination:
     """Everything there is to say about `text`. Raises ConfigError only when it is no text of acceptable length."""
     source, problems, root = read_text(text, file=file)
@@ -70,10 +84,10 @@ def examine_mappings(text: bytes | str, *, file: str, now: datetime) -> Examinat
         refused = check_schema(root, problems)
         entries, ignored = _build(root, refused, source, problems)
         today = now.astimezone(time_zone(root, problems)).date()
-        check_consistency(entries, ignored, source, problems, today=today)
+        check_consistency(entries, ignored, problems, today=today)
         check_amount_limits(root, problems)
-        approved = approval_entries(root, problems)
-        check_approvals(approved, () if refused else entries, source, problems, today=today)
+        approved = approval_tables(root, problems)
+        check_approvals(approved, () if refused else entries, problems, today=today)
         approvals = build_approvals(approved, source)
     mappings = None
     if root is not None and not problems.has_errors:
@@ -119,34 +133,28 @@ def _build(
 
 def list_keys(path: Path) -> tuple[str, ...]:
     """The keys in the file, for shell completion: none from a file that cannot be read. Never raises."""
-    try:
-        root = read_text(read_bytes(path), file=str(path))[2]
-    except ConfigError:
-        return ()
-    rows = root.get("mappings") if root is not None else None
-    return tuple(_key_of(row) for row in rows if isinstance(row, Table)) if isinstance(rows, ItemList) else ()
+    return tuple(key_of(row) for row in _rows(path))
 
 
 def list_names(path: Path) -> dict[str, str]:
     """Each name of a client or customer in the file with the first key that it belongs to, as `list_keys`."""
-    try:
-        root = read_text(read_bytes(path), file=str(path))[2]
-    except ConfigError:
-        return {}
-    rows = root.get("mappings") if root is not None else None
     found: dict[str, str] = {}
-    for entry in rows if isinstance(rows, ItemList) else ():
-        if not isinstance(entry, Table):
-            continue
-        clients = entry.get("infima_clients")
-        several = list(clients) if isinstance(clients, ItemList) else []
-        for named in (entry.get("infima_client"), *several, entry.get("halo_customer")):
-            if isinstance(named, Table) and isinstance(named.get("name"), str):
-                found.setdefault(str(named["name"]), _key_of(entry))
+    for row in _rows(path):
+        for named in (row.inner("infima_client"), *row.rows("infima_clients"), row.inner("halo_customer")):
+            if isinstance(named.get("name"), str):
+                found.setdefault(str(named["name"]), key_of(row))
     return found
 
 
-def _key_of(row: Table) -> str:
-    client = row.get("infima_client")
-    default = f"infima-{client.get('id', '')}" if isinstance(client, Table) else ""
-    return str(row.get("key", default))
+def _rows(path: Path) -> list[Table]:
+    try:
+        root = read_text(read_bytes(path), file=str(path))[2]
+    except ConfigError:
+        return []
+    return root.rows("mappings") if root is not None else []
+
+
+def key_of(row: Table) -> str:
+    """The key of an entry of `mappings`: its own, or the one that it has by default."""
+    client = row.inner("infima_client")
+    return str(row.get("key", f"infima-{client.get('id', '')}" if client else ""))

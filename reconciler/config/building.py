@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping as MappingABC
 from dataclasses import dataclass
 from datetime import UTC, date
 from decimal import Decimal
 from typing import Any
 
-from reconciler.config.reading import ItemList, Table
-from reconciler.config.source import Source
+from reconciler.config.reading import Table
+from reconciler.config.source import Problems, Source
 from reconciler.model import (
+    Approval,
     ChangeLimit,
     ClientRef,
     CountRule,
@@ -46,63 +46,39 @@ class MappingEntry:
         """Offset of the value at `path` within the entry; of the entry where the file does not spell it out."""
         table = self.table
         for step in path[:-1]:
-            inner = table.get(step)
-            if not isinstance(inner, Table):
-                return self.table.start
-            table = inner
+            table = table.inner(step)
         span = table.spans.get(path[-1])
         return span[1] if span else self.table.start
 
     @property
-    def own_rule(self) -> Table | None:
-        """The quantity rule that the entry itself spells out."""
-        rule = self.table.get("quantity")
-        return rule if isinstance(rule, Table) else None
+    def own_rule(self) -> Table:
+        """The quantity rule that the entry itself spells out; empty where it has none."""
+        return self.table.inner("quantity")
 
 
 def build_entries(root: Table, refused: frozenset[int], source: Source) -> tuple[MappingEntry, ...]:
     """The mappings that the schema does not refuse, with the defaults merged in."""
-    defaults = _table(root, "defaults")
-    name = str(_table(defaults, "subscription").get("name", DEFAULT_SUBSCRIPTION_NAME))
-    rule = _table(defaults, "quantity")
-    usual = _rule(dict(rule))
-    price = _price(defaults)
-    rows = root["mappings"]
-    assert isinstance(rows, ItemList)  # noqa: S101 - for the type checker: the caller has checked the outline
-    return tuple(
-        _entry(row, name, rule, usual, price=price, source=source)
-        for i, row in enumerate(rows)
-        if i not in refused and isinstance(row, Table)
-    )
+    rows: Any = root["mappings"]
+    return tuple(_entry(row, root.inner("defaults"), source) for i, row in enumerate(rows) if i not in refused)
 
 
-def _entry(
-    table: Table,
-    subscription_name: str,
-    default_rule: MappingABC[str, Any],
-    usual: QuantityRule,
-    *,
-    price: UnitPrice | None,
-    source: Source,
-) -> MappingEntry:
-    """`usual` is the rule of all entries that spell out none of their own."""
-    listed = table["infima_clients"] if "infima_clients" in table else [table["infima_client"]]
-    assert isinstance(listed, list)  # noqa: S101 - for the type checker: the schema says so
-    clients = tuple(client for client in listed if isinstance(client, Table))
+def _entry(table: Table, defaults: Table, source: Source) -> MappingEntry:
+    clients = tuple(table.rows("infima_clients") or [table.inner("infima_client")])
     refs = tuple(_client(client, source) for client in clients)
-    customer: Any = table["halo_customer"]
-    subscription_id: Any = table.get("subscription_id")
+    members: dict[str, Any] = dict(table)
+    customer, subscription_id = members["halo_customer"], members.get("subscription_id")
+    template: Any = defaults.inner("subscription")
     mapping = Mapping(
-        key=MappingKey(str(table.get("key", f"infima-{refs[0].id}"))),
+        key=MappingKey(members.get("key", f"infima-{refs[0].id}")),
         infima_clients=refs,
         halo_customer=CustomerRef(
             id=HaloCustomerId(customer["id"]), name=customer["name"], place=source.place(customer.start)
         ),
-        subscription_name=subscription_name,
+        subscription_name=template.get("name", DEFAULT_SUBSCRIPTION_NAME),
         subscription_id=None if subscription_id is None else SubscriptionId(subscription_id),
-        quantity=_rule({**default_rule, **_table(table, "quantity")}) if "quantity" in table else usual,
-        retired=bool(table.get("retired", False)),
-        price=_price(table) if "price" in table else price,
+        quantity=_rule({**defaults.inner("quantity"), **table.inner("quantity")}),
+        retired=members.get("retired", False),
+        price=_price(table.inner("price") or defaults.inner("price")),
         place=source.place(table.start),
     )
     return MappingEntry(mapping=mapping, table=table, clients=clients)
@@ -118,8 +94,7 @@ def _rule(members: dict[str, Any]) -> QuantityRule:
     return QuantityRule(count=count, until=None if until is None else parse_day(until), **members)
 
 
-def _price(parent: MappingABC[str, Any]) -> UnitPrice | None:
-    table = _table(parent, "price")
+def _price(table: Any) -> UnitPrice | None:
     return UnitPrice(amount=Decimal(table["amount"]), currency=table["currency"]) if table else None
 
 
@@ -133,36 +108,32 @@ def parse_day(text: str) -> date | None:
 
 def build_ignored(root: Table, source: Source) -> tuple[tuple[IgnoredClient, Table], ...]:
     """The `ignore` list, each with its table."""
-    rows: Any = root.get("ignore", [])
-    return tuple(
-        (
-            IgnoredClient(
-                client=_client(row["infima_client"], source), reason=row["reason"], place=source.place(row.start)
-            ),
-            row,
-        )
-        for row in rows
-    )
+    return tuple((_ignored(row, source), row) for row in root.rows("ignore"))
+
+
+def _ignored(row: Any, source: Source) -> IgnoredClient:
+    client = _client(row["infima_client"], source)
+    return IgnoredClient(client=client, reason=row["reason"], place=source.place(row.start))
 
 
 def build_limits(root: Table) -> Limits:
     """`limits`, with the defaults of the model for what is not there, and `settings.currency` for amounts without."""
-    members = dict(_table(root, "limits"))
-    currency = _table(root, "settings").get("currency")
+    limits, currency = root.inner("limits"), root.inner("settings").get("currency")
+    members: dict[str, Any] = dict(limits)
     for name in ("max_decrease", "max_increase"):
+        own: dict[str, Any] = {**limits.inner(name)}
         default: ChangeLimit = getattr(Limits(), name)
-        own = _table(members, name)
         members[name] = ChangeLimit(
             users=own.get("users", default.users),
             percent=own.get("percent", default.percent),
             amount=_money(own, currency),
         )
     for name in ("max_total_decrease", "max_total_increase"):
-        members[name] = _money(_table(members, name), currency)
+        members[name] = _money(limits.inner(name), currency)
     return Limits(**members)
 
 
-def _money(table: MappingABC[str, Any], currency: str | None) -> Money | None:
+def _money(table: Any, currency: Any) -> Money | None:
     """The amount of a limit; None where it states none. `check_consistency` sees to it that a currency is known."""
     if "amount" not in table:
         return None
@@ -171,7 +142,7 @@ def _money(table: MappingABC[str, Any], currency: str | None) -> Money | None:
 
 def build_settings(root: Table) -> Settings:
     """`settings`, with the defaults of the model for what is not there."""
-    members = dict(_table(root, "settings"))
+    members: dict[str, Any] = dict(root.inner("settings"))
     if "marker_field" in members:
         members["marker_field"] = MarkerField(members["marker_field"])
     if "halo_budget" in members:
@@ -181,7 +152,26 @@ def build_settings(root: Table) -> Settings:
     return Settings(**members)
 
 
-def _table(parent: MappingABC[str, Any], name: str) -> MappingABC[str, Any]:
-    """The table called `name`, an empty one where it is absent."""
-    found: MappingABC[str, Any] = parent.get(name, {})
-    return found
+def approval_tables(root: Table, problems: Problems) -> list[Table]:
+    """The approvals that the schema accepts."""
+    return [row for row in root.rows("approvals") if not problems.within(row.start, row.end)]
+
+
+def build_approvals(tables: list[Table], source: Source) -> tuple[Approval, ...]:
+    """The approvals as frozen values, in the order of the file; those aside whose day no calendar has."""
+    return tuple(_approval(table, until, source) for table in tables if (until := parse_day(str(table["until"]))))
+
+
+def _approval(table: Table, until: date, source: Source) -> Approval:
+    members: dict[str, Any] = dict(table)
+    bounds, key = members.get("quantity", {}), members.get("key")
+    return Approval(
+        rule=members["rule"],
+        until=until,
+        reason=members["reason"],
+        place=source.place(table.start),
+        key=None if key is None else MappingKey(key),
+        at_least=bounds.get("from"),
+        at_most=bounds.get("to"),
+        up_to=members.get("up_to"),
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
@@ -13,24 +13,38 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from reconciler.config.diagnostics import quoted
-from reconciler.config.reading import ItemList, Node, Table
-from reconciler.config.source import Problems
+from reconciler.config.reading import ItemList, Table
+from reconciler.config.source import Problems, quoted
 
 MAX_MAPPINGS = 20_000
 
 _FOREIGN = re.compile("url|host(?!ed)|secret|token|password|api_?key|header|scope|tenant|proxy")
 
-_TABLES = {
+_A_NAME = '"Acme Dental"'
+_EXAMPLES = {
+    "version": "1",
+    "mappings": "[]",
     "infima_client": '{id: 101, name: "Acme Dental"}',
     "halo_customer": '{id: 12, name: "Acme Dental Group"}',
+    "id": "101",
+    "reason": '"internal"',
+    "amount": '"500.00"',
+    "currency": "EUR",
+    "rule": "decrease",
+    "until": "2026-12-15",
+    "from": "12",
+    "to": "20",
+}
+"""How a member is written that is missing; any other is a name."""
+
+_TABLES = {
+    **{name: _EXAMPLES[name] for name in ("infima_client", "halo_customer")},
     "subscription": '{name: "INFIMA Security Awareness Training"}',
     "quantity": "{minimum: 10}",
     "price": '{amount: "2.75", currency: EUR}',
     "max_decrease": "{users: 5, percent: 25}",
     "max_increase": "{users: 20, percent: 50}",
-    "max_total_decrease": '{amount: "500.00", currency: EUR}',
-    "max_total_increase": '{amount: "500.00", currency: EUR}',
+    **dict.fromkeys(("max_total_decrease", "max_total_increase"), '{amount: "500.00", currency: EUR}'),
     "halo_budget": "{requests: 240, seconds: 300}",
 }
 """How a member is written whose value is a mapping."""
@@ -46,16 +60,14 @@ _WANTED = {
 }
 
 
-_PACKAGE = Path(__file__).resolve().parents[1]
-
-
 def schema_text(name: str) -> str:
     """A schema that ships with the program, e.g. "mappings.schema.json": in the wheel, or in a checkout's `schema/`.
 
     FileNotFoundError means a broken installation.
     """
-    shipped = _PACKAGE / "schema" / name
-    return (shipped if shipped.is_file() else _PACKAGE.parent / "schema" / name).read_text(encoding="utf-8")
+    package = Path(__file__).resolve().parents[1]
+    shipped = package / "schema" / name
+    return (shipped if shipped.is_file() else package.parent / "schema" / name).read_text(encoding="utf-8")
 
 
 @cache
@@ -79,11 +91,8 @@ def check_schema(root: Table, problems: Problems) -> frozenset[int]:
     schema = mappings_schema()
     entries = root.get("mappings")
     if isinstance(entries, ItemList) and len(entries) > MAX_MAPPINGS:
-        problems.error(
-            entries.spans[MAX_MAPPINGS][0],
-            f"more than {MAX_MAPPINGS:,} mappings",
-            "split the customers over several files, one per Halo instance",
-        )
+        hint = "split the customers over several files, one per Halo instance"
+        problems.error(entries.spans[MAX_MAPPINGS][0], f"more than {MAX_MAPPINGS:,} mappings", hint)
         return frozenset(range(len(entries)))
     refused: set[int] = set()
     missing: dict[_Path, list[str]] = defaultdict(list)
@@ -100,36 +109,31 @@ def check_schema(root: Table, problems: Problems) -> frozenset[int]:
             case "dependentRequired":
                 _tell_dependents(root, path, error.validator_value, problems)
             case None:  # jsonschema leaves the last step out of the path of a `false` schema; there is one only
-                key_at, _ = locate(root, (*path, "infima_client"))
+                key_at, _ = _locate(root, (*path, "infima_client"))
                 hint = "keep one of the two; infima_clients can hold a single client"
                 problems.error(key_at, "infima_client beside infima_clients", hint)
             case _:
-                problems.error(locate(root, path)[1], *_about(error, path))
+                problems.error(_locate(root, path)[1], *_about(error, path))
     for path, names in missing.items():
         _tell_missing(root, path, [name for name in dict.fromkeys(names) if name not in replaced[path]], problems)
     return frozenset(refused)
 
 
-def locate(root: Table, path: Iterable[str | int]) -> tuple[int, int]:
-    """Offsets of the key (or `-` item) and of the value at `path`."""
-    node: Node = root
-    found = (root.start, root.start)
-    for step in path:
-        if isinstance(node, Table) and isinstance(step, str):
-            found = node.spans[step][:2]
-            node = node[step]
-        elif isinstance(node, ItemList) and isinstance(step, int):
-            found = (node.spans[step][0], node.spans[step][0])
-            node = node[step]
-    return found
-
-
-def _at(root: Table, path: _Path) -> Table:
+def _at(root: Table, path: _Path) -> Any:
+    """What stands at `path`."""
     node: Any = root
     for step in path:
         node = node[step]
-    assert isinstance(node, Table)  # noqa: S101 - for the type checker: only tables lack or have keys
     return node
+
+
+def _locate(root: Table, path: _Path) -> tuple[int, int]:
+    """Offsets of the key (or `-` item) and of the value at `path`."""
+    if not path:
+        return root.start, root.start
+    parent = _at(root, path[:-1])
+    span = parent.spans[path[-1]]
+    return (span[0], span[1]) if isinstance(parent, Table) else (span[0], span[0])
 
 
 def closest_word(word: str, known: Sequence[str]) -> list[str]:
@@ -140,7 +144,7 @@ def closest_word(word: str, known: Sequence[str]) -> list[str]:
 def _tell_unknown_keys(root: Table, path: _Path, known: dict[str, Any], problems: Problems) -> set[str]:
     """Report the unknown keys of a table; returns the known ones that were probably meant."""
     meant = set()
-    table = _at(root, path)
+    table: Table = _at(root, path)
     for name in table:
         if name in known:
             continue
@@ -179,36 +183,18 @@ def _belongs(name: str, path: _Path) -> str:
 def _tell_missing(root: Table, path: _Path, names: list[str], problems: Problems) -> None:
     if not names:
         return
-    table = _at(root, path)
+    table: Table = _at(root, path)
     listed = " and ".join("infima_client (or infima_clients)" if n == "infima_client" and path else n for n in names)
     verb = "is" if len(names) == 1 else "are"
     where = f" in {path[-1]}" if path and isinstance(path[-1], str) else ""
-    hint = f"write, for example, `{_example(names[0])}`"
+    hint = f"write, for example, `{names[0]}: {_EXAMPLES.get(names[0], _A_NAME)}`"
     if names == ["key"]:
         hint = "several clients billed as one Subscription need a key, for example `key: acme`"
     problems.error(table.start, f"{listed} {verb} missing{where}", hint)
 
 
-def _example(name: str) -> str:
-    examples = {
-        "version": "version: 1",
-        "mappings": "mappings: []",
-        "infima_client": 'infima_client: {id: 101, name: "Acme Dental"}',
-        "halo_customer": 'halo_customer: {id: 12, name: "Acme Dental Group"}',
-        "id": "id: 101",
-        "reason": 'reason: "internal"',
-        "amount": 'amount: "500.00"',
-        "currency": "currency: EUR",
-        "rule": "rule: decrease",
-        "until": "until: 2026-12-15",
-        "from": "from: 12",
-        "to": "to: 20",
-    }
-    return examples.get(name, f'{name}: "Acme Dental"')
-
-
 def _tell_dependents(root: Table, path: _Path, needs: dict[str, list[str]], problems: Problems) -> None:
-    table = _at(root, path)
+    table: Table = _at(root, path)
     hints = {
         "reason": 'say why the number is fixed: `reason: "contract 2026"`',
         "fixed": "until is the last day of a fixed quantity: add `fixed`, or delete until",
@@ -233,62 +219,52 @@ def _about(error: Any, path: _Path) -> tuple[str, str]:  # noqa: PLR0911 - a tab
             hint = f"did you mean {close[0]}?" if close else f"one of: {', '.join(wanted)}"
             problem = "cannot be approved" if name == "rule" else "is not known"
             return f"{name}: {quoted(value)} {problem}", hint
-        case "minimum":
-            return f"{name}: {value} is below {wanted}", _range_hint(error.schema)
-        case "maximum":
-            return f"{name}: {value} is above {wanted}", _range_hint(error.schema)
+        case "minimum" | "maximum" as bound:
+            side = "below" if bound == "minimum" else "above"
+            hint = f"write a number from {error.schema['minimum']} to {error.schema['maximum']}"
+            return f"{name}: {value} is {side} {wanted}", hint
         case "minLength":
             return f"{name} is empty", "write it out"
         case "maxLength":
             return f"{name} is longer than {wanted} characters", "shorten it"
+        case "pattern" if name in _PATTERNS:
+            problem, hint = _PATTERNS[name]
+            return f"{name}: {quoted(value)} {problem}", hint
         case "pattern":
-            return _about_pattern(name, value)
+            return f"{name} is only spaces", "write it out"
         case "minItems":
             return f"{name} is empty", "name at least one client"
         case _:  # maxItems
             return f"{name} has more than {wanted} entries", "delete some"
 
 
-def _about_pattern(name: str, value: str) -> tuple[str, str]:
-    match name:
-        case "key":
-            hint = "1 to 64 letters, digits, `.`, `_` or `-`, beginning with a letter or a digit"
-            return f"key: {quoted(value)} cannot be a key", hint
-        case "timezone":
-            return f"timezone: {quoted(value)} is not a time zone", "write, for example, `timezone: Europe/London`"
-        case "until":
-            return f"until: {quoted(value)} is not a day", "write year-month-day, for example 2026-12-31"
-        case "amount":
-            hint = 'write a number in quotes with a point and at most four decimals, for example "500.00"'
-            return f"amount: {quoted(value)} is not an amount", hint
-        case "currency":
-            return f"currency: {quoted(value)} is not a currency", "write its three capital letters, for example EUR"
-        case _:
-            return f"{name} is only spaces", "write it out"
+_PATTERNS = {
+    "key": ("cannot be a key", "1 to 64 letters, digits, `.`, `_` or `-`, beginning with a letter or a digit"),
+    "timezone": ("is not a time zone", "write, for example, `timezone: Europe/London`"),
+    "until": ("is not a day", "write year-month-day, for example 2026-12-31"),
+    "amount": (
+        "is not an amount",
+        'write a number in quotes with a point and at most four decimals, for example "500.00"',
+    ),
+    "currency": ("is not a currency", "write its three capital letters, for example EUR"),
+}
+"""Members whose text has a form, with what is said of another text, and the hint."""
 
 
 def _name(path: _Path) -> str:
-    match path[-1] if path else "":
-        case int() as index:
-            return f"item {index + 1} of {path[-2]}"
-        case word:
-            return str(word)
+    last = path[-1] if path else ""
+    return f"item {last + 1} of {path[-2]}" if isinstance(last, int) else last
 
 
 def _found(value: object) -> str:
     match value:
-        case None:
-            return "nothing"
         case bool():
             return str(value).lower()
         case int():
             return f"the number {value}"
-        case dict():
-            return "a mapping"
-        case list():
-            return "a list"
-        case _:
+        case str():
             return f"the text {quoted(value)}"
+    return "nothing" if value is None else "a mapping" if isinstance(value, dict) else "a list"
 
 
 def _type_hint(value: object, wanted: str, name: str) -> str:  # noqa: PLR0911 - a table of wordings
@@ -317,7 +293,3 @@ def _type_hint(value: object, wanted: str, name: str) -> str:  # noqa: PLR0911 -
             return "write it as `key: value` lines, or as {key: value}"
         case _:
             return f"write {_WANTED[wanted]}"
-
-
-def _range_hint(schema: dict[str, Any]) -> str:
-    return f"write a number from {schema['minimum']} to {schema['maximum']}"

@@ -6,6 +6,7 @@ is written.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -17,9 +18,7 @@ from reconciler.config.reading import ItemList, Table
 from reconciler.config.source import INVISIBLE, refusal
 from reconciler.config.splice import (
     BY_HAND,
-    CANNOT,
     OpenFile,
-    add_item,
     add_items,
     behind_lines,
     checked,
@@ -86,7 +85,7 @@ def join_client(text: str, key: str, client: ClientRef, *, file: str = "mappings
     """
     opened = open_text(text, file)
     index, entry = find_entry(opened, key)
-    added = {"id": int(client.id), "name": clean_name(client.name)}
+    added = _named(client)
     rows = entry.get("infima_clients")
     if isinstance(rows, ItemList) and rows:
         start = end = rows.spans[-1][1]
@@ -112,7 +111,7 @@ def _made_combined(file: OpenFile, entry: Table, key: str, added: dict[str, Any]
     """`infima_client: {...}  # comment` as a list of two; the first one's text and comment stay beside it."""
     client = entry.get("infima_client")
     if not isinstance(client, Table) or not client.flow:
-        raise refusal(file.source.file, CANNOT, BY_HAND, place=file.source.place(entry.start))
+        raise file.cannot_edit(entry.start)
     start, value, value_end = entry.spans["infima_client"]
     named = "" if "key" in entry else f"key: {key}"
     if entry.flow:
@@ -131,12 +130,9 @@ def _members(entry: NewMapping) -> dict[str, Any]:
     members: dict[str, Any] = {}
     if entry.key is not None:
         members["key"] = str(entry.key)
-    clients = [{"id": int(client.id), "name": clean_name(client.name)} for client in entry.clients]
-    if len(clients) == 1:
-        members["infima_client"] = clients[0]
-    else:
-        members["infima_clients"] = clients
-    members["halo_customer"] = {"id": int(entry.customer.id), "name": clean_name(entry.customer.name)}
+    clients = [_named(client) for client in entry.clients]
+    members |= {"infima_client": clients[0]} if len(clients) == 1 else {"infima_clients": clients}
+    members["halo_customer"] = _named(entry.customer)
     if entry.subscription_id is not None:
         members["subscription_id"] = int(entry.subscription_id)
     if entry.retired:
@@ -144,10 +140,13 @@ def _members(entry: NewMapping) -> dict[str, Any]:
     return members
 
 
+def _named(ref: ClientRef | CustomerRef) -> dict[str, Any]:
+    return {"id": int(ref.id), "name": clean_name(ref.name)}
+
+
 def add_ignore(text: str, client: ClientRef, reason: str, *, file: str = "mappings.yaml") -> str:
     """`text` with `client` behind the last ignored one. Raises ConfigError."""
-    named = {"id": int(client.id), "name": clean_name(client.name)}
-    return add_item(open_text(text, file), "ignore", {"infima_client": named, "reason": clean_name(reason)})
+    return add_items(open_text(text, file), "ignore", [{"infima_client": _named(client), "reason": clean_name(reason)}])
 
 
 def add_approval(text: str, entry: NewApproval, *, file: str = "mappings.yaml") -> str:
@@ -163,7 +162,7 @@ def add_approval(text: str, entry: NewApproval, *, file: str = "mappings.yaml") 
     if entry.up_to is not None:
         members["up_to"] = entry.up_to
     members |= {"until": entry.until.isoformat(), "reason": clean_name(entry.reason)}
-    return add_item(open_text(text, file), "approvals", members)
+    return add_items(open_text(text, file), "approvals", [members])
 
 
 def remove_approvals(text: str, name: str, *, file: str = "mappings.yaml") -> str:
@@ -181,12 +180,8 @@ def remove_approval(text: str, rule: str, key: str | None, until: date, *, file:
 
 def remove_ignore(text: str, client: InfimaClientId, *, file: str = "mappings.yaml") -> str:
     """`text` without the entry of `ignore` about this client. Raises ConfigError."""
-
-    def about_it(row: Table) -> bool:
-        ref = row.get("infima_client")
-        return isinstance(ref, Table) and ref.get("id") == client
-
-    return remove_items(open_text(text, file), "ignore", about_it)
+    opened = open_text(text, file)
+    return remove_items(opened, "ignore", lambda row: row.inner("infima_client").get("id") == client)
 
 
 def add_remark(text: str, key: str, remark: str, *, file: str = "mappings.yaml") -> str:
@@ -194,7 +189,7 @@ def add_remark(text: str, key: str, remark: str, *, file: str = "mappings.yaml")
     opened = open_text(text, file)
     _, entry = find_entry(opened, key)
     if entry.flow or "quantity" not in entry:
-        raise refusal(file, CANNOT, BY_HAND, place=opened.source.place(entry.start))
+        raise opened.cannot_edit(entry.start)
     start = opened.source.line_start(entry.spans["quantity"][0])
     line = f"{' ' * opened.column(entry.start)}# {clean_name(remark)}{opened.newline}"
     return spliced(opened, start, start, line, lambda _: None)
@@ -229,13 +224,13 @@ def set_names(text: str, names: Sequence[NewName], *, file: str = "mappings.yaml
 def _ref_table(file: OpenFile, wanted: NewName) -> tuple[Table, list[Any]]:
     """Where the mapping names this id, and the way to it from the top of the file."""
     index, entry = find_entry(file, wanted.key)
-    members = ["halo_customer"] if isinstance(wanted.ref, CustomerRef) else ["infima_client", "infima_clients"]
-    for member in members:
-        node = entry.get(member)
-        rows = list(enumerate(node)) if isinstance(node, ItemList) else [(None, node)]
-        for place, row in rows:
-            if isinstance(row, Table) and row.get("id") == wanted.ref.id:
-                return row, ["mappings", index, member, *([] if place is None else [place])]
+    single = "halo_customer" if isinstance(wanted.ref, CustomerRef) else "infima_client"
+    found: list[tuple[Table, list[Any]]] = [(entry.inner(single), [single])]
+    if single == "infima_client":
+        found += [(row, ["infima_clients", place]) for place, row in enumerate(entry.rows("infima_clients"))]
+    for table, path in found:
+        if table.get("id") == wanted.ref.id:
+            return table, ["mappings", index, *path]
     raise refusal(file.source.file, f"{wanted.key} has no client or customer {wanted.ref.id}", BY_HAND)
 
 
@@ -245,12 +240,10 @@ def set_quantity(text: str, key: str, members: dict[str, Any], *, file: str = "m
     A rule with comments inside is refused, for they would be lost.
     """
     opened = open_text(text, file)
-    entry = find_entry(opened, key)[1]
-    rule = entry.get("quantity")
-    if isinstance(rule, Table) and "#" in opened.text[rule.start : rule.end]:
-        raise refusal(file, "the quantity rule holds a comment", BY_HAND, place=opened.source.place(rule.start))
-    old = plain(rule) if isinstance(rule, Table) else {}
-    return set_member(opened, key, "quantity", {**old, **members}, behind="halo_customer")
+    rule = find_entry(opened, key)[1].inner("quantity")
+    if "#" in opened.text[rule.start : rule.end]:
+        raise opened.cannot_edit(rule.start, "the quantity rule holds a comment")
+    return set_member(opened, key, "quantity", {**plain(rule), **members}, behind="halo_customer")
 
 
 def retire_mapping(text: str, key: str, *, file: str = "mappings.yaml") -> str:
@@ -260,7 +253,7 @@ def retire_mapping(text: str, key: str, *, file: str = "mappings.yaml") -> str:
 
 def clean_name(name: str) -> str:
     """`name` as it may stand in the file: invisible characters gone, line breaks and tabs turned into spaces."""
-    spaced = name.replace("\r\n", " ").replace("\n", " ").replace("\t", " ")
+    spaced = re.sub(r"\r\n|[\n\t]", " ", name)
     return INVISIBLE.sub("", spaced).strip()[:LONGEST].rstrip()
 
 

@@ -16,8 +16,7 @@ import yaml
 
 from reconciler.config import read_text
 from reconciler.config.checking import check_schema, mappings_schema
-from reconciler.config.reading import LOADER, ItemList, Node, Table
-from reconciler.config.scalars import SurprisingScalar, resolve_plain
+from reconciler.config.reading import LOADER, ItemList, Node, SurprisingScalar, Table, resolve_plain
 from reconciler.config.source import BYTE_ORDER_MARK, Source, refusal
 from reconciler.config.splice import plain, quote
 from reconciler.errors import ConfigError

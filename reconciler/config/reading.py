@@ -2,25 +2,28 @@
 
 `yaml.load` is never called: it drops duplicate keys, expands aliases and turns words into dates and base-60 numbers.
 Parser events carry the text as written, its quotes and its marks, which is all that a strict reader needs.
+
+Of unquoted words four readings are accepted: nothing, `true`/`false`, a plain decimal whole number, and text. YAML 1.1
+and 1.2, editors and reviewers disagree about many others (`no`, `0123`, `12:30`, `1_000`): they are refused with a way
+out.
 """
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import re
+from collections.abc import Callable
 from typing import Any, Union
 
 import yaml
 
-from reconciler.config.diagnostics import quoted
-from reconciler.config.scalars import Scalar, SurprisingScalar, resolve_plain
 from reconciler.config.slips import odd_quotes, tell_merge_markers, tell_syntax
-from reconciler.config.source import INVISIBLE, ODD_SPACE, Problems, Source
+from reconciler.config.source import INVISIBLE, ODD_SPACE, Problems, Source, quoted
 
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml where PyYAML was built with it
 
 MAX_DEPTH = 10
+
+Scalar = None | bool | int | str
 
 Span = tuple[int, int, int]
 """Offsets of a member: where its key begins, where its value begins, where its value ends."""
@@ -36,6 +39,16 @@ class Table(dict[str, "Node"]):
         self.end = start
         self.flow = flow
         self.spans: dict[str, Span] = {}
+
+    def inner(self, name: str) -> Table:
+        """The table called `name`, an empty one where there is none."""
+        found = self.get(name)
+        return found if isinstance(found, Table) else Table(self.start, flow=False)
+
+    def rows(self, name: str) -> list[Table]:
+        """The tables in the list called `name`; none where there is no such list."""
+        found = self.get(name)
+        return [row for row in found if isinstance(row, Table)] if isinstance(found, ItemList) else []
 
 
 class ItemList(list["Node"]):
@@ -65,7 +78,7 @@ def read_document(source: Source, text: str, problems: Problems) -> Table | None
     """
     if tell_merge_markers(source, problems):
         return None
-    reader = _EventReader(source, problems, odd_spaces=ODD_SPACE.search(text) is not None)
+    reader = _EventReader(source, problems)
     try:
         reader.read(text)
     except _Stop:
@@ -85,28 +98,12 @@ def read_document(source: Source, text: str, problems: Problems) -> Table | None
     return None
 
 
-@contextmanager
-def collector_paused() -> Iterator[None]:
-    """No rescans of a growing tree: nothing in it is garbage, and with many mappings they take most of the time."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
-
-
 class _EventReader:
-    """Takes parser events one by one. The stack holds the open containers and, for each, the key that waits.
+    """Takes parser events one by one. The stack holds the open containers and, for each, the key that waits."""
 
-    A hundred thousand scalars stand in a large file, so the way of an ordinary one is short.
-    """
-
-    def __init__(self, source: Source, problems: Problems, *, odd_spaces: bool) -> None:
+    def __init__(self, source: Source, problems: Problems) -> None:
         self._source = source
         self._problems = problems
-        self._odd_spaces = odd_spaces
         self._documents = 0
         self._open: list[Table | ItemList] = []
         self._keys: list[tuple[str, int] | None] = []
@@ -124,10 +121,8 @@ class _EventReader:
 
     def read(self, text: str) -> None:
         """Understand all events of `text`. Raises _Stop and yaml.YAMLError."""
-        handlers, next_event = self._handlers, LOADER(text).get_event
-        while (event := next_event()) is not None:
-            handler = handlers.get(event.__class__)
-            if handler is not None:
+        for event in yaml.parse(text, Loader=LOADER):
+            if handler := self._handlers.get(type(event)):
                 handler(event)
 
     def _begin_table(self, event: Any) -> None:
@@ -145,42 +140,33 @@ class _EventReader:
         self._documents += 1
         offset = event.start_mark.index
         if self._documents > 1:
-            self._problems.error(
-                offset, "a second document begins here", "keep one document in a file; delete the `---`"
-            )
+            hint = "keep one document in a file; delete the `---`"
+            self._problems.error(offset, "a second document begins here", hint)
             raise _Stop
         if event.version is not None or event.tags:
             self._problems.error(offset, "a YAML directive", "delete the line that begins with %")
 
     def _scalar(self, event: Any) -> None:
-        start, text, style = event.start_mark.index, event.value, event.style
-        if event.anchor is not None or event.tag is not None:
-            self._refuse_decoration(event)
-        keys = self._keys
-        awaits_key = bool(keys) and keys[-1] is None
-        if awaits_key and text in _USUAL_KEYS and text not in (spans := self._open[-1].spans):
-            spans[text] = (start, start, start)  # only tables await keys
-            keys[-1] = (text, start)
-            return
-        end = event.end_mark.index
+        start, end = event.start_mark.index, event.end_mark.index
+        text, style = event.value, event.style
+        self._refuse_decoration(event)
         value: Scalar = text
         if style and style in "\"'|>":
-            if not text.isprintable() and INVISIBLE.search(text):
-                self._refuse_text(text, start)
+            if hidden := INVISIBLE.search(text):
+                self._refuse_text(hidden[0], start)
             if style in "|>":  # such a scalar ends where the next token begins, perhaps lines further down
                 end = start + len(self._source.text[start:end].rstrip())
         else:
             value = self._plain(text, start)
-        if awaits_key:
+        if self._keys and self._keys[-1] is None:
             self._key(value, text, start)
         else:
             self._place(value, start, end)
 
     def _plain(self, text: str, start: int) -> Scalar:
-        if self._odd_spaces and ODD_SPACE.search(text):
-            self._problems.error(
-                start, f"an unusual space in {quoted(text)}", "write an ordinary space, or quote the text"
-            )
+        if ODD_SPACE.search(text):
+            hint = "write an ordinary space, or quote the text"
+            self._problems.error(start, f"an unusual space in {quoted(text)}", hint)
             return text
         key, _ = (self._keys[-1] if self._keys else None) or _NO_KEY
         if text and (odd := odd_quotes(text)) is not None:
@@ -194,11 +180,10 @@ class _EventReader:
             self._problems.error(start, exc.message, hint)
             return text
 
-    def _refuse_text(self, text: str, start: int) -> None:
-        found = INVISIBLE.search(text)
-        character = found[0] if found else ""
+    def _refuse_text(self, character: str, start: int) -> None:
         if character == "\n":
-            self._problems.error(start, "text over several lines", _ONE_LINE)
+            hint = "close the quote on the same line, or write long text behind `>-`"
+            self._problems.error(start, "text over several lines", hint)
         else:
             code = f"U+{ord(character):04X}"
             self._problems.error(start, f"a control or invisible character ({code}) in the text", "delete it")
@@ -210,8 +195,8 @@ class _EventReader:
         if not isinstance(value, str) or not text:
             self._problems.error(start, f"{quoted(text) if text else 'nothing'} as a key", _KEYS_ARE_WORDS)
         if name in spans:
-            first = self._source.line_number(spans[name][0])
-            self._problems.error(start, f"duplicate key {quoted(name)}, first on line {first}", "delete one of the two")
+            first = self._problems.line(spans[name][0])
+            self._problems.error(start, f"duplicate key {quoted(name)}, first on {first}", "delete one of the two")
             name = f"{name}\0{start}"  # kept apart, so that the first one's value stays what it is
         spans[name] = (start, start, start)
         self._keys[-1] = (name, start)
@@ -237,15 +222,13 @@ class _EventReader:
             self._keys[-1] = None
 
     def _begin(self, container: Table | ItemList, event: Any) -> None:
-        if event.anchor is not None or event.tag is not None:
-            self._refuse_decoration(event)
+        self._refuse_decoration(event)
         if self._keys and self._keys[-1] is None:
             self._problems.error(container.start, "a list or a mapping as a key", _KEYS_ARE_WORDS)
             raise _Stop
         if len(self._open) >= MAX_DEPTH:
-            self._problems.error(
-                container.start, f"more than {MAX_DEPTH} levels of nesting", "nothing here nests that deep"
-            )
+            message = f"more than {MAX_DEPTH} levels of nesting"
+            self._problems.error(container.start, message, "nothing here nests that deep")
             raise _Stop
         self._open.append(container)
         self._keys.append(None if isinstance(container, Table) else _NO_KEY)
@@ -260,10 +243,9 @@ class _EventReader:
     def _refuse_decoration(self, event: Any) -> None:
         start = event.start_mark.index
         if event.anchor is not None:
-            self._problems.error(
-                start, f"an anchor (&{event.anchor})", "delete it: values are written out here, not shared"
-            )
-        else:
+            hint = "delete it: values are written out here, not shared"
+            self._problems.error(start, f"an anchor (&{event.anchor})", hint)
+        elif event.tag is not None:
             self._problems.error(start, "a tag", "delete the word that begins with `!`; quote the value if it is text")
 
 
@@ -278,9 +260,101 @@ TABLE_KEYS = frozenset(
 )  # fmt: skip
 """Members whose value is a mapping, wherever they stand."""
 
-_ONE_LINE = "close the quote on the same line, or write long text behind `>-`"
 _BEGINS_NUMBERS = frozenset("0123456789.+-")
 _KEYS_ARE_WORDS = "keys are words, such as `infima_client`"
-_USUAL_KEYS = frozenset(
-    {"infima_client", "infima_clients", "halo_customer", "id", "name", "quantity", "key", "minimum"}
-)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# What an unquoted word means
+# ---------------------------------------------------------------------------------------------------------------------
+
+_MAX_DIGITS = 18  # far above every range in the schema, and below what int() refuses to convert
+
+_LONGEST_WORD = 64  # what is longer is no date and no word; the patterns below are not made for megabytes
+
+_NUMBER_LIKE = re.compile(r"[-+0-9_.:eE]+", re.ASCII)
+_WHOLE = re.compile(r"-?(?:0|[1-9][0-9]*)", re.ASCII)
+_DATE = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt \t]+[0-9]{1,2}:[0-9]{2}.*)?", re.ASCII)
+DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+
+_FRACTION = r"[-+]?(?:\.[0-9][0-9_]*|[0-9][0-9_]*\.[0-9_]*)(?:[eE][-+]?[0-9]+)?"
+
+_SWITCHES = {"true": True, "yes": True, "on": True, "y": True, "false": False, "no": False, "off": False, "n": False}
+_SURPRISES: tuple[tuple[str, str, str], ...] = (
+    (r"[-+]?0[0-9_]+", "a number with a leading zero, which YAML 1.1 reads as octal", "leave the zero out"),
+    (r"[-+]?0[oO][0-7_]+", "an octal number", "write it in decimal"),
+    (r"[-+]?0[xX][0-9a-fA-F_]+", "a hexadecimal number", "write it in decimal"),
+    (r"[-+]?0[bB][01_]+", "a binary number", "write it in decimal"),
+    (r"[-+]?[0-9][0-9_]*(?::[0-5]?[0-9])+(?:\.[0-9_]*)?", "a base-60 number in YAML 1.1", "use decimal"),
+    (r"[-+]?[0-9][0-9_]*_[0-9_]*", "a number with underscores", "write the digits only"),
+    (r"\+[0-9]+", "a number with a plus sign", "leave the sign out"),
+    (r"-0+", "minus zero", "write 0"),
+    (_FRACTION, "a number with a fraction", "write a whole number"),
+    (r"[-+]?[0-9][0-9_]*[eE][-+]?[0-9]+", "a number in exponent form", "write the digits out"),
+    (r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)", "not a countable number", "write a whole number"),
+)  # fmt: skip
+
+
+class SurprisingScalar(ValueError):
+    """An unquoted word that YAML 1.1 and 1.2, or two tools, read differently. `hint` is the way out."""
+
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+def resolve_plain(text: str, *, day_allowed: bool = False) -> Scalar:
+    """The value of the unquoted scalar `text`; a day such as 2026-12-31 stays text and is legal only where allowed.
+
+    Raises SurprisingScalar.
+    """
+    if not text:
+        return None
+    return _number(text, day_allowed=day_allowed) if text[0] in _BEGINS_NUMBERS else _word(text)
+
+
+def _number(text: str, *, day_allowed: bool) -> int | str:
+    """What begins like a number: a whole one, a day, or text."""
+    if len(text) > _LONGEST_WORD and not _NUMBER_LIKE.fullmatch(text):
+        return text
+    whole = _WHOLE.fullmatch(text) is not None and text != "-0"
+    if len(text) > (_MAX_DIGITS if whole else _LONGEST_WORD):
+        raise SurprisingScalar("the number is too long", "numbers go up to 2147483647; if it is text, quote it")
+    if whole:
+        return int(text)
+    if _DATE.fullmatch(text) and not (day_allowed and DAY.fullmatch(text)):
+        raise SurprisingScalar(*_about_date(text, day_allowed=day_allowed))
+    for pattern, what, way_out in _SURPRISES:
+        if re.fullmatch(pattern, text):
+            raise SurprisingScalar(f"{_cut(text)} is {what}", f'{way_out}, or quote it if it is text: "{_cut(text)}"')
+    return text
+
+
+def _word(text: str) -> bool | str | None:
+    match text:
+        case "null":
+            return None
+        case "true" | "false":
+            return text == "true"
+        case "<<" | "=":
+            raise SurprisingScalar(f'"{text}" has a special meaning in YAML 1.1', f'if it is text, quote it: "{text}"')
+    folded = text.casefold()
+    if folded in {"null", "~"}:
+        raise SurprisingScalar(f"{text} means nothing at all in YAML", f'if it is text, quote it: "{text}"')
+    if folded in _SWITCHES:
+        word = "true" if _SWITCHES[folded] else "false"
+        raise SurprisingScalar(
+            f"{text} is {word} in YAML 1.1 and text in YAML 1.2", f'write {word}, or quote it if it is text: "{text}"'
+        )
+    return text
+
+
+def _about_date(text: str, *, day_allowed: bool) -> tuple[str, str]:
+    if day_allowed:
+        return f"{_cut(text)} is not a day", "write year-month-day, for example 2026-12-31"
+    return f"{_cut(text)} is a date in YAML 1.1 and text in YAML 1.2", f'quote it: "{_cut(text)}"'
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 40 else text[:39] + "…"  # noqa: PLR2004 - enough to recognise it

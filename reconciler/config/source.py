@@ -1,7 +1,9 @@
-"""The text of mappings.yaml before anybody understands it: read, decoded, checked character by character.
+"""The text of mappings.yaml before anybody understands it: read, decoded, checked; and the problems found in it.
 
 What a reviewer cannot see must not be in a file that decides what customers are billed: control characters,
-bidirectional controls (the Trojan Source trick) and zero-width characters are refused wherever they stand.
+bidirectional controls (the Trojan Source trick) and zero-width characters are refused wherever they stand. Whatever was
+written in the file may come back in a message, so a problem on one line goes through `printable`: a name cannot move
+the cursor or turn the reading direction. `render/annotations.py` draws the problems.
 """
 
 from __future__ import annotations
@@ -9,12 +11,17 @@ from __future__ import annotations
 import os
 import re
 import stat
+import unicodedata
 from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from reconciler.config.diagnostics import Diagnostic, Severity, in_order, printable
 from reconciler.errors import ConfigError
 from reconciler.model import Place
+
+Severity = Literal["error", "warning"]
 
 MAX_BYTES = 5_000_000
 MAX_PROBLEMS = 200
@@ -37,6 +44,52 @@ ODD_SPACE = re.compile("[\xa0\u1680\u2000-\u200a\u202f\u205f\u3000]")
 _REFUSED_IN_TEXT = re.compile(
     f"[\x00-\x09\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029{_BIDI}{_ZERO_WIDTH}\ufffe\uffff]|\r(?!\n)"
 )
+
+
+_UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Cn", "Zl", "Zp"})
+"""Unicode's categories of what a message must not bring to a terminal."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnostic:
+    """One problem. `hint` says how to fix it and may be empty; `source_line` is the line of `place`."""
+
+    place: Place
+    severity: Severity
+    message: str
+    hint: str = ""
+    source_line: str = ""
+
+    def render(self) -> str:
+        """`file:line:column: error: what — how to fix`, on one line."""
+        what = f"{self.message} — {self.hint}" if self.hint else self.message
+        return printable(f"{self.place}: {self.severity}: {what}")
+
+
+def printable(text: str) -> str:
+    """`text` with control, bidirectional and invisible characters replaced, so that a terminal shows it as written."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(" " if c == "\t" else "\ufffd" if unicodedata.category(c) in _UNPRINTABLE else c for c in text)
+
+
+def quoted(value: object, *, limit: int = 60) -> str:
+    """`value` between quotes for a message: cut when long, invisible characters spelled out as `\\uXXXX`."""
+    text = str(value)
+    if len(text) > limit:
+        text = text[: limit - 1] + "…"
+    return '"' + "".join(_spelled(c) for c in text) + '"'
+
+
+def _spelled(character: str) -> str:
+    if unicodedata.category(character) not in _UNPRINTABLE:
+        return character
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def in_order(diagnostics: Iterable[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """Sorted by place; at one place errors come before warnings."""
+    return tuple(sorted(diagnostics, key=lambda d: (d.place.line, d.place.column, d.severity, d.message)))
 
 
 class Source:
@@ -99,19 +152,18 @@ class Problems:
     def _add(self, offset: int, severity: Severity, message: str, hint: str) -> None:
         if (offset, severity) in self._found:
             return
-        if len(self._found) >= MAX_PROBLEMS and severity == "warning":
-            return
         if len(self._found) >= MAX_PROBLEMS:
-            self.untold += 1
+            self.untold += severity == "error"
             return
         place = self._source.place(offset)
+        line = self._source.line_text(place.line)
         self._found[offset, severity] = Diagnostic(
-            place=place,
-            severity=severity,
-            message=message,
-            hint=hint,
-            source_line=self._source.line_text(place.line),
+            place=place, severity=severity, message=message, hint=hint, source_line=line
         )
+
+    def line(self, offset: int) -> str:
+        """The line of `offset`, as another problem's message names it: "line 8"."""
+        return f"line {self._source.line_number(offset)}"
 
     def within(self, start: int, end: int) -> bool:
         """True when an error stands between `start` and `end`; a missing value stands at the very end."""
@@ -134,13 +186,8 @@ class Problems:
 
 def refusal(file: str, message: str, hint: str, *, place: Place | None = None, source_line: str = "") -> ConfigError:
     """A ConfigError about a file that cannot be read at all: of the file as such, or of the `place` that is wrong."""
-    diagnostic = Diagnostic(
-        place=place or Place(file=file, line=1, column=1),
-        severity="error",
-        message=message,
-        hint=hint,
-        source_line=source_line,
-    )
+    at = place or Place(file=file, line=1, column=1)
+    diagnostic = Diagnostic(place=at, severity="error", message=message, hint=hint, source_line=source_line)
     return ConfigError(printable(f"{place or file}: {message}"), diagnostics=(diagnostic,), hint=hint)
 
 
@@ -190,27 +237,16 @@ def decode(content: bytes | str, *, file: str) -> str:
     except UnicodeDecodeError as exc:
         before = raw[: exc.start].decode("utf-8")
         source = Source(before, file=file)
-        line = source.line_text(source.line_number(len(before)))
-        raise refusal(
-            file,
-            f"byte 0x{raw[exc.start]:02x} is not UTF-8",
-            _encoding_hint(raw),
-            place=source.place(len(before)),
-            source_line=line,
-        ) from exc
-
-
-def _encoding_hint(raw: bytes) -> str:
-    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "this is UTF-16: save the file as UTF-8"
-    return "save the file as UTF-8; an old Windows editor may have saved it in another encoding"
+        place = source.place(len(before))
+        hint = "save the file as UTF-8; an old Windows editor may have saved it in another encoding"
+        if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+            hint = "this is UTF-16: save the file as UTF-8"
+        message, line = f"byte 0x{raw[exc.start]:02x} is not UTF-8", source.line_text(place.line)
+        raise refusal(file, message, hint, place=place, source_line=line) from exc
 
 
 def check_characters(source: Source, problems: Problems) -> str:
     """Report each refused character; return the text with stand-ins of the same length, so that reading goes on."""
-    # Whatever is refused is not printable, and Python knows that several times faster than the pattern.
-    if source.text.replace("\n", "").isprintable() or _REFUSED_IN_TEXT.search(source.text) is None:
-        return source.text
     told: set[tuple[str, int]] = set()
     for found in _REFUSED_IN_TEXT.finditer(source.text):
         character, offset = found[0], found.start()

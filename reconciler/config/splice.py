@@ -6,11 +6,12 @@ Each splice is read again and compared: the data must be what was meant. A file 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
-from reconciler.config import read_text
+from reconciler.config import key_of, read_text
 from reconciler.config.reading import ItemList, Node, Table
 from reconciler.config.source import BYTE_ORDER_MARK, Source, refusal
 from reconciler.errors import ConfigError
@@ -41,6 +42,10 @@ class OpenFile:
     def column(self, offset: int) -> int:
         return offset - self.source.line_start(offset)
 
+    def cannot_edit(self, offset: int, message: str = CANNOT) -> ConfigError:
+        """What to raise where an edit at `offset` is not possible without a doubt."""
+        return refusal(self.source.file, message, BY_HAND, place=self.source.place(offset))
+
 
 def open_text(text: str, file: str) -> OpenFile:
     source, problems, root = read_text(text, file=file)
@@ -70,22 +75,17 @@ def quote(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def add_item(file: OpenFile, section: str, members: dict[str, Any]) -> str:
-    return add_items(file, section, [members])
-
-
 def add_items(file: OpenFile, section: str, items: Sequence[dict[str, Any]]) -> str:
     rows = file.root.get(section)
     if isinstance(rows, ItemList) and rows and rows.flow:
         start = end = rows.spans[-1][1]
         new = "".join(f", {render(members)}" for members in items)
     elif file.root.flow or not (rows is None or isinstance(rows, ItemList)):
-        raise refusal(file.source.file, CANNOT, BY_HAND, place=file.source.place(file.root.start))
+        raise file.cannot_edit(file.root.start)
     elif isinstance(rows, ItemList) and rows:
         start = end = behind_lines(file, rows.spans[-1][1], file.column(rows.start))
-        new = whole_lines(
-            file, start, [line for members in items for line in _item_lines(file, rows, section, members)]
-        )
+        lines = chain.from_iterable(_item_lines(file, rows, section, members) for members in items)
+        new = whole_lines(file, start, lines)
     elif isinstance(rows, ItemList):
         start, end, new = _fill_empty_list(file, section, rows, items)
     elif section in file.root:
@@ -104,13 +104,11 @@ def add_items(file: OpenFile, section: str, items: Sequence[dict[str, Any]]) -> 
 def remove_items(file: OpenFile, section: str, gone: Callable[[Table], bool]) -> str:
     """The text without the entries of a list that `gone` picks; with the last one the section goes too."""
     rows = file.root.get(section)
-    found = (
-        [n for n, row in enumerate(rows) if isinstance(row, Table) and gone(row)] if isinstance(rows, ItemList) else []
-    )
+    found = [n for n, row in _numbered(file, section) if gone(row)]
     if not isinstance(rows, ItemList) or not found:
         return file.mark + file.text
     if rows.flow or file.root.flow:
-        raise refusal(file.source.file, CANNOT, BY_HAND, place=file.source.place(rows.start))
+        raise file.cannot_edit(rows.start)
     last = len(rows) == 1
     index = found[-1]
     start = file.source.line_start(file.root.spans[section][0] if last else rows.spans[index][0])
@@ -157,7 +155,7 @@ def _fill_empty_list(
 ) -> tuple[int, int, str]:
     """`mappings: []  # comment` becomes `mappings:  # comment` and an item below."""
     if "#" in file.text[rows.start : rows.end]:
-        raise refusal(file.source.file, CANNOT, BY_HAND, place=file.source.place(rows.start))
+        raise file.cannot_edit(rows.start)
     key_at = file.root.spans[section][0]
     start = key_at + len(file.text[key_at : rows.start].rstrip())
     end = file.source.line_end(rows.end)
@@ -189,22 +187,18 @@ def set_member(file: OpenFile, key: str, name: str, value: object, *, behind: st
     return spliced(file, start, end, new, meant)
 
 
+def _numbered(file: OpenFile, section: str) -> list[tuple[int, Table]]:
+    """The tables in a list, each with its place there."""
+    rows = file.root.get(section)
+    return [(n, row) for n, row in enumerate(rows) if isinstance(row, Table)] if isinstance(rows, ItemList) else []
+
+
 def find_entry(file: OpenFile, key: str) -> tuple[int, Table]:
-    rows = file.root.get("mappings")
-    found = [
-        (index, row)
-        for index, row in enumerate(rows if isinstance(rows, ItemList) else ())
-        if isinstance(row, Table) and key_of(row) == key
-    ]
+    found = [(index, row) for index, row in _numbered(file, "mappings") if key_of(row) == key]
     if len(found) != 1:
         message = f"{len(found) or 'no'} mappings have the key {key}"
         raise refusal(file.source.file, message, "`reconciler validate` checks keys; `reconciler status` lists them")
     return found[0]
-
-
-def key_of(row: Table) -> object:
-    client = row.get("infima_client")
-    return row.get("key", f"infima-{client.get('id')}" if isinstance(client, Table) else None)
 
 
 def behind_lines(file: OpenFile, offset: int, column: int) -> int:
@@ -219,7 +213,7 @@ def behind_lines(file: OpenFile, offset: int, column: int) -> int:
     return position
 
 
-def whole_lines(file: OpenFile, position: int, lines: Sequence[str]) -> str:
+def whole_lines(file: OpenFile, position: int, lines: Iterable[str]) -> str:
     """Whole lines for `position`, which is a line's beginning or the end of a file without a final line break."""
     if position > 0 and not file.text[:position].endswith("\n"):
         return "".join(file.newline + line for line in lines)
@@ -237,7 +231,7 @@ def checked(file: OpenFile, text: str, expected: object, near: int = 0) -> str:
     """`text`, where it reads as `expected`. Raises ConfigError, with the place of `near`, where it does not."""
     _, problems, root = read_text(text, file=file.source.file)
     if root is None or problems.has_errors or plain(root) != expected:
-        raise refusal(file.source.file, CANNOT, BY_HAND, place=file.source.place(near))
+        raise file.cannot_edit(near)
     return file.mark + text
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, NotRequired, TypedDict, cast
 
 import msgspec
 
-from reconciler.config.diagnostics import Diagnostic
+from reconciler.config.source import Diagnostic
 from reconciler.errors import ApiError, ConfigError, ReconcilerError
 from reconciler.model import Approval, Json, MappingKey, Money, Need, SubscriptionId
 from reconciler.moments import timestamp, zone_name

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
-from reconciler.config.diagnostics import Diagnostic, printable
+from reconciler.config.source import Diagnostic, printable
 from reconciler.plan_document.write import diagnostic_json
 from reconciler.render.document import Kind, Problem, Row, View, pending_writes, plural, signed, view
 from reconciler.render.text import annotation_data, annotation_property, display_width

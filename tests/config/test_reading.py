@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.config import examine_mappings, parse_mappings, read_text, reading
-from reconciler.config.reading import ItemList, Table
-from reconciler.config.scalars import SurprisingScalar, resolve_plain
+from reconciler.config.reading import ItemList, SurprisingScalar, Table, resolve_plain
 from reconciler.errors import ConfigError
 from tests.config.generated_files import mappings_files, thorough
 

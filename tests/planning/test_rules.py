@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from reconciler.config.approvals import BOUNDED_RULES, RUN_RULES
 from reconciler.config.checking import mappings_schema
+from reconciler.config.consistency import BOUNDED_RULES, RUN_RULES
 from reconciler.planning.rules import APPROVABLE_RULES, Allowance, Rule
 
 LIFTABLE = {

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reconciler.config import Diagnostic
-from reconciler.config.diagnostics import Severity, in_order, quoted
+from reconciler.config.source import Severity, in_order, quoted
 from reconciler.model import Place
 from reconciler.plan_document import plan_document
 from reconciler.planning.changes import Plan
