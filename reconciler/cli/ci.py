@@ -17,13 +17,13 @@ from reconciler.cli.reporting import (
     append_to,
     body_of,
     delimiter,
+    forge_tools,
     headline,
     listed,
     notice_of,
     on_github,
     read,
     result_option,
-    with_deadline,
 )
 from reconciler.clock import SystemClock
 from reconciler.errors import ExitCode, UsageError
@@ -244,7 +244,7 @@ def ping(options: CommonOptions, *, result_file: Path) -> int:
     elif not result.verdict.came_to_its_end:
         tell(f"The run is {result.verdict}: the dead man's switch is not called and will raise its alarm.")
     else:
-        with_deadline(options, lambda tools: call(url, **tools))
+        call(url, **forge_tools(options))
         tell("The dead man's switch was called.")
     return 0
 

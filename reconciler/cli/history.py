@@ -141,36 +141,43 @@ _LINE: tuple[Part[PastChange], ...] = (
 
 
 def _show_runs(runs: list[PastRun], output: str, zone: tzinfo, *, everything: bool) -> None:
+    parts: tuple[Part[PastRun], ...] = (
+        (Column(title=f"Finished ({zone_name(zone)})"), lambda run: _when(run, zone)),
+        (Column(title="Run"), lambda run: run.info.id),
+        (Column(title="Ended"), lambda run: ending_of(run.verdict).value),
+        (Column(title="Users before", number=True), lambda run: _users(run)[0]),
+        (Column(title="Users after", number=True), lambda run: _users(run)[1]),
+        (Column(title="Who", name=True), lambda run: run.info.actor),
+        (Column(title="Commit"), lambda run: run.info.short_commit),
+        (Column(title="Verdict", wrap=True), _verdict),
+    )
     if output == "json":
         show_json({"runs": [_run_json(run) for run in runs]})
-    elif not runs and output == "text":
-        say("No run is recorded.")
     else:
-        parts: tuple[Part[PastRun], ...] = (
-            (Column(title=f"Finished ({zone_name(zone)})"), lambda run: _when(run, zone)),
-            (Column(title="Run"), lambda run: run.info.id),
-            (Column(title="Ended"), lambda run: ending_of(run.verdict).value),
-            (Column(title="Users before", number=True), lambda run: _users(run)[0]),
-            (Column(title="Users after", number=True), lambda run: _users(run)[1]),
-            (Column(title="Who", name=True), lambda run: run.info.actor),
-            (Column(title="Commit"), lambda run: run.info.short_commit),
-            (Column(title="Verdict", wrap=True), _verdict),
-        )
-        _show_newest(parts, runs, output, everything=everything)
+        _show_newest(parts, runs, output, "No run is recorded.", everything=everything)
 
 
 def _show_changes(key: str, lines: list[PastChange], output: str, zone: tzinfo, *, everything: bool) -> None:
+    parts: tuple[Part[PastChange], ...] = (
+        (Column(title=f"Finished ({zone_name(zone)})"), lambda line: _when(line.run, zone)),
+        (Column(title="Run"), lambda line: line.run.info.id),
+        *_LINE,
+    )
     if output == "json":
         show_json({"key": key, "changes": [_line_json(line) for line in lines]})
-    elif not lines and output == "text":
-        say(safe(f"Nothing was changed or withheld for {key}."))
     else:
-        parts: tuple[Part[PastChange], ...] = (
-            (Column(title=f"Finished ({zone_name(zone)})"), lambda line: _when(line.run, zone)),
-            (Column(title="Run"), lambda line: line.run.info.id),
-            *_LINE,
-        )
-        _show_newest(parts, lines, output, everything=everything)
+        _show_newest(parts, lines, output, f"Nothing was changed or withheld for {key}.", everything=everything)
+
+
+def _show_newest(parts: Sequence[Part[T]], rows: list[T], output: str, nothing: str, *, everything: bool) -> None:
+    if output == "text" and not rows:
+        say(safe(nothing))
+        return
+    shown = rows[:SHOWN] if output == "text" and not everything else rows
+    show_rows(output, parts, shown)
+    left = len(rows) - len(shown)
+    if left:
+        tell(f"{left} older {'line is' if left == 1 else 'lines are'} not shown: add --all.")
 
 
 def _show_run(
@@ -207,14 +214,6 @@ def _about(run: PastRun, zone: tzinfo) -> list[str]:
         told.append(f"Users: {users[0]} -> {users[1]}")
     told += [f"Lifted for the whole run with {one.by}: {one.rule}, {one.reason}" for one in verdict.lifted]
     return told
-
-
-def _show_newest(parts: Sequence[Part[T]], rows: list[T], output: str, *, everything: bool) -> None:
-    shown = rows[:SHOWN] if output == "text" and not everything else rows
-    show_rows(output, parts, shown)
-    left = len(rows) - len(shown)
-    if left:
-        tell(f"{left} older {'line is' if left == 1 else 'lines are'} not shown: add --all.")
 
 
 def _when(run: PastRun, zone: tzinfo) -> str:

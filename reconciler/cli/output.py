@@ -72,23 +72,29 @@ def close_streams(code: int) -> int:
     if failures:
         tell(f"Error: the result could not be written to stdout: {failures[0]}")
         code = code or 1
-    try:
-        sys.stderr.flush()
-    except (OSError, ValueError):
-        _silence(sys.stderr)
+    _drain(sys.stderr)
     return code
 
 
 def forget_unwritten() -> None:
     """What stdout does not take any more is dropped, where that was told already: `close_streams` says it once."""
+    _drain(sys.stdout)
+
+
+def _drain(stream: TextIO) -> OSError | ValueError | None:
+    """Flush; return why that failed, and from then on what is buffered goes nowhere.
+
+    The interpreter's own last flush cannot fail then.
+    """
     try:
-        sys.stdout.flush()
-    except (OSError, ValueError):
-        _silence(sys.stdout)
+        stream.flush()
+    except (OSError, ValueError) as error:
+        _silence(stream)
+        return error
+    return None
 
 
 def _silence(stream: TextIO) -> None:
-    """Whatever is still buffered goes nowhere, so that the interpreter's own last flush cannot fail."""
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
@@ -107,11 +113,8 @@ def say(text: str) -> None:
 
 def flush() -> bool:
     """Let what was said be seen now; false where its reader has gone."""
-    try:
-        sys.stdout.flush()
-    except (OSError, ValueError) as error:
+    if error := _drain(sys.stdout):
         _lost.append(error)
-        _silence(sys.stdout)
     return not any(map(is_broken_pipe, _lost))
 
 

@@ -94,19 +94,15 @@ def listed(names: str) -> tuple[str, ...]:
 
 def on_github(options: CommonOptions, act: Callable[[GitHub], T]) -> T:
     """Run it with the repository that the environment names. Raises `UsageError`, `ApiError`."""
-
-    def run(tools: dict[str, Any]) -> T:
-        with closing(GitHub(read_place(os.environ), **tools)) as github:
-            return act(github)
-
-    return with_deadline(options, run)
+    with closing(GitHub(read_place(os.environ), **forge_tools(options))) as github:
+        return act(github)
 
 
-def with_deadline(options: CommonOptions, act: Callable[[dict[str, Any]], T]) -> T:
-    """Run it with a clock, a way to reach the network and at most FORGE_SECONDS."""
+def forge_tools(options: CommonOptions) -> dict[str, Any]:
+    """A clock, a way to reach the network, and from now on at most FORGE_SECONDS."""
     clock = SystemClock(options.stopper.event)
     deadline = Deadline(clock=clock, observer=progress(options), ends_at=clock.monotonic() + FORGE_SECONDS)
-    return act({"deadline": deadline, "factory": kept_connections(1), "rng": SystemRandom()})
+    return {"deadline": deadline, "factory": kept_connections(1), "rng": SystemRandom()}
 
 
 def annotate(level: str, title: str, message: str) -> None:
