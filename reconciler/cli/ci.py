@@ -16,14 +16,14 @@ from reconciler.cli.reporting import (
     annotate,
     append_to,
     body_of,
-    delimiter,
     forge_tools,
+    github_of,
     headline,
     listed,
     notice_of,
-    on_github,
     read,
     result_option,
+    summarise,
 )
 from reconciler.clock import SystemClock
 from reconciler.errors import ExitCode, UsageError
@@ -88,7 +88,7 @@ def ready() -> int:
         read_credentials(os.environ)
     else:
         annotate("notice", "Skipped", "No credentials are configured here: see docs/gitops.md.")
-    append_to("GITHUB_OUTPUT", github_output({"ready": "true" if present else "false"}, delimiter))
+    append_to("GITHUB_OUTPUT", github_output({"ready": "true" if present else "false"}))
     return 0
 
 
@@ -121,7 +121,7 @@ def outputs(*, result_file: Path) -> int:
       reconciler ci outputs --result result.json
     """
     values = outputs_of(read(result_file))
-    if not append_to("GITHUB_OUTPUT", github_output(values, delimiter)):
+    if not append_to("GITHUB_OUTPUT", github_output(values)):
         say("".join(f"{name}={value}\n" for name, value in values.items()))
     return 0
 
@@ -137,9 +137,7 @@ def summary(*, result_file: Path, occasion: str) -> int:
     Example:
       reconciler ci summary --result result.json --as night
     """
-    text = body_of(read(result_file), occasion)(SUMMARY_LIMIT)
-    if not append_to("GITHUB_STEP_SUMMARY", text):
-        say(text)
+    summarise(body_of(read(result_file), occasion)(SUMMARY_LIMIT))
     return 0
 
 
@@ -165,27 +163,22 @@ def comment(
     if commit is not None and not re.fullmatch(r"[0-9a-f]{7,64}", commit):
         raise UsageError("--commit is not a commit's id.", hint="Give the hexadecimal id, 7 digits or more.")
     text = body_of(read(result_file), occasion)
-
-    def keep(github: GitHub) -> None:
+    with github_of(options) as github:
         numbers = (pull_request,) if pull_request else github.pull_requests_of(commit or "")
         if not numbers:
             tell("The commit came in without a pull request: there is nowhere to comment.")
         for number in numbers:
             kept = github.keep_comment(number, COMMENT_MARKERS[occasion], text)
             tell(f"Comment on pull request {number}: {kept}.")
-
-    on_github(options, keep)
     return 0
 
 
 @ci.command()
 @result_option
 @click.option(
-    "--assignees",
-    default="",
-    metavar="NAMES",
+    "--assignees", default="", metavar="NAMES",
     help="GitHub logins, separated by commas: who is assigned where nobody is.",
-)
+)  # fmt: skip
 @click.option("--labels", default="", metavar="NAMES", help="Labels of the issue, separated by commas.")
 @common_options
 @click.pass_obj
@@ -202,25 +195,23 @@ def issue(options: CommonOptions, *, result_file: Path, assignees: str, labels: 
     """
     result = read(result_file)
     text, number = body_of(result, "night"), result.attention
-
-    def keep(github: GitHub) -> None:
+    with github_of(options) as github:
         if number:
             title = f"Nightly reconciliation: {number} {'needs' if number == 1 else 'need'} attention"
             kept = github.keep_issue(ISSUE_MARKER, title, text)
-            _address(github, listed(assignees), listed(labels), kept)
+            if kept is not Kept.SWITCHED_OFF:
+                _address(github, listed(assignees), listed(labels))
         else:
             kept = github.close_issue(ISSUE_MARKER, "Nightly reconciliation: nothing needs attention", text)
         tell(f"Nightly issue: {kept}.")
         if kept is Kept.SWITCHED_OFF and number:
             annotate("warning", "Nightly issue", f"{ISSUES_OFF} {number} need attention: see the summary of this run.")
-
-    on_github(options, keep)
     return 0
 
 
-def _address(github: GitHub, assignees: tuple[str, ...], labels: tuple[str, ...], kept: Kept) -> None:
+def _address(github: GitHub, assignees: tuple[str, ...], labels: tuple[str, ...]) -> None:
     """Whoever GitHub does not take is a warning: the issue is kept all the same."""
-    if kept is not Kept.SWITCHED_OFF and (assignees or labels):
+    if assignees or labels:
         refused = github.address_issue(ISSUE_MARKER, assignees=assignees, labels=labels)
         if refused:
             who = "Only people who may write to this repository can be assigned, no teams."

@@ -12,9 +12,9 @@ import click
 from reconciler import __version__
 from reconciler.answers.proposals import suggest
 from reconciler.cli.options import INPUT_FILE, CommonOptions, common_options
-from reconciler.cli.output import safe, say, tell
+from reconciler.cli.output import safe, tell
 from reconciler.cli.propose import read_facts
-from reconciler.cli.reporting import annotate, append_to, on_github
+from reconciler.cli.reporting import annotate, github_of, summarise
 from reconciler.cli.wiring import now, open_store
 from reconciler.config import parse_mappings
 from reconciler.config.source import decode
@@ -36,18 +36,13 @@ from reconciler.state.gitcommand import Git, choose_remote
 
 @click.command("propose")
 @click.option(
-    "--snapshot",
-    type=INPUT_FILE,
-    metavar="FILE",
+    "--snapshot", type=INPUT_FILE, metavar="FILE",
     help="Propose from what `plan --save-snapshot` kept, without credentials of HaloPSA or INFIMA.",
-)
+)  # fmt: skip
 @click.option(
-    "--forge",
-    type=click.Choice(["auto", "github", "gitlab"]),
-    default="auto",
-    show_default=True,
+    "--forge", type=click.Choice(["auto", "github", "gitlab"]), default="auto", show_default=True,
     help="Where the branch is reviewed; auto looks at the environment.",
-)
+)  # fmt: skip
 @click.option("--branch", default=PROPOSALS, show_default=True, metavar="NAME", help="The branch with the proposals.")
 @common_options
 @click.pass_obj
@@ -99,9 +94,7 @@ def propose(options: CommonOptions, *, snapshot: Path | None, forge: str, branch
         tell(safe(line))
     if report.warning:
         annotate("warning", "Proposals", report.warning)
-    text = body(report.told, origin(os.environ, now()), limit=SUMMARY_LIMIT)
-    if not append_to("GITHUB_STEP_SUMMARY", text):
-        say(text)
+    summarise(body(report.told, origin(os.environ, now()), limit=SUMMARY_LIMIT))
     return 0
 
 
@@ -126,10 +119,8 @@ def _reviewed(options: CommonOptions, forge: str, job: ProposalJob) -> NightRepo
         review = GitLabReview(branch=name, base=base, job_url=os.environ.get("CI_JOB_URL", ""), now=now())
         return bring_up_to_date(job, review)
     where = origin(os.environ, now())
-    return on_github(
-        options,
-        lambda github: bring_up_to_date(job, GitHubReview(github=github, branch=name, base=base, where=where)),
-    )
+    with github_of(options) as github:
+        return bring_up_to_date(job, GitHubReview(github=github, branch=name, base=base, where=where))
 
 
 def _planner(base: Mappings, seen: Snapshot) -> Callable[[str | bytes], PlanJson | None]:

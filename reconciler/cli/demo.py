@@ -70,11 +70,9 @@ STORY = (
 
 @click.command()
 @click.option(
-    "--keep",
-    type=click.Path(path_type=Path, file_okay=False),
-    metavar="FOLDER",
+    "--keep", type=click.Path(path_type=Path, file_okay=False), metavar="FOLDER",
     help="Keep mappings.yaml and the state of the demo in FOLDER.  [default: a temporary folder, removed at the end]",
-)
+)  # fmt: skip
 @common_options
 @click.pass_obj
 def demo(options: CommonOptions, *, keep: Path | None) -> int:

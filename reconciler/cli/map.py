@@ -38,11 +38,10 @@ def _subscription(value: str) -> int | Literal["new"]:
     "--subscription", type=_subscription, metavar="ID|new", help="Adopt this Subscription, or none of those that exist."
 )
 @click.option(
-    "--key",
-    metavar="KEY",
+    "--key", metavar="KEY",
     help="The mapping's key; one that bills the customer already: together on its Subscription.  "
     "[default: infima-CLIENT]",
-)
+)  # fmt: skip
 @click.option("--ignore", metavar="REASON", help="Never bill this client, and why.")
 @click.option("--yes", is_flag=True, help="Do not ask about names that have nothing in common.")
 @click.option("--suggest", is_flag=True, help="Print proposals for all unmapped clients; write nothing.")
@@ -135,9 +134,7 @@ def _check(asked: _Asked, *, suggest: bool, output: str) -> None:
             raise UsageError(message, hint=hint)
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Proposals for all
-# ---------------------------------------------------------------------------------------------------------------------
+# ---- Proposals for all ----------------------------------------------------------------------------------------------
 
 
 def _suggest_all(clients: Sequence[InfimaClient], customers: Sequence[HaloCustomer], output: str) -> int:
@@ -179,9 +176,7 @@ def _flow(number: int, name: str) -> str:
     return f"{{id: {number}, name: {json.dumps(name, ensure_ascii=False)}}}"
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Without questions
-# ---------------------------------------------------------------------------------------------------------------------
+# ---- Without questions ----------------------------------------------------------------------------------------------
 
 
 def _map_one(session: MapSession, client: InfimaClient, asked: _Asked) -> int:

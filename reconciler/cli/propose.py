@@ -35,11 +35,9 @@ from reconciler.run import make_plan, read_live
 @click.option("--likely", is_flag=True, help="The likely ones too, with --write or -o patch.")
 @output_option("text", "json", "patch")
 @click.option(
-    "--snapshot",
-    type=INPUT_FILE,
-    metavar="FILE",
+    "--snapshot", type=INPUT_FILE, metavar="FILE",
     help="Propose from a file of `plan --save-snapshot`, without network and without credentials.",
-)
+)  # fmt: skip
 @click.option("--again", multiple=True, metavar="KEY", help="Propose again what was declined; it writes the state.")
 @common_options
 @click.pass_obj

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from random import SystemRandom
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
@@ -26,8 +25,6 @@ from reconciler.forge.result import NO_RESULT, Result, read_result
 from reconciler.http.connections import kept_connections
 from reconciler.http.waiting import Deadline
 from reconciler.render.annotations import annotation
-
-T = TypeVar("T")
 
 FORGE_SECONDS = 300
 """Total time for one report to a forge."""
@@ -92,14 +89,13 @@ def listed(names: str) -> tuple[str, ...]:
     return tuple(filter(None, (name.strip().removeprefix("@") for name in names.split(","))))
 
 
-def on_github(options: CommonOptions, act: Callable[[GitHub], T]) -> T:
-    """Run it with the repository that the environment names. Raises `UsageError`, `ApiError`."""
-    with closing(GitHub(read_place(os.environ), **forge_tools(options))) as github:
-        return act(github)
+def github_of(options: CommonOptions) -> AbstractContextManager[GitHub]:
+    """The repository that the environment names, for a `with`. Raises `UsageError`."""
+    return closing(GitHub(read_place(os.environ), **forge_tools(options)))
 
 
 def forge_tools(options: CommonOptions) -> dict[str, Any]:
-    """A clock, a way to reach the network, and from now on at most FORGE_SECONDS."""
+    """A clock that ends after FORGE_SECONDS, and a way to reach the network."""
     clock = SystemClock(options.stopper.event)
     deadline = Deadline(clock=clock, observer=progress(options), ends_at=clock.monotonic() + FORGE_SECONDS)
     return {"deadline": deadline, "factory": kept_connections(1), "rng": SystemRandom()}
@@ -126,6 +122,7 @@ def append_to(variable: str, text: str) -> bool:
     return True
 
 
-def delimiter() -> str:
-    """A line that nobody can guess."""
-    return f"reconciler-{secrets.token_hex(16)}"
+def summarise(text: str) -> None:
+    """Write it where GitHub shows a step's summary, or to stdout where there is no such place."""
+    if not append_to("GITHUB_STEP_SUMMARY", text):
+        say(text)

@@ -51,18 +51,9 @@ MOST_CHANGES = 40
 @options_without_env_file
 @click.pass_context
 def simulate(
-    context: click.Context,
-    *,
-    port: int,
-    latency: float,
-    world_file: Path | None,
-    clients: int | None,
-    nights: int | None,
-    probe_file: Path | None,
-    write_world: Path | None,
-    env_file: Path | None,
-    seconds: float | None,
-) -> int:
+    context: click.Context, /, *, world_file: Path | None, clients: int | None, nights: int | None,
+    probe_file: Path | None, write_world: Path | None, **serving: Any,
+) -> int:  # fmt: skip
     """Serve INFIMA's and HaloPSA's API over one made-up world, on 127.0.0.1 only, until Ctrl-C.
 
     It prints the environment variables that a run against it needs. docs/practice.md is a tour: clients that appear,
@@ -81,7 +72,7 @@ def simulate(
       reconciler simulate --probe probe.json --env-file simulator.env
     """
     options = context.ensure_object(CommonOptions)
-    alone = not (port or latency or world_file or clients or probe_file or write_world or env_file or seconds)
+    alone = not (world_file or clients or probe_file or write_world or any(serving.values()))
     running = os.environ.get("HALO_URL", "")
     if nights is not None and alone and urlsplit(running).hostname in LOOPBACK:
         return _let_pass(running, nights)
@@ -96,7 +87,7 @@ def simulate(
         write_file(write_world, json.dumps(world_document(world), indent=2) + "\n", what="world", private=False)
         tell(f"Wrote the world to {write_world}. To serve it: reconciler simulate --world {write_world}")
         return ExitCode.DONE
-    return _serve(world, options, port=port, latency=latency, env_file=env_file, seconds=seconds)
+    return _serve(world, options, **serving)
 
 
 def _serve(

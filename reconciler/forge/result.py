@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -204,7 +205,11 @@ def outputs_of(result: Result) -> dict[str, str]:
     return values | {name: str(summary[figure]) for name, figure in _FIGURES.items()}
 
 
-def github_output(values: Mapping[str, str], delimiter: Callable[[], str]) -> str:
+def _delimiter() -> str:
+    return f"reconciler-{secrets.token_hex(16)}"
+
+
+def github_output(values: Mapping[str, str], delimiter: Callable[[], str] = _delimiter) -> str:
     """The lines for GITHUB_OUTPUT; each value stands between two lines that nobody can guess."""
     lines = []
     for name, value in values.items():
