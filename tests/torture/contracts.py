@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
+from typing import Any
 
 from reconciler.simulator.clock import VirtualClock
 from reconciler.simulator.switches import Switches
@@ -110,37 +111,35 @@ class Scene:
 def six_mappings(switches: Switches | None = None) -> Scene:
     """Two updates (one downwards), one no-op over two pages of users, one adoption, two creates."""
     world = World(clock=VirtualClock(), switches=switches)
-    rows: list[tuple[int, int | None, int | None]] = [  # active users, row id, its count
-        (15, 9001, 12),
-        (25, 9002, 30),
-        (53, 9003, 53),
-        (14, 9010, 13),
-        (8, None, None),
-        (9, None, None),
-    ]
+    rows = ((15, 9001, 12), (25, 9002, 30), (53, 9003, 53), (14, ADOPTED, 13), (8, None, None), (9, None, None))
+    contracts = add_mapped(world, rows, adopted=ADOPTED, inactive=2, price=2.5, notes="by hand")
+    add_unowned(world)
+    return Scene(world=world, contracts=contracts)
+
+
+def add_mapped(
+    world: World, rows: Iterable[tuple[int, int | None, int | None]], *, adopted: int, inactive: int = 0, **members: Any
+) -> tuple[Contract, ...]:
+    """Clients with so many active users, each with its customer, and the row there is of it: its id and its count."""
     contracts = []
     for place, (active, row, count) in enumerate(rows):
         client, customer, name = 101 + place, 11 + place, NAMES[place]
-        world.add_client(client, name, active=active, inactive=2)
+        world.add_client(client, name, active=active, inactive=inactive)
         world.add_customer(customer, name)
-        adopted = row == ADOPTED
+        pinned = row if row == adopted else None
         if row is not None and count is not None:
-            marker = {} if adopted else {"snowid": f"infima-{client}"}
-            world.add_licence(customer, TEMPLATE, count, licence_id=row, price=2.5, notes="by hand", **marker)
-        contracts.append(
-            Contract(
-                key=f"infima-{client}",
-                clients=(client,),
-                customer=customer,
-                name=name,
-                pinned=row if adopted else None,
-            )
-        )
-    add_unowned(world)
-    return Scene(world=world, contracts=tuple(contracts))
+            marker = {} if pinned else {"snowid": f"infima-{client}"}
+            world.add_licence(customer, TEMPLATE, count, licence_id=row, **members, **marker)
+        key = f"infima-{client}"
+        contracts.append(Contract(key=key, clients=(client,), customer=customer, name=name, pinned=pinned))
+    return tuple(contracts)
 
 
 ADOPTED = 9010
+KINDS = (
+    "create", "create", "create", "update", "update", "adopt", "no-op", "retired", "fixed", "zero", "nobody", "fall",
+)  # fmt: skip
+"""What a random mapping can be, the more likely more often."""
 NAMES = ("Acme Dental", "Borealis Freight", "Corvid Labs", "Dunmore School", "Eastgate Homes", "Fenwick Law")
 
 
@@ -162,22 +161,7 @@ def random_scene(rng: Random, switches: Switches, tuning: Tuning = Tuning()) -> 
 
 def _random_mapping(rng: Random, world: World, place: int, habits: tuple[Switches, Tuning]) -> Contract:
     switches, tuning = habits
-    kind = rng.choice(
-        (
-            "create",
-            "create",
-            "create",
-            "update",
-            "update",
-            "adopt",
-            "no-op",
-            "retired",
-            "fixed",
-            "zero",
-            "nobody",
-            "fall",
-        )
-    )
+    kind = rng.choice(KINDS)
     several = kind == "create" and rng.random() < 0.3
     client, customer, name = 101 + place * 2, 11 + place, NAMES[place]
     clients = (client, client + 1) if several else (client,)
@@ -214,11 +198,5 @@ def _random_mapping(rng: Random, world: World, place: int, habits: tuple[Switche
         marker = {tuning.marker: contract.key} if marked else {}
         world.add_licence(customer, TEMPLATE, count, licence_id=9001 + place, **marker)
         if pinned is not None:
-            contract = _pinned(contract, pinned)
+            contract = replace(contract, pinned=pinned)
     return contract
-
-
-def _pinned(contract: Contract, number: int) -> Contract:
-    from dataclasses import replace  # noqa: PLC0415
-
-    return replace(contract, pinned=number)

@@ -19,7 +19,7 @@ from reconciler.simulator.records import Actor, Endpoint
 from reconciler.simulator.server import Server
 from reconciler.simulator.world import World
 from tests.stage import remember_markers
-from tests.torture.contracts import TEMPLATE, Contract, mappings_text
+from tests.torture.contracts import TEMPLATE, Contract, add_mapped, mappings_text
 from tests.torture.evidence import read_records
 from tests.torture.sweep import Result, workplace
 
@@ -33,22 +33,9 @@ SLOWEST_EXIT = 5.0
 def world_of_three() -> tuple[World, tuple[Contract, ...]]:
     """An update, an adoption and a create, and a row of somebody else's."""
     world = World(clock=SystemClock())
-    contracts = []
-    for place, (active, row, count) in enumerate(((15, 9001, 12), (14, 9002, 13), (8, None, None))):
-        client, customer, name = 101 + place, 11 + place, f"Customer {place}"
-        world.add_client(client, name, active=active)
-        world.add_customer(customer, name)
-        adopted = row == 9002
-        if row is not None and count is not None:
-            marker = {} if adopted else {"snowid": f"infima-{client}"}
-            world.add_licence(customer, TEMPLATE, count, licence_id=row, **marker)
-        contracts.append(
-            Contract(
-                key=f"infima-{client}", clients=(client,), customer=customer, name=name, pinned=row if adopted else None
-            )
-        )
+    contracts = add_mapped(world, ((15, 9001, 12), (14, 9002, 13), (8, None, None)), adopted=9002)
     world.add_licence(11, "Microsoft 365 Business", 70, licence_id=9050, snowid="ms-subscription")
-    return world, tuple(contracts)
+    return world, contracts
 
 
 @dataclass(slots=True)

@@ -28,7 +28,6 @@ from reconciler.events import Event
 from reconciler.model import MappingKey, Mappings, RunId
 from reconciler.planning.changes import Plan, PlannedRow
 from reconciler.planning.observation import PlanOptions, RunContext
-from reconciler.providers.connect import ConnectedSystems
 from reconciler.run import ApplyRun, make_plan, read_live, run_apply
 from reconciler.state.base import RunInfo
 from reconciler.state.directory import DirectoryState
@@ -174,25 +173,12 @@ class Theatre:
         return report
 
     def _run(self, run: RunId, control: Control, saved: Plan | None, confirm: Callable[[], None] | None) -> None:
-        mappings = self.mappings()
-        clock = RunClock(self.clock, control)
-        store = DirectoryState(self.folder, clock=clock)
-        with self._systems(mappings, clock, control) as systems:
-            context = RunContext(
-                mappings=mappings,
-                systems=systems,
-                store=Paced(store, control),  # type: ignore[arg-type]
-                clock=clock,
-                observe=self.events.append,
-                stop=lambda: control.stopping,
-                nonce=lambda: f"nonce-{next(self._words)}",
-            )
+        with self._context(control) as context:
+            sha256, began = context.mappings.sha256, context.clock.now()
             finished = run_apply(
                 ApplyRun(
                     context=context,
-                    info=RunInfo(
-                        id=run, command="apply", started_at=clock.now(), mappings_sha256=mappings.sha256, version="0"
-                    ),
+                    info=RunInfo(id=run, command="apply", started_at=began, mappings_sha256=sha256, version="0"),
                     options=PlanOptions(),
                     show=lambda _: None,
                     confirm=None if confirm is None else lambda _: confirm() is None,
@@ -205,28 +191,22 @@ class Theatre:
     def plan(self) -> Plan:
         """What `plan` shows now; its requests belong to no run."""
         report = RunReport(number=0, run_id="plan", first_request=0)
-        control = Control(report=report, fate=Fate(), turn=lambda: None)
-        clock = RunClock(self.clock, control)
-        mappings = self.mappings()
-        with self._systems(mappings, clock, control) as systems:
-            seen = read_live(
-                RunContext(
-                    mappings=mappings,
-                    systems=systems,
-                    store=DirectoryState(self.folder, clock=clock),
-                    clock=clock,
-                    observe=self.events.append,
-                    stop=lambda: False,
-                    nonce=lambda: "none",
-                )
-            )
-        return make_plan(mappings, seen.observation, seen.recorded, PlanOptions())
+        with self._context(Control(report=report, fate=Fate(), turn=lambda: None)) as context:
+            seen = read_live(context)
+        return make_plan(context.mappings, seen.observation, seen.recorded, PlanOptions())
 
-    def _systems(self, mappings: Mappings, clock: RunClock, control: Control) -> ConnectedSystems:
-        return connect_to(
+    @contextmanager
+    def _context(self, control: Control) -> Iterator[RunContext]:
+        mappings, clock = self.mappings(), RunClock(self.clock, control)
+        store: Any = Paced(DirectoryState(self.folder, clock=clock), control)
+        with connect_to(
             self.world, mappings.settings, faults=self.faults, seed=control.report.number, clock=clock,
             observer=self.events.append, wire=lambda origin, app: Wire(self, control, origin, app),
-        )  # fmt: skip
+        ) as systems:  # fmt: skip
+            yield RunContext(
+                mappings=mappings, systems=systems, store=store, clock=clock, observe=self.events.append,
+                stop=lambda: control.stopping, nonce=lambda: f"nonce-{next(self._words)}",
+            )  # fmt: skip
 
     # ---- two runs, step by step -------------------------------------------------------------------------------------
 
