@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 import click
 
 from reconciler.answers.attached import NEW_HAS_NO_PRICE, invoice_note, remember
+from reconciler.answers.invoices import Looked
 from reconciler.answers.words import due_words
 from reconciler.cli.options import CommonOptions, common_options, only_option, output_option
 from reconciler.cli.output import Part, safe, show_json, show_rows, tell
-from reconciler.cli.status import Looking, look_now, subscription_json
+from reconciler.cli.status import look_now, subscription_json
 from reconciler.cli.wiring import load, now, open_store, plan_options, run_context, run_info
 from reconciler.errors import ExitCode, StateError
-from reconciler.model import Attached, InvoiceLook, Json, Mappings, Recorded, screen_numbers
+from reconciler.model import Attached, InvoiceLook, Json, MappingKey, Mappings, Recorded, SubscriptionId, screen_numbers
 from reconciler.plan import diff
 from reconciler.planning.changes import Change, select
 from reconciler.render.document import plural
@@ -79,20 +81,21 @@ class InvoicesSeen:
     mappings: Mappings
     changes: tuple[Change, ...]
     recorded: Recorded
-    looking: Looking
+    looked: Looked
+    asked: Mapping[MappingKey, SubscriptionId]
     at: datetime
 
     @property
     def rows(self) -> list[tuple[Change, InvoiceLook]]:
         """Each mapping with what was seen, the worst first."""
-        looks, asked = self.recorded.looks, self.looking.asked
+        looks, asked = self.recorded.looks, self.asked
         order = list(Attached)
         rows = [(change, looks[change.key]) for change in self.changes if change.key in asked and change.key in looks]
         return sorted(rows, key=lambda row: (order.index(row[1].verdict), row[0].key))
 
     def day_of(self, change: Change) -> date | None:
         """The day of the customer's next invoice."""
-        return self.looking.looked.invoice_days.get(change.mapping.halo_customer.id)
+        return self.looked.invoice_days.get(change.mapping.halo_customer.id)
 
 
 def look_at_invoices(options: CommonOptions, only: tuple[str, ...] = ()) -> InvoicesSeen:
@@ -103,15 +106,14 @@ def look_at_invoices(options: CommonOptions, only: tuple[str, ...] = ()) -> Invo
     with run_context(options, replace(mappings, mappings=())) as context:
         seen = read_live(context)
         changes = select(diff(mappings, seen.observation, seen.recorded), only=chosen.only).changes
-        looking = look_now(context, changes, seen.recorded)
-    moment = now()
-    recorded = looking.on_top_of(seen.recorded, now=moment)
-    return InvoicesSeen(mappings=mappings, changes=changes, recorded=recorded, looking=looking, at=moment)
+        recorded, looked, asked = look_now(context, changes, seen.recorded)
+        moment = context.clock.now()
+    return InvoicesSeen(mappings=mappings, changes=changes, recorded=recorded, looked=looked, asked=asked, at=moment)
 
 
 def _remember(options: CommonOptions, seen: InvoicesSeen) -> None:
     """Keep what was seen. Where the state cannot take it, that is said, and the answer stands all the same."""
-    if not any(key in seen.recorded.bindings for key in seen.looking.asked):
+    if not any(key in seen.recorded.bindings for key in seen.asked):
         return  # before the first apply there is nothing that these looks could be remembered with
     info = run_info(options, seen.mappings, "check-invoices")
     found = [one for _, one in seen.rows]
@@ -119,7 +121,7 @@ def _remember(options: CommonOptions, seen: InvoicesSeen) -> None:
     told = f"check-invoices: looked for {plural(len(found), 'Subscription')}, {nothing} bill nothing"
     try:
         with open_store(options).open_run(info) as state:
-            outlook = remember(state.recorded.outlook, seen.looking.looked, seen.looking.asked, now=seen.at)
+            outlook = remember(state.recorded.outlook, seen.looked, seen.asked, now=seen.at)
             state.finish(command_verdict(info.id, told, finished_at=now()), outlook=outlook)
     except StateError as error:
         tell(safe(f"What was seen could not be remembered: {error.message} {error.hint}".strip()))

@@ -16,7 +16,7 @@ from reconciler.answers.explain import Story, Topic, answer, chapters, find_topi
 from reconciler.cli.options import CommonOptions, common_options, complete_keys_and_names, output_option
 from reconciler.cli.output import closest, did_you_mean, say, show_json, show_table, tell
 from reconciler.cli.status import look_now
-from reconciler.cli.wiring import load, now, open_store, run_context
+from reconciler.cli.wiring import load, open_store, run_context
 from reconciler.config import list_keys
 from reconciler.errors import ApiError, ConfigError, UsageError
 from reconciler.model import Json, Mapping, Mappings, Observation, Recorded
@@ -178,10 +178,9 @@ def make_story(mappings: Mappings, mapping: Mapping, observation: Observation, r
 def _look(context: RunContext, change: Change, recorded: Recorded) -> tuple[Recorded, str]:
     """The records with a look at the customer's recurring invoices in them, or why there is none."""
     try:
-        looking = look_now(context, (change,), recorded, everywhere=False)
+        return look_now(context, (change,), recorded, everywhere=False)[0], ""
     except ApiError as error:
         return recorded, f"Not checked now: {error.message} {error.hint}".strip()
-    return looking.on_top_of(recorded, now=now()), ""
 
 
 def _show(document: MappingABC[str, Json], told: MappingABC[str, Sequence[str]], output: str) -> int:

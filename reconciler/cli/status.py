@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Sequence
 
 import click
 
@@ -14,7 +12,7 @@ from reconciler.answers.status import Attention, StatusRow, last_changes, status
 from reconciler.cli.drawing import terminal_pen
 from reconciler.cli.options import CommonOptions, common_options, only_option, output_option
 from reconciler.cli.output import Part, say, show_json, show_rows, tell
-from reconciler.cli.wiring import load, now, open_store, plan_options, run_context
+from reconciler.cli.wiring import load, open_store, plan_options, run_context
 from reconciler.errors import ExitCode
 from reconciler.model import Json, MappingKey, Recorded, SubscriptionId
 from reconciler.plan_document.write import needs_json
@@ -59,7 +57,7 @@ def status(options: CommonOptions, *, only: tuple[str, ...], invoices: bool, out
         recorded = seen.recorded
         plan = make_plan(mappings, seen.observation, recorded, chosen)
         if invoices:
-            recorded = look_now(context, plan.changes, recorded).on_top_of(recorded, now=now())
+            recorded, _, _ = look_now(context, plan.changes, recorded)
             plan = make_plan(mappings, seen.observation, recorded, chosen)
     rows = status_rows(plan, last_changes(open_store(options).history.runs()), recorded)
     if output == "json":
@@ -114,28 +112,21 @@ def _document(plan: Plan, rows: tuple[StatusRow, ...]) -> dict[str, object]:
     }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Looking:
-    """A look at recurring invoices, and for which mappings' Subscriptions it was."""
+def look_now(
+    context: RunContext, changes: Sequence[Change], recorded: Recorded, *, everywhere: bool = True
+) -> tuple[Recorded, Looked, dict[MappingKey, SubscriptionId]]:
+    """Look at the recurring invoices, however many requests it takes. Raises `ApiError`.
 
-    looked: Looked = field(default_factory=Looked)
-    asked: Mapping[MappingKey, SubscriptionId] = field(default_factory=dict)
-
-    def on_top_of(self, recorded: Recorded, *, now: datetime) -> Recorded:
-        """The records with this look in them."""
-        return recorded.with_outlook(remember(recorded.outlook, self.looked, self.asked, now=now))
-
-
-def look_now(context: RunContext, changes: Sequence[Change], recorded: Recorded, *, everywhere: bool = True) -> Looking:
-    """Look at the recurring invoices, however many requests it takes. Raises `ApiError`."""
+    Returns the records with this look in them, the look itself, and for whose Subscriptions it was.
+    """
     wanted = wanted_of(changes, recorded)
-    if not wanted:
-        return Looking()
-    today = context.clock.now().date()
-    looked = look(
-        context.systems.target, list(wanted.values()), today=today, observe=context.observe, everywhere=everywhere
-    )
-    return Looking(looked=looked, asked={key: one.subscription_id for key, one in wanted.items()})
+    looked, today = Looked(), context.clock.now().date()
+    if wanted:
+        target, ones = context.systems.target, list(wanted.values())
+        looked = look(target, ones, today=today, observe=context.observe, everywhere=everywhere)
+    asked = {key: one.subscription_id for key, one in wanted.items()}
+    outlook = remember(recorded.outlook, looked, asked, now=context.clock.now())
+    return recorded.with_outlook(outlook), looked, asked
 
 
 def _draw(output: str, rows: tuple[StatusRow, ...]) -> None:
