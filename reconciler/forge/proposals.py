@@ -18,6 +18,7 @@ from reconciler.plan_document.layout import PlanJson
 from reconciler.render.document import capital, plural, sentence, view
 from reconciler.render.markdown import Block, fitted_blocks, render_markdown
 from reconciler.render.text import commit_safe, markdown_code, markdown_safe
+from reconciler.render.words import need_a_person
 
 _WIDTH = 300
 _MOST_LINES = 300
@@ -139,7 +140,7 @@ def title(told: Proposed) -> str:
 
 def one_line(told: Proposed, where: str) -> str:
     """The description where a forge takes a single line. `where` is the address of the whole text, or empty."""
-    asked = f" {_needs(len(told.asked))} besides." if told.asked else ""
+    asked = f" {need_a_person(len(told.asked))} besides." if told.asked else ""
     place = f" The evidence and the plan: {where}" if where else ""
     return f"{plural(len(told.made), 'edit')} of mappings.yaml that INFIMA and HaloPSA suggest.{asked}{place}"
 
@@ -206,7 +207,7 @@ def _blocks(told: Proposed) -> Iterator[tuple[Block, int]]:
         yield Block(what="edits that are not on the branch", opening=opening, items=[_row(o) for o in told.waiting]), 3
     if told.asked:
         items = [_asked(one, told.left) for one in told.asked]
-        yield Block(what="things that need a person", opening=f"### {_needs(len(told.asked))}\n", items=items), 2
+        yield Block(what="things that need a person", opening=f"### {need_a_person(len(told.asked))}\n", items=items), 2
     if told.declined:
         opening = f"<details><summary>{len(told.declined)} declined</summary>\n"
         items = [_declined(one, offer, told.state) for one, offer in told.declined]
@@ -218,10 +219,6 @@ _SAID_BY_THE_ROW = {ProposalKind.NEW_MAPPING, ProposalKind.ADOPT, ProposalKind.C
 
 _WITHOUT_USERS = {ProposalKind.RENAME, ProposalKind.IGNORE_GONE, ProposalKind.APPROVAL_ENDED}
 """Kinds that are about nobody's number."""
-
-
-def _needs(number: int) -> str:
-    return f"{number} {'thing needs' if number == 1 else 'things need'} a person"
 
 
 def _row(one: Proposal) -> str:

@@ -20,7 +20,7 @@ from reconciler.planning.money import Amount, amount_of, written
 from reconciler.planning.rules import RUN_RULES
 from reconciler.render.document import Kind, Row, View, capital, other_in_words, plural, sentence
 from reconciler.render.html_time import Background, Name, Sparkline, draw_sparkline, moment_in_words, overdue
-from reconciler.render.words import causes, outcome_verdict, row_amount, users_in_words, verdict
+from reconciler.render.words import causes, need_a_person, outcome_verdict, row_amount, users_in_words, verdict
 from reconciler.state.base import HistoryChange
 from reconciler.state.history import PastChange, PastRun
 
@@ -156,15 +156,14 @@ def _ending_title(exit_code: int, people: int, *, whole: bool, all_seen: bool, r
     "All is well" is said after a run over all mappings, where nothing waits for a person and every Subscription was
     seen on a live recurring invoice.
     """
-    things = "1 thing needs" if people == 1 else f"{people} things need"
     if refused:
-        return f"The last run was refused by a safety rule. {things} a person."
+        return f"The last run was refused by a safety rule. {need_a_person(people)}."
     if exit_code not in _TONES:
         return _BAD_ENDINGS.get(exit_code, "The last run failed: nothing was brought up to date.")
     if whole and all_seen and not people and exit_code == ExitCode.DONE:
         return "All is well: the last run was fine."
     about = "The last run was fine" if whole else "The last run was about selected mappings only"
-    return f"{about}. {things} a person." if people else f"{about}. Nothing that was looked at waits for a person."
+    return f"{about}. {need_a_person(people) if people else 'Nothing that was looked at waits for a person'}."
 
 
 # --- from the plan ---------------------------------------------------------------------------------------------------

@@ -39,6 +39,7 @@ from reconciler.render.words import (
     read_on,
     users_in_words,
     verdict,
+    writes_title,
 )
 
 if TYPE_CHECKING:
@@ -183,10 +184,7 @@ def _blocks(shown: View) -> Iterator[Block]:
 def _planned(shown: View) -> Iterator[Block]:
     here, anyway = writes_by_cause(shown)
     if here:
-        title = "What this edit changes:" if shown.compares_edit else "Changes:"
-        if shown.refusals:
-            title = "What the plan was before it was refused:"
-        yield _table(f"**{title}**", "changes", here, shown)
+        yield _table(f"**{writes_title(shown, 'What this edit changes:')}**", "changes", here, shown)
         yield from _beside(here)
     elif shown.compares_edit:
         yield Block(what="sentences", opening="", items=["This edit changes no quantity by itself."])
@@ -210,9 +208,10 @@ def _tried(shown: View) -> Iterator[Block]:
 
 def _table(title: str, what: str, rows: Iterable[Row], shown: View, *, closing: str = "") -> Block:
     """Rows below their title; there is a column for money only where some amount is known."""
-    columns = [name for name in _COLUMNS if shown.priced or name != "Monthly (estimate)"]
+    priced = shown.priced
+    columns = [name for name in _COLUMNS if priced or name != "Monthly (estimate)"]
     head = f"| {' | '.join(columns)} |\n|{'|'.join(map(_COLUMNS.__getitem__, columns))}|"
-    items = [_table_row(row, priced=shown.priced) for row in rows]
+    items = [_table_row(row, priced=priced) for row in rows]
     return Block(what=what, opening=f"{title}\n\n{head}", items=items, closing=closing)
 
 

@@ -39,6 +39,7 @@ from reconciler.render.words import (
     to_attach,
     users_in_words,
     verdict,
+    writes_title,
 )
 
 if TYPE_CHECKING:
@@ -157,9 +158,7 @@ def _lifted(pen: Pen, lifted: Sequence[Problem]) -> list[str]:
 def _changes(pen: Pen, shown: View) -> Iterator[list[str]]:
     here, anyway = writes_by_cause(shown)
     if here:
-        title = "From this edit of mappings.yaml:" if shown.compares_edit else "Changes:"
-        if shown.refusals:
-            title = "What the plan was before it was refused:"
+        title = writes_title(shown, "From this edit of mappings.yaml:")
         yield [*_title(pen, title, here), *_with_others(pen, here)]
     elif shown.compares_edit:
         yield ["This edit of mappings.yaml changes no quantity by itself."]

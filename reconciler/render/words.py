@@ -60,6 +60,13 @@ def _figures(shown: View) -> str:
     )
 
 
+def writes_title(shown: View, of_edit: str) -> str:
+    """Return what stands above the rows that would be written; `of_edit` where the edit under review causes them."""
+    if shown.refusals:
+        return "What the plan was before it was refused:"
+    return of_edit if shown.compares_edit else "Changes:"
+
+
 def users_after_run(shown: View) -> tuple[int, int, int]:
     """Return the users before and after a run, and how many changes' quantity nobody knows now.
 
@@ -198,6 +205,11 @@ def in_all(number: int) -> str:
         if number
         else "nothing waits for a person"
     )
+
+
+def need_a_person(number: int) -> str:
+    """ "1 thing needs a person", "3 things need a person"."""
+    return f"{plural(number, 'thing')} {'needs' if number == 1 else 'need'} a person"
 
 
 def circumstances(need: NeedJson, today: date) -> str:
