@@ -87,7 +87,6 @@ def _names(past: PastRecords, until: datetime) -> dict[MappingKey, Name]:
     return {
         m.key: Name(
             customer=m.halo_customer.name,
-            customer_id=m.halo_customer.id,
             clients=tuple(f"{client.name} ({client.id})" for client in m.infima_clients),
             price=m.price or prices.get(m.key),
             subscription_id=bindings[m.key].subscription_id if m.key in bindings else m.subscription_id,

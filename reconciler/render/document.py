@@ -175,11 +175,6 @@ class View:
         return tuple(row for row in self.rows if row.outcome in outcomes)
 
     @property
-    def priced(self) -> bool:
-        """True when the monthly amount of some mapping is known."""
-        return any(row.change["monthly_amount"] is not None for row in self.rows)
-
-    @property
     def selected(self) -> bool:
         """True when --only or --exclude left mappings out."""
         return self.document.get("selected", False)

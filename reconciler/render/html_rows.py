@@ -66,7 +66,6 @@ class PageRow:
     number: int
     key: MappingKey
     customer: str
-    customer_id: int | None
     status: Badge
     counted: int | None
     rule: str
@@ -207,7 +206,6 @@ def _plan_row(number: int, row: Row, around: Background) -> PageRow:
         number=number,
         key=key,
         customer=row.customer,
-        customer_id=row.customer_id,
         status=_KINDS[row.kind] if row.outcome is None else _badge(row.outcome, row.action),
         counted=row.change["quantity"]["counted"],
         rule=row.change["quantity"]["rule"],
@@ -329,7 +327,6 @@ def _past_row(number: int, key: MappingKey, line: HistoryChange | None, quiet: B
         number=number,
         key=key,
         customer=name.customer,
-        customer_id=name.customer_id,
         status=_badge(Outcome(line.outcome), line.action) if line else quiet,
         counted=line.counted if line else point.counted if point else None,
         rule=newest.rule if newest else "",

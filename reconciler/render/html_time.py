@@ -38,7 +38,6 @@ class Name:
     """What a person calls a key's customer and clients."""
 
     customer: str = ""
-    customer_id: int | None = None
     clients: tuple[str, ...] = ()
     subscription_id: int | None = None
     price: UnitPrice | None = None

@@ -35,6 +35,7 @@ from reconciler.render.words import (
     circumstances,
     in_all,
     outcome_verdict,
+    priced,
     read_at,
     read_on,
     users_in_words,
@@ -208,10 +209,10 @@ def _tried(shown: View) -> Iterator[Block]:
 
 def _table(title: str, what: str, rows: Iterable[Row], shown: View, *, closing: str = "") -> Block:
     """Rows below their title; there is a column for money only where some amount is known."""
-    priced = shown.priced
-    columns = [name for name in _COLUMNS if priced or name != "Monthly (estimate)"]
+    with_amounts = priced(shown.rows)
+    columns = [name for name in _COLUMNS if with_amounts or name != "Monthly (estimate)"]
     head = f"| {' | '.join(columns)} |\n|{'|'.join(map(_COLUMNS.__getitem__, columns))}|"
-    items = [_table_row(row, priced=priced) for row in rows]
+    items = [_table_row(row, with_amounts=with_amounts) for row in rows]
     return Block(what=what, opening=f"{title}\n\n{head}", items=items, closing=closing)
 
 
@@ -219,7 +220,7 @@ def _folded(title: str, what: str, rows: Iterable[Row], shown: View) -> Block:
     return _table(f"<details><summary>{title}</summary>", what, rows, shown, closing="\n</details>")
 
 
-def _table_row(row: Row, *, priced: bool) -> str:
+def _table_row(row: Row, *, with_amounts: bool) -> str:
     why = row.reason
     if row.ending is not None:
         why = "" if row.not_attempted else sentence(row.outcome_message) or why
@@ -230,7 +231,7 @@ def _table_row(row: Row, *, priced: bool) -> str:
         row.before_in_words,
         row.after_in_words,
         signed(row.delta),
-        *((amount_in_words(row),) if priced else ()),
+        *((amount_in_words(row),) if with_amounts else ()),
         markdown_safe(why, 300),
     )
     return f"| {' | '.join(cells)} |"

@@ -11,7 +11,7 @@ from enum import Enum
 from reconciler.planning.changes import Action, Outcome
 from reconciler.render.document import OTHERS, Kind, Row, other_in_words, plural, signed
 from reconciler.render.text import display_width, pad, terminal_safe
-from reconciler.render.words import amount_in_words
+from reconciler.render.words import amount_in_words, priced
 
 _PROSE = 2000
 """Characters of one message or remedy that are shown."""
@@ -168,9 +168,8 @@ def draw_rows(pen: Pen, rows: Sequence[Row], mark_of: Callable[[Row], Mark]) -> 
     if not rows:
         return []
     marks = [mark_of(row) for row in rows]
-    priced = any(row.change["monthly_amount"] is not None for row in rows)
     word = max(display_width(mark[1]) for mark in marks)
-    figures = _figures(pen, rows, priced=priced)
+    figures = _figures(pen, rows)
     customers = max(display_width(_customer_id(row)) for row in rows)
     beside = pen.width - word - customers - 7
     narrow = pen.width < ONE_LINE or beside - display_width(figures[0]) - 2 < LEAST_NAMES
@@ -186,8 +185,9 @@ def draw_rows(pen: Pen, rows: Sequence[Row], mark_of: Callable[[Row], Mark]) -> 
     return drawn
 
 
-def _figures(pen: Pen, rows: Sequence[Row], *, priced: bool) -> list[str]:
+def _figures(pen: Pen, rows: Sequence[Row]) -> list[str]:
     """Key, Subscription, before -> after, difference and amount of each row, all of one width."""
+    with_amounts = priced(rows)
     cells = [
         (
             pen.clean(row.key, KEY),
@@ -195,7 +195,7 @@ def _figures(pen: Pen, rows: Sequence[Row], *, priced: bool) -> list[str]:
             row.before_in_words,
             row.after_in_words,
             f"({signed(row.delta)})",
-            amount_in_words(row) if priced else "",
+            amount_in_words(row) if with_amounts else "",
         )
         for row in rows
     ]
@@ -206,7 +206,7 @@ def _figures(pen: Pen, rows: Sequence[Row], *, priced: bool) -> list[str]:
         key, subscription, before, after, delta, amount = (
             pad(cell, width, right=at >= texts) for at, (cell, width) in enumerate(zip(row_cells, widths, strict=True))
         )
-        lines.append(f"{key}  {subscription}  {before} -> {after}  {delta}" + (f"  {amount}" if priced else ""))
+        lines.append(f"{key}  {subscription}  {before} -> {after}  {delta}" + (f"  {amount}" if with_amounts else ""))
     return lines
 
 

@@ -5,6 +5,7 @@ Monthly amounts always have their currency and are always called an estimate.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -157,6 +158,11 @@ def row_amount(row: Row) -> Amount | None:
         return amount
     price = UnitPrice(amount=Decimal(stated["unit_price"]), currency=stated["currency"])
     return replace(amount, after=estimate(row.shown_after or 0, price))
+
+
+def priced(rows: Iterable[Row]) -> bool:
+    """True when the monthly amount of some row is known."""
+    return any(row.change["monthly_amount"] is not None for row in rows)
 
 
 def amounts_sentence(shown: View) -> str:
