@@ -206,7 +206,7 @@ def _figures(pen: Pen, rows: Sequence[Row]) -> list[str]:
         key, subscription, before, after, delta, amount = (
             pad(cell, width, right=at >= texts) for at, (cell, width) in enumerate(zip(row_cells, widths, strict=True))
         )
-        lines.append(f"{key}  {subscription}  {before} -> {after}  {delta}" + (f"  {amount}" if with_amounts else ""))
+        lines.append(f"{key}  {subscription}  {before} -> {after}  {delta}  {amount}".rstrip())
     return lines
 
 
