@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from reconciler.answers.words import plural
 from reconciler.errors import ReconcilerError
 from reconciler.model import (
     BindingOrigin,
@@ -88,7 +89,7 @@ def verdict(checks: Sequence[Check]) -> str:
     bad = sum(check.status is CheckStatus.FAILED for check in checks)
     notes = sum(check.status is CheckStatus.LOOK for check in checks)
     if bad:
-        return f"Not connected: {bad} {'check' if bad == 1 else 'checks'} failed."
+        return f"Not connected: {plural(bad, 'check')} failed."
     if notes:
         return f"Connected. {notes} {'thing is' if notes == 1 else 'things are'} worth a look."
     return "Connected."
@@ -258,7 +259,7 @@ def _findings(probed: ProbeRecord, now: datetime) -> str:
     days = (now - probed.at).days
     tally = {word: sum(answer.startswith(f"{word}:") for answer in answers.values()) for word in ("yes", "no")}
     untold = len(answers) - sum(tally.values())
-    when = f"{spelled(probed.at, now.tzinfo)}, {days} {'day' if days == 1 else 'days'} ago"
+    when = f"{spelled(probed.at, now.tzinfo)}, {plural(days, 'day')} ago"
     no = [f"{name} ({answer[4:]})" for name, answer in answers.items() if answer.startswith("no:")]
     told = f"{when}: {tally['yes']} yes, {tally['no']} no, {untold} could not be told"
     return f"{told}. No: {'; '.join(no)}" if no else told

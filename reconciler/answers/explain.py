@@ -15,7 +15,7 @@ from importlib import resources
 
 from reconciler.answers.attached import invoice_note
 from reconciler.answers.needs import THE_RUN
-from reconciler.answers.words import day_words, due_words, edited_words, named, with_stop
+from reconciler.answers.words import capital, day_words, due_words, edited_words, named, sentence
 from reconciler.model import (
     Attached,
     Attempt,
@@ -103,11 +103,12 @@ def answer(story: Story) -> str:
             return f"There is no Subscription yet. {_next(story, due, then)}"
         case Action.UPDATE:
             edited = "" if change.edited_from is None else f" It was {_edited(change, live)}."
-            return f"{_stands(story)}. {_next(story, str(change.after.count), f'sets {change.after.count}')}{edited}"
+            follows = _next(story, str(change.after.count), f"sets {change.after.count}")
+            return f"{capital(_stands(story))}. {follows}{edited}"
         case _ if change.before is None:
             return "Retired, and there is no Subscription: there is nothing to write."
         case _:
-            return f"In step: {_stands(story, sentence=False)}, and {live} is what the rule gives."
+            return f"In step: {_stands(story)}, and {live} is what the rule gives."
 
 
 def _next(story: Story, due: str, then: str) -> str:
@@ -122,7 +123,7 @@ def _edited(change: Change, live: int | None) -> str:
     return edited_words(live, change.edited_since, change.quantity.counted, change.counted_before)
 
 
-def _stands(story: Story, *, sentence: bool = True) -> str:
+def _stands(story: Story) -> str:
     """What HaloPSA shows, and whether that is known to be billed."""
     live = story.change.before.count if story.change.before else None
     seen = story.look
@@ -141,7 +142,7 @@ def _stands(story: Story, *, sentence: bool = True) -> str:
         told += ", and it bills nothing: it is on no live recurring invoice"
     else:
         told += ", and it is on no live recurring invoice of its customer"
-    return told[:1].upper() + told[1:] if sentence else told
+    return told
 
 
 def _stays(story: Story) -> str:
@@ -152,7 +153,7 @@ def _stays(story: Story) -> str:
             return "the quantity in HaloPSA stays what it is, and HaloPSA gives no whole number for it"
         if change.hold is not None and change.hold.rule is Rule.SUBSCRIPTION_GONE and not change.before.count:
             return "its Subscription has the quantity 0"
-        return _stands(story, sentence=False).replace("the quantity in HaloPSA is", "the quantity in HaloPSA stays", 1)
+        return _stands(story).replace("the quantity in HaloPSA is", "the quantity in HaloPSA stays", 1)
     known = [one for one in change.candidates if one.id is not None]
     if not known:
         return "there is no Subscription that is surely its own, and none is created"
@@ -168,9 +169,9 @@ def next_step(story: Story) -> str:
     change = story.change
     own = [need for need in story.needs if need.key == change.key]
     if change.hold is not None:
-        return with_stop(change.hold.remedy)
+        return sentence(change.hold.remedy)
     if story.plan.refused:
-        return with_stop(story.plan.refusals[0].remedy)
+        return sentence(story.plan.refusals[0].remedy)
     if change.action is not Action.NO_OP:
         return f"reconciler apply --only {change.key}"
     if own:
@@ -278,12 +279,12 @@ def _holds(story: Story) -> Iterator[str]:
 def _refusals(story: Story) -> Iterator[str]:
     for refusal in story.plan.refusals:
         yield f"The whole run: {_broken(refusal)}"
-        yield f"To do: {with_stop(refusal.remedy)}"
+        yield f"To do: {sentence(refusal.remedy)}"
 
 
 def _broken(violation: Violation) -> str:
     measured = "" if violation.measured is None else f" (measured {violation.measured}, limit {violation.limit})"
-    return f"{violation.rule}: {with_stop(violation.message)}{measured}"
+    return f"{violation.rule}: {sentence(violation.message)}{measured}"
 
 
 def _invoice(story: Story) -> Iterator[str]:

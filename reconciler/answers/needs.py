@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 from reconciler.answers.attached import not_on_invoices
-from reconciler.answers.words import as_sentence, as_step, day_words, in_days, who_of
+from reconciler.answers.words import as_sentence, as_step, capital, day_words, in_days, who_of
 from reconciler.model import (
     Approval,
     HaloCustomerId,
@@ -282,8 +282,7 @@ def _unsettled(plan: Plan, given: NeedInput) -> Iterator[Need]:
         ending, said = endings[change.key], settled[change.key].message
         if ending.not_attempted and len(waiting) > TOLD_ONE_BY_ONE:
             continue
-        known = ": ".join(filter(None, [ending.word, ending.details]))
-        message = ". ".join(filter(None, [known, "" if ending.not_attempted else said[:1].upper() + said[1:]]))
+        message = ". ".join(filter(None, [ending.told, "" if ending.not_attempted else capital(said)]))
         again = f"reconciler apply --only {change.key}"
         match ending.outcome:
             case Outcome.FAILED:

@@ -1,4 +1,4 @@
-"""Words that all answers share: days, invoices, edits in HaloPSA, names with ids, whole sentences."""
+"""Words that all answers and drawings share: days, invoices, edits in HaloPSA, names with ids, whole sentences."""
 
 from __future__ import annotations
 
@@ -54,15 +54,25 @@ def who_of(mapping: Mapping) -> str:
 def as_step(text: str) -> str:
     """A next step as a sentence; where it ends with a command, no full stop gets into what is pasted."""
     text = text.strip()
-    return text if text.startswith("reconciler ") else text[:1].upper() + text[1:]
+    return text if text.startswith("reconciler ") else capital(text)
 
 
 def as_sentence(text: str) -> str:
     """The text with a capital letter and a full stop."""
-    return with_stop(text.strip()[:1].upper() + text.strip()[1:])
+    return sentence(capital(text.strip()))
 
 
-def with_stop(text: str) -> str:
-    """The text with a full stop, where it does not end a sentence already."""
+def sentence(text: str) -> str:
+    """The text with a full stop, unless it ends with a mark of its own or is empty."""
     text = text.strip()
     return text if not text or text[-1] in ".!?" else f"{text}."
+
+
+def capital(text: str) -> str:
+    """The text as a sentence begins."""
+    return text[:1].upper() + text[1:]
+
+
+def plural(number: int, noun: str) -> str:
+    """ "1 change", "2 changes"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

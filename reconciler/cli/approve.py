@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from reconciler.answers.words import plural
 from reconciler.cli.files import FileEdit, load_snapshot
 from reconciler.cli.options import INPUT_FILE, CommonOptions, common_options, complete_keys
 from reconciler.cli.output import safe, say, tell
@@ -18,7 +19,6 @@ from reconciler.model import Mappings
 from reconciler.planning.changes import Plan, Violation
 from reconciler.planning.observation import PlanOptions
 from reconciler.planning.rules import Rule
-from reconciler.render.document import plural
 from reconciler.run import make_plan, read_live
 from reconciler.safety.approvals import extent_in_words, proposed_bounds
 

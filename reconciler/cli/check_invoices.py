@@ -10,7 +10,7 @@ import click
 
 from reconciler.answers.attached import NEW_HAS_NO_PRICE, invoice_note, remember
 from reconciler.answers.invoices import Looked
-from reconciler.answers.words import due_words
+from reconciler.answers.words import due_words, plural
 from reconciler.cli.options import CommonOptions, common_options, only_option, output_option
 from reconciler.cli.output import Part, safe, show_json, show_rows, tell
 from reconciler.cli.status import look_now, subscription_json
@@ -19,7 +19,6 @@ from reconciler.errors import ExitCode, StateError
 from reconciler.model import Attached, InvoiceLook, Json, MappingKey, Mappings, Recorded, SubscriptionId, screen_numbers
 from reconciler.plan import diff
 from reconciler.planning.changes import Change, select
-from reconciler.render.document import plural
 from reconciler.render.grid import Column
 from reconciler.run import read_live
 from reconciler.writing.verdict import command_verdict

@@ -8,13 +8,13 @@ import click
 
 from reconciler.answers.matching import find
 from reconciler.answers.status import ClientRow, ClientState, client_rows
+from reconciler.answers.words import plural
 from reconciler.cli.options import CommonOptions, common_options, output_option
 from reconciler.cli.output import Part, safe, show_json, show_rows, tell
 from reconciler.cli.wiring import load, run_context
 from reconciler.errors import ExitCode, UsageError
 from reconciler.model import HaloCustomer, Json, Subscription
 from reconciler.providers.base import SubscriptionTarget
-from reconciler.render.document import plural
 from reconciler.render.grid import Column
 
 NOT_FOUND = (

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import click
 
+from reconciler.answers.words import plural
 from reconciler.cli.explain import find_mapping
 from reconciler.cli.options import CommonOptions, common_options, complete_keys_and_names, output_option
 from reconciler.cli.output import Part, did_you_mean, safe, say, show_json, show_rows, tell
@@ -19,7 +20,6 @@ from reconciler.history.account import ending_of, lines_of, users_of
 from reconciler.model import Json, Mapping, MappingKey, Mappings
 from reconciler.moments import moment_in, zone_name
 from reconciler.planning.outcomes import open_run_in_words
-from reconciler.render.document import plural
 from reconciler.render.grid import Column
 from reconciler.state.history import History, PastChange, PastRun
 

@@ -10,6 +10,7 @@ from random import SystemRandom
 
 import click
 
+from reconciler.answers.words import capital
 from reconciler.cli.files import write_file
 from reconciler.cli.options import CommonOptions, OutputFile, common_options
 from reconciler.cli.output import prompt, safe, say, say_wrapped, tell
@@ -23,7 +24,6 @@ from reconciler.probing.report import Answer, encode_report
 from reconciler.probing.session import ProbeSession
 from reconciler.providers.connect import connect
 from reconciler.providers.credentials import read_credentials
-from reconciler.render.document import capital
 from reconciler.state.base import StateStore
 
 MAKES = 3

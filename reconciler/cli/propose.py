@@ -11,6 +11,7 @@ import click
 
 from reconciler import __version__
 from reconciler.answers.proposals import Confidence, Proposal, apply_proposals, clients_to_weigh, standing, suggest
+from reconciler.answers.words import plural
 from reconciler.cli.drawing import terminal_pen
 from reconciler.cli.files import FileEdit, load_snapshot
 from reconciler.cli.options import INPUT_FILE, CommonOptions, common_options, next_command, output_option
@@ -24,7 +25,6 @@ from reconciler.moments import timestamp
 from reconciler.plan_document.layout import FORMAT_VERSION
 from reconciler.planning.observation import PlanOptions, count_more
 from reconciler.planning.snapshot import Snapshot
-from reconciler.render.document import plural
 from reconciler.render.proposals import ProposalJson, ProposalsJson, render_proposals
 from reconciler.run import make_plan, read_live
 

@@ -12,13 +12,13 @@ from urllib.parse import urlsplit
 import click
 import httpx
 
+from reconciler.answers.words import plural
 from reconciler.cli.files import write_file
 from reconciler.cli.options import INPUT_FILE, CommonOptions, OutputFile, next_command, options_without_env_file
 from reconciler.cli.output import flush, safe, say, tell
 from reconciler.clock import SystemClock
 from reconciler.config.checking import schema_problems
 from reconciler.errors import ExitCode, UsageError
-from reconciler.render.document import plural
 from reconciler.simulator.server import Server, ask
 from reconciler.simulator.switches import Switches, switches_as_probed
 from reconciler.simulator.world import World

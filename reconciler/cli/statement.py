@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import click
 
+from reconciler.answers.words import plural
 from reconciler.cli.options import CommonOptions, common_options, output_option
 from reconciler.cli.output import Part, safe, show_json, show_rows, stdout_encoding, tell, terminal_width
 from reconciler.cli.past import load_past, past_month, zone_of
@@ -16,7 +17,6 @@ from reconciler.history.statement import DayKnown, Statement, StatementRow, make
 from reconciler.history.timeline import draw_timeline
 from reconciler.model import Attached, Json
 from reconciler.moments import moment_in, zone_name
-from reconciler.render.document import plural
 from reconciler.render.grid import Cell, Column, fits
 
 

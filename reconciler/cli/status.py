@@ -9,6 +9,7 @@ import click
 from reconciler.answers.attached import remember, wanted_of
 from reconciler.answers.invoices import Looked, look
 from reconciler.answers.status import Attention, StatusRow, last_changes, status_rows
+from reconciler.answers.words import plural
 from reconciler.cli.drawing import terminal_pen
 from reconciler.cli.options import CommonOptions, common_options, only_option, output_option
 from reconciler.cli.output import Part, say, show_json, show_rows, tell
@@ -18,7 +19,6 @@ from reconciler.model import Json, MappingKey, Recorded, SubscriptionId
 from reconciler.plan_document.write import needs_json
 from reconciler.planning.changes import Change, Plan
 from reconciler.planning.observation import RunContext
-from reconciler.render.document import plural
 from reconciler.render.grid import Column
 from reconciler.render.markdown import markdown_needs
 from reconciler.render.terminal import render_needs

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 import click
 
+from reconciler.answers.words import plural
 from reconciler.cli.options import CommonOptions, common_options, output_option
 from reconciler.cli.output import say, tell
 from reconciler.clock import SystemClock
@@ -14,7 +15,6 @@ from reconciler.config import Diagnostic, examine_mappings
 from reconciler.config.source import read_bytes
 from reconciler.errors import ConfigError, ExitCode
 from reconciler.render.annotations import annotation_lines, diagnostics_document, draw_diagnostics
-from reconciler.render.document import plural
 
 
 @click.command()

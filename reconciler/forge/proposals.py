@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from reconciler.answers.proposals import Confidence, Proposal, ProposalKind, apply_proposals
-from reconciler.answers.words import day_words
+from reconciler.answers.words import capital, day_words, plural, sentence
 from reconciler.config import parse_mappings
 from reconciler.errors import ConfigError
 from reconciler.forge.branches import ProposedCommit
 from reconciler.forge.words import COMMENT_LIMIT, Origin, counted, fitted, in_plain_words, written_by
 from reconciler.model import Offer
 from reconciler.plan_document.layout import PlanJson
-from reconciler.render.document import capital, plural, sentence, view
+from reconciler.render.document import view
 from reconciler.render.markdown import Block, fitted_blocks, render_markdown
 from reconciler.render.text import commit_safe, markdown_code, markdown_safe
 from reconciler.render.words import need_a_person

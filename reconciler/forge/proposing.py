@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from reconciler.answers.proposals import Confidence, Proposal
+from reconciler.answers.words import capital
 from reconciler.errors import Forbidden, StateError
 from reconciler.forge.branches import BranchLook, ProposalBranch
 from reconciler.forge.github import Body, Closed, GitHub, Kept, Reviews, pull_request
@@ -19,7 +20,6 @@ from reconciler.forge.proposals import Proposed, ProposedEdits, body, one_line, 
 from reconciler.forge.words import Origin
 from reconciler.model import Fate, Offer, Offers
 from reconciler.plan_document.layout import PlanJson
-from reconciler.render.document import capital
 
 MARKER = "<!-- reconciler: proposals -->"
 

@@ -12,12 +12,12 @@ from datetime import date, datetime
 from enum import StrEnum
 from urllib.parse import quote
 
-from reconciler.answers.words import due_words
+from reconciler.answers.words import capital, due_words, plural
 from reconciler.forge.result import LOOKS_AGAIN, Reason, Result, Told, Verdict
 from reconciler.moments import spelled
 from reconciler.planning.changes import Outcome
 from reconciler.planning.outcomes import Ending
-from reconciler.render.document import Kind, View, capital, endings, plural, view, writes_by_cause
+from reconciler.render.document import Kind, View, endings, view, writes_by_cause
 from reconciler.render.markdown import markdown_needs, render_markdown
 from reconciler.render.text import markdown_safe
 from reconciler.render.words import in_all, users_after_run

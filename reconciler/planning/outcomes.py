@@ -74,6 +74,11 @@ class Ending:
         return "not attempted" if self.not_attempted else str(self.outcome)
 
     @property
+    def told(self) -> str:
+        """The word, and what is known of the writing: "failed: nothing was sent"."""
+        return ": ".join(filter(None, (self.word, self.details)))
+
+    @property
     def details(self) -> str:
         """What is known of the writing, where the word alone would leave it open; empty where all is said."""
         match self.outcome:

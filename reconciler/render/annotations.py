@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
+from reconciler.answers.words import plural
 from reconciler.config.source import Diagnostic, printable
 from reconciler.plan_document.write import diagnostic_json
-from reconciler.render.document import Kind, Problem, Row, View, pending_writes, plural, signed, view
+from reconciler.render.document import Kind, Problem, Row, View, pending_writes, signed, view
 from reconciler.render.text import annotation_data, annotation_property, display_width
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from decimal import Decimal
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
-from reconciler.answers.words import edited_words, fixed_beside
+from reconciler.answers.words import capital, edited_words, fixed_beside, plural, sentence
 from reconciler.planning.changes import Action, ActionReason, Outcome
 from reconciler.planning.money import written
 from reconciler.planning.outcomes import Ending
@@ -118,11 +118,6 @@ class Row:
     def not_attempted(self) -> bool:
         """True where a run did not come to it."""
         return self.ending is not None and self.ending.not_attempted
-
-    @property
-    def ended(self) -> str:
-        """How it ended, with what is known of the writing: "failed: nothing was sent"; empty before a run."""
-        return "" if self.ending is None else ": ".join(filter(None, (self.ending.word, self.ending.details)))
 
     @property
     def shown_after(self) -> int | None:
@@ -337,22 +332,6 @@ def other_in_words(other: UnownedJson, name: str) -> str:
 
 
 OTHERS = "Subscriptions of this customer that no mapping has"
-
-
-def sentence(text: str) -> str:
-    """Return the text with a full stop, unless it ends with a mark of its own or is empty."""
-    text = text.strip()
-    return text if not text or text[-1] in ".!?" else f"{text}."
-
-
-def capital(text: str) -> str:
-    """Return the text as a sentence begins."""
-    return text[:1].upper() + text[1:]
-
-
-def plural(number: int, noun: str) -> str:
-    """Return "1 change", "2 changes"."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def signed(number: int | None) -> str:

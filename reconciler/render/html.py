@@ -22,11 +22,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from reconciler import __version__
+from reconciler.answers.words import capital
 from reconciler.history.months import month_of
 from reconciler.model import MappingKey
 from reconciler.planning.changes import Outcome
 from reconciler.planning.money import Amount, add_up
-from reconciler.render.document import View, capital, endings, signed, view
+from reconciler.render.document import View, endings, signed, view
 from reconciler.render.html_rows import PageRow, Tone, past_headline, past_rows, plan_headline, plan_rows
 from reconciler.render.html_time import Background, Name, audit_trail, over_time
 from reconciler.render.text import legible, pieces

@@ -11,14 +11,14 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from reconciler.answers.words import day_words
+from reconciler.answers.words import capital, day_words, plural, sentence
 from reconciler.errors import ExitCode
 from reconciler.history.account import RunEnding, ending_of, is_whole
 from reconciler.model import MappingKey
 from reconciler.planning.changes import Action, Outcome
 from reconciler.planning.money import Amount, amount_of, written
 from reconciler.planning.rules import RUN_RULES
-from reconciler.render.document import Kind, Row, View, capital, other_in_words, plural, sentence
+from reconciler.render.document import Kind, Row, View, other_in_words
 from reconciler.render.html_time import Background, Name, Sparkline, draw_sparkline, moment_in_words, overdue
 from reconciler.render.words import causes, need_a_person, outcome_verdict, row_amount, users_in_words, verdict
 from reconciler.state.base import HistoryChange
@@ -243,8 +243,8 @@ def _plan_story(row: Row) -> Iterator[str]:
         yield f"A Subscription of this customer that no mapping has: {other_in_words(other, other['name'])}."
     for problem in row.problems:
         yield f"Held: {capital(problem.message)} (Rule: {problem.rule}.) {capital(problem.remedy)}"
-    if row.outcome_message and row.outcome is not Outcome.HELD:
-        yield capital(sentence(". ".join(filter(None, (row.ended, capital(row.outcome_message))))))
+    if row.ending and row.outcome_message and row.outcome is not Outcome.HELD:
+        yield capital(sentence(f"{row.ending.told}. {capital(row.outcome_message)}"))
 
 
 # --- from the history ------------------------------------------------------------------------------------------------

@@ -12,13 +12,13 @@ from datetime import UTC, datetime, timedelta
 from markupsafe import Markup
 
 from reconciler.answers.attached import InvoicesKnown
+from reconciler.answers.words import plural
 from reconciler.history.account import RunEnding, ending_of, is_whole
 from reconciler.history.months import Month, month_of
 from reconciler.history.timeline import Timeline
 from reconciler.model import MappingKey, UnitPrice
 from reconciler.plan_document.layout import NeedJson
 from reconciler.planning.changes import Outcome
-from reconciler.render.document import plural
 from reconciler.state.history import PastChange, PastRun
 
 OVERDUE = timedelta(hours=36)

@@ -12,21 +12,9 @@ from datetime import date
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
+from reconciler.answers.words import capital, plural, sentence
 from reconciler.planning.changes import Action, Outcome
-from reconciler.render.document import (
-    OTHERS,
-    Kind,
-    Problem,
-    Row,
-    View,
-    capital,
-    other_in_words,
-    plural,
-    sentence,
-    signed,
-    view,
-    writes_by_cause,
-)
+from reconciler.render.document import OTHERS, Kind, Problem, Row, View, other_in_words, signed, view, writes_by_cause
 from reconciler.render.text import markdown_code, markdown_safe
 from reconciler.render.words import (
     amount_in_words,
@@ -221,11 +209,11 @@ def _folded(title: str, what: str, rows: Iterable[Row], shown: View) -> Block:
 
 
 def _table_row(row: Row, *, with_amounts: bool) -> str:
-    why = row.reason
+    action, why = row.action.replace("no-op", "none"), row.reason
     if row.ending is not None:
-        why = "" if row.not_attempted else sentence(row.outcome_message) or why
+        action, why = row.ending.told, "" if row.not_attempted else sentence(row.outcome_message) or why
     cells = (
-        row.ended or row.action.replace("no-op", "none"),
+        action,
         markdown_code(row.key),
         _parties(row),
         row.before_in_words,

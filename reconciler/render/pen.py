@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from reconciler.answers.words import plural
 from reconciler.planning.changes import Action, Outcome
-from reconciler.render.document import OTHERS, Kind, Row, other_in_words, plural, signed
+from reconciler.render.document import OTHERS, Kind, Row, other_in_words, signed
 from reconciler.render.text import display_width, pad, terminal_safe
 from reconciler.render.words import amount_in_words, priced
 

@@ -10,8 +10,9 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
+from reconciler.answers.words import plural, sentence
 from reconciler.planning.changes import Outcome
-from reconciler.render.document import Kind, Problem, Row, View, plural, sentence, view, writes_by_cause
+from reconciler.render.document import Kind, Problem, Row, View, view, writes_by_cause
 from reconciler.render.pen import (
     KEY,
     LISTED,

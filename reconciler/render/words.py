@@ -12,14 +12,14 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from reconciler.answers.attached import NEW_HAS_NO_PRICE
-from reconciler.answers.words import day_words, due_words
+from reconciler.answers.words import day_words, due_words, plural, sentence
 from reconciler.model import UnitPrice
 from reconciler.moments import find_zone, zone_name
 from reconciler.plan_document.read import amount_in, in_doubt
 from reconciler.planning.changes import ActionReason, Outcome
 from reconciler.planning.money import Amount, add_up, estimate, written
 from reconciler.planning.outcomes import users
-from reconciler.render.document import Row, View, endings, plural, sentence
+from reconciler.render.document import Row, View, endings
 
 if TYPE_CHECKING:
     from reconciler.plan_document.layout import NeedJson, PlanJson

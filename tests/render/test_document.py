@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from reconciler.answers.words import plural, sentence
 from reconciler.plan_document import plan_document, with_outcomes
 from reconciler.planning.changes import Action, ActionReason, Outcome, Settled
 from reconciler.planning.outcomes import users
 from reconciler.planning.rules import Rule
-from reconciler.render.document import Kind, endings, plural, sentence, signed, view
+from reconciler.render.document import Kind, endings, signed, view
 from reconciler.render.words import attach, outcome_verdict, verdict
 from tests.builders import build_change, build_hold, build_mapping, build_plan
 from tests.render import stories

@@ -16,7 +16,7 @@ from reconciler.answers.proposals.values import (
     propose,
 )
 from reconciler.answers.sameness import Counterpart, FirmName
-from reconciler.answers.words import day_words, named
+from reconciler.answers.words import day_words, named, plural
 from reconciler.config import parse_mappings
 from reconciler.config.edit import NewMapping, add_mappings, client_ref, customer_ref
 from reconciler.errors import ConfigError
@@ -215,7 +215,7 @@ def _proposal(
     by_hand: str,
 ) -> Proposal:
     who, users, customer = named(one.client), facts.users(one.client.id), one.found.customer
-    counted = "users not counted" if users is None else f"{users} active {'user' if users == 1 else 'users'}"
+    counted = "users not counted" if users is None else plural(users, "active user")
     first = f"INFIMA lists {who}, {counted}; no mapping has it{facts.unmapped_since(one.client.id)}"
     return propose(
         kind,

@@ -11,7 +11,7 @@ from datetime import date
 from enum import StrEnum
 
 from reconciler.answers.sameness import Sameness
-from reconciler.answers.words import day_words, named
+from reconciler.answers.words import capital, day_words, named
 from reconciler.config.edit import NewMapping, NewName
 from reconciler.model import (
     ClientRef,
@@ -180,7 +180,7 @@ def fingerprint(kind: ProposalKind, key: str, *content: object) -> str:
 def as_line(text: str) -> str:
     """A line of its own, which begins with a word of ours; behind a command to be pasted stands no full stop."""
     ends = text.endswith((".", "?")) or "reconciler " in text
-    return f"{text[:1].upper()}{text[1:]}" + ("" if ends else ".")
+    return capital(text) + ("" if ends else ".")
 
 
 # ---------------------------------------------------------------------------------------------------------------------
