@@ -97,7 +97,7 @@ def apply(
 
 @contextmanager
 def _run_told(finished: Finished) -> Iterator[None]:
-    """What was done is told also where a drawing has a bug."""
+    """Where drawing the result fails with a fault of ours, the error says what the run did and where its record is."""
     try:
         yield
     except (ReconcilerError, OSError):
@@ -109,7 +109,7 @@ def _run_told(finished: Finished) -> Iterator[None]:
 
 @contextmanager
 def _waiting_told(options: CommonOptions) -> Iterator[None]:
-    """A run that cannot begin says what waits for a person all the same, as far as the state can be read."""
+    """The document of a run that cannot begin lists what waits for a person, as far as the state can be read."""
     try:
         yield
     except ReconcilerError as error:
@@ -121,7 +121,7 @@ def _waiting_told(options: CommonOptions) -> Iterator[None]:
 
 
 class _Drawing:
-    """What a person sees of the plan; `document` is what that was drawn from, once it was shown."""
+    """Shows the plan to a person; `document` is what was drawn, once it was shown."""
 
     document: PlanJson
 

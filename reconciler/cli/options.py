@@ -100,8 +100,8 @@ def _take(line: str, found: dict[str, str]) -> str:
 def environment_with(found: Mapping[str, str], environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """The environment with the file's variables in it.
 
-    Who names an address names its secret: where the file says anything of HaloPSA (or INFIMA), whatever else the
-    environment says of it counts no more.
+    A file that has any variable of HaloPSA (or of INFIMA) replaces all that the environment says of that system: an
+    address and its secret come from one place.
     """
     named = tuple(system for system in ("HALO_", "INFIMA_") if any(name.startswith(system) for name in found))
     kept = {name: value for name, value in environ.items() if not (named and name.startswith(named))}

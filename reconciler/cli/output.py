@@ -46,7 +46,7 @@ _standing: list[Callable[[], None]] = []
 
 
 def stands_on_terminal(take_down: Callable[[], None]) -> None:
-    """Something is, or is going to be, drawn at the foot of the terminal; `take_down` ends that for good."""
+    """Register what ends a display at the foot of the terminal for good, before it is drawn or after."""
     _standing.append(take_down)
 
 

@@ -196,7 +196,7 @@ class LiveProgress(LineProgress):
 
 
 class _Pace:
-    """When a phase began, when it was last told of, how long it takes at least; what is left follows, in words.
+    """When a phase began and when it was last told of; from these it says in words how long the rest takes.
 
     Time per step alone would promise a night of creates in a minute, until the request budget is used up the first
     time; the time that the budget needs alone would know nothing of a slow server.
