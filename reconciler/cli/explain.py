@@ -14,7 +14,7 @@ import click
 from reconciler.answers.attached import look_of
 from reconciler.answers.explain import Story, Topic, answer, chapters, find_topic, next_step, topics
 from reconciler.cli.options import CommonOptions, common_options, complete_keys_and_names, output_option
-from reconciler.cli.output import closest, did_you_mean, say, show_json, show_table, tell
+from reconciler.cli.output import Part, closest, did_you_mean, say, show_json, show_rows, tell
 from reconciler.cli.status import look_now
 from reconciler.cli.wiring import load, open_store, run_context
 from reconciler.config import list_keys
@@ -228,6 +228,10 @@ def _list_topics(output: str) -> int:
     if output == "json":
         show_json({"topics": [{"name": t.name, "kind": t.kind.value, "means": t.means} for t in topics()]})
         return 0
-    columns = (Column(title="Topic"), Column(title="Kind"), Column(title="What it means", wrap=True))
-    show_table("text", columns, [(t.name, str(t.kind), t.means) for t in topics()])
+    parts: tuple[Part[Topic], ...] = (
+        (Column(title="Topic"), lambda topic: topic.name),
+        (Column(title="Kind"), lambda topic: str(topic.kind)),
+        (Column(title="What it means", wrap=True), lambda topic: topic.means),
+    )
+    show_rows("text", parts, topics())
     return 0

@@ -173,20 +173,17 @@ def show_json(document: Mapping[str, object]) -> None:
     say(json.dumps(document, indent=2, ensure_ascii=True, allow_nan=False))
 
 
-def show_table(output: str, columns: Sequence[Column], rows: Sequence[Sequence[Cell]]) -> None:
-    """Draw rows as text, csv or markdown."""
+def show_rows(output: str, parts: Sequence[Part[T]], rows: Sequence[T]) -> None:
+    """Draw a table, given as its columns with what each shows of a row: as text, csv or markdown."""
+    columns = [column for column, _ in parts]
+    cells = [[cell(row) for _, cell in parts] for row in rows]
     match output:
         case "csv":
-            say(draw_csv(columns, rows))
+            say(draw_csv(columns, cells))
         case "markdown":
-            say(draw_markdown(columns, rows))
+            say(draw_markdown(columns, cells))
         case _:
-            say(draw_columns(columns, rows, width=terminal_width(), encoding=stdout_encoding()))
-
-
-def show_rows(output: str, parts: Sequence[Part[T]], rows: Sequence[T]) -> None:
-    """Draw a table that is given as its columns, each with what it shows of a row."""
-    show_table(output, [column for column, _ in parts], [[cell(row) for _, cell in parts] for row in rows])
+            say(draw_columns(columns, cells, width=terminal_width(), encoding=stdout_encoding()))
 
 
 def closest(word: str, choices: Sequence[str]) -> str:
