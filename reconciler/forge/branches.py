@@ -1,9 +1,9 @@
 """Two branches of the remote: its default branch, which alone may be applied, and the one that carries proposed edits.
 
 The branch of proposals has one commit for each kind of edit, stands on the newest default branch and is pushed with a
-lease. A commit is ours when it says so itself: our name as author and committer, one parent, its place in the row, and
-the tree that it was made with. Whatever else is found there is a person's work, and then the whole branch is left
-alone. Nothing of this is remembered anywhere, so a lost state cannot make us overwrite anybody.
+lease. A commit is ours when it says so itself: our address as author and committer, one parent, its number among ours,
+and the tree that it was made with. Everything else on the branch is a person's work, and then the whole branch is left
+alone. None of this is kept in the state, so a lost state cannot make us overwrite anybody's work.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class ProposedCommit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _BranchCommit:
-    """A commit on the branch: its number in the row of ours and the row's length; both 0 where it is a person's."""
+    """A commit on the branch. It is number `place` of `of` commits of ours; both are 0 where it is a person's."""
 
     id: str
     tree: str
@@ -246,7 +246,7 @@ def _found(row: tuple[str, ...]) -> _BranchCommit:
 
 
 def _by_people(commits: Sequence[_BranchCommit]) -> tuple[str, ...]:
-    """What people did on the branch; empty where it is exactly a row of ours."""
+    """What people did on the branch; empty where it has exactly our commits, in their order."""
     row = [(commit.place, commit.of) for commit in commits]
     if row == [(place, len(commits)) for place in range(1, len(commits) + 1)]:
         return ()

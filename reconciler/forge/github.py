@@ -1,4 +1,4 @@
-"""What is kept on GitHub, as little of it as is needed: sticky comments, the one issue, the one pull request of ours.
+"""What we keep on GitHub: one comment for each marker, one issue, one pull request.
 
 Each act looks first and then writes what is missing, so that it may be repeated after any failure: a lost answer makes
 no second comment. Only texts that carry our hidden marker *and* were written by our own account are ever touched; a
@@ -125,9 +125,9 @@ class GitHub:
         return self._written(body, close)
 
     def address_issue(self, marker: str, *, assignees: Sequence[str], labels: Sequence[str]) -> tuple[str, ...]:
-        """Assign our open issue where nobody is, label it where it has none of the labels; whom GitHub did not take.
+        """Assign our open issue where nobody is assigned, and label it where it has none of the labels.
 
-        Whom people assigned instead stays assigned. A person or label that GitHub refuses costs nothing but itself.
+        Returns those whom GitHub did not take. Whom people assigned instead stays assigned.
         """
         return self._api.settle(lambda: self._address(marker, assignees, labels))
 
@@ -243,8 +243,9 @@ class GitHub:
     def _own(self, rows: Iterable[Row], marker: str) -> Iterator[Row]:
         """Texts with the marker that this token's account wrote.
 
-        Who that is is asked when the first marked text is found. Where GitHub does not say, a text of the workflow's
-        account is ours; one of another may be, and raises `IncompleteRead`: a second one must not be made.
+        GitHub is asked for the account when the first marked text is found. Where it does not tell, a text of the
+        workflow's account is ours. One of another account may be ours: `IncompleteRead` is raised, because a second
+        text must not be made.
         """
         for row in rows:
             if "pull_request" in row or not _begins_with(row.get("body"), marker):

@@ -115,7 +115,7 @@ class GitHubApi:
         redactor.learn(place.token.reveal())
         self.repository = place.repository
         self.settle = Retries(deadline=deadline, rng=rng, seconds=LONGEST_WAIT, longest=inf).run
-        """Does an act that looks before it writes, again after what passes by itself."""
+        """Repeats an act after a failure that passes by itself; the act must look before it writes."""
         self._place = place
         self._base = f"{place.api.path}/repos/{place.repository}"
         self._login: str | None = None
@@ -145,7 +145,7 @@ class GitHubApi:
         return self._login
 
     def pages(self, path: str, query: Query = ()) -> Iterator[Row]:
-        """Every row of a list. Raises `IncompleteRead` behind the three thousandth."""
+        """Every row of a list. Raises `IncompleteRead` where there are more than 3,000."""
         for page in range(1, MOST_PAGES + 1):
             rows = self.page(path, query, page)
             yield from rows

@@ -1,4 +1,4 @@
-"""The story of one night's proposals: what people answered, what is offered now, the branch, its review, the memory.
+"""One night's proposals: what people answered, what is offered now, the branch, its review, what is remembered.
 
 An offer is answered by closing its pull request. A merged one was taken, so whoever undid it afterwards has answered as
 well. What was answered is not offered again until the edit itself is another one, or a person asks for it.
@@ -41,11 +41,11 @@ class Review(Protocol):
         ...
 
     def keep(self, told: Proposed) -> tuple[str, str]:
-        """Open it or bring it up to date; how it is called, and what was done. Without a name there is none."""
+        """Open it or bring it up to date. Returns its name, empty where there is none, and what was done."""
         ...
 
     def close(self, told: Proposed) -> str:
-        """End it, because nothing is left; what was done. The branch is deleted afterwards."""
+        """End it, because nothing is left, and return what was done. The branch is deleted afterwards."""
         ...
 
 
@@ -135,7 +135,7 @@ class ProposalJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NightReport:
-    """What is proposed, what was done for it, a line each, and what somebody should look at; empty where nothing."""
+    """What is proposed, a line for each thing that was done, and what somebody should look at (may be empty)."""
 
     told: Proposed
     done: tuple[str, ...] = ()

@@ -113,7 +113,7 @@ NO_RESULT = Result(
 
 
 def read_result(data: bytes | None) -> Result:
-    """Judge what `plan -o json` or `apply -o json` printed; None and anything that is no such document: NO_RESULT."""
+    """Judge what `plan -o json` or `apply -o json` printed. Anything else, and None, is NO_RESULT."""
     if not data or not data.strip():
         return NO_RESULT
     error = _error_in(data)
