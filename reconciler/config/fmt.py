@@ -7,6 +7,7 @@ are written anew. The result is read again: when its data or its comments differ
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from reconciler.config import read_text
 from reconciler.config.checking import check_schema, mappings_schema
 from reconciler.config.reading import LOADER, ItemList, Node, SurprisingScalar, Table, resolve_plain
 from reconciler.config.source import BYTE_ORDER_MARK, Source, refusal
-from reconciler.config.splice import plain, quote
+from reconciler.config.splice import plain, quote, render
 from reconciler.errors import ConfigError
 
 _LINE_LENGTH = 120
@@ -81,13 +82,10 @@ def _compare(formatted: str, root: Table, comments: list[tuple[int, str]], file:
     """Refuse what is not the same data with the same comments."""
     source, problems, again = read_text(formatted, file=file)
     same_data = again is not None and not problems.has_errors and plain(again) == plain(root)
-    if not same_data or _texts(find_comments(source)) != _texts(comments):
+    lost = Counter(text for _, text in comments) != Counter(text for _, text in find_comments(source))
+    if not same_data or lost:
         hint = "format the file by hand"
         raise refusal(file, "formatting would change the data or lose a comment; nothing was changed", hint)
-
-
-def _texts(comments: Iterator[tuple[int, str]] | list[tuple[int, str]]) -> Counter[str]:
-    return Counter(text for _, text in comments)
 
 
 def find_comments(source: Source) -> Iterator[tuple[int, str]]:
@@ -151,14 +149,11 @@ def _add_items(parent: FileBlock, rows: ItemList, schema: dict[str, Any], source
 def _dash_of(source: Source, rows: ItemList, start: int) -> int:
     """Offset of the `-` of the item that begins at `start`; comments and line breaks may stand between them."""
     column = rows.start - source.line_start(rows.start)
-    line_start = source.line_start(start)
-    while True:
-        dash = line_start + column
-        if dash <= start and source.text[line_start : dash + 1].strip(" ") == "-":
+    for line in range(source.line_number(start), 0, -1):
+        dash = source.start_of(line) + column
+        if dash <= start and source.text[source.start_of(line) : dash + 1].strip(" ") == "-":
             return dash
-        if line_start == 0:
-            return start
-        line_start = source.line_start(line_start - 1)
+    return start
 
 
 def _block(parent: FileBlock, name: str, head: str, span: tuple[int, int], source: Source) -> FileBlock:
@@ -177,11 +172,8 @@ def _goes_below(parent: FileBlock, name: str, node: Table | ItemList, inline: st
 
 def _resolved(schema: dict[str, Any]) -> dict[str, Any]:
     """The schema itself, or the definition that it refers to."""
-    reference = schema.get("$ref")
-    if reference is None:
-        return schema
-    found: dict[str, Any] = mappings_schema()["$defs"][reference.removeprefix("#/$defs/")]
-    return found
+    definitions: dict[str, dict[str, Any]] = mappings_schema()["$defs"]
+    return definitions[schema["$ref"].removeprefix("#/$defs/")] if "$ref" in schema else schema
 
 
 def _inline(node: Node, schema: dict[str, Any], name: str) -> str:
@@ -193,12 +185,10 @@ def _inline(node: Node, schema: dict[str, Any], name: str) -> str:
             return "{" + ", ".join(parts) + "}"
         case ItemList():
             return "[" + ", ".join(_inline(item, _resolved(schema["items"]), "") for item in node) + "]"
-        case bool():
-            return "true" if node else "false"
-        case int():
-            return str(node)
+        case str():
+            return _scalar(node, name)
         case _:
-            return _scalar(str(node), name)
+            return render(node)
 
 
 def _scalar(text: str, name: str) -> str:
@@ -219,11 +209,9 @@ def _scalar(text: str, name: str) -> str:
 def _attach(comments: list[tuple[int, str]], tree: FileBlock, source: Source) -> list[str]:
     """Give each comment to a block; returns the lines of the file's header."""
     blocks = sorted((block for block in tree.walk() if block is not tree), key=lambda block: block.start)
-    header: list[str] = []
-    following = 0
+    starts = [block.start for block in blocks]
     for offset, text in comments:
-        while following < len(blocks) and blocks[following].start < offset:
-            following += 1
+        following = bisect_left(starts, offset)
         previous = blocks[following - 1] if following else None
         upcoming = blocks[following] if following < len(blocks) else None
         lines = _list_for(offset, previous, upcoming, tree, source)
@@ -270,9 +258,7 @@ def _breathes(lines: list[str], previous: FileBlock | None, upcoming: FileBlock 
     """True where blank lines between comments mean something: between sections and between entries."""
     if upcoming is not None and lines is upcoming.before:
         parent = upcoming.parent
-        return (
-            parent is not None and parent.name in {"", *_LISTS_OF_ENTRIES} and not (parent.parent and not parent.name)
-        )
+        return parent is not None and (parent is tree or parent.name in _LISTS_OF_ENTRIES)
     return lines is tree.after or (previous is not None and any(lines is b.after for b in tree.children))
 
 
@@ -288,11 +274,9 @@ def _append(lines: list[str], text: str, offset: int, source: Source, *, keep_bl
 
 def _split_header(lines: list[str]) -> tuple[list[str], list[str]]:
     """What stands above the first blank-separated part belongs to the file, not to its first section."""
-    blanks = [index for index, line in enumerate(lines) if not line]
-    if blanks:
-        return lines[: blanks[-1] + 1], lines[blanks[-1] + 1 :]
-    modeline = 1 if lines and lines[0].startswith("# yaml-language-server:") else 0
-    return lines[:modeline], lines[modeline:]
+    modeline = bool(lines) and lines[0].startswith("# yaml-language-server:")
+    end = max((place for place, line in enumerate(lines, start=1) if not line), default=int(modeline))
+    return lines[:end], lines[end:]
 
 
 # ---------------------------------------------------------------------------------------------------------------------

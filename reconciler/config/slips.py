@@ -8,17 +8,15 @@ many, a merge that was never finished.
 from __future__ import annotations
 
 import re
-from collections import Counter
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Iterator
 from typing import Any
 
 import yaml
 
 from reconciler.config.source import Problems, Source
 
-_MARKS = r"(<{7,}|>{7,}|\|{7,}|={7,}|%{7,}|\+{7,})(?=[ \t\r\n]|\Z)"
-_MARKER = re.compile(f"(?m)^{_MARKS}")
-_MOVED_MARKER = re.compile(f"(?m)^[ \t]*{_MARKS}")
+_MARKER = re.compile(r"(?m)^[ \t]*(<{7,}|>{7,}|\|{7,}|={7,}|%{7,}|\+{7,})(?=[ \t\r\n]|\Z)")
 """What merges leave at the beginning of a line: git's and svn's markers, and those of jj; or behind spaces, where
 somebody has indented them."""
 
@@ -47,17 +45,15 @@ _Told = tuple[int, str, str]
 """Offset, message and hint."""
 
 
-def tell_merge_markers(source: Source, problems: Problems) -> bool:
-    """Record every line that an unfinished merge has left. True where there is one."""
-    if _MARKER.search(source.text) is None:
+def tell_merge_markers(source: Source, problems: Problems, *, indented: bool = False) -> bool:
+    """Record every line that an unfinished merge has left. True where there is one.
+
+    In a file that can be read, `indented` ones alone may be somebody's text.
+    """
+    found = list(_MARKER.finditer(source.text))
+    if not indented and not any(marker.start(1) == source.line_start(marker.start(1)) for marker in found):
         return False
-    _tell_markers(source, problems)
-    return True
-
-
-def _tell_markers(source: Source, problems: Problems) -> bool:
     hint = "here are two versions: keep the lines that are right, delete the others and all these markers"
-    found = list(_MOVED_MARKER.finditer(source.text))
     for marker in found:
         problems.error(marker.start(1), f"a merge-conflict marker ({marker[1][:7]})", hint)
         hint = "delete this line too"
@@ -80,7 +76,7 @@ def tell_syntax(exc: yaml.YAMLError, source: Source, problems: Problems) -> None
 
     Nothing is added on a line that holds a refused character, such as a tab, already: that has broken it.
     """
-    if _tell_markers(source, problems):  # indented ones: in a file that can be read they may be somebody's text
+    if tell_merge_markers(source, problems, indented=True):
         return
     offset, message, hint = _about_syntax(exc, source)
     if not problems.within(source.line_start(offset), source.line_end(offset) - 1):
@@ -120,28 +116,20 @@ def _with_opener(hint: str, fragment: str, offset: int, context: Any, source: So
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Slip:
-    """A quote that is not closed on its line (`behind` is then None), or text `behind` a quote that is."""
-
-    opened: int
-    mark: str
-    behind: int | None
-
-
 def _about_quotes(offset: int, source: Source) -> _Told | None:
     """The quoted text that the parser stumbled over: opened on this line or before, and not closed where it should."""
     number = source.line_number(offset)
-    here = _first_slip(source.line_text(number))
-    if here is not None and here.behind is not None:
-        inside, other = ("`''`", "double") if here.mark == "'" else ('`\\"`', "single")
-        message = f"text behind a closed quote, or a {here.mark} inside quoted text"
-        return source.start_of(number) + here.behind, message, f"write {inside} for it, or use {other} quotes"
+    here = _first_slip(text := source.line_text(number))
+    if here is not None and (behind := here[1]) is not None:
+        mark = text[here[0]]
+        inside, other = ("`''`", "double") if mark == "'" else ('`\\"`', "single")
+        message = f"text behind a closed quote, or a {mark} inside quoted text"
+        return source.start_of(number) + behind, message, f"write {inside} for it, or use {other} quotes"
     for line in range(number, 0, -1):
         slip = _first_slip(source.line_text(line))
-        if slip is None or slip.behind is not None:
+        if slip is None or slip[1] is not None:
             continue
-        opened = source.start_of(line) + slip.opened
+        opened = source.start_of(line) + slip[0]
         end = _end_of_quoted(source.text, opened)
         if end is None or source.line_number(end) >= number:
             return opened, "a quote is not closed", "close it on the same line"
@@ -149,7 +137,8 @@ def _about_quotes(offset: int, source: Source) -> _Told | None:
     return None
 
 
-def _first_slip(line: str) -> _Slip | None:
+def _first_slip(line: str) -> tuple[int, int | None] | None:
+    """Where a quote is opened that the line does not close, or where one is and where text stands behind it."""
     may_begin, at = True, 0
     while at < len(line):
         character = line[at]
@@ -158,10 +147,10 @@ def _first_slip(line: str) -> _Slip | None:
         if may_begin and character in _STRAIGHT:
             end = _end_of_quoted(line, at)
             if end is None:
-                return _Slip(opened=at, mark=character, behind=None)
+                return at, None
             rest = line[end:].lstrip(" ")
             if rest and rest[0] not in ",]}:" and not (rest[0] == "#" and line[end] == " "):
-                return _Slip(opened=at, mark=character, behind=len(line) - len(rest))
+                return at, len(line) - len(rest)
             at, may_begin = end, False
             continue
         if character != " ":
@@ -225,12 +214,10 @@ def _about_colon(offset: int, problem: str, context: Any, source: Source) -> _To
     if found := _NO_COLON_BEFORE_BRACKET.match(source.line_text(number)):
         message, hint = f"a `:` is missing behind {found[1]}", f"write `{found[1]}: `"
         return source.line_start(offset) + found.start(1), message, hint
-    for line in range(number - 1, 0, -1):  # the nearest line above that says something
-        text = source.line_text(line)
-        if bare := _bare(text):
-            swallowed = re.search(r":(?: |$)|[\]}\"']$", bare) is None
-            return _without_colon(source.start_of(line) + _indent(text), source) if swallowed else None
-    return None
+    line, text = next(_lines_above(number, source), (0, ""))
+    if not line or re.search(r":(?: |$)|[\]}\"']$", _bare(text)):
+        return None
+    return _without_colon(source.start_of(line) + _indent(text), source)
 
 
 def _about_character(offset: int, problem: str, source: Source) -> _Told | None:
@@ -258,15 +245,15 @@ def _about_indent(offset: int, problem: str, source: Source) -> _Told | None:
             return None
     elif not at_its_beginning or not any(fragment in problem for fragment in _MISPLACED):
         return None
-    message = next(message for fragment, message, _ in _SYNTAX_HINTS if fragment in problem)
-    if "mapping values" in problem:
-        message = "this line does not fit the lines above"
+    message = "this line does not fit the lines above"
+    if "mapping values" not in problem:
+        message = next(message for fragment, message, _ in _SYNTAX_HINTS if fragment in problem)
     odd = _odd_line(number, source)
     if odd is not None:
         line, usual = odd
-        place = source.start_of(line) + _indent(source.line_text(line))
-        hint = f"it begins with {_spaces(_indent(source.line_text(line)))}, such lines elsewhere with {usual}"
-        return place, "this line does not fit the others", hint
+        indent = _indent(source.line_text(line))
+        hint = f"it begins with {_spaces(indent)}, such lines elsewhere with {usual}"
+        return source.start_of(line) + indent, "this line does not fit the others", hint
     fitting = sorted(_fitting_indents(number, source))
     if not fitting or here in fitting:
         return None
@@ -278,11 +265,9 @@ def _about_indent(offset: int, problem: str, source: Source) -> _Told | None:
 
 def _continues_a_value(number: int, source: Source) -> bool:
     """True where a `key: value` stands deeper than the `key: value` above it: YAML reads it as more of that value."""
-    for line in range(number - 1, 0, -1):
-        if bare := _bare(text := source.line_text(line)):
-            column = _indent(text) + (2 if bare.startswith("- ") else 0)
-            return re.search(r":\s+[^\s>|]", bare) is not None and _indent(source.line_text(number)) > column
-    return False
+    _, above = next(_lines_above(number, source), (0, ""))
+    column = _indent(above) + (2 if _bare(above).startswith("- ") else 0)
+    return re.search(r":\s+[^\s>|]", _bare(above)) is not None and _indent(source.line_text(number)) > column
 
 
 def _odd_line(number: int, source: Source) -> tuple[int, int] | None:
@@ -306,9 +291,9 @@ def _usual_indents(source: Source) -> dict[str, int]:
 
     Those of the top level begin with none, and no others do.
     """
-    seen: dict[str, Counter[int]] = {}
+    seen: dict[str, Counter[int]] = defaultdict(Counter)
     for found in _KEY_LINE.finditer(source.text):
-        seen.setdefault(found[2], Counter())[len(found[1])] += 1
+        seen[found[2]][len(found[1])] += 1
     most = {key: counts.most_common(1)[0] for key, counts in seen.items()}
     usual = {key: indent for key, (indent, times) in most.items() if times > 1 and indent > 0}
     beside = usual.get("halo_customer")
@@ -325,10 +310,7 @@ def _fitting_indents(number: int, source: Source) -> set[int]:
     dash = source.line_text(number).lstrip().startswith("- ")
     fitting: set[int] = set()
     leftmost = 1_000
-    for line in range(number - 1, 0, -1):
-        text = source.line_text(line)
-        if not _bare(text):
-            continue
+    for _, text in _lines_above(number, source):
         indent = _indent(text)
         if indent >= leftmost:
             continue
@@ -341,6 +323,12 @@ def _fitting_indents(number: int, source: Source) -> set[int]:
         if indent == 0:
             break
     return fitting
+
+
+def _lines_above(number: int, source: Source) -> Iterator[tuple[int, str]]:
+    """The lines above that say something, each with its number, the nearest first."""
+    lines = ((line, source.line_text(line)) for line in range(number - 1, 0, -1))
+    return (each for each in lines if _bare(each[1]))
 
 
 def _bare(line: str) -> str:

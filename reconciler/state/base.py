@@ -193,16 +193,13 @@ class RunState(Protocol):
     @property
     def recorded(self) -> Recorded:
         """What the state says now, own records included."""
-        ...
 
     @property
     def cut_off(self) -> tuple[CutOffRun, ...]:
         """Earlier runs that wrote and did not come to their record, oldest first."""
-        ...
 
     def record_cut_off(self, cut: CutOffRun, verdict: RunVerdict) -> None:
         """Put into the history what an earlier run did that could not record it."""
-        ...
 
     def record_ground(
         self,
@@ -217,21 +214,18 @@ class RunState(Protocol):
         `planned` are the changes that this run is about to write. With any, the state is really written, so that it
         is known to take records before the first request leaves, and so that a later run learns of this one.
         """
-        ...
 
     def record_loss(self, undecided: Sequence[MappingKey], decided: Sequence[MappingKey]) -> None:
         """Write down which mappings a lost state leaves in doubt, and which of them a person has decided.
 
         It comes before the bindings that were found again: with them the state is no longer empty.
         """
-        ...
 
     def overtaken(self) -> bool:
         """True when another run has written this state since this one last looked: what was listed before is old.
 
         A state that cannot be asked counts as overtaken.
         """
-        ...
 
     def record_attempts(
         self, attempts: Sequence[Attempt], *, replacing: Mapping[MappingKey, str] | None = None
@@ -242,30 +236,24 @@ class RunState(Protocol):
         that `replacing` names (an attempt that settled without a trace). Nothing may be posted for a key that was
         not granted.
         """
-        ...
 
     def settle_attempts(self, nonces: Mapping[MappingKey, str]) -> None:
         """Remove these attempts: they failed for certain, or were never sent. Others' attempts are left alone."""
-        ...
 
     def record_named(self, named: Mapping[MappingKey, SubscriptionId]) -> None:
         """Keep with open attempts the ids that the answers to their creates named and no listing has shown."""
-        ...
 
     def record_bindings(self, bindings: Sequence[Binding]) -> None:
         """Record bindings, replacing this key's earlier binding to the same id; its open attempt is closed with it.
 
         Raises `StateConflict` when a key is bound to another Subscription, or a Subscription to another key.
         """
-        ...
 
     def record_facts(self, facts: HaloFacts) -> None:
         """Remember what this HaloPSA has shown of its habits."""
-        ...
 
     def record_probes(self, probes: Sequence[ProbeAttempt]) -> None:
         """Write down which probes have begun and not ended, before the first of them sends anything."""
-        ...
 
     def record_decision(
         self,
@@ -282,19 +270,15 @@ class RunState(Protocol):
         count no more as this key's, `take_from` keys whose binding to the same Subscription ends, `abandon` the nonce
         of the open attempt that is forgotten. Raises `StateConflict` when the state is not what the person saw.
         """
-        ...
 
     def intend(self, intent: Intent) -> None:
         """Journal a mutating request before it is sent (J1)."""
-        ...
 
     def conclude(self, number: int, result: IntentResult, message: str = "") -> None:
         """Journal what became of the intent with that number (J2); durable with the next record."""
-        ...
 
     def note(self, kind: str, facts: Mapping[str, Json]) -> None:
         """Journal anything else worth keeping, such as plan figures and holds; durable with the next record."""
-        ...
 
     def finish(
         self,
@@ -308,7 +292,6 @@ class RunState(Protocol):
 
         Without `missing` the clients that INFIMA did not list stay as they were remembered.
         """
-        ...
 
 
 class StateStore(Protocol):
@@ -317,26 +300,21 @@ class StateStore(Protocol):
     @property
     def location(self) -> str:
         """How a person names it, e.g. "directory .reconciler"."""
-        ...
 
     def read(self) -> Recorded:
         """What is recorded, without taking any lock; an empty `Recorded` where nothing was recorded yet."""
-        ...
 
     def prove_writable(self) -> None:
         """Really write something and leave nothing of it that means anything. Raises `StateError`."""
-        ...
 
     def record_offers(self, change: Callable[[Offers], Offers], *, message: str) -> None:
         """Change what is remembered of proposed edits, durably and as one compare-and-set; no run is opened for it.
 
         `change` is asked again when somebody else was faster. Nothing is written where it changes nothing.
         """
-        ...
 
     def open_run(self, info: RunInfo) -> AbstractContextManager[RunState]:
         """Take the run lock, read the state afresh and start this run's journal.
 
         Raises `StateLocked`, which names the holder, since when, and how to break it.
         """
-        ...

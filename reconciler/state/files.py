@@ -33,11 +33,9 @@ class StateFiles(Protocol):
 
     def read(self, name: str) -> bytes | None:
         """The file's bytes, or None where there is no such file."""
-        ...
 
     def names(self, folder: str) -> tuple[str, ...]:
         """Names (with the folder) of the `.jsonl` files in a folder, sorted."""
-        ...
 
 
 @contextmanager

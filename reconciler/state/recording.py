@@ -67,29 +67,23 @@ class Keeper(Protocol):
     @property
     def local(self) -> PrivateDirectory:
         """Where this run's journal is written, on this machine's disk."""
-        ...
 
     @property
     def files(self) -> StateFiles:
         """The newest files known."""
-        ...
 
     @property
     def document(self) -> StateDocument:
         """The newest state known."""
-        ...
 
     def started(self, journal: Journal) -> None:
         """The run's journal holds its first record: make it known."""
-        ...
 
     def update(self, step: Step[T], *, message: str) -> T:
         """Apply a step to the newest state, durably, as one compare-and-set; return its answer."""
-        ...
 
     def overtaken(self) -> bool:
         """True when somebody else has changed the state since the last question."""
-        ...
 
 
 class RecordedRun:

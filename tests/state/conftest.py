@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.state.directory import DirectoryState
+from reconciler.state.git import GitState
 from tests.state.gitworld import clone, git, isolated_git
 from tests.state.samples import StillClock
 
@@ -42,3 +43,15 @@ def remote(tmp_path: Path, git_environ: dict[str, str]) -> Path:
 def work(tmp_path: Path, remote: Path, git_environ: dict[str, str]) -> Path:
     """A clone in which somebody works."""
     return clone(remote, tmp_path / "work", git_environ)
+
+
+@pytest.fixture
+def state(work: Path, clock: StillClock, git_environ: dict[str, str]) -> GitState:
+    """A state on a branch of its remote."""
+    return GitState(work, clock=clock, environ=git_environ)
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, remote: Path, clock: StillClock, git_environ: dict[str, str]) -> GitState:
+    """The same state, from another machine's clone."""
+    return GitState(clone(remote, tmp_path / "elsewhere", git_environ), clock=clock, environ=git_environ)
