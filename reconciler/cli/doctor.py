@@ -40,7 +40,7 @@ from reconciler.errors import ConfigError, ExitCode, ReconcilerError, UsageError
 from reconciler.http.connections import kept_connections
 from reconciler.http.wire import read_proxy, unused_proxy
 from reconciler.model import Mappings, Recorded, Settings, Subscription, Tenant
-from reconciler.providers.connect import ConnectedSystems, ServerDates, connect
+from reconciler.providers.connect import ConnectedSystems, connect
 from reconciler.providers.credentials import read_credentials
 from reconciler.providers.halo_token import SCOPES
 
@@ -96,7 +96,7 @@ class _Visit:
     options: CommonOptions
     drawn: bool
     checks: list[Check] = field(default_factory=list)
-    dates: ServerDates = field(default_factory=lambda: ServerDates(SystemClock()))
+    connected: list[ConnectedSystems] = field(default_factory=list)
     mappings: Mappings | None = None
     partner: str | None = None
     halo_url: str | None = None
@@ -117,7 +117,9 @@ class _Visit:
         else:
             self._skip_system("INFIMA", usable=usable)
         if usable and (halo or infima):
-            self.tell(check_clock(self.dates.ahead))
+            clocks = [ahead for each in self.connected for ahead in (each.clock_ahead(), each.source.clock_ahead)]
+            known = [ahead for ahead in clocks if ahead is not None]
+            self.tell(check_clock(max(known, key=abs, default=None)))
         self._state()
 
     def _skip_system(self, system: str, *, usable: bool) -> None:
@@ -195,14 +197,10 @@ class _Visit:
 
     def _connect(self, environ: Mapping[str, str]) -> ConnectedSystems:
         settings = self.mappings.settings if self.mappings else Settings()
-        return connect(
-            read_credentials(environ),
-            settings,
-            clock=SystemClock(self.options.stopper.event),
-            observer=progress(self.options),
-            rng=SystemRandom(),
-            transport_factory=self.dates.noting(kept_connections(settings.concurrency + 1)),
-        )
+        clock, observer = SystemClock(self.options.stopper.event), progress(self.options)
+        systems = connect(read_credentials(environ), settings, clock=clock, observer=observer, rng=SystemRandom())
+        self.connected.append(systems)
+        return systems
 
     def _halo(self, environ: Mapping[str, str]) -> None:
         with self._connect(environ) as systems:

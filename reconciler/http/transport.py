@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, field
+from datetime import timedelta
 from http import HTTPStatus
 from random import Random
 from urllib.parse import urlencode
@@ -39,7 +40,7 @@ from reconciler.errors import (
 )
 from reconciler.http.decoding import Undecodable, clean, decode_json, error_words, oauth_error
 from reconciler.http.redaction import Redactor
-from reconciler.http.waiting import Deadline, RateLimiter, Retries, retry_after_seconds
+from reconciler.http.waiting import Deadline, RateLimiter, Retries, moment_of, retry_after_seconds
 from reconciler.http.wire import CONNECT_SECONDS, REQUEST_DEADLINE, RequestDeadline, proxy_hint
 from reconciler.model import Json
 
@@ -132,6 +133,15 @@ class Transport:
         self._redactor = redactor
         self._slot = nullcontext if limiter is None else limiter.slot
         self._hint = hint
+        self._ahead: dict[str, timedelta] = {}
+
+    @property
+    def clock_ahead(self) -> timedelta | None:
+        """How far this machine's clock is ahead of the system's; None where no answer had a usable date.
+
+        The newest answer of each origin counts, and of these the largest difference. No decision hangs on it.
+        """
+        return max(self._ahead.values(), key=abs, default=None)
 
     def read(self, call: Call) -> Json:
         """Send a call that changes nothing, again if need be, and return the decoded answer.
@@ -190,14 +200,17 @@ class Transport:
         if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
             return None
         error = self._redirected(call, reply) if status in _REDIRECTS else self._refused(call, reply)
-        error.retry_after = retry_after_seconds(reply.headers.get("retry-after"), self._deadline.clock.now())
+        error.retry_after = self.asks_to_wait(reply)
         return error
+
+    def asks_to_wait(self, reply: Reply) -> float | None:
+        """How many seconds an answer asks to wait; None where it does not say, or says something absurd."""
+        return retry_after_seconds(reply.headers.get("retry-after"), self._deadline.clock.now())
 
     def _redirected(self, call: Call, reply: Reply) -> ApiError:
         host, status = _host_of(reply.headers.get("location", "")), reply.status
-        return self._error(
-            UnreadableAnswer, call, f"a redirect to {host}, which is not followed ({status})", status=status
-        )
+        got = f"a redirect to {host}, which is not followed ({status})"
+        return self._error(UnreadableAnswer, call, got, status=status)
 
     def _refused(self, call: Call, reply: Reply) -> ApiError:
         status, words = reply.status, self._redactor.hide(error_words(reply.body))
@@ -230,17 +243,14 @@ class Transport:
     def _send(self, call: Call, request: httpx.Request, *, stoppable: bool) -> Reply:
         clock = self._deadline.clock
         seconds = min(self._timeout, self._deadline.remaining)
-        request.extensions["timeout"] = {
-            "connect": min(CONNECT_SECONDS, seconds), "read": seconds, "write": seconds, "pool": seconds,
-        }  # fmt: skip
-        REQUEST_DEADLINE.set(
-            RequestDeadline(
-                deadline=clock.monotonic() + seconds, clock=clock.monotonic,
-                stopped=lambda: stoppable and self._deadline.stopped,
-            )
-        )  # fmt: skip
+        timeouts = dict.fromkeys(("read", "write", "pool"), seconds) | {"connect": min(CONNECT_SECONDS, seconds)}
+        request.extensions["timeout"] = timeouts
+        ends_at, stopped = clock.monotonic() + seconds, lambda: stoppable and self._deadline.stopped
+        REQUEST_DEADLINE.set(RequestDeadline(deadline=ends_at, clock=clock.monotonic, stopped=stopped))
         try:
             response = self._carriers[call.origin].handle_request(request)
+            if theirs := moment_of(response.headers.get("date", "")):
+                self._ahead[call.origin] = clock.now() - theirs
             try:
                 body = self._body(call, response)
             finally:

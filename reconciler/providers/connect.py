@@ -11,14 +11,12 @@ from random import Random
 from types import TracebackType
 from typing import Self
 
-import httpx
-
 from reconciler.clock import Clock
 from reconciler.events import Observer
 from reconciler.http.connections import kept_connections
 from reconciler.http.redaction import Redactor
 from reconciler.http.transport import Transport, TransportFactory
-from reconciler.http.waiting import Deadline, RateLimiter, moment_of
+from reconciler.http.waiting import Deadline, RateLimiter
 from reconciler.http.wire import proxy_secrets
 from reconciler.model import Settings
 from reconciler.providers.credentials import Credentials
@@ -27,46 +25,6 @@ from reconciler.providers.halo_token import HaloToken
 from reconciler.providers.halopsa import HaloTarget, halo_hint, halo_routes
 from reconciler.providers.infima import InfimaSource, infima_hint, infima_routes
 from reconciler.providers.listing import ReadPool
-
-
-class ServerDates:
-    """Notes how far this machine's clock is ahead of each origin's `Date`."""
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._ahead: dict[str, timedelta] = {}
-
-    @property
-    def ahead(self) -> timedelta | None:
-        """The largest difference seen, ours minus theirs; None where no answer had a usable date."""
-        return max(self._ahead.values(), key=abs, default=None)
-
-    def noting(self, factory: TransportFactory) -> TransportFactory:
-        """The same transports, each answer's date noted on its way."""
-        return lambda origin: _Noting(origin, factory(origin), self)
-
-    def note(self, origin: str, date: str | None) -> None:
-        """Take one answer's `Date` header; one that is no date says nothing."""
-        theirs = moment_of(date or "")
-        if theirs is not None:
-            self._ahead[origin] = self._clock.now() - theirs
-
-
-class _Noting(httpx.BaseTransport):
-    """A transport that notes the date of each answer."""
-
-    def __init__(self, origin: str, inner: httpx.BaseTransport, dates: ServerDates) -> None:
-        self._origin = origin
-        self._inner = inner
-        self._dates = dates
-
-    def handle_request(self, request: httpx.Request) -> httpx.Response:
-        response = self._inner.handle_request(request)
-        self._dates.note(self._origin, response.headers.get("date"))
-        return response
-
-    def close(self) -> None:
-        self._inner.close()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,9 +81,7 @@ def connect(
     factory, timeout = transport_factory or kept_connections(settings.concurrency + 1), settings.request_timeout_seconds
     transport = partial(Transport, factory=factory, deadline=deadline, rng=rng, timeout=timeout, redactor=redactor)
     to_infima = transport(system="INFIMA", routes=infima_routes(infima), hint=infima_hint)
-    dates = ServerDates(clock)
-    noting = dates.noting(factory)
-    to_halo = transport(system="HaloPSA", routes=halo_routes(halo), limiter=limiter, hint=halo_hint, factory=noting)
+    to_halo = transport(system="HaloPSA", routes=halo_routes(halo), limiter=limiter, hint=halo_hint)
     token = HaloToken(credentials=halo, transport=to_halo, clock=clock, redactor=redactor)
 
     def close() -> None:
@@ -145,5 +101,5 @@ def connect(
         hide=redactor.hide,
         close=close,
         restart_time=lambda: deadline.restart(whole),
-        clock_ahead=lambda: dates.ahead,
+        clock_ahead=lambda: to_halo.clock_ahead,
     )  # fmt: skip

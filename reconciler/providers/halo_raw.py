@@ -13,7 +13,7 @@ from typing import Any
 from reconciler.errors import ApiError, ConnectFailed, RequestForbidden
 from reconciler.http.decoding import text_of, whole_number
 from reconciler.http.transport import Reply, Transport
-from reconciler.http.waiting import Deadline, RateLimiter, retry_after_seconds
+from reconciler.http.waiting import Deadline, RateLimiter
 from reconciler.model import SUBSCRIPTION_TYPE, HaloCustomerId, Json, MarkerField
 from reconciler.providers.halo_rows import MAY_GO_ALONG
 from reconciler.providers.halo_token import HaloToken, authorised
@@ -91,25 +91,21 @@ class RawHalo:
 
     def asks_to_wait(self, reply: Reply) -> float | None:
         """How many seconds an answer asks to wait; None where it does not say, or says something absurd."""
-        return retry_after_seconds(reply.headers.get("retry-after"), self._deadline.clock.now())
+        return self._transport.asks_to_wait(reply)
 
     def _check(self, row: Mapping[str, Any]) -> None:
         """Refuse everything but a probe's own rows. Nothing of a customer's can be sent by a bug elsewhere."""
-        number = row.get("id")
+        number, count = row.get("id"), row.get("count")
+        small = type(count) is int and count in (0, 1)
         if type(number) is int and number in self._own:
-            shown = self._own[number]
             besides = {name: value for name, value in row.items() if name not in {"id", "count"}}
-            fits = set(besides) <= MAY_GO_ALONG and all(shown.get(name) == value for name, value in besides.items())
-            fits = fits and (_is_small(row.get("count")) or row.get("count") == NO_NUMBER)
+            unchanged = all(self._own[number].get(name) == value for name, value in besides.items())
+            fits = set(besides) <= MAY_GO_ALONG and unchanged and (small or count == NO_NUMBER)
         else:
-            fits = number in {None, UNKNOWN_ID} and set(row) <= _OF_A_CREATE and self.is_own(row)
-            fits = fits and _is_small(row.get("count")) and row.get("type") == SUBSCRIPTION_TYPE
+            new = number in {None, UNKNOWN_ID} and self.is_own(row) and row.get("type") == SUBSCRIPTION_TYPE
+            fits = new and set(row) <= _OF_A_CREATE and small
         if not fits:
             raise RequestForbidden(
                 "A probe may only write Subscriptions of its own, with the quantity 0 or 1. Nothing was sent.",
                 hint="This is a bug in reconciler: please report it.",
             )
-
-
-def _is_small(count: object) -> bool:
-    return type(count) is int and count in (0, 1)

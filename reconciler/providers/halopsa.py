@@ -11,7 +11,7 @@ from threading import Lock
 from reconciler.errors import ApiError, ConnectFailed, Forbidden, IncompleteRead, NotAuthorised, UnreadableAnswer
 from reconciler.http.redaction import Redactor
 from reconciler.http.transport import Call, Route, Transport
-from reconciler.http.waiting import Deadline, RateLimiter, retry_after_seconds
+from reconciler.http.waiting import Deadline, RateLimiter
 from reconciler.model import (
     HaloCustomer,
     Json,
@@ -130,8 +130,7 @@ class HaloTarget:
 
     def subscription(self, subscription_id: SubscriptionId) -> Subscription:
         path = f"/api/SoftwareLicence/{int(subscription_id)}"
-        row = self._object(path)
-        found = subscription_of(row, self._marker)
+        found = subscription_of(self._object(path), self._marker)
         if found.id != subscription_id:
             raise UnreadableAnswer(f"HaloPSA answered with another Subscription (GET {path}).", system=SYSTEM)
         self._remember((found,))
@@ -199,8 +198,7 @@ class HaloTarget:
             return Unclear(status=None, message=exc.message)
         if reply.status == HTTPStatus.UNAUTHORIZED:
             self._token.reject(token)
-        asked_to_wait = retry_after_seconds(reply.headers.get("retry-after"), self._deadline.clock.now())
-        return judge(reply, sent, self._redactor.hide, asked_to_wait)
+        return judge(reply, sent, self._redactor.hide, self._transport.asks_to_wait(reply))
 
     def wait(self, seconds: float, reason: str) -> None:
         self._deadline.wait(seconds, reason)
@@ -249,14 +247,9 @@ class HaloTarget:
 
         def fetch(start: int, size: int) -> ListPage:
             before()
-            paging = (
-                ("pageinate", "true"),
-                ("page_no", str(start // size + 1)),
-                ("page_size", str(size)),
-                ("order", "id"),
-                ("orderdesc", "false"),
-            )
-            answer = self._read(path, (*paging, *query))
+            number = str(start // size + 1)
+            paging = (("pageinate", "true"), ("page_no", number), ("page_size", str(size)))
+            answer = self._read(path, (*paging, ("order", "id"), ("orderdesc", "false"), *query))
             return page_from(answer, rows=envelope, total="record_count", system=SYSTEM, name=name)
 
         identify = partial(row_id, system=SYSTEM, name=name, least=least_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Sequence
+from datetime import timedelta
 from functools import partial
 from http import HTTPStatus
 from threading import Lock
@@ -79,6 +80,11 @@ class InfimaSource:
         self._deadline = deadline
         self._observer = observer
         self._asks_status = True
+
+    @property
+    def clock_ahead(self) -> timedelta | None:
+        """How far this machine's clock is ahead of INFIMA's; None where its answers carry no date."""
+        return self._transport.clock_ahead
 
     def partner(self) -> str:
         answer = self._read("/v1/partner")

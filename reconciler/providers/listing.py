@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterable
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from reconciler.errors import AnswerTooLarge, IncompleteRead, UnreadableAnswer
 from reconciler.http.decoding import whole_number
@@ -34,17 +34,14 @@ class ReadPool:
         except BaseException:
             # Ctrl-C: reads in flight look at `stopped` and end within a second.
             self._deadline.stop()
-            self._cancel(futures)
+            for future in futures:
+                future.cancel()
             raise
         failed = [f for f in futures if f.done() and not f.cancelled() and f.exception() is not None]
         if failed:
-            self._cancel(futures)
-            wait([f for f in futures if not f.cancelled()])
+            in_flight = [f for f in futures if not f.cancel()]
+            wait(in_flight)
         return [f.result() for f in failed or futures]
-
-    def _cancel(self, futures: Iterable[Future[B]]) -> None:
-        for future in futures:
-            future.cancel()
 
     def close(self) -> None:
         """Let the threads go; waits for none of them."""
@@ -63,8 +60,7 @@ MAX_PAGES = 2_000
 MAX_ROWS = 1_000_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListPage:
+class ListPage(NamedTuple):
     """One page of a list. `total` is what the server says the whole list holds, None where it does not say."""
 
     rows: list[Row]

@@ -250,9 +250,8 @@ def _check_identity(world: World, fields: Row) -> None:
 
 def _check_create(world: World, fields: Row) -> None:
     if not fields.get("name"):
-        raise RowRefused(
-            exception("A database error occurred (515) - The column 'LDesc' of table 'Licence' does not take NULL.")
-        )
+        said = "A database error occurred (515) - The column 'LDesc' of table 'Licence' does not take NULL."
+        raise RowRefused(exception(said))
     if fields.get("client_id") not in world.customers:
         raise RowRefused(exception("The customer was not found."))
     if world.switches.equal_creates == "refuse":
@@ -276,22 +275,20 @@ def _check_complete(world: World, number: int, fields: Row) -> None:
 
 
 def _refused(world: World, number: int, name: str) -> httpx.Response:
-    status, (spoken, column) = world.switches.refusal_status, _SPOKEN[name]
+    status, shape, (spoken, column) = world.switches.refusal_status, world.switches.refusal_shape, _SPOKEN[name]
     said = f"{spoken} must be specified"
-    match world.switches.refusal_shape:
-        case "empty":
-            return empty(status)
-        case "string":
-            return reply(status, said)
-        case "binding":
-            return reply(status, {name: [f"The {name} field is required."]})
-        case "parsing":
-            return reply(status, {f"[{number}].{name}": [f"Required property '{name}' not found in JSON."]})
-        case "database":
-            null = f"A database error occurred (515) - Cannot insert the value NULL into column '{column}'."
-            return exception(null, status)
-        case _:
-            return exception(said, status)
+    bodies: dict[str, Any] = {
+        "string": said,
+        "binding": {name: [f"The {name} field is required."]},
+        "parsing": {f"[{number}].{name}": [f"Required property '{name}' not found in JSON."]},
+    }
+    if shape == "empty":
+        return empty(status)
+    if shape in bodies:
+        return reply(status, bodies[shape])
+    if shape == "database":
+        said = f"A database error occurred (515) - Cannot insert the value NULL into column '{column}'."
+    return exception(said, status)
 
 
 def _quantity(world: World, count: float | None, *, creating: bool) -> float:

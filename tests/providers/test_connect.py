@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from datetime import timedelta
+from email.utils import format_datetime
 from random import Random
 
+import httpx
 import pytest
 
 from reconciler.errors import DeadlineExceeded, Interrupted
-from reconciler.model import Settings
+from reconciler.model import Settings, SubscriptionId
 from reconciler.providers.base import Accepted, CountSource, CountWrite, NewSubscription, SubscriptionTarget
 from reconciler.providers.connect import ConnectedSystems, connect
 from reconciler.providers.credentials import read_credentials
 from reconciler.simulator.server import HALO_URL
 from reconciler.simulator.world import World
 from tests.faults.app import connect_to
-from tests.providers.wiring import API_KEY, ENVIRON, SECRET, Wiring
+from tests.providers.wiring import API_KEY, ENVIRON, SECRET, Wiring, licence
 from tests.quiet import ignore_events
 
 
@@ -114,3 +117,29 @@ def test_the_real_network_is_the_default() -> None:
     )
     systems.close()
     assert systems.halo_url == "https://halo.example.com"
+
+
+def clock_ahead(wiring: Wiring, **headers: str) -> timedelta | None:
+    """What the systems say of the clock after one answer of HaloPSA with these headers."""
+    wiring.halo.answer("/api/SoftwareLicence/5", httpx.Response(200, headers=headers, json=licence(5)))
+    wiring.target.subscription(SubscriptionId(5))
+    return wiring.systems.clock_ahead()
+
+
+@pytest.mark.parametrize("seconds", [-300, 0, 300])
+def test_the_difference_of_clocks_is_ours_minus_theirs(wiring: Wiring, seconds: int) -> None:
+    theirs = wiring.clock.now().replace(microsecond=0) - timedelta(seconds=seconds)
+    ahead = clock_ahead(wiring, date=format_datetime(theirs, usegmt=True))
+    assert ahead is not None
+    assert round(ahead.total_seconds()) == seconds
+
+
+@pytest.mark.parametrize("headers", [{}, {"date": "yesterday"}])
+def test_no_date_is_no_difference(wiring: Wiring, headers: dict[str, str]) -> None:
+    assert clock_ahead(wiring, **headers) is None
+
+
+def test_a_date_without_a_zone_is_utc(wiring: Wiring) -> None:
+    ahead = clock_ahead(wiring, date=format(wiring.clock.now(), "%a, %d %b %Y %H:%M:%S -0000"))
+    assert ahead is not None
+    assert round(ahead.total_seconds()) == 0
