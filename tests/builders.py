@@ -40,7 +40,7 @@ from reconciler.planning.changes import (
 from reconciler.planning.observation import RunContext
 from reconciler.planning.quantity import Quantity
 from reconciler.planning.rules import Rule
-from reconciler.simulator.clock import VirtualClock
+from tests.clock import VirtualClock
 from tests.quiet import ignore_events
 
 NOW = datetime(2026, 11, 22, 5, 17, 3, tzinfo=UTC)

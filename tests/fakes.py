@@ -39,7 +39,6 @@ from reconciler.providers.base import (
     WriteAnswer,
     WriteRequest,
 )
-from reconciler.simulator.clock import VirtualClock
 from reconciler.state.base import CutOffRun, HistoryChange, Intent, IntentResult, RunVerdict
 from reconciler.state.document import (
     StateDocument,
@@ -53,6 +52,7 @@ from reconciler.state.document import (
 )
 from reconciler.writing.session import Applied, WriteSession
 from tests.builders import build_change, build_context, build_mapping, build_mappings, build_plan, build_subscription
+from tests.clock import VirtualClock
 
 Rows = list[dict[str, Any]]
 Answer = Callable[["FakeTarget", Rows], WriteAnswer]

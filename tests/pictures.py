@@ -31,8 +31,8 @@ from reconciler.render.html_time import Background
 from reconciler.render.pen import Pen
 from reconciler.render.terminal import render_plan
 from reconciler.run import Finished
-from reconciler.simulator.clock import VirtualClock
 from reconciler.simulator.worlds import demo_world, night_passes
+from tests.clock import VirtualClock
 from tests.faults.kinds import Fault, FaultKind, Faults
 from tests.stage import Stage
 

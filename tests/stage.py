@@ -24,12 +24,12 @@ from reconciler.planning.observation import PlanOptions, RunContext
 from reconciler.planning.rules import Allowance, Rule
 from reconciler.providers.connect import ConnectedSystems
 from reconciler.run import ApplyRun, Finished, make_plan, read_live, run_apply
-from reconciler.simulator.clock import VirtualClock
 from reconciler.simulator.world import World
 from reconciler.state.base import RunInfo, StateStore
 from reconciler.state.directory import DirectoryState
 from reconciler.state.document import STATE_FILE, StateDocument, encode
 from reconciler.state.files import PrivateDirectory
+from tests.clock import VirtualClock
 from tests.faults.app import connect_to
 from tests.faults.kinds import Faults
 from tests.quiet import ignore_events

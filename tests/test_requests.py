@@ -14,11 +14,11 @@ import pytest
 
 from reconciler.plan import writing_time
 from reconciler.planning.changes import Outcome
-from reconciler.simulator.clock import VirtualClock
 from reconciler.simulator.records import Endpoint
 from reconciler.simulator.world import World
 from reconciler.simulator.worlds import scaled_world
 from reconciler.state.directory import DirectoryState
+from tests.clock import VirtualClock
 from tests.scaled import scaled_mappings_yaml
 from tests.stage import Stage
 

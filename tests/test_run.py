@@ -32,9 +32,9 @@ from reconciler.planning.changes import Plan
 from reconciler.planning.observation import PlanOptions, RunContext, clients_to_count, observe
 from reconciler.planning.rules import Allowance, Rule
 from reconciler.run import ApplyRun, Finished, make_plan, run_apply
-from reconciler.simulator.clock import VirtualClock
 from reconciler.state.base import CutOffRun, RunInfo
 from tests.builders import NOW, build_context, build_mapping, build_mappings, build_observation, build_subscription
+from tests.clock import VirtualClock
 from tests.core import build_binding, build_client, build_count, build_customer, build_recorded, unreadable
 from tests.fakes import FakeState, FakeTarget, fail
 

@@ -49,7 +49,6 @@ class App:
         """Answer one request."""
         request.read()
         with self.world.lock:
-            self.world.run_due()
             record = self.receive(request)
             with self.world.acting_for(record.number):
                 response = self.answer(self.world, request)
@@ -114,7 +113,6 @@ def _control(world: World, request: httpx.Request) -> httpx.Response:
         return reply(403, {"message": f"the header {CONTROL_HEADER} is missing"})
     command = f"{request.method} {request.url.path.removeprefix(CONTROL_PREFIX)}"
     with world.lock:
-        world.run_due()
         try:
             return reply(200, _perform(world, command, request))
         except (KeyError, ValueError, TypeError, AttributeError) as problem:

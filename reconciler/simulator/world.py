@@ -6,18 +6,15 @@ several threads; a request is handled while holding `lock`.
 
 from __future__ import annotations
 
-from bisect import insort
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from operator import itemgetter
+from datetime import datetime
 from threading import RLock
 from typing import Any, NamedTuple
 
-from reconciler.clock import Clock
-from reconciler.simulator.clock import VirtualClock
+from reconciler.clock import Clock, SystemClock
 from reconciler.simulator.records import Actor, ClientRecord, Mutation, RequestRecord, Row
 from reconciler.simulator.switches import Switches
 
@@ -59,7 +56,7 @@ class World:
         switches: Switches | None = None,
         credentials: WorldCredentials | None = None,
     ) -> None:
-        self.clock: Clock = clock if clock is not None else VirtualClock()
+        self.clock: Clock = clock or SystemClock()
         self.lock = RLock()
         self.partner = partner
         self.switches = switches or Switches()
@@ -76,9 +73,7 @@ class World:
         self.past: dict[int, list[EarlierRow]] = {}  # earlier states of each licence row, oldest first
         self.listings = 0  # whole listings of licences begun so far
         self.nights = 0
-        self._due: list[tuple[datetime, Callable[[], None]]] = []
         self._request: int | None = None
-        self._rehearsal = False
         self._issued = 0
         self._last_licence_id = 9000
 
@@ -143,12 +138,10 @@ class World:
         with self.lock:
             licence_id = self._last_licence_id + 1
             row = self._complete(fields, licence_id)
-            if not self._rehearsal:
-                self._last_licence_id = licence_id
-                self._remember(licence_id, None)
-                self.licences[licence_id] = row
-                made = {name: (None, value) for name, value in row.items()}
-                self._log("licence", licence_id, "create", made, actor)
+            self._last_licence_id = licence_id
+            self._remember(licence_id, None)
+            self.licences[licence_id] = row
+            self._log("licence", licence_id, "create", {name: (None, value) for name, value in row.items()}, actor)
             return row
 
     def change_licence(self, licence_id: int, fields: Row, *, actor: Actor) -> Row:
@@ -157,7 +150,7 @@ class World:
             before = self.licences[licence_id]
             after = {name: value for name, value in (before | fields).items() if value is not None}
             changes = _differences(before, after)
-            if changes and not self._rehearsal:
+            if changes:
                 self._remember(licence_id, before)
                 self.licences[licence_id] = after
                 action = "delete" if changes.get("deleted", (None, None))[1] is True else "update"
@@ -278,21 +271,7 @@ class World:
         """Someone deletes an INFIMA client."""
         self.remove_client(client_id)
 
-    # ---- time and requests -------------------------------------------------------------------------------------------
-
-    def later(self, seconds: float, action: Callable[[], None]) -> None:
-        """Schedule something; with a real clock it happens at the first request after that time."""
-        if isinstance(self.clock, VirtualClock):
-            self.clock.call_later(seconds, action)
-        else:
-            with self.lock:
-                insort(self._due, (self.clock.now() + timedelta(seconds=seconds), action), key=itemgetter(0))
-
-    def run_due(self) -> None:
-        """Do what was scheduled and is due."""
-        with self.lock:
-            while self._due and self._due[0][0] <= self.clock.now():
-                self._due.pop(0)[1]()
+    # ---- requests ----------------------------------------------------------------------------------------------------
 
     @contextmanager
     def acting_for(self, request: int | None) -> Iterator[None]:
@@ -303,16 +282,6 @@ class World:
                 yield
             finally:
                 self._request = before
-
-    @contextmanager
-    def rehearsal(self) -> Iterator[None]:
-        """Changes to licences made inside are answered as if they were made, and are not."""
-        with self.lock:
-            before, self._rehearsal = self._rehearsal, True
-            try:
-                yield
-            finally:
-                self._rehearsal = before
 
     def issue_token(self, scopes: frozenset[str], expires: datetime) -> str:
         """Hand out an access token; only the world knows what it stands for."""

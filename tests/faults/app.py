@@ -34,7 +34,6 @@ class FaultyApp(App):
         """Handle one request, its faults included; what a broken wire makes of it is left to the caller."""
         request.read()
         with self.world.lock:
-            self.world.run_due()
             record = self.receive(request)
             met = self.faults.take(record)
             with self.world.acting_for(record.number):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from email.utils import format_datetime
@@ -12,11 +13,11 @@ from email.utils import format_datetime
 import httpx
 
 from reconciler.simulator.answers import empty, encode, raw, reply
-from reconciler.simulator.clock import VirtualClock
 from reconciler.simulator.halopsa import too_many
 from reconciler.simulator.licences import write_licences
 from reconciler.simulator.records import Actor, RequestRecord, System
 from reconciler.simulator.world import World
+from tests.clock import VirtualClock
 from tests.faults import distort
 from tests.faults.events import happen
 from tests.faults.kinds import (
@@ -45,6 +46,19 @@ RETRY_AFTER: dict[FaultKind, str] = {
     FaultKind.RATE_LIMITED_HUGE: "1000000000",
     FaultKind.RATE_LIMITED_WORD: "soon",
 }
+
+
+@contextmanager
+def rehearsal(world: World) -> Iterator[None]:
+    """Changes to licences made inside are answered as if they were made, and are not."""
+    with world.lock:
+        kept = world.licences, world.mutations, world.past, world._last_licence_id
+        world.licences, world.mutations = dict(world.licences), list(world.mutations)
+        world.past = {number: list(rows) for number, rows in world.past.items()}
+        try:
+            yield
+        finally:
+            world.licences, world.mutations, world.past, world._last_licence_id = kept
 
 
 class Injection:
@@ -89,7 +103,7 @@ class Injection:
 
     def _rehearsed(self) -> httpx.Response:
         """The answer without the effect; for a read the two are the same."""
-        with self._world.rehearsal():
+        with rehearsal(self._world):
             return self._plain()
 
     def _status(self, kind: FaultKind) -> httpx.Response:
@@ -163,7 +177,7 @@ class Injection:
             case FaultKind.SILENT_NO_OP:
                 pass
             case _:
-                self._world.later(fault.seconds, self._apply)
+                self._world.clock.call_later(fault.seconds, self._apply)
         if fault.kind is FaultKind.LATE_EFFECT_LOST:
             return Exchange(response=None, kind=FaultKind.READ_TIMEOUT, seconds=fault.seconds / 2)
         failed = fault.kind in {FaultKind.LATE_EFFECT, FaultKind.PARTIAL_BATCH}

@@ -11,13 +11,14 @@ from typing import Any
 import httpx
 import pytest
 
-from reconciler.simulator.clock import START
 from reconciler.simulator.records import Actor, Endpoint
 from reconciler.simulator.server import HALO_URL
 from reconciler.simulator.switches import LEAST_SCOPES
 from reconciler.simulator.world import World
+from tests.clock import START, VirtualClock
 from tests.faults.app import halo_app, infima_app
 from tests.faults.distort import DEPTH, DIGITS, HUGE
+from tests.faults.inject import rehearsal
 from tests.faults.kinds import (
     NO_ANSWER,
     STATUSES,
@@ -434,7 +435,7 @@ def test_people_edit_just_before_a_request(world: World, kind: FaultKind, member
 
 
 def test_an_edit_of_nothing_does_nothing() -> None:
-    nobody = World()
+    nobody = World(clock=VirtualClock())
     faults = Faults([Fault(kind=FaultKind.PERSON_DELETES), Fault(kind=FaultKind.LIST_CHANGES, nth=2)])
     with halo_client(nobody, faults) as halo:
         assert [halo.get("/api/SoftwareLicence").json()["record_count"] for _ in range(2)] == [0, 0]
@@ -472,7 +473,7 @@ def test_an_event_and_a_fault_may_meet_one_request(world: World) -> None:
 
 def run(faults: Faults) -> World:
     """One request to each endpoint of a tiny world, straight on the callables."""
-    here = World()
+    here = World(clock=VirtualClock())
     here.add_client(101, "Acme", active=3)
     here.add_customer(11, "Acme")
     here.add_licence(11, "Training", 2)
@@ -516,3 +517,13 @@ def test_every_kind_without_an_answer_is_known_to_leave_none(world: World) -> No
 
 def test_an_endless_body_does_not_end_before_the_largest_cap(world: World) -> None:
     assert len(listing(world, FaultKind.ENDLESS_BODY).content) >= HUGE
+
+
+def test_a_rehearsal_changes_nothing(world: World) -> None:
+    with rehearsal(world):
+        shown = world.change_licence(9001, {"count": 99}, actor=Actor.API)
+        made = world.create_licence({"name": "x", "client_id": 11}, actor=Actor.API)
+    assert shown["count"] == 99
+    assert made["id"] not in world.licences
+    assert world.licences[9001]["count"] == 10
+    assert world.mutations == []

@@ -13,7 +13,7 @@ from reconciler.forge.github import GitHub
 from reconciler.forge.github_api import read_place
 from reconciler.http.connections import kept_connections
 from reconciler.http.waiting import Deadline
-from reconciler.simulator.clock import VirtualClock
+from tests.clock import VirtualClock
 from tests.forge.fake_github import FakeGitHub, served_github
 from tests.quiet import ignore_events
 

@@ -19,7 +19,7 @@ from reconciler.errors import (
 )
 from reconciler.forge.github import GitHub, Kept
 from reconciler.forge.github_api import read_place
-from reconciler.simulator.clock import VirtualClock
+from tests.clock import VirtualClock
 from tests.forge.conftest import connected, short
 from tests.forge.fake_github import BOT, FakeGitHub, Mood, served_github
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.cli.main import main
-from reconciler.simulator.clock import VirtualClock
+from tests.clock import VirtualClock
 from tests.history.months import moment, sleep_until, start_at
 from tests.stage import Stage, small_mappings, small_world
 

@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from reconciler.model import MappingKey, RunId, Shown, Sighting, Standing, SubscriptionId
-from reconciler.simulator.clock import VirtualClock
 from reconciler.simulator.world import World
 from reconciler.state.base import HistoryChange
 from reconciler.state.history import MonthRecord, PastRun
+from tests.clock import VirtualClock
 from tests.core import build_info, build_line, build_verdict
 from tests.stage import Stage
 

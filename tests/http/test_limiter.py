@@ -11,7 +11,7 @@ from reconciler import events
 from reconciler.errors import DeadlineExceeded
 from reconciler.http.waiting import Deadline, RateLimiter
 from reconciler.model import RequestBudget
-from reconciler.simulator.clock import VirtualClock
+from tests.clock import VirtualClock
 
 
 class Bench:

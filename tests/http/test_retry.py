@@ -11,7 +11,7 @@ import pytest
 from reconciler.errors import ApiError, DeadlineExceeded, Forbidden, Interrupted, RateLimited, ServerFailed
 from reconciler.events import Event, Waiting
 from reconciler.http.waiting import Deadline, Retries, moment_of, retry_after_seconds
-from reconciler.simulator.clock import VirtualClock
+from tests.clock import VirtualClock
 
 NOW = datetime(2026, 11, 22, 5, tzinfo=UTC)
 

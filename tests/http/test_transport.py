@@ -33,7 +33,7 @@ from reconciler.events import Event, Waiting
 from reconciler.http.redaction import Redactor
 from reconciler.http.transport import MAX_ANSWER_BYTES, Call, Route, Transport, origin_of, translate
 from reconciler.http.waiting import Deadline
-from reconciler.simulator.clock import VirtualClock
+from tests.clock import VirtualClock
 from tests.providers.wiring import Server
 
 ORIGIN = "https://halo.example.com"

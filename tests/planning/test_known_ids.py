@@ -11,9 +11,9 @@ from reconciler.errors import ApiError
 from reconciler.model import Mapping
 from reconciler.planning.changes import Plan
 from reconciler.planning.observation import MOST_READS, reveal_known
-from reconciler.simulator.clock import VirtualClock
 from reconciler.simulator.records import Endpoint
 from tests.builders import build_mapping, build_mappings, build_subscription
+from tests.clock import VirtualClock
 from tests.core import build_attempt, build_binding, build_recorded
 from tests.fakes import FakeTarget
 from tests.faults.kinds import Fault, FaultKind

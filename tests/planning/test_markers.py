@@ -13,9 +13,9 @@ from reconciler.planning import observation
 from reconciler.planning.changes import Plan
 from reconciler.planning.observation import PlanOptions
 from reconciler.planning.rules import Allowance, Rule
-from reconciler.simulator.clock import VirtualClock
 from reconciler.simulator.records import Endpoint, RequestRecord
 from reconciler.simulator.worlds import scaled_world
+from tests.clock import VirtualClock
 from tests.faults.kinds import Fault, FaultKind, Faults
 from tests.scaled import scaled_mappings_yaml
 from tests.stage import TEMPLATE, Stage, small_mappings, small_world

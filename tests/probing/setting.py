@@ -11,12 +11,12 @@ from reconciler.model import HaloCustomerId, HaloFacts, RunId
 from reconciler.probing.probe import Probed, look, run_probe
 from reconciler.probing.report import Question
 from reconciler.probing.session import ProbeSession
-from reconciler.simulator.clock import VirtualClock
 from reconciler.simulator.records import System
 from reconciler.simulator.server import HALO_URL
 from reconciler.simulator.switches import Switches
 from reconciler.simulator.world import World
 from reconciler.state.base import RunInfo
+from tests.clock import VirtualClock
 from tests.stage import Stage
 
 CUSTOMER = 77

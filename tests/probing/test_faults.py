@@ -173,7 +173,6 @@ def test_a_probe_killed_at_any_request_is_finished_by_the_next(
 def test_the_attempt_is_on_record_before_the_first_write(tmp_path: Path) -> None:
     stage = a_stage(tmp_path)
     seen: list[int] = []
-    stage.world.later(0, lambda: None)
 
     def note(request: httpx.Request) -> None:
         if request.method == "POST" and "SoftwareLicence" in request.url.path:

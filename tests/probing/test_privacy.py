@@ -11,8 +11,8 @@ import pytest
 
 from reconciler.probing.report import encode_report
 from reconciler.probing.shapes import shape_of
-from reconciler.simulator.clock import VirtualClock
 from reconciler.simulator.world import World, WorldCredentials
+from tests.clock import VirtualClock
 from tests.faults.kinds import Fault, FaultKind
 from tests.probing.setting import ProbeStage
 

@@ -18,6 +18,7 @@ from reconciler.providers.connect import ConnectedSystems, connect
 from reconciler.providers.credentials import read_credentials
 from reconciler.simulator.server import HALO_URL
 from reconciler.simulator.world import World
+from tests.clock import VirtualClock
 from tests.faults.app import connect_to
 from tests.providers.wiring import API_KEY, ENVIRON, SECRET, Wiring, licence
 from tests.quiet import ignore_events
@@ -26,7 +27,7 @@ from tests.quiet import ignore_events
 @pytest.fixture
 def world() -> World:
     """A thousand clients, each with a customer of its own."""
-    world = World()
+    world = World(clock=VirtualClock())
     for number in range(1, 1_001):
         world.add_client(number, f"Client {number}", active=3, inactive=2)
         world.add_customer(number + 5_000, f"Client {number}")

@@ -10,7 +10,7 @@ import pytest
 
 from reconciler.http.waiting import Deadline
 from reconciler.providers.listing import ReadPool
-from reconciler.simulator.clock import VirtualClock
+from tests.clock import VirtualClock
 from tests.quiet import ignore_events
 
 

@@ -12,10 +12,10 @@ import pytest
 from reconciler.errors import Forbidden, NotAuthorised, Rejected
 from reconciler.providers.connect import ConnectedSystems
 from reconciler.providers.halo_token import READ_LICENCES, SCOPES
-from reconciler.simulator.clock import VirtualClock
 from reconciler.simulator.records import Endpoint
 from reconciler.simulator.switches import Switches
 from reconciler.simulator.world import World
+from tests.clock import VirtualClock
 from tests.faults.app import connect_to
 from tests.providers.wiring import Wiring
 

@@ -12,7 +12,7 @@ from reconciler.events import Event, Waiting
 from reconciler.model import Settings
 from reconciler.providers.connect import ConnectedSystems, connect
 from reconciler.providers.credentials import read_credentials
-from reconciler.simulator.clock import VirtualClock
+from tests.clock import VirtualClock
 
 HALO = "https://halo.example.com"
 INFIMA = "https://app.infimasecapis.com"

@@ -8,12 +8,13 @@ import httpx
 import pytest
 
 from reconciler.simulator.world import World
+from tests.clock import VirtualClock
 from tests.simulator.contract import halo_client, infima_client
 
 
 @pytest.fixture
 def world() -> World:
-    world = World()
+    world = World(clock=VirtualClock())
     for number, name, active in ((101, "Acme Dental", 12), (102, "Borealis Freight", 60), (103, "Corvid", 3)):
         world.add_client(number, name, active=active, inactive=2)
     for number, name in ((11, "Acme Dental Group"), (12, "Borealis Freight Ltd"), (13, "Corvid plc")):

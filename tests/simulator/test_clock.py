@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
-from reconciler.simulator.clock import START, VirtualClock
+from tests.clock import START, VirtualClock
 
 
 def test_sleep_moves_wall_and_monotonic_time() -> None:

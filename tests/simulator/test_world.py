@@ -7,10 +7,9 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from reconciler.clock import SystemClock
-from reconciler.simulator.clock import START
 from reconciler.simulator.records import Actor
 from reconciler.simulator.world import World
+from tests.clock import START
 
 
 def test_furnishing_a_world_is_not_logged(world: World) -> None:
@@ -112,22 +111,3 @@ def test_customers_and_clients_change(world: World) -> None:
     assert (world.infima_clients[101].name, world.infima_clients[101].archived) == ("Acme D", True)
     assert 102 not in world.infima_clients
     assert [mutation.kind for mutation in world.mutations] == ["customer"] * 3 + ["client"] * 3
-
-
-def test_a_rehearsal_changes_nothing(world: World) -> None:
-    with world.rehearsal():
-        shown = world.change_licence(9001, {"count": 99}, actor=Actor.API)
-        made = world.create_licence({"name": "x", "client_id": 11}, actor=Actor.API)
-    assert shown["count"] == 99
-    assert made["id"] not in world.licences
-    assert world.licences[9001]["count"] == 10
-    assert world.mutations == []
-
-
-def test_what_is_due_on_a_real_clock_happens_at_the_next_look() -> None:
-    world = World(clock=SystemClock())
-    seen: list[str] = []
-    world.later(3600, lambda: seen.append("in an hour"))
-    world.later(-1, lambda: seen.append("overdue"))
-    world.run_due()
-    assert seen == ["overdue"]

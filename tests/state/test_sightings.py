@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from reconciler.model import MappingKey, Shown, Sighting, Standing, SubscriptionId
-from reconciler.simulator.clock import VirtualClock
 from reconciler.state.directory import DirectoryState
 from reconciler.state.history import PastRun
+from tests.clock import VirtualClock
 from tests.core import build_info, build_verdict
 
 START = datetime(2026, 9, 3, 2, tzinfo=UTC)

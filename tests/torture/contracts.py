@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
-from reconciler.simulator.clock import VirtualClock
 from reconciler.simulator.switches import Switches
 from reconciler.simulator.world import World
+from tests.clock import VirtualClock
 
 TEMPLATE = "INFIMA Security Awareness Training"
 UNOWNED = (9050, 9060)

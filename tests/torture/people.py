@@ -21,12 +21,12 @@ from reconciler.errors import DecisionRefused, StateError
 from reconciler.model import MappingKey, RunId, SubscriptionId
 from reconciler.planning.index import index_subscriptions
 from reconciler.planning.rules import Rule
-from reconciler.simulator.clock import VirtualClock
 from reconciler.simulator.records import Actor, Mutation, Row
 from reconciler.simulator.world import World
 from reconciler.state.base import RunInfo
 from reconciler.state.directory import DirectoryState
 from reconciler.state.places import move_state
+from tests.clock import VirtualClock
 from tests.stage import TEMPLATE, Stage
 from tests.torture.sweep import Result, workplace
 

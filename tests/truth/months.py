@@ -18,9 +18,9 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from reconciler.simulator.clock import VirtualClock
 from reconciler.simulator.records import Actor, Mutation
 from reconciler.simulator.world import World
+from tests.clock import VirtualClock
 from tests.stage import TEMPLATE
 from tests.truth.nights import draw_fate
 from tests.truth.scene import Fate, Scene, staged

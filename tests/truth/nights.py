@@ -14,11 +14,11 @@ from typing import Any
 from reconciler.render.markdown import render_markdown
 from reconciler.render.pen import Pen
 from reconciler.render.terminal import render_outcome
-from reconciler.simulator.clock import VirtualClock
 from reconciler.simulator.records import Actor, Endpoint, Mutation, RequestRecord
 from reconciler.simulator.world import World
 from reconciler.state.directory import DirectoryState
 from reconciler.state.history import PastRun
+from tests.clock import VirtualClock
 from tests.faults.kinds import DISTORTIONS, NO_ANSWER, STATUSES, WRITE_FAULTS, Fault, FaultKind
 from tests.stage import TEMPLATE, remember_markers
 from tests.truth.scene import Answer, Fate, Scene

@@ -23,8 +23,8 @@ from reconciler.cli import reporting, wiring
 from reconciler.cli.signals import Stopper
 from reconciler.errors import Interrupted
 from reconciler.providers.connect import ConnectedSystems, connect
-from reconciler.simulator.clock import VirtualClock
 from reconciler.simulator.world import World
+from tests.clock import VirtualClock
 from tests.faults.app import FaultyApp, apps_of, environment_of
 from tests.faults.inject import as_httpx
 from tests.faults.kinds import Fault, Faults

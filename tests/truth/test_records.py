@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 from reconciler.clock import SystemClock
-from reconciler.simulator.clock import VirtualClock
 from reconciler.simulator.records import Endpoint
 from reconciler.simulator.world import World
 from reconciler.state.directory import DirectoryState
+from tests.clock import VirtualClock
 from tests.faults.kinds import Fault, FaultKind, Faults
 from tests.faults.server import serve
 from tests.stage import TEMPLATE

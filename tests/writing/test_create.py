@@ -18,8 +18,8 @@ from reconciler.model import (
     SubscriptionId,
 )
 from reconciler.providers.base import Accepted
-from reconciler.simulator.clock import START
 from tests.builders import TEMPLATE, build_change, build_mapping, build_plan, build_subscription
+from tests.clock import START
 from tests.core import build_attempt, build_binding, build_recorded
 from tests.fakes import (
     Answer,

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 
 from reconciler.model import RequestBudget, RunId, Settings
-from reconciler.simulator.clock import VirtualClock
 from reconciler.writing.session import WriteSession, what_moved
 from tests.builders import build_context, build_mappings, build_subscription
+from tests.clock import VirtualClock
 from tests.fakes import FakeState, FakeTarget
 
 

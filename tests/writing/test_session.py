@@ -9,10 +9,10 @@ from reconciler.events import Event, WriteSettled
 from reconciler.model import MappingKey, RunId, Subscription
 from reconciler.planning.changes import Outcome
 from reconciler.providers.base import Accepted, Refused, Unclear, WriteAnswer, WriteRequest
-from reconciler.simulator.clock import VirtualClock
 from reconciler.state.base import IntentEntry, IntentResult
 from reconciler.writing.session import WriteSession, what_moved
 from tests.builders import build_context, build_subscription
+from tests.clock import VirtualClock
 from tests.fakes import FakeState, FakeTarget, fail, interrupted
 
 ENTRY = IntentEntry(key=MappingKey("a"), subscription_id=None, before=None, after=0)
