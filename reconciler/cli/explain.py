@@ -95,9 +95,7 @@ def _load(options: CommonOptions, wanted: str) -> Mappings:
 
 def find_mapping(mappings: Mappings, wanted: str) -> Mapping:
     """The one mapping that a key, a name or an id means. Raises `UsageError` for none and for several."""
-    folded = folded_name(wanted)
-    every = mappings.mappings
-
+    every, folded = mappings.mappings, folded_name(wanted)
     names_of = {
         m.key: [folded_name(name) for name in (*(ref.name for ref in m.infima_clients), m.halo_customer.name)]
         for m in every

@@ -11,15 +11,7 @@ from reconciler.answers.sameness import Sameness
 from reconciler.cli.customers import search_customers
 from reconciler.cli.files import FileEdit
 from reconciler.cli.output import safe, say, tell
-from reconciler.config.edit import (
-    NewMapping,
-    add_ignore,
-    add_mapping,
-    add_mappings,
-    client_ref,
-    customer_ref,
-    join_client,
-)
+from reconciler.config import edit
 from reconciler.config.splice import quote
 from reconciler.errors import ConfigError
 from reconciler.model import HaloCustomer, InfimaClient, Mapping, MappingKey, Recorded, Subscription
@@ -110,7 +102,7 @@ class MapSession:
         None where a Subscription carries this mapping's own marker, or the state has it bound: that one it gets.
         """
         entry = _entry(client, pick)
-        made = self._made(lambda text: add_mapping(text, entry, file=self._name)).mappings.mappings
+        made = self._made(lambda text: edit.add_mapping(text, entry, file=self._name)).mappings.mappings
         mapping = next(m for m in made if any(ref.id == client.id for ref in m.infima_clients))
         index = index_subscriptions(self.listing, made, self.recorded)
         own = index.by_customer.get(pick.customer.id, ())
@@ -145,15 +137,15 @@ class MapSession:
         """Write the answer and say what was written. None where it could not be, and the edit was printed instead."""
         match answer:
             case Ignore():
-                ref, reason = client_ref(client), answer.reason
-                made = self._write(lambda text: add_ignore(text, ref, reason, file=self._name))
+                ref, reason = edit.client_ref(client), answer.reason
+                made = self._write(lambda text: edit.add_ignore(text, ref, reason, file=self._name))
                 say(safe(f"Ignored {client.name} ({client.id}): {reason}."))
                 return made
             case Join():
                 return self._write_join(client, answer.mapping)
             case Pick():
                 entry = _entry(client, answer)
-                made = self._write(lambda text: add_mapping(text, entry, file=self._name))
+                made = self._write(lambda text: edit.add_mapping(text, entry, file=self._name))
                 adopted = f", adopting Subscription {answer.adopt.id}" if answer.adopt else ""
                 where = f"{answer.customer.name} ({answer.customer.id}){adopted}"
                 say(safe(f"Mapped {client.name} ({client.id}) -> {where}."))
@@ -163,15 +155,15 @@ class MapSession:
     def write_pairs(self, pairs: Sequence[Pair]) -> FileEdit:
         """Write a mapping for each pair, all in one edit."""
         entries = [_entry(client, Pick(customer=customer)) for client, customer in pairs]
-        made = self._write(lambda text: add_mappings(text, entries, file=self._name))
+        made = self._write(lambda text: edit.add_mappings(text, entries, file=self._name))
         say(f"Mapped {len(pairs)} clients to the customers of their names.")
         self._tell_doubts([client for client, _ in pairs])
         return made
 
     def _write_join(self, client: InfimaClient, mapping: Mapping) -> FileEdit | None:
-        ref = client_ref(client)
+        ref = edit.client_ref(client)
         try:
-            made = self._write(lambda text: join_client(text, mapping.key, ref, file=self._name))
+            made = self._write(lambda text: edit.join_client(text, mapping.key, ref, file=self._name))
         except ConfigError as error:
             tell(safe(f"{error} Nothing was written. Write this in the mapping at {mapping.place}, for its client:"))
             say(safe(f"    key: {mapping.key}"))
@@ -202,15 +194,15 @@ class MapSession:
         undone.write()
         self.mappings = undone.mappings
 
-    def _write(self, edit: Callable[[str], str]) -> FileEdit:
+    def _write(self, change: Callable[[str], str]) -> FileEdit:
         """Change the file as it is now: spliced, checked as a whole, replaced in one step."""
-        made = self._made(edit)
+        made = self._made(change)
         made.write()
         self.mappings = made.mappings
         return made
 
-    def _made(self, edit: Callable[[str], str]) -> FileEdit:
-        return FileEdit.make(self._file, edit, now=self._context.clock.now())
+    def _made(self, change: Callable[[str], str]) -> FileEdit:
+        return FileEdit.make(self._file, change, now=self._context.clock.now())
 
 
 def joint_quantity(mapping: Mapping) -> str:
@@ -219,10 +211,10 @@ def joint_quantity(mapping: Mapping) -> str:
     return f"the quantity of {mapping.key} is " + ("their sum" if fixed is None else f"a fixed {fixed}, whoever joins")
 
 
-def _entry(client: InfimaClient, pick: Pick) -> NewMapping:
-    return NewMapping(
-        clients=(client_ref(client),),
-        customer=customer_ref(pick.customer),
+def _entry(client: InfimaClient, pick: Pick) -> edit.NewMapping:
+    return edit.NewMapping(
+        clients=(edit.client_ref(client),),
+        customer=edit.customer_ref(pick.customer),
         key=pick.key,
         subscription_id=None if pick.adopt is None else pick.adopt.id,
     )

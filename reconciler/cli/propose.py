@@ -128,20 +128,10 @@ def read_facts(options: CommonOptions, mappings: Mappings, snapshot: Path | None
 
 def _json(one: Proposal, written: Collection[str]) -> ProposalJson:
     return ProposalJson(
-        key=one.key,
-        kind=one.kind.value,
-        confidence=one.confidence.value,
-        client=one.client,
-        customer=one.customer,
-        title=one.title,
-        evidence=list(one.evidence),
-        users=one.users,
-        tonight=one.tonight,
-        command=one.command,
-        editable=one.edit is not None,
-        written=one.key in written,
-        fingerprint=one.fingerprint,
-    )
+        key=one.key, kind=one.kind.value, confidence=one.confidence.value, client=one.client, customer=one.customer,
+        title=one.title, evidence=list(one.evidence), users=one.users, tonight=one.tonight, command=one.command,
+        editable=one.edit is not None, written=one.key in written, fingerprint=one.fingerprint,
+    )  # fmt: skip
 
 
 def _offers(options: CommonOptions, seen: Snapshot, again: Sequence[str]) -> Offers:
