@@ -74,5 +74,5 @@ def capital(text: str) -> str:
 
 
 def plural(number: int, noun: str) -> str:
-    """ "1 change", "2 changes"."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    """ "1 change", "2 changes", "3 quantities"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s".replace("itys", "ities")

@@ -12,7 +12,7 @@ from reconciler.answers.words import capital, day_words, plural, sentence
 from reconciler.config import parse_mappings
 from reconciler.errors import ConfigError
 from reconciler.forge.branches import ProposedCommit
-from reconciler.forge.words import COMMENT_LIMIT, Origin, counted, fitted, in_plain_words, written_by
+from reconciler.forge.words import COMMENT_LIMIT, Origin, fitted, in_plain_words, written_by
 from reconciler.model import Offer
 from reconciler.plan_document.layout import PlanJson
 from reconciler.render.document import view
@@ -99,7 +99,7 @@ def _commit(kind: ProposalKind, done: Sequence[Proposal], after: str) -> Propose
 def subject(kind: ProposalKind, number: int) -> str:
     """What so many edits of a kind do, in one line without a name."""
     verb, noun, rest = _SUBJECTS[kind]
-    return f"{verb} {counted(number, noun)}{rest}"
+    return f"{verb} {plural(number, noun)}{rest}"
 
 
 # ---- the text of the review -----------------------------------------------------------------------------------------

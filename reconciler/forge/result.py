@@ -16,7 +16,7 @@ from reconciler.errors import ExitCode, PlanFileError
 from reconciler.plan_document.layout import NeedJson, PlanJson
 from reconciler.plan_document.read import needs_in, read_plan_file
 from reconciler.planning.changes import Outcome
-from reconciler.render.document import Kind, View, pending_writes, view
+from reconciler.render.document import Kind, View, view
 from reconciler.render.terraform import count_actions
 from reconciler.render.text import visible
 
@@ -172,7 +172,7 @@ def _judged(document: PlanJson, shown: View) -> tuple[Verdict, Reason]:
         (shown.applied and not ended, Verdict.INCOMPLETE, Reason.ERROR),
         (shown.of_kind(Kind.HELD), Verdict.HELD, Reason.HELD),
         (shown.with_outcome(Outcome.STALE), Verdict.HELD, Reason.STALE),
-        (not shown.applied and pending_writes(shown), Verdict.CHANGES, Reason.NONE),
+        (not shown.applied and shown.pending_writes, Verdict.CHANGES, Reason.NONE),
     )
     return next(((verdict, reason) for true, verdict, reason in cases if true), (Verdict.CLEAN, Reason.NONE))
 

@@ -17,7 +17,7 @@ from reconciler.forge.result import LOOKS_AGAIN, Reason, Result, Told, Verdict
 from reconciler.moments import spelled
 from reconciler.planning.changes import Outcome
 from reconciler.planning.outcomes import Ending
-from reconciler.render.document import Kind, View, endings, view, writes_by_cause
+from reconciler.render.document import Kind, View, view
 from reconciler.render.markdown import markdown_needs, render_markdown
 from reconciler.render.text import markdown_safe
 from reconciler.render.words import in_all, users_after_run
@@ -143,7 +143,7 @@ def after_a_run(shown: View, occasion: Occasion) -> str:
 
     "Right already" and "brought in line" are said only of a run in which every row is so and was seen to be.
     """
-    ends, run = endings(shown), shown.document.get("run")
+    ends, run = shown.endings, shown.document.get("run")
     told, done = [], _done(ends)
     if run is not None and "record_missing" in run:
         told.append("The record of this run could not be stored: this text is all there is of it.")
@@ -170,11 +170,11 @@ def _amiss(ends: Sequence[Ending]) -> list[str]:
     order = ("not attempted", Outcome.FAILED, Outcome.UNKNOWN, Outcome.STALE, Outcome.HELD)
     waiting, failed, unknown, stale, held = map(tally.__getitem__, order)
     told = (
-        (failed, f"{counted(failed, 'change')} failed"),
-        (waiting, f"{counted(waiting, 'change')} {_was(waiting)} not attempted"),
-        (unknown, f"the outcome of {counted(unknown, 'change')} is not known"),
-        (stale, f"{counted(stale, 'Subscription')} had moved since the plan and {_was(stale)} left alone"),
-        (held, f"{counted(held, 'Subscription')} {'is' if held == 1 else 'are'} held"),
+        (failed, f"{plural(failed, 'change')} failed"),
+        (waiting, f"{plural(waiting, 'change')} {_was(waiting)} not attempted"),
+        (unknown, f"the outcome of {plural(unknown, 'change')} is not known"),
+        (stale, f"{plural(stale, 'Subscription')} had moved since the plan and {_was(stale)} left alone"),
+        (held, f"{plural(held, 'Subscription')} {'is' if held == 1 else 'are'} held"),
     )
     return [words for number, words in told if number]
 
@@ -182,8 +182,8 @@ def _amiss(ends: Sequence[Ending]) -> list[str]:
 def _done(ends: Sequence[Ending]) -> list[str]:
     """What HaloPSA shows of the run's work."""
     created, written = sum(end.created for end in ends), sum(end.written for end in ends)
-    told = [f"{counted(created, 'Subscription')} {_was(created)} created"] if created else []
-    return [*told, f"{counted(written, 'quantity')} {_was(written)} set"] if written else told
+    told = [f"{plural(created, 'Subscription')} {_was(created)} created"] if created else []
+    return [*told, f"{plural(written, 'quantity')} {_was(written)} set"] if written else told
 
 
 def _was(number: int) -> str:
@@ -205,8 +205,8 @@ def _come_to(shown: View) -> str:
     """What all quantities come to, as the run saw them last."""
     before, after, unknown = users_after_run(shown)
     all_of_them = "The selected quantities come" if shown.selected else "The quantities in HaloPSA come"
-    doubt = f"; of these {counted(unknown, 'quantity')} could not be seen again" if unknown else ""
-    return f"{all_of_them} to {counted(after, 'user')}, {_moved(before, after)}{doubt}."
+    doubt = f"; of these {plural(unknown, 'quantity')} could not be seen again" if unknown else ""
+    return f"{all_of_them} to {plural(after, 'user')}, {_moved(before, after)}{doubt}."
 
 
 def _moved(before: int, after: int) -> str:
@@ -218,20 +218,15 @@ def in_plain_words(shown: View) -> str:
     if shown.refusals:
         return "A safety rule stops the whole run, and nothing is written until a person has decided."
     held = len(shown.of_kind(Kind.HELD))
-    waiting = [f"{counted(held, 'Subscription')} {'is' if held == 1 else 'are'} held"] if held else []
-    here, anyway = writes_by_cause(shown)
+    waiting = [f"{plural(held, 'Subscription')} {'is' if held == 1 else 'are'} held"] if held else []
+    here, anyway = shown.writes_by_cause
     # without --against nobody knows which change is the edit's doing, unless there is none
     doing = "Merging the edit" if shown.compares_edit or not (here or anyway) else "A run"
-    told = [f"{doing} changes {counted(len(here), 'quantity') if here else 'no quantity'}"]
-    told += [f"{counted(len(anyway), 'quantity')} would change tonight with or without it"] if anyway else []
+    told = [f"{doing} changes {plural(len(here), 'quantity') if here else 'no quantity'}"]
+    told += [f"{plural(len(anyway), 'quantity')} would change tonight with or without it"] if anyway else []
     before, after = shown.document["summary"]["users_before"], shown.document["summary"]["users_after"]
-    come_to = f"The quantities would come to {counted(after, 'user')}, {_moved(before, after)}."
+    come_to = f"The quantities would come to {plural(after, 'user')}, {_moved(before, after)}."
     return f"{_listed(told + waiting)}. {come_to}"
-
-
-def counted(number: int, noun: str) -> str:
-    """Return "1 change", "2 quantities"."""
-    return plural(number, noun).replace("quantitys", "quantities")
 
 
 def _listed(parts: list[str]) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from reconciler.answers.words import plural
 from reconciler.config.source import Diagnostic, printable
 from reconciler.plan_document.write import diagnostic_json
-from reconciler.render.document import Kind, Problem, Row, View, pending_writes, signed, view
+from reconciler.render.document import Kind, Problem, Row, View, signed, view
 from reconciler.render.text import annotation_data, annotation_property, display_width
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def _annotations(shown: View) -> Iterator[str]:
     for row in shown.of_kind(Kind.HELD):
         message = f"{row.parties}. " + " ".join(f"{problem.rule}: {_told(problem)}" for problem in row.problems)
         yield annotation("warning", f"Held: {row.key}", message, row.change["place"])
-    for row in sorted(pending_writes(shown), key=lambda row: (not row.caused_by_edit, row.kind, row.key)):
+    for row in sorted(shown.pending_writes, key=lambda row: (not row.caused_by_edit, row.kind, row.key)):
         anyway = "" if row.caused_by_edit else ", not from this edit"
         title = f"{row.action.capitalize()}: {row.key}{anyway}"
         yield annotation("notice", title, _summed_up(row), row.change["place"])

@@ -170,6 +170,22 @@ class View:
         return tuple(row for row in self.rows if row.outcome in outcomes)
 
     @property
+    def pending_writes(self) -> tuple[Row, ...]:
+        """The rows that would be written, or would be but for a refusal."""
+        return self.of_kind(Kind.CREATE, Kind.UPDATE)
+
+    @property
+    def writes_by_cause(self) -> tuple[list[Row], list[Row]]:
+        """Those that the edit under review causes, or all where no edit is; and those that would happen without it."""
+        rows = self.pending_writes
+        return [row for row in rows if row.caused_by_edit], [row for row in rows if not row.caused_by_edit]
+
+    @property
+    def endings(self) -> tuple[Ending, ...]:
+        """What is known of every change after a run."""
+        return tuple(row.ending for row in self.rows if row.ending is not None)
+
+    @property
     def selected(self) -> bool:
         """True when --only or --exclude left mappings out."""
         return self.document.get("selected", False)
@@ -337,19 +353,3 @@ OTHERS = "Subscriptions of this customer that no mapping has"
 def signed(number: int | None) -> str:
     """Return "+3", "-3", "0", or "?" for an unknown number."""
     return "?" if number is None else f"{number:+d}" if number else "0"
-
-
-def pending_writes(shown: View) -> tuple[Row, ...]:
-    """The rows that would be written, or would be but for a refusal."""
-    return shown.of_kind(Kind.CREATE, Kind.UPDATE)
-
-
-def writes_by_cause(shown: View) -> tuple[list[Row], list[Row]]:
-    """Those that the edit under review causes, or all where no edit is; and those that would happen without it."""
-    rows = pending_writes(shown)
-    return [row for row in rows if row.caused_by_edit], [row for row in rows if not row.caused_by_edit]
-
-
-def endings(shown: View) -> tuple[Ending, ...]:
-    """What is known of every change after a run."""
-    return tuple(row.ending for row in shown.rows if row.ending is not None)

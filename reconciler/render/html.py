@@ -27,7 +27,7 @@ from reconciler.history.months import month_of
 from reconciler.model import MappingKey
 from reconciler.planning.changes import Outcome
 from reconciler.planning.money import Amount, add_up
-from reconciler.render.document import View, endings, signed, view
+from reconciler.render.document import View, signed, view
 from reconciler.render.html_rows import PageRow, Tone, past_headline, past_rows, plan_headline, plan_rows
 from reconciler.render.html_time import Background, Name, audit_trail, over_time
 from reconciler.render.text import legible, pieces
@@ -141,7 +141,7 @@ def _plan_figures(shown: View) -> Iterator[Figure]:
 
 def _outcome_figures(shown: View) -> Iterator[Figure]:
     """How many changes ended in which way; what did not end well is named where there is some."""
-    ended = endings(shown)
+    ended = shown.endings
     yield "Created", str(sum(one.created for one in ended))
     yield "Updated", str(sum(one.written for one in ended))
     yield "Held", str(len(shown.with_outcome(Outcome.HELD)))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.answers.words import capital, plural, sentence
 from reconciler.planning.changes import Action, Outcome
-from reconciler.render.document import OTHERS, Kind, Problem, Row, View, other_in_words, signed, view, writes_by_cause
+from reconciler.render.document import OTHERS, Kind, Problem, Row, View, other_in_words, signed, view
 from reconciler.render.text import markdown_code, markdown_safe
 from reconciler.render.words import (
     amount_in_words,
@@ -171,7 +171,7 @@ def _blocks(shown: View) -> Iterator[Block]:
 
 
 def _planned(shown: View) -> Iterator[Block]:
-    here, anyway = writes_by_cause(shown)
+    here, anyway = shown.writes_by_cause
     if here:
         yield _table(f"**{writes_title(shown, 'What this edit changes:')}**", "changes", here, shown)
         yield from _beside(here)

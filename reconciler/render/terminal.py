@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from reconciler.answers.words import plural, sentence
 from reconciler.planning.changes import Outcome
-from reconciler.render.document import Kind, Problem, Row, View, view, writes_by_cause
+from reconciler.render.document import Kind, Problem, Row, View, view
 from reconciler.render.pen import (
     KEY,
     LISTED,
@@ -157,7 +157,7 @@ def _lifted(pen: Pen, lifted: Sequence[Problem]) -> list[str]:
 
 
 def _changes(pen: Pen, shown: View) -> Iterator[list[str]]:
-    here, anyway = writes_by_cause(shown)
+    here, anyway = shown.writes_by_cause
     if here:
         title = writes_title(shown, "From this edit of mappings.yaml:")
         yield [*_title(pen, title, here), *_with_others(pen, here)]

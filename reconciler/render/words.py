@@ -19,7 +19,7 @@ from reconciler.plan_document.read import amount_in, in_doubt
 from reconciler.planning.changes import ActionReason, Outcome
 from reconciler.planning.money import Amount, add_up, estimate, written
 from reconciler.planning.outcomes import users
-from reconciler.render.document import Row, View, endings
+from reconciler.render.document import Row, View
 
 if TYPE_CHECKING:
     from reconciler.plan_document.layout import NeedJson, PlanJson
@@ -73,7 +73,7 @@ def users_after_run(shown: View) -> tuple[int, int, int]:
 
     Those on Subscriptions of which it cannot be told whose they are stand on both sides.
     """
-    before, after, unknown = users(endings(shown))
+    before, after, unknown = users(shown.endings)
     doubt = in_doubt(shown.document["resource_changes"])
     return before + doubt, after + doubt, unknown
 

@@ -9,7 +9,7 @@ from reconciler.plan_document import plan_document, with_outcomes
 from reconciler.planning.changes import Action, ActionReason, Outcome, Settled
 from reconciler.planning.outcomes import users
 from reconciler.planning.rules import Rule
-from reconciler.render.document import Kind, endings, signed, view
+from reconciler.render.document import Kind, signed, view
 from reconciler.render.words import attach, outcome_verdict, verdict
 from tests.builders import build_change, build_hold, build_mapping, build_plan
 from tests.render import stories
@@ -91,7 +91,7 @@ def test_rows_that_apply_does_not_mention_are_not_called_done() -> None:
 
 def test_a_held_row_bills_what_it_shows_on_both_sides() -> None:
     change = build_change(before=12, after=15, hold=build_hold(Rule.SUBSCRIPTION_GONE))
-    assert users(endings(view(stories.applied(build_plan(change), exit_code=3)))) == (12, 12, 0)
+    assert users(view(stories.applied(build_plan(change), exit_code=3)).endings) == (12, 12, 0)
 
 
 def test_before_of_a_create_is_zero_and_of_an_unknown_count_is_not() -> None:
@@ -128,7 +128,7 @@ def test_a_failed_row_bills_what_was_seen_last() -> None:
     plan = build_plan(change)
     document = with_outcomes(plan_document(plan, version="0.1.0"), plan, {change.key: seen})
     assert document["resource_changes"][0]["outcome_count"] == 15
-    assert users(endings(view(document))) == (12, 15, 0)
+    assert users(view(document).endings) == (12, 15, 0)
 
 
 @pytest.mark.parametrize(
