@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import click
 
@@ -20,7 +20,7 @@ from reconciler.cli.output import prompt, safe, say, tell
 from reconciler.cli.wiring import load, now, open_store, require_key, run_context, run_info
 from reconciler.config.edit import set_subscription_id
 from reconciler.errors import DecisionRefused, ExitCode, UsageError
-from reconciler.model import Attached, InvoiceLook, Mapping, MappingKey, Mappings, Recorded, SubscriptionId
+from reconciler.model import Attached, InvoiceLook, Mapping, MappingKey, Recorded, SubscriptionId
 from reconciler.planning.index import index_subscriptions
 from reconciler.planning.observation import RunContext, reveal_known
 from reconciler.state.base import RunInfo, StateStore
@@ -157,7 +157,7 @@ def _carry_out(
     against it.
     """
     mappings = load(options)
-    mapping = _find_mapping(mappings, key)
+    mapping = require_key(key, mappings, "KEY")
     with run_context(options, mappings) as context:
         recorded = context.store.read()
         judge = _judge_by_live_facts(context, mapping, recorded, decide)
@@ -173,11 +173,6 @@ def _carry_out(
         _keep_in_file(edit, decision, show, as_patch=as_patch)
     show(safe(f"Next: {next_command(f'plan --only {key}')}"))
     return ExitCode.DONE
-
-
-def _find_mapping(mappings: Mappings, key: str) -> Mapping:
-    require_key(key, mappings, "KEY")
-    return next(m for m in mappings.mappings if m.key == key)
 
 
 def _judge_by_live_facts(context: RunContext, mapping: Mapping, recorded: Recorded, decide: Decide) -> Judge:
@@ -218,14 +213,12 @@ def _edit(options: CommonOptions, decision: Decision) -> FileEdit | None:
 
 
 def _show(decision: Decision, edit: FileEdit | None, show: Callable[[str], None]) -> None:
-    show(safe("Seen in HaloPSA and in the state:"))
-    for line in decision.seen:
-        show(safe(f"  {line}"))
-    show(safe("What follows:"))
-    for line in decision.follows:
-        show(safe(f"  {line}"))
+    lines = ["Seen in HaloPSA and in the state:", *(f"  {line}" for line in decision.seen)]
+    lines += ["What follows:", *(f"  {line}" for line in decision.follows)]
     if edit is not None:
-        show(safe(f"  {edit.path} says so as well: subscription_id: {decision.write_id}."))
+        lines.append(f"  {edit.path} says so as well: subscription_id: {decision.write_id}.")
+    for line in lines:
+        show(safe(line))
 
 
 def _record(store: StateStore, info: RunInfo, decision: Decision, judge: Judge, why: str) -> None:
@@ -268,15 +261,15 @@ def _say_attached(options: CommonOptions, key: str, why: str, *, yes: bool) -> i
     It stands until a look contradicts it. HaloPSA is neither read nor written.
     """
     mappings = load(options)
-    name, store = _find_mapping(mappings, key).key, open_store(options)
-    seen = _with_word(store.read(), name, why, now())
+    name, store = require_key(key, mappings, "KEY").key, open_store(options)
+    seen = _with_word(store.read(), name, why)
     say(safe(f"Recorded will be: Subscription {seen.subscription_id} of {key} is on a recurring invoice: {why}"))
     if not yes and not _confirmed(None):
         return ExitCode.ERROR
     info = run_info(options, mappings, "resolve")
     with store.open_run(info) as state:
         recorded = state.recorded
-        seen = _with_word(recorded, name, why, now())
+        seen = _with_word(recorded, name, why)
         state.note("attached", {"key": key, "reason": why})
         verdict = decision_verdict(info, name, "attached", why, at=seen.subscription_id, finished_at=now())
         state.finish(verdict, outlook=replace(recorded.outlook, looks={**recorded.looks, name: seen}))
@@ -284,7 +277,7 @@ def _say_attached(options: CommonOptions, key: str, why: str, *, yes: bool) -> i
     return ExitCode.DONE
 
 
-def _with_word(recorded: Recorded, key: MappingKey, why: str, moment: datetime) -> InvoiceLook:
+def _with_word(recorded: Recorded, key: MappingKey, why: str) -> InvoiceLook:
     """The look with the person's word in it. Raises `DecisionRefused` where a look has shown the contrary."""
     binding, before = recorded.bindings.get(key), look_of(key, recorded)
     if binding is None:
@@ -292,10 +285,8 @@ def _with_word(recorded: Recorded, key: MappingKey, why: str, moment: datetime) 
             f"No Subscription is recorded for {key}.", hint=f"See what is known of it: reconciler explain {key}"
         )
     if before is None:
-        number = binding.subscription_id
-        return InvoiceLook(
-            subscription_id=number, looked_at=moment, verdict=Attached.PERHAPS, everywhere=False, word=why
-        )
+        number, perhaps = binding.subscription_id, Attached.PERHAPS
+        return InvoiceLook(subscription_id=number, looked_at=now(), verdict=perhaps, everywhere=False, word=why)
     if before.verdict is Attached.DISABLED or (before.verdict is Attached.NO and before.everywhere):
         raise DecisionRefused(
             f"The look of {day_words(before.looked_at)} showed Subscription {before.subscription_id} "

@@ -6,7 +6,8 @@ import getpass
 import os
 import secrets
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from collections.abc import Mapping as MappingABC
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -22,7 +23,7 @@ from reconciler.clock import SystemClock
 from reconciler.config import load_mappings, parse_mappings
 from reconciler.errors import ConfigError, StateError, UsageError
 from reconciler.events import Observer
-from reconciler.model import MappingKey, Mappings, RunId
+from reconciler.model import Mapping, MappingKey, Mappings, RunId
 from reconciler.planning.observation import PlanOptions, RunContext
 from reconciler.planning.rules import Allowance, Rule
 from reconciler.providers.connect import connect
@@ -131,7 +132,7 @@ def run_info(options: CommonOptions, mappings: Mappings, command: str) -> RunInf
     )
 
 
-def actor(environ: Mapping[str, str]) -> str:
+def actor(environ: MappingABC[str, str]) -> str:
     """The address of the CI run with the one who started it, else the user's name."""
     server, repository, run = (environ.get(f"GITHUB_{name}") for name in ("SERVER_URL", "REPOSITORY", "RUN_ID"))
     if server and repository and run:
@@ -194,13 +195,14 @@ def _allowance(text: str, reason: str, mappings: Mappings) -> Allowance:
     return Allowance(rule=rule, reason=reason, key=key or None)
 
 
-def require_key(name: str, mappings: Mappings, option: str) -> None:
-    """Raise `UsageError` where the file has no mapping called `name`; `option` says where it was written."""
-    keys = [str(m.key) for m in mappings.mappings]
-    if name not in keys:
+def require_key(name: str, mappings: Mappings, option: str) -> Mapping:
+    """The mapping called `name`. Raises `UsageError` where there is none; `option` says where the name was written."""
+    by_key: dict[str, Mapping] = {m.key: m for m in mappings.mappings}
+    if name not in by_key:
         written = f"{option}{name}" if option.endswith(":") else f"{option} {name}"
-        hint = _hint(name, keys, "The keys are")
+        hint = _hint(name, list(by_key), "The keys are")
         raise UsageError(f"{written}: mappings.yaml has no mapping with that key.", hint=hint)
+    return by_key[name]
 
 
 def _hint(name: str, choices: Sequence[str], lead: str) -> str:
@@ -208,13 +210,13 @@ def _hint(name: str, choices: Sequence[str], lead: str) -> str:
     return did_you_mean(name, choices, f"{lead} {shown}." if choices else "")
 
 
-def without_infima(environ: Mapping[str, str]) -> dict[str, str]:
+def without_infima(environ: MappingABC[str, str]) -> dict[str, str]:
     """The environment with a stand-in for INFIMA, which is then never asked, so that HaloPSA is checked by itself."""
     stand_in = {"INFIMA_API_KEY": "not-set"}
     return {name: value for name, value in environ.items() if not name.startswith("INFIMA_")} | stand_in
 
 
-def without_halo(environ: Mapping[str, str]) -> dict[str, str]:
+def without_halo(environ: MappingABC[str, str]) -> dict[str, str]:
     """The environment with a stand-in for HaloPSA, which is then never asked."""
     stand_in = {"HALO_URL": "http://127.0.0.1:9", "HALO_CLIENT_ID": "not-set", "HALO_CLIENT_SECRET": "not-set"}
     return {name: value for name, value in environ.items() if not name.startswith("HALO_")} | stand_in
