@@ -104,27 +104,29 @@ class _Visit:
 
     def run(self) -> None:
         """Check everything, in an order in which each part may use what those before it found."""
-        usable = self._file()
+        file = self._file()
         halo, infima = self._variables()
-        usable = self._network() and usable
-        both = halo and infima
+        network = self._network()
+        usable, both = file and network, halo and infima
+        why = (
+            "the proxy or the certificates above cannot be used"
+            if file
+            else "mappings.yaml is not valid, and no request is made before it is"
+        )
+        incomplete = "its variables are not complete"
         if usable and halo:
             self._halo(os.environ if both else without_infima(os.environ))
         else:
-            self._skip_system("HaloPSA", usable=usable)
+            self.tell(skipped("HaloPSA", incomplete if usable else why))
         if usable and infima:
             self._infima(os.environ if both else without_halo(os.environ))
         else:
-            self._skip_system("INFIMA", usable=usable)
+            self.tell(skipped("INFIMA", incomplete if usable else why))
         if usable and (halo or infima):
             clocks = [ahead for each in self.connected for ahead in (each.clock_ahead(), each.source.clock_ahead)]
             known = [ahead for ahead in clocks if ahead is not None]
             self.tell(check_clock(max(known, key=abs, default=None)))
         self._state()
-
-    def _skip_system(self, system: str, *, usable: bool) -> None:
-        file = "mappings.yaml is not valid, and no request is made before it is"
-        self.tell(skipped(system, "its variables are not complete" if usable else file))
 
     def tell(self, check: Check) -> None:
         """Keep a check and say it."""

@@ -54,6 +54,19 @@ def test_each_side_is_checked_without_the_other(bench: Bench, monkeypatch: pytes
     assert (code, found["INFIMA key"]["status"], found["HaloPSA"]["status"]) == (1, "ok", "skipped")
 
 
+@pytest.mark.parametrize(
+    ("name", "value"), [("RECONCILER_PROXY", "not an address"), ("SSL_CERT_FILE", "/nonexistent/certificates.pem")]
+)
+def test_a_network_that_cannot_be_used_is_not_blamed_on_the_file(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    code, found = checks(bench)
+    assert (code, found["mappings.yaml"]["status"], list(bench.world.requests)) == (1, "ok", [])
+    for system in ("HaloPSA", "INFIMA"):
+        assert found[system]["message"] == "not tried: the proxy or the certificates above cannot be used"
+
+
 def test_a_wrong_secret_fails_the_token_and_skips_the_rights(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HALO_CLIENT_SECRET", "wrong")
     code, found = checks(bench)
