@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from reconciler.answers.words import plural
+from reconciler.answers.needs import OVERDUE_AFTER
+from reconciler.answers.words import named, plural
 from reconciler.errors import ReconcilerError
 from reconciler.model import (
     BindingOrigin,
@@ -29,7 +30,6 @@ SAMPLE = 10
 """How many clients' users are counted, to see whether INFIMA's client list has the same numbers."""
 
 CLOCK_TOLERANCE = timedelta(seconds=90)
-LAST_RUN_TOLERANCE = timedelta(hours=36)
 PROBE_TOLERANCE = timedelta(days=180)
 """HaloPSA is updated several times a year; an older probe is worth another one."""
 
@@ -81,7 +81,7 @@ def from_error(name: str, error: ReconcilerError) -> Check:
 
 def connected(checks: Iterable[Check]) -> bool:
     """True when nothing failed."""
-    return not any(check.status is CheckStatus.FAILED for check in checks)
+    return all(check.status is not CheckStatus.FAILED for check in checks)
 
 
 def verdict(checks: Sequence[Check]) -> str:
@@ -157,7 +157,7 @@ def check_counters(sample: Sequence[InfimaClient], counts: Sequence[UserCount | 
     return look(
         name,
         f"user_count is not the number of active users for {len(wrong)} of {len(pairs)} clients tried, such as "
-        f"{client.name} ({client.id}): it says {client.user_count}, {count.active} are active. It seems to "
+        f"{named(client)}: it says {client.user_count}, {count.active} are active. It seems to "
         f"count {meaning}",
         "Keep count: active_users, the default; client_record would give another number.",
     )
@@ -273,7 +273,7 @@ def check_last_run(recorded: Recorded, now: datetime) -> Check:
         return ok(name, "none yet")
     hours = int((now - last) / timedelta(hours=1))
     when = f"{spelled(last, now.tzinfo)}, {hours} h ago"
-    if now - last > LAST_RUN_TOLERANCE:
+    if now - last > OVERDUE_AFTER:
         return look(name, when, "See whether the nightly run still runs, and what it holds: reconciler status")
     return ok(name, when)
 

@@ -62,11 +62,6 @@ class Story:
     unread: str = ""
 
     @property
-    def violations(self) -> tuple[Violation, ...]:
-        """The safety rules that this mapping breaks."""
-        return tuple(v for v in self.plan.violations if v.name == self.change.key)
-
-    @property
     def needs(self) -> tuple[Need, ...]:
         """What waits for a person here: the mapping's own, and what stops every run."""
         return tuple(need for need in self.plan.needs if need.key == self.change.key or need.who == THE_RUN)
@@ -102,9 +97,10 @@ def answer(story: Story) -> str:
             due, then = f"One with quantity {change.after.count}", f"creates one with quantity {change.after.count}"
             return f"There is no Subscription yet. {_next(story, due, then)}"
         case Action.UPDATE:
-            edited = "" if change.edited_from is None else f" It was {_edited(change, live)}."
             follows = _next(story, str(change.after.count), f"sets {change.after.count}")
-            return f"{capital(_stands(story))}. {follows}{edited}"
+            told = f"{capital(_stands(story))}. {follows}"
+            edited = edited_words(live, change.edited_since, change.quantity.counted, change.counted_before)
+            return told if change.edited_from is None else f"{told} It was {edited}."
         case _ if change.before is None:
             return "Retired, and there is no Subscription: there is nothing to write."
         case _:
@@ -119,16 +115,12 @@ def _next(story: Story, due: str, then: str) -> str:
     return f"{due} is due, but the whole run is refused ({rules}): nothing is written until somebody decides."
 
 
-def _edited(change: Change, live: int | None) -> str:
-    return edited_words(live, change.edited_since, change.quantity.counted, change.counted_before)
-
-
 def _stands(story: Story) -> str:
     """What HaloPSA shows, and whether that is known to be billed."""
     live = story.change.before.count if story.change.before else None
     seen = story.look
     told = f"the quantity in HaloPSA is {live}"
-    if seen is not None and (seen.verdict is Attached.YES):
+    if seen is not None and seen.verdict is Attached.YES:
         told = f"HaloPSA bills {live}"
     elif story.change.mapping.retired or not live:
         pass
@@ -269,9 +261,7 @@ def _subscription(story: Story) -> Iterator[str]:
 
 
 def _holds(story: Story) -> Iterator[str]:
-    for violation in story.violations:
-        if violation.stops:
-            yield _broken(violation)
+    yield from (_broken(v) for v in story.plan.violations if v.stops and v.name == story.change.key)
     if story.change.hold is not None:
         yield f"More about the rule: reconciler explain {story.change.hold.rule}"
 
@@ -294,8 +284,7 @@ def _invoice(story: Story) -> Iterator[str]:
         if story.subscription is not None and not story.unread:
             yield "Not checked. `reconciler check-invoices` looks at all recurring invoices."
         return
-    on = f"Looked at on {day_words(story.look.looked_at)}"
-    yield f"{on}: {invoice_note(story.look)}"
+    yield f"Looked at on {day_words(story.look.looked_at)}: {invoice_note(story.look)}"
     if story.look.word:
         yield f"A person said that it is attached: {story.look.word}"
     if story.look.verdict is Attached.NO and not story.look.everywhere:
@@ -304,9 +293,8 @@ def _invoice(story: Story) -> Iterator[str]:
 
 def _waiting(story: Story) -> Iterator[str]:
     for need in story.needs:
-        due = due_words(need.next_invoice, story.now.date())
-        since = f"since {day_words(need.since)}"
-        yield f"{need.kind} ({', '.join(filter(None, (since, due)))}): {need.what}"
+        days = filter(None, (f"since {day_words(need.since)}", due_words(need.next_invoice, story.now.date())))
+        yield f"{need.kind} ({', '.join(days)}): {need.what}"
 
 
 def _history(story: Story) -> Iterator[str]:
