@@ -236,16 +236,13 @@ def _run_need(kind: NeedKind, name: str, what: str, step: str, given: NeedInput,
     users = sum(change.live_quantity or 0 for change in changes)
     if not changes:
         users = sum(binding.last_counted or 0 for binding in given.recorded.bindings.values())
+    return replace(_need(given, kind, name, who=THE_RUN, what=what, step=step), rule=str(rule), users=users)
+
+
+def _need(given: NeedInput, kind: NeedKind, name: str, *, who: str, what: str, step: str) -> Need:
+    """A need that is new, and about no mapping."""
     return Need(
-        kind=kind,
-        id=f"{kind}:{name}",
-        key="",
-        who=THE_RUN,
-        what=as_sentence(what),
-        step=as_step(step),
-        since=given.now,
-        rule=str(rule),
-        users=users,
+        kind=kind, id=f"{kind}:{name}", key="", who=who, what=as_sentence(what), step=as_step(step), since=given.now
     )
 
 
@@ -300,14 +297,9 @@ def _unsettled(plan: Plan, given: NeedInput) -> Iterator[Need]:
 
 
 def _about(kind: NeedKind, change: Change, what: str, step: str, given: NeedInput, *, rule: str = "") -> Need:
-    return Need(
-        kind=kind,
-        id=f"{kind}:{change.key}",
+    return replace(
+        _need(given, kind, change.key, who=who_of(change.mapping), what=what, step=step),
         key=change.key,
-        who=who_of(change.mapping),
-        what=as_sentence(what),
-        step=as_step(step),
-        since=given.now,
         rule=rule,
         customer_id=change.mapping.halo_customer.id,
         subscription_id=change.before.id if change.before else None,
@@ -362,13 +354,9 @@ def _ending_approval(approval: Approval, mapping: Mapping | None, given: NeedInp
 
 def _end(given: NeedInput, name: str, mapping: Mapping | None, last_day: date, *, what: str, step: str) -> Need:
     first = last_day - timedelta(days=ENDING_DAYS)
-    return Need(
-        kind=NeedKind.ENDING,
-        id=f"{NeedKind.ENDING}:{name}",
+    return replace(
+        _need(given, NeedKind.ENDING, name, who=who_of(mapping) if mapping else THE_RUN, what=what, step=step),
         key=mapping.key if mapping else "",
-        who=who_of(mapping) if mapping else THE_RUN,
-        what=as_sentence(what),
-        step=as_step(step),
         since=datetime.combine(first, datetime.min.time(), tzinfo=given.now.tzinfo),
         customer_id=mapping.halo_customer.id if mapping else None,
     )
@@ -386,30 +374,21 @@ def _quoted(text: str) -> str:
 
 def _unmapped(client: InfimaClient, given: NeedInput) -> Need:
     """An INFIMA client that is neither mapped nor ignored."""
+    who = f"{client.name} (INFIMA client {client.id})"
     users = "" if client.user_count is None else f" ({client.user_count} users)"
-    return Need(
-        kind=NeedKind.UNMAPPED,
-        id=f"{NeedKind.UNMAPPED}:{client.id}",
-        key="",
-        who=f"{client.name} (INFIMA client {client.id})",
-        what=f"Neither mapped nor ignored{users}: no mapping counts it.",
-        step=f"reconciler map {client.id}",
-        since=given.now,
-        users=client.user_count or 0,
-    )
+    what = f"Neither mapped nor ignored{users}: no mapping counts it."
+    step = f"reconciler map {client.id}"
+    need = _need(given, NeedKind.UNMAPPED, str(client.id), who=who, what=what, step=step)
+    return replace(need, users=client.user_count or 0)
 
 
 def _unmanaged(left: UnmanagedSubscription, plan: Plan, given: NeedInput) -> Need:
     """A Subscription of ours that no mapping claims any more and that still has a quantity."""
     count = "an unknown quantity" if left.count is None else f"the quantity {left.count}"
-    return Need(
-        kind=NeedKind.UNMANAGED,
-        id=f"{NeedKind.UNMANAGED}:{left.id}",
-        key="",
-        who=f"{left.customer_name or f'customer {left.customer_id}'}, once {left.key}",
-        what=f"Subscription {left.id} ({left.name}) is claimed by no mapping any more and still has {count}.",
-        step=as_step(_write_back(left, plan)),
-        since=given.now,
+    who = f"{left.customer_name or f'customer {left.customer_id}'}, once {left.key}"
+    what = f"Subscription {left.id} ({left.name}) is claimed by no mapping any more and still has {count}."
+    return replace(
+        _need(given, NeedKind.UNMANAGED, str(left.id), who=who, what=what, step=_write_back(left, plan)),
         customer_id=left.customer_id,
         subscription_id=left.id,
         users=left.count or 0,

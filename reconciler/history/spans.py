@@ -126,6 +126,11 @@ class Span:
     first: int
     lost: bool = False
 
+    @property
+    def last_seen(self) -> datetime:
+        """When it was seen last; where clocks disagree, `until` may lie before `since`."""
+        return max(self.since, self.until)
+
 
 Times = tuple[datetime, ...]
 """The times of all complete listings, in the order of the chain."""

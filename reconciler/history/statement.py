@@ -289,7 +289,7 @@ class _MonthReader:
     def _spans_of_month(self, subject: Subject) -> list[Span]:
         until = min(self.month.end, self.now)
         line = self.timeline.lines[subject]
-        return [s for s in line if s.since < until and max(s.since, s.until) >= self.month.start]
+        return [s for s in line if s.since < until and s.last_seen >= self.month.start]
 
     def _counted(self, key: MappingKey) -> int | None:
         end = min(end_of(self.day, self.month.zone) - INSTANT, self.now)
@@ -303,7 +303,7 @@ class _MonthReader:
         if not shown.managed:
             yield "no mapping in mappings.yaml has it any more"
         for key in sorted({s.shown.key for s in spans} - {shown.key}):
-            newest = max(max(s.since, s.until) for s in spans if s.shown.key == key)
+            newest = max(s.last_seen for s in spans if s.shown.key == key)
             yield f"under the key {key} when seen {moment_in(newest, zone)}"
 
 

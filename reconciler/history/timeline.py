@@ -231,15 +231,14 @@ def why_not_known(state: NotKnown, timeline: Timeline, zone: tzinfo) -> str:
         return _PLAIN[state.why]
     before, after = state.before, state.after
     if before is not None and after is None:
-        return f"not looked at since {_last_seen(before, zone)}, when it was {_quantity(before)}"
+        return f"not looked at since {moment_in(before.last_seen, zone)}, when it was {_quantity(before)}"
     first_seen = moment_in(after.since, zone) if after is not None else "later"
     if state.why is Why.NOT_OURS_YET:
         return f"no Subscription of ours yet, first seen {first_seen}"
     if before is None:
         return f"first seen {first_seen}"
-    return (
-        f"it was {_quantity(before)} when seen {_last_seen(before, zone)} and {_quantity(after)} when seen {first_seen}"
-    )
+    seen = moment_in(before.last_seen, zone)
+    return f"it was {_quantity(before)} when seen {seen} and {_quantity(after)} when seen {first_seen}"
 
 
 _PLAIN = {
@@ -247,10 +246,6 @@ _PLAIN = {
     Why.LET_GO: "no mapping, record or marker names it any more, so nobody looks at it",
     Why.UNREADABLE: "no whole number was read, or a write was not confirmed",
 }
-
-
-def _last_seen(span: Span, zone: tzinfo) -> str:
-    return moment_in(max(span.since, span.until), zone)
 
 
 def _quantity(span: Span | None) -> str:
