@@ -19,7 +19,7 @@ from reconciler.planning.twins import known_keys
 from reconciler.writing.create import Creator
 from reconciler.writing.session import Applied, CountTarget, WriteSession, what_moved
 from reconciler.writing.update import set_counts, settle_moved, verify
-from reconciler.writing.verdict import planned_lines
+from reconciler.writing.verdict import created_for, planned_lines
 
 Recount = Callable[[Sequence[Change]], Mapping[MappingKey, int | None]]
 """Reads the counts of these mappings once more, completely; None where that failed."""
@@ -209,12 +209,8 @@ def _settle_leftover(change: Change, session: WriteSession) -> None:
 
 
 def _made(change: Change, session: WriteSession) -> SubscriptionId | None:
-    """The Subscription that this run made for a mapping: the bound one, else the only new one with its marker."""
-    binding = session.state.recorded.bindings.get(change.key)
-    if binding is not None:
-        return binding.subscription_id
-    hits = [s.id for s in session.listing.values() if s.marker == change.key and s.id not in session.planned]
-    return hits[0] if len(hits) == 1 else None
+    new = (row for row in session.listing.values() if row.id not in session.planned)
+    return created_for(change.key, new, session.state.recorded)
 
 
 # -- Bindings ---------------------------------------------------------------------------------------------------------

@@ -148,6 +148,11 @@ class Mapping:
         """True where the quantity comes from a count of users, not from a number in the reviewed file."""
         return not self.retired and self.quantity.fixed is None
 
+    @property
+    def walks_users(self) -> bool:
+        """True where the users of its clients have to be read one by one."""
+        return self.counts_users and self.quantity.count is CountRule.ACTIVE_USERS
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IgnoredClient:

@@ -17,7 +17,6 @@ from reconciler.apply import apply
 from reconciler.errors import ApiError, ExitCode, Interrupted, ReconcilerError, StateError, as_failure
 from reconciler.events import Noticed
 from reconciler.model import (
-    CountRule,
     Falls,
     HaloCustomer,
     MappingKey,
@@ -391,13 +390,8 @@ def recount(context: RunContext, changes: Sequence[Change]) -> dict[MappingKey, 
     """Read the counts of these mappings again, from scratch."""
     try:
         clients = {c.id: c for c in context.systems.source.clients()}
-        wanted = [
-            ref.id
-            for change in changes
-            if change.mapping.quantity.count is CountRule.ACTIVE_USERS
-            for ref in change.mapping.infima_clients
-            if ref.id in clients
-        ]
+        walked = (change.mapping for change in changes if change.mapping.walks_users)
+        wanted = [ref.id for mapping in walked for ref in mapping.infima_clients if ref.id in clients]
         read = {u.client_id: u for u in context.systems.source.user_counts(wanted)}
     except ApiError as error:
         context.observe(Noticed(message=f"the second read of INFIMA failed: {error.message}"))

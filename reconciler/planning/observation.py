@@ -16,7 +16,6 @@ from reconciler.clock import Clock
 from reconciler.errors import ApiError, NotAuthorised, NotFound, UnreadableAnswer
 from reconciler.events import Observer, PhaseFinished, PhaseStarted
 from reconciler.model import (
-    CountRule,
     InfimaClient,
     InfimaClientId,
     MappingKey,
@@ -85,7 +84,7 @@ def observe(context: RunContext, recorded: Recorded) -> Observation:
         partner = pool.submit(_phase, tell, "Connecting to INFIMA", systems.source.partner, str)
         clients = pool.submit(_phase, tell, "Reading INFIMA clients", systems.source.clients, _many("clients"))
         customers = pool.submit(_phase, tell, "Reading HaloPSA customers", systems.target.customers, _many("customers"))
-        early = [] if counts_users(mappings) else [pool.submit(list_subscriptions)]
+        early = [] if any(m.walks_users for m in mappings.mappings) else [pool.submit(list_subscriptions)]
         _raise_first(partner, clients, customers, *early)
     finally:  # whoever interrupts a read does not wait for the other reads to end
         pool.shutdown(wait=False, cancel_futures=True)
@@ -106,20 +105,10 @@ def observe(context: RunContext, recorded: Recorded) -> Observation:
     )
 
 
-def counts_users(mappings: Mappings) -> bool:
-    """True when some mapping's users have to be walked one by one."""
-    return any(m.counts_users and m.quantity.count is CountRule.ACTIVE_USERS for m in mappings.mappings)
-
-
 def clients_to_count(mappings: Mappings, clients: Iterable[InfimaClient]) -> tuple[InfimaClientId, ...]:
     """The listed clients whose users some mapping counts, in ascending order."""
     listed = {c.id for c in clients}
-    wanted = {
-        ref.id
-        for m in mappings.mappings
-        if m.counts_users and m.quantity.count is CountRule.ACTIVE_USERS
-        for ref in m.infima_clients
-    }
+    wanted = {ref.id for m in mappings.mappings if m.walks_users for ref in m.infima_clients}
     return tuple(sorted(wanted & listed))
 
 

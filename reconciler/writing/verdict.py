@@ -236,13 +236,13 @@ def _history_line(change: Change, settled: Settled, held_by: str, lifted: tuple[
 def recovered(cut: CutOffRun, subscriptions: Iterable[Subscription], recorded: Recorded, *, by: RunId) -> RunVerdict:
     """The verdict of a run that was cut off, as the run `by` finds it."""
     rows = {row.id: row for row in subscriptions}
-    lines = tuple(_line(change, cut, rows, recorded) for change in cut.changes)
+    lines = tuple(_recovered_line(change, cut, rows, recorded) for change in cut.changes)
     before = sum(line.before or 0 for line in lines)
     return RunVerdict(
         run=cut.info.id,
         finished_at=cut.last_at,
         exit_code=ExitCode.INCOMPLETE,
-        sentence=_sentence(cut, lines, by),
+        sentence=_recovered_sentence(cut, lines, by),
         users_before=before,
         users_after=sum((line.before or 0) if line.after is None else line.after for line in lines),
         changes=lines,
@@ -252,7 +252,7 @@ def recovered(cut: CutOffRun, subscriptions: Iterable[Subscription], recorded: R
     )
 
 
-def _sentence(cut: CutOffRun, lines: Iterable[HistoryChange], by: RunId) -> str:
+def _recovered_sentence(cut: CutOffRun, lines: Iterable[HistoryChange], by: RunId) -> str:
     ended = [line.outcome for line in lines]
     words = ((Outcome.FAILED, "not done"), (Outcome.UNKNOWN, "unknown"), (Outcome.APPLIED, "written"))
     told = ", ".join(f"{ended.count(outcome)} {word}" for outcome, word in words if outcome in ended)
@@ -261,14 +261,14 @@ def _sentence(cut: CutOffRun, lines: Iterable[HistoryChange], by: RunId) -> str:
     return f"{opening}. Run {by} looked afterwards: {found}."
 
 
-def _line(
+def _recovered_line(
     change: HistoryChange, cut: CutOffRun, rows: Mapping[SubscriptionId, Subscription], recorded: Recorded
 ) -> HistoryChange:
     sent = change.key in cut.sent
     creates = change.action == Action.CREATE
     if cut.complete and not sent:  # whatever stands there now, this run did not send it
         return replace(change, after=change.before, outcome=Outcome.FAILED, message="not attempted")
-    number = _created(change, rows, recorded) if creates else change.subscription_id
+    number = created_for(change.key, rows.values(), recorded) if creates else change.subscription_id
     row = None if number is None else rows.get(number)
     told = replace(change, subscription_id=number, after=None if row is None else row.quantity, sent=sent)
     if row is None and creates:
@@ -289,14 +289,12 @@ def _as_found(told: HistoryChange, count: int | None) -> HistoryChange:
     return replace(told, outcome=Outcome.UNKNOWN, after=None, message=message)
 
 
-def _created(
-    change: HistoryChange, rows: Mapping[SubscriptionId, Subscription], recorded: Recorded
-) -> SubscriptionId | None:
-    """The Subscription that the run made: the bound one, else the only one with the mapping's marker."""
-    binding = recorded.bindings.get(change.key)
+def created_for(key: MappingKey, rows: Iterable[Subscription], recorded: Recorded) -> SubscriptionId | None:
+    """The Subscription that a run made for a mapping: the bound one, else the only one of the rows with its marker."""
+    binding = recorded.bindings.get(key)
     if binding is not None:
         return binding.subscription_id
-    marked = [row.id for row in rows.values() if row.marker == change.key]
+    marked = [row.id for row in rows if row.marker == key]
     return marked[0] if len(marked) == 1 else None
 
 
