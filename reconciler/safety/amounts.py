@@ -32,12 +32,11 @@ class _Direction:
 
     def limits(self, limits: Limits) -> Iterator[tuple[str, Money]]:
         """The amounts that limit this direction, each with its name in mappings.yaml."""
-        for name, money in (
-            (f"limits.{self.name}", getattr(limits, self.name).amount),
-            (f"limits.{self.total_name}", getattr(limits, self.total_name)),
-        ):
-            if money is not None:
-                yield f"{name}{'.amount' if name.endswith(self.name) else ''}", money
+        single, total = getattr(limits, self.name).amount, getattr(limits, self.total_name)
+        if single is not None:
+            yield f"limits.{self.name}.amount", single
+        if total is not None:
+            yield f"limits.{self.total_name}", total
 
 
 _DOWN = _Direction(
@@ -134,7 +133,7 @@ def _unjudged(change: Change, live: int, direction: _Direction, name: str, limit
     return Violation(
         rule=direction.rule,
         name=change.key,
-        message=(f"{live} -> {change.quantity.result} users cannot be held against {name} ({in_words(limit)}): {why}"),
+        message=f"{live} -> {change.quantity.result} users cannot be held against {name} ({in_words(limit)}): {why}",
         remedy=(
             f'write price: {{amount: "...", currency: {limit.currency}}} into the mapping; or check the client in '
             f"INFIMA and run: {allow_command(change.key, direction.rule)}"
