@@ -12,33 +12,30 @@ WRITING = (
 )  # fmt: skip
 SAFETY = (
     "safety/check", "safety/approvals", "safety/check_edges", "safety/sharp_drops", "safety/amounts",
-    "safety/amount_edges",
 )  # fmt: skip
-OURS = ("planning/ours", "state/sightings")
 LEFT_OUT = ("planning/markers", "planning/known_ids", "planning/identity")
-MONEY = ("planning/money", "planning/money_edges")
 SUBJECTS = {
-    "planning.quantity": ("planning/quantity", "planning/nights", "planning/missing", "safety/check", "plan"),
+    "planning.quantity": ("planning/quantity", "safety/check", "plan"),
     "planning.identity": ("planning/identity", "planning/identity_words", "plan"),
     "planning.doubts": ("planning/doubts", "planning/witness", "plan"),
-    "planning.money": (*MONEY, "safety/amounts", "plan"),
-    "planning.changes": ("planning/changes", "planning/plan_values", "plan", "safety/check", *MONEY),
+    "planning.money": ("planning/money", "safety/amounts", "plan"),
+    "planning.changes": ("planning/changes", "plan", "safety/check", "planning/money"),
     "planning.observation": ("planning/observation", *LEFT_OUT, "plan", "run"),
-    "plan": ("plan", "plan_time", "planning/doubts", *MONEY, "planning/nights", "planning/twins"),
-    "safety.amounts": ("safety/amounts", "safety/amount_edges", "safety/check"),
+    "plan": ("plan", "plan_time", "planning/doubts", "planning/money", "planning/quantity", "planning/twins"),
+    "safety.amounts": ("safety/amounts", "safety/check"),
     "safety.check": SAFETY,
     "safety.counts": SAFETY,
     "safety.state": SAFETY,
     "safety.approvals": ("safety/approvals", "safety/check"),
     "planning.twins": ("planning/twins", "safety/lost_counts", "planning/identity", "plan"),
-    "planning.index": (*OURS, "planning/identity", "planning/twins", "planning/doubts", "plan"),
+    "planning.index": ("planning/index", "state/sightings", "planning/identity", "planning/twins", "plan"),
     "planning.outcomes": ("planning/outcomes", "writing/verdict", "apply"),
     "planning.attribution": ("planning/attribution",),
     "names": ("names", "planning/witness"),
     "writing.session": WRITING,
     "writing.update": (*WRITING, "writing/sending"),
     "writing.create": (*WRITING, "planning/markers"),
-    "writing.verdict": ("writing/verdict", "writing/recovery"),
+    "writing.verdict": ("writing/verdict",),
     "apply": (*WRITING, "whole_runs"),
     "run": ("run",),
 }
