@@ -11,11 +11,12 @@ from dataclasses import replace
 
 from reconciler.errors import ReconcilerError, as_failure
 from reconciler.events import PhaseFinished, PhaseStarted
-from reconciler.model import Binding, BindingOrigin, MappingKey, SubscriptionId
+from reconciler.model import MappingKey, SubscriptionId
 from reconciler.planning.changes import CAME_RIGHT, Action, Change, Outcome, Plan, PlannedRow
 from reconciler.planning.outcomes import NOT_ATTEMPTED, ending_of
 from reconciler.planning.rules import Rule
 from reconciler.planning.twins import known_keys
+from reconciler.state.recorded import Binding, BindingOrigin
 from reconciler.writing.create import Creator
 from reconciler.writing.session import Applied, CountTarget, WriteSession, what_moved
 from reconciler.writing.update import set_counts, settle_moved, verify

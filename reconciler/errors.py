@@ -49,7 +49,7 @@ class ExitCode(IntEnum):
 class ReconcilerError(Exception):
     """Anything this program reports. `hint` is the next step, a sentence without a line break; it may be empty.
 
-    `needs` is what waits for a person (model.Need), where it was a run that failed.
+    `needs` is what waits for a person (state.recorded.Need), where it was a run that failed.
     """
 
     exit_code: ClassVar[ExitCode] = ExitCode.ERROR

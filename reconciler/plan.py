@@ -14,7 +14,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from reconciler.model import (
-    Binding,
     ClientRef,
     CountRule,
     CustomerRef,
@@ -23,7 +22,6 @@ from reconciler.model import (
     Mapping,
     Mappings,
     Observation,
-    Recorded,
     Settings,
     Subscription,
     SubscriptionId,
@@ -56,6 +54,7 @@ from reconciler.planning.quantity import (
 )
 from reconciler.planning.rules import Rule
 from reconciler.planning.twins import candidates, counts_were_lost, is_undecided, known_keys, unowned
+from reconciler.state.recorded import Binding, Recorded
 
 
 def diff(mappings: Mappings, observation: Observation, recorded: Recorded) -> Plan:

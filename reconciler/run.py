@@ -16,18 +16,7 @@ from reconciler.answers.needs import OVERDUE_AFTER, NeedInput, failed_run, find_
 from reconciler.apply import apply
 from reconciler.errors import ApiError, ExitCode, Interrupted, ReconcilerError, StateError, as_failure
 from reconciler.events import Noticed
-from reconciler.model import (
-    Falls,
-    HaloCustomer,
-    MappingKey,
-    Mappings,
-    Need,
-    Observation,
-    Outlook,
-    Recorded,
-    Sighting,
-    Subscription,
-)
+from reconciler.model import HaloCustomer, MappingKey, Mappings, Observation, Sighting, Subscription
 from reconciler.moments import spelled
 from reconciler.plan import count_clients, diff, takes_long, total_of
 from reconciler.planning.changes import CAME_RIGHT, Action, Change, Outcome, Plan, PlannedRow, planned_rows, select
@@ -39,6 +28,7 @@ from reconciler.planning.snapshot import Snapshot
 from reconciler.planning.twins import new_state
 from reconciler.safety.check import check
 from reconciler.state.base import RunInfo, RunState, RunVerdict
+from reconciler.state.recorded import Falls, Need, Outlook, Recorded
 from reconciler.writing.session import Applied, WriteSession
 from reconciler.writing.verdict import cancelled, failed, recovered, verdict_of
 

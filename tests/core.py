@@ -7,9 +7,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from reconciler.model import (
-    Attempt,
-    Binding,
-    BindingOrigin,
     CountRule,
     HaloCustomer,
     HaloCustomerId,
@@ -19,7 +16,6 @@ from reconciler.model import (
     MappingKey,
     Mappings,
     Observation,
-    Recorded,
     RunId,
     Subscription,
     SubscriptionId,
@@ -31,6 +27,7 @@ from reconciler.planning.changes import Change, Plan
 from reconciler.planning.identity import Identity, identify
 from reconciler.planning.index import index_subscriptions
 from reconciler.state.base import HistoryChange, RunInfo, RunVerdict
+from reconciler.state.recorded import Attempt, Binding, BindingOrigin, Recorded
 from tests.builders import NOW, TEMPLATE, build_mappings, build_observation
 
 KEY = MappingKey("infima-101")

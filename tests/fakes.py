@@ -11,23 +11,7 @@ from typing import Any
 from reconciler.apply import apply
 from reconciler.errors import ApiError, Interrupted, NotFound, StateError
 from reconciler.events import Event
-from reconciler.model import (
-    Attempt,
-    Binding,
-    Falls,
-    HaloCustomer,
-    HaloFacts,
-    Json,
-    MappingKey,
-    Missing,
-    Outlook,
-    Recorded,
-    RunId,
-    Settings,
-    Subscription,
-    SubscriptionId,
-    Tenant,
-)
+from reconciler.model import HaloCustomer, Json, MappingKey, RunId, Settings, Subscription, SubscriptionId, Tenant
 from reconciler.planning.changes import Change, Plan, PlannedRow
 from reconciler.planning.outcomes import NOT_ATTEMPTED
 from reconciler.providers.base import (
@@ -50,6 +34,7 @@ from reconciler.state.document import (
     note_loss,
     settle_attempts,
 )
+from reconciler.state.recorded import Attempt, Binding, Falls, HaloFacts, Missing, Outlook, Recorded
 from reconciler.writing.session import Applied, WriteSession
 from tests.builders import build_change, build_context, build_mapping, build_mappings, build_plan, build_subscription
 from tests.clock import VirtualClock

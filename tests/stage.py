@@ -10,15 +10,7 @@ from pathlib import Path
 
 from reconciler.config import parse_mappings
 from reconciler.events import Event
-from reconciler.model import (
-    Binding,
-    BindingOrigin,
-    HaloCustomerId,
-    MappingKey,
-    Mappings,
-    RunId,
-    SubscriptionId,
-)
+from reconciler.model import HaloCustomerId, MappingKey, Mappings, RunId, SubscriptionId
 from reconciler.planning.changes import Plan, PlannedRow
 from reconciler.planning.observation import PlanOptions, RunContext
 from reconciler.planning.rules import Allowance, Rule
@@ -29,6 +21,7 @@ from reconciler.state.base import RunInfo, StateStore
 from reconciler.state.directory import DirectoryState
 from reconciler.state.document import STATE_FILE, StateDocument, encode
 from reconciler.state.files import PrivateDirectory
+from reconciler.state.recorded import Binding, BindingOrigin
 from tests.clock import VirtualClock
 from tests.faults.app import connect_to
 from tests.faults.kinds import Faults

@@ -8,9 +8,10 @@ import pytest
 
 from reconciler.errors import ApiError, Interrupted, RequestForbidden, StateError
 from reconciler.events import PhaseFinished, PhaseStarted, WriteSettled
-from reconciler.model import BindingOrigin, HaloCustomerId, MappingKey, QuantityRule, SubscriptionId
+from reconciler.model import HaloCustomerId, MappingKey, QuantityRule, SubscriptionId
 from reconciler.planning.changes import Action, Change, Outcome, Plan, PlannedRow, Violation
 from reconciler.planning.rules import Doubt, Rule
+from reconciler.state.recorded import BindingOrigin
 from tests.builders import (
     TENANT,
     build_change,

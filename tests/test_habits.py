@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from reconciler.model import HaloFacts
 from reconciler.simulator.records import Actor
 from reconciler.simulator.switches import Switches
 from reconciler.state.directory import DirectoryState
+from reconciler.state.recorded import HaloFacts
 from tests.faults.kinds import Fault, FaultKind
 from tests.stage import Stage, small_mappings, small_world
 

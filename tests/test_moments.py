@@ -7,12 +7,13 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from reconciler.answers.doctor import check_last_run
-from reconciler.model import MappingKey, OpenRun, RunId
+from reconciler.model import MappingKey, RunId
 from reconciler.moments import spelled
 from reconciler.plan_document import plan_document
 from reconciler.planning.observation import PlanOptions
 from reconciler.render.markdown import render_markdown
 from reconciler.run import make_plan
+from reconciler.state.recorded import OpenRun
 from tests.builders import build_mapping, build_mappings
 from tests.core import KEY, build_attempt, build_recorded, observe_fitting
 

@@ -9,16 +9,12 @@ from typing import Any
 import pytest
 
 from reconciler.model import (
-    Attached,
-    BindingOrigin,
     ClientRef,
     CountRule,
     CustomerRef,
     IgnoredClient,
     InfimaClientId,
-    InvoiceLook,
     MappingKey,
-    OpenRun,
     Place,
     QuantityRule,
     RunId,
@@ -27,6 +23,7 @@ from reconciler.model import (
 )
 from reconciler.planning.changes import Action, ActionReason, Change, CountedClient, Plan, SubscriptionState
 from reconciler.planning.rules import Rule
+from reconciler.state.recorded import Attached, BindingOrigin, InvoiceLook, OpenRun
 from tests.builders import NOW, TEMPLATE, TENANT, build_mapping, build_mappings, build_observation, build_subscription
 from tests.core import (
     KEY,

@@ -12,7 +12,6 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from reconciler.model import (
-    Binding,
     CountRule,
     HaloCustomerId,
     Mapping,
@@ -20,7 +19,6 @@ from reconciler.model import (
     Mappings,
     Observation,
     QuantityRule,
-    Recorded,
     Subscription,
     UnreadableUsers,
     UserCount,
@@ -32,6 +30,7 @@ from reconciler.planning.index import index_subscriptions
 from reconciler.planning.quantity import apply_rule
 from reconciler.planning.rules import Allowance, Rule
 from reconciler.safety.check import check
+from reconciler.state.recorded import Binding, Recorded
 from tests.builders import build_mapping, build_mappings, build_observation, build_subscription
 from tests.core import (
     build_attempt,

@@ -21,7 +21,6 @@ from reconciler.model import (
     Mapping,
     MappingKey,
     Mappings,
-    NeedKind,
     QuantityRule,
     RunId,
     Subscription,
@@ -33,6 +32,7 @@ from reconciler.planning.observation import PlanOptions, RunContext, clients_to_
 from reconciler.planning.rules import Allowance, Rule
 from reconciler.run import ApplyRun, Finished, make_plan, run_apply
 from reconciler.state.base import CutOffRun, RunInfo
+from reconciler.state.recorded import NeedKind
 from tests.builders import NOW, build_context, build_mapping, build_mappings, build_observation, build_subscription
 from tests.clock import VirtualClock
 from tests.core import build_binding, build_client, build_count, build_customer, build_recorded, unreadable

@@ -11,20 +11,12 @@ from datetime import datetime, timedelta
 
 from reconciler.answers.words import named
 from reconciler.errors import DecisionRefused
-from reconciler.model import (
-    Attempt,
-    Binding,
-    BindingOrigin,
-    Mapping,
-    MappingKey,
-    Recorded,
-    Subscription,
-    SubscriptionId,
-)
+from reconciler.model import Mapping, MappingKey, Subscription, SubscriptionId
 from reconciler.moments import spelled
 from reconciler.names import same_name
 from reconciler.planning.index import Index
 from reconciler.planning.rules import abandon_command, resolved_by
+from reconciler.state.recorded import Attempt, Binding, BindingOrigin, Recorded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

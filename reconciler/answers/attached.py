@@ -14,23 +14,21 @@ from reconciler.answers.invoices import PHASE, Attachment, InvoiceReader, Looked
 from reconciler.answers.words import as_sentence, as_step, day_words, who_of
 from reconciler.errors import ApiError
 from reconciler.events import Observer, PhaseFinished
-from reconciler.model import (
+from reconciler.model import MappingKey, Mappings, SubscriptionId
+from reconciler.plan import LOOKS_HOLD
+from reconciler.planning.changes import Action, Change, Plan
+from reconciler.planning.rules import Rule, attached_command
+from reconciler.state.recorded import (
     Attached,
     Binding,
     BindingOrigin,
     InvoiceLook,
-    MappingKey,
-    Mappings,
     Need,
     NeedKind,
     Outlook,
     Recorded,
-    SubscriptionId,
     screen_numbers,
 )
-from reconciler.plan import LOOKS_HOLD
-from reconciler.planning.changes import Action, Change, Plan
-from reconciler.planning.rules import Rule, attached_command
 
 NEW_HAS_NO_PRICE = "A new Subscription has no price: set that as well."
 

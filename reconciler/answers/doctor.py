@@ -10,21 +10,10 @@ from enum import StrEnum
 from reconciler.answers.needs import OVERDUE_AFTER
 from reconciler.answers.words import named, plural
 from reconciler.errors import ReconcilerError
-from reconciler.model import (
-    BindingOrigin,
-    HaloFacts,
-    InfimaClient,
-    Mappings,
-    MarkerField,
-    ProbeRecord,
-    Recorded,
-    Subscription,
-    Tenant,
-    UnreadableUsers,
-    UserCount,
-)
+from reconciler.model import InfimaClient, Mappings, MarkerField, Subscription, Tenant, UnreadableUsers, UserCount
 from reconciler.moments import spelled
 from reconciler.planning.rules import probe_command
+from reconciler.state.recorded import BindingOrigin, HaloFacts, ProbeRecord, Recorded
 
 SAMPLE = 10
 """How many clients' users are counted, to see whether INFIMA's client list has the same numbers."""

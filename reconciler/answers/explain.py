@@ -16,22 +16,13 @@ from importlib import resources
 from reconciler.answers.attached import invoice_note
 from reconciler.answers.needs import THE_RUN
 from reconciler.answers.words import capital, day_words, due_words, edited_words, named, sentence
-from reconciler.model import (
-    Attached,
-    Attempt,
-    Binding,
-    BindingOrigin,
-    CountRule,
-    InvoiceLook,
-    Limits,
-    Need,
-    Subscription,
-)
+from reconciler.model import CountRule, Limits, Subscription
 from reconciler.moments import spelled
 from reconciler.planning.changes import Action, Change, CountedClient, Plan, Violation
 from reconciler.planning.money import in_words, written
 from reconciler.planning.rules import Rule
 from reconciler.state.history import PastChange
+from reconciler.state.recorded import Attached, Attempt, Binding, BindingOrigin, InvoiceLook, Need
 
 LAST_CHANGES = 10
 

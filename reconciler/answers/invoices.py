@@ -13,7 +13,8 @@ from datetime import date
 from typing import Protocol
 
 from reconciler.events import Observer, PhaseAdvanced, PhaseFinished, PhaseStarted
-from reconciler.model import MAX_COUNT, Attached, HaloCustomerId, Json, SubscriptionId
+from reconciler.model import MAX_COUNT, HaloCustomerId, Json, SubscriptionId
+from reconciler.state.recorded import Attached
 
 PHASE = "Reading recurring invoices"
 

@@ -14,17 +14,7 @@ from datetime import date, datetime, timedelta
 
 from reconciler.answers.attached import not_on_invoices
 from reconciler.answers.words import as_sentence, as_step, capital, day_words, in_days, who_of
-from reconciler.model import (
-    Approval,
-    HaloCustomerId,
-    InfimaClient,
-    Mapping,
-    MappingKey,
-    Mappings,
-    Need,
-    NeedKind,
-    Recorded,
-)
+from reconciler.model import Approval, HaloCustomerId, InfimaClient, Mapping, MappingKey, Mappings
 from reconciler.moments import spelled
 from reconciler.planning.changes import (
     CAME_RIGHT,
@@ -38,6 +28,7 @@ from reconciler.planning.changes import (
 from reconciler.planning.index import DEFAULT_KEY
 from reconciler.planning.outcomes import ending_of
 from reconciler.planning.rules import Rule
+from reconciler.state.recorded import Need, NeedKind, Recorded
 
 THE_RUN = "The whole run"
 

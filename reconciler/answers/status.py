@@ -9,9 +9,10 @@ from enum import IntEnum, StrEnum
 
 from reconciler.answers.attached import look_of
 from reconciler.answers.words import day_words
-from reconciler.model import InfimaClient, InvoiceLook, MappingKey, Mappings, Need, Recorded
+from reconciler.model import InfimaClient, MappingKey, Mappings
 from reconciler.planning.changes import Action, Change, Plan
 from reconciler.state.history import PastChange, PastRun
+from reconciler.state.recorded import InvoiceLook, Need, Recorded
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Clients

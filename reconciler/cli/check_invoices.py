@@ -16,11 +16,12 @@ from reconciler.cli.output import Part, safe, show_json, show_rows, tell
 from reconciler.cli.status import look_now, subscription_json
 from reconciler.cli.wiring import load, now, open_store, plan_options, run_context, run_info
 from reconciler.errors import ExitCode, StateError
-from reconciler.model import Attached, InvoiceLook, Json, MappingKey, Mappings, Recorded, SubscriptionId, screen_numbers
+from reconciler.model import Json, MappingKey, Mappings, SubscriptionId
 from reconciler.plan import diff
 from reconciler.planning.changes import Change, select
 from reconciler.render.grid import Column
 from reconciler.run import read_live
+from reconciler.state.recorded import Attached, InvoiceLook, Recorded, screen_numbers
 from reconciler.writing.verdict import command_verdict
 
 BILLS_NOTHING = frozenset({Attached.NO, Attached.DISABLED})

@@ -20,11 +20,12 @@ from reconciler.cli.output import prompt, safe, say, tell
 from reconciler.cli.wiring import load, now, open_store, require_key, run_context, run_info
 from reconciler.config.edit import set_subscription_id
 from reconciler.errors import DecisionRefused, ExitCode, UsageError
-from reconciler.model import Attached, InvoiceLook, Mapping, MappingKey, Recorded, SubscriptionId
+from reconciler.model import Mapping, MappingKey, SubscriptionId
 from reconciler.planning.index import index_subscriptions
 from reconciler.planning.observation import RunContext, reveal_known
 from reconciler.state.base import RunInfo, StateStore
 from reconciler.state.places import runs_in_ci
+from reconciler.state.recorded import Attached, InvoiceLook, Recorded
 from reconciler.writing.verdict import decision_verdict
 
 Decide = Callable[[DecisionContext], Decision]

@@ -39,10 +39,11 @@ from reconciler.clock import SystemClock
 from reconciler.errors import ConfigError, ExitCode, ReconcilerError, UsageError
 from reconciler.http.connections import kept_connections
 from reconciler.http.wire import read_proxy, unused_proxy
-from reconciler.model import Mappings, Recorded, Settings, Subscription, Tenant
+from reconciler.model import Mappings, Settings, Subscription, Tenant
 from reconciler.providers.connect import ConnectedSystems, connect
 from reconciler.providers.credentials import read_credentials
 from reconciler.providers.halo_token import SCOPES
+from reconciler.state.recorded import Recorded
 
 _MARKS = {"ok": ("\u2713", "+"), "failed": ("\u2717", "x"), "look": ("!", "!"), "skipped": ("-", "-")}
 

@@ -19,7 +19,7 @@ from reconciler.cli.status import look_now
 from reconciler.cli.wiring import load, open_store, run_context
 from reconciler.config import list_keys
 from reconciler.errors import ApiError, ConfigError, UsageError
-from reconciler.model import Json, Mapping, Mappings, Observation, Recorded
+from reconciler.model import Json, Mapping, Mappings, Observation
 from reconciler.names import folded as folded_name
 from reconciler.names import same_name
 from reconciler.plan import diff
@@ -30,6 +30,7 @@ from reconciler.planning.outcomes import open_run_in_words
 from reconciler.render.grid import Column
 from reconciler.render.pen import Pen
 from reconciler.run import make_plan, read_live
+from reconciler.state.recorded import Recorded
 
 
 def complete_explainable(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:

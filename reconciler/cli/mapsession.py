@@ -14,10 +14,11 @@ from reconciler.cli.output import safe, say, tell
 from reconciler.config import edit
 from reconciler.config.splice import quote
 from reconciler.errors import ConfigError
-from reconciler.model import HaloCustomer, InfimaClient, Mapping, MappingKey, Recorded, Subscription
+from reconciler.model import HaloCustomer, InfimaClient, Mapping, MappingKey, Subscription
 from reconciler.planning.index import Index, index_subscriptions
 from reconciler.planning.observation import RunContext
 from reconciler.planning.twins import candidates, twin_doubts, unowned
+from reconciler.state.recorded import Recorded
 
 Pair = tuple[InfimaClient, HaloCustomer]
 

@@ -11,8 +11,9 @@ from reconciler.cli.output import did_you_mean, safe, tell
 from reconciler.cli.wiring import load, open_store
 from reconciler.errors import ReconcilerError, UsageError
 from reconciler.history.months import Month, month_of, parse_month, start_of
-from reconciler.model import Mappings, Recorded
+from reconciler.model import Mappings
 from reconciler.state.history import MonthRecord, PastRun
+from reconciler.state.recorded import Recorded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,7 +17,7 @@ from reconciler.cli.output import prompt, safe, say, say_wrapped, tell
 from reconciler.cli.wiring import load, open_store, progress, run_info, without_infima
 from reconciler.clock import SystemClock
 from reconciler.errors import DecisionRefused, ExitCode, PlanFileError, UsageError
-from reconciler.model import HaloCustomerId, Mappings, Recorded
+from reconciler.model import HaloCustomerId, Mappings
 from reconciler.probing.exchanges import MOST_CREATES, MOST_REQUESTS
 from reconciler.probing.probe import Left, Probed, Seen, look, run_probe
 from reconciler.probing.report import Answer, encode_report
@@ -25,6 +25,7 @@ from reconciler.probing.session import ProbeSession
 from reconciler.providers.connect import connect
 from reconciler.providers.credentials import read_credentials
 from reconciler.state.base import StateStore
+from reconciler.state.recorded import Recorded
 
 MAKES = 3
 """Subscriptions that an ordinary probe makes."""

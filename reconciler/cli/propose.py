@@ -20,13 +20,14 @@ from reconciler.cli.wiring import now, open_store, run_context
 from reconciler.config import parse_mappings
 from reconciler.config.source import decode, read_bytes
 from reconciler.errors import UsageError
-from reconciler.model import Fate, Json, Mappings, Offers
+from reconciler.model import Json, Mappings
 from reconciler.moments import timestamp
 from reconciler.plan_document.layout import FORMAT_VERSION
 from reconciler.planning.observation import PlanOptions, count_more
 from reconciler.planning.snapshot import Snapshot
 from reconciler.render.proposals import ProposalJson, ProposalsJson, render_proposals
 from reconciler.run import make_plan, read_live
+from reconciler.state.recorded import Fate, Offers
 
 
 @click.command()

@@ -15,9 +15,10 @@ from reconciler.errors import ExitCode
 from reconciler.history.account import recorded_prices
 from reconciler.history.statement import DayKnown, Statement, StatementRow, make_statement, owners_of, unmade_mappings
 from reconciler.history.timeline import draw_timeline
-from reconciler.model import Attached, Json
+from reconciler.model import Json
 from reconciler.moments import moment_in, zone_name
 from reconciler.render.grid import Cell, Column, fits
+from reconciler.state.recorded import Attached
 
 
 @click.command()

@@ -15,7 +15,7 @@ from reconciler.cli.options import CommonOptions, common_options, only_option, o
 from reconciler.cli.output import Part, say, show_json, show_rows, tell
 from reconciler.cli.wiring import load, open_store, plan_options, run_context
 from reconciler.errors import ExitCode
-from reconciler.model import Json, MappingKey, Recorded, SubscriptionId
+from reconciler.model import Json, MappingKey, SubscriptionId
 from reconciler.plan_document.write import needs_json
 from reconciler.planning.changes import Change, Plan
 from reconciler.planning.observation import RunContext
@@ -25,6 +25,7 @@ from reconciler.render.terminal import render_needs
 from reconciler.render.words import in_all
 from reconciler.run import make_plan, read_live
 from reconciler.state.history import PastChange
+from reconciler.state.recorded import Recorded
 
 
 @click.command()

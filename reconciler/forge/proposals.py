@@ -13,12 +13,12 @@ from reconciler.config import parse_mappings
 from reconciler.errors import ConfigError
 from reconciler.forge.branches import ProposedCommit
 from reconciler.forge.words import COMMENT_LIMIT, Origin, fitted, in_plain_words, written_by
-from reconciler.model import Offer
 from reconciler.plan_document.layout import PlanJson
 from reconciler.render.document import view
 from reconciler.render.markdown import Block, fitted_blocks, render_markdown
 from reconciler.render.text import commit_safe, markdown_code, markdown_safe
 from reconciler.render.words import need_a_person
+from reconciler.state.recorded import Offer
 
 _WIDTH = 300
 _MOST_LINES = 300

@@ -18,8 +18,8 @@ from reconciler.forge.branches import BranchLook, ProposalBranch
 from reconciler.forge.github import Body, Closed, GitHub, Kept, Reviews, pull_request
 from reconciler.forge.proposals import Proposed, ProposedEdits, body, one_line, propose_edits, title
 from reconciler.forge.words import Origin
-from reconciler.model import Fate, Offer, Offers
 from reconciler.plan_document.layout import PlanJson
+from reconciler.state.recorded import Fate, Offer, Offers
 
 MARKER = "<!-- reconciler: proposals -->"
 

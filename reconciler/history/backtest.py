@@ -19,16 +19,12 @@ from datetime import datetime
 from reconciler.history.account import after_and_wanted, is_whole
 from reconciler.history.spans import UNNAMED, Subject, looks_of_run
 from reconciler.model import (
-    Binding,
-    BindingOrigin,
-    CountedNight,
     HaloCustomer,
     InfimaClient,
     Mapping,
     MappingKey,
     Mappings,
     Observation,
-    Recorded,
     Shown,
     Subscription,
     SubscriptionId,
@@ -42,6 +38,7 @@ from reconciler.planning.rules import Allowance, Doubt, Level, Rule
 from reconciler.safety.check import check
 from reconciler.state.base import ALLOW, HistoryChange, Lifted
 from reconciler.state.history import PastRun
+from reconciler.state.recorded import Binding, BindingOrigin, CountedNight, Recorded
 
 REPLAYED = frozenset(
     {Rule.SOURCE_DROPPED, Rule.MANY_CREATES, Rule.AMOUNTS_DROP, Rule.AMOUNTS_RISE, Rule.ZERO, Rule.DECREASE}

@@ -14,21 +14,12 @@ from enum import StrEnum
 from reconciler.history.months import Month, end_of, start_of
 from reconciler.history.spans import Span, Subject
 from reconciler.history.timeline import Known, NotKnown, Timeline, Why, why_not_known
-from reconciler.model import (
-    HaloCustomerId,
-    InvoiceLook,
-    MappingKey,
-    Mappings,
-    Recorded,
-    Shown,
-    Standing,
-    SubscriptionId,
-    UnitPrice,
-)
+from reconciler.model import HaloCustomerId, MappingKey, Mappings, Shown, Standing, SubscriptionId, UnitPrice
 from reconciler.moments import moment_in
 from reconciler.planning.changes import Action, Outcome
 from reconciler.planning.money import CENT, estimate
 from reconciler.state.history import PastRun
+from reconciler.state.recorded import InvoiceLook, Recorded
 
 
 class DayKnown(StrEnum):

@@ -9,9 +9,10 @@ from typing import Annotated, Literal, NotRequired, TypedDict
 
 from msgspec import Meta
 
-from reconciler.model import MAX_COUNT, NeedKind
+from reconciler.model import MAX_COUNT
 from reconciler.planning.changes import ActionReason
 from reconciler.planning.rules import Rule
+from reconciler.state.recorded import NeedKind
 
 FORMAT_VERSION = "1.0"
 """A reader accepts every minor version of the same major: minor versions only add members."""

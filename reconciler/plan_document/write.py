@@ -11,7 +11,7 @@ import msgspec
 
 from reconciler.config.source import Diagnostic
 from reconciler.errors import ApiError, ConfigError, ReconcilerError
-from reconciler.model import Approval, Json, MappingKey, Money, Need, SubscriptionId
+from reconciler.model import Approval, Json, MappingKey, Money, SubscriptionId
 from reconciler.moments import timestamp, zone_name
 from reconciler.plan_document.layout import (
     FORMAT_VERSION,
@@ -45,6 +45,7 @@ from reconciler.planning.changes import (
 )
 from reconciler.planning.money import Amount
 from reconciler.state.base import RunVerdict
+from reconciler.state.recorded import Need
 
 Position = Annotated[int, msgspec.Meta(ge=1)]
 

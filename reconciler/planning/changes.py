@@ -12,18 +12,13 @@ from enum import StrEnum
 
 from reconciler.model import (
     Approval,
-    Attempt,
-    BindingOrigin,
-    CountedNight,
     CustomerRef,
     HaloCustomerId,
     InfimaClient,
     InfimaClientId,
     Mapping,
     MappingKey,
-    Missing,
     Money,
-    Need,
     SubscriptionId,
     Tenant,
     UnitPrice,
@@ -31,6 +26,7 @@ from reconciler.model import (
 from reconciler.planning.money import Amount, add_up, amount_of
 from reconciler.planning.quantity import Quantity
 from reconciler.planning.rules import Allowance, Doubt, Level, Rule
+from reconciler.state.recorded import Attempt, BindingOrigin, CountedNight, Missing, Need
 
 
 class Action(StrEnum):

@@ -26,7 +26,6 @@ from reconciler.model import (
     Mappings,
     MarkerField,
     Place,
-    Recorded,
     UnreadableUsers,
     UserCount,
 )
@@ -36,6 +35,7 @@ from reconciler.planning.changes import Action
 from reconciler.planning.index import Index
 from reconciler.planning.quantity import has_ended
 from reconciler.planning.rules import Doubt, Rule, allow_command, probe_command
+from reconciler.state.recorded import Recorded
 
 Ref = ClientRef | CustomerRef
 

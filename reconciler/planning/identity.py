@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
 
-from reconciler.model import Attempt, BindingOrigin, Mapping, MappingKey, Recorded, Subscription, SubscriptionId
+from reconciler.model import Mapping, MappingKey, Subscription, SubscriptionId
 from reconciler.moments import spelled
 from reconciler.planning.index import Index
 from reconciler.planning.rules import (
@@ -22,6 +22,7 @@ from reconciler.planning.rules import (
     resolved_by,
 )
 from reconciler.planning.twins import candidates, given_up_perhaps, namesakes, twin_doubts, with_quantities
+from reconciler.state.recorded import Attempt, BindingOrigin, Recorded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

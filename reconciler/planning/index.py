@@ -19,13 +19,13 @@ from reconciler.model import (
     MappingKey,
     Mappings,
     Observation,
-    Recorded,
     Shown,
     Sighting,
     Standing,
     Subscription,
     SubscriptionId,
 )
+from reconciler.state.recorded import Recorded
 
 DEFAULT_KEY = re.compile(r"infima-[0-9]+")
 """Shape of a default key. A marker of that shape is ours even when no state remembers it; another may be anybody's."""

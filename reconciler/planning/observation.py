@@ -22,7 +22,6 @@ from reconciler.model import (
     Mappings,
     MarkerField,
     Observation,
-    Recorded,
     Subscription,
     SubscriptionId,
     Tenant,
@@ -34,6 +33,7 @@ from reconciler.planning.rules import Allowance
 from reconciler.planning.twins import candidates
 from reconciler.providers.base import SubscriptionTarget, Systems
 from reconciler.state.base import StateStore
+from reconciler.state.recorded import Recorded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

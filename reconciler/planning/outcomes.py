@@ -11,9 +11,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import tzinfo
 
-from reconciler.model import OpenRun
 from reconciler.moments import spelled
 from reconciler.planning.changes import Action, Change, Outcome, Settled
+from reconciler.state.recorded import OpenRun
 
 NOT_ATTEMPTED = "not attempted"
 """The message of a change for which nothing was sent; why the run ended is said once, for the run."""

@@ -6,8 +6,9 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import date
 
-from reconciler.model import CountedNight, InfimaClientId, Mapping, Mappings, Missing, MissingNights, QuantityRule
+from reconciler.model import InfimaClientId, Mapping, Mappings, QuantityRule
 from reconciler.planning.rules import Doubt, Rule, allow_command
+from reconciler.state.recorded import CountedNight, Missing, MissingNights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

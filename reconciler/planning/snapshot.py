@@ -10,19 +10,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from reconciler.errors import PlanFileError
-from reconciler.model import (
-    HaloCustomer,
-    InfimaClient,
-    Observation,
-    Recorded,
-    Subscription,
-    Tenant,
-    UnreadableUsers,
-    UserCount,
-)
+from reconciler.model import HaloCustomer, InfimaClient, Observation, Subscription, Tenant, UnreadableUsers, UserCount
 from reconciler.state.document import StateDocument
 from reconciler.state.document import decode as decode_state
 from reconciler.state.document import encode as encode_state
+from reconciler.state.recorded import Recorded
 from reconciler.state.spelling import convert, read_tree, require_whole_numbers, to_line
 
 FORMAT = "reconciler-snapshot/2"

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from itertools import takewhile
 
-from reconciler.model import BindingOrigin, Mapping, MappingKey, Recorded, Subscription
+from reconciler.model import Mapping, MappingKey, Subscription
 from reconciler.names import resembles, same_name
 from reconciler.planning.index import Index
 from reconciler.planning.rules import Doubt, Rule, adopt_command, allow_command, move_command
+from reconciler.state.recorded import BindingOrigin, Recorded
 
 
 def unowned(mapping: Mapping, index: Index) -> tuple[Subscription, ...]:

@@ -11,7 +11,7 @@ import reconciler
 from reconciler.errors import DecisionRefused, Interrupted, ReconcilerError
 from reconciler.events import PhaseFinished, PhaseStarted
 from reconciler.http.decoding import text_of, whole_number
-from reconciler.model import HaloCustomerId, ProbeAttempt, RunId
+from reconciler.model import HaloCustomerId, RunId
 from reconciler.probing.exchanges import MOST_REQUESTS, PHASE, Untold
 from reconciler.probing.making import make_first, make_others
 from reconciler.probing.reading import (
@@ -28,6 +28,7 @@ from reconciler.probing.session import ProbeSession
 from reconciler.probing.shapes import Row, quantity
 from reconciler.probing.updates import bad_row, first_form, repeat_and_zero, unknown_id, update_one, update_several
 from reconciler.state.base import RunInfo, RunState
+from reconciler.state.recorded import ProbeAttempt
 from reconciler.writing.verdict import command_verdict
 
 ROUNDS = 4

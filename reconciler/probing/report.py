@@ -12,7 +12,8 @@ from typing import Annotated, Any, Literal, Self
 
 import msgspec
 
-from reconciler.model import HaloFacts, MarkerField, ProbeRecord
+from reconciler.model import MarkerField
+from reconciler.state.recorded import HaloFacts, ProbeRecord
 
 
 class Question(StrEnum):

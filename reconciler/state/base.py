@@ -14,23 +14,17 @@ from enum import StrEnum
 from typing import Protocol
 
 from reconciler.errors import ExitCode
-from reconciler.model import (
+from reconciler.model import Json, MappingKey, RunId, Sighting, SubscriptionId, Tenant, UnitPrice
+from reconciler.state.recorded import (
     Attempt,
     Binding,
     Falls,
     HaloFacts,
-    Json,
-    MappingKey,
     Missing,
     Offers,
     Outlook,
     ProbeAttempt,
     Recorded,
-    RunId,
-    Sighting,
-    SubscriptionId,
-    Tenant,
-    UnitPrice,
 )
 
 

@@ -20,12 +20,13 @@ import filelock
 
 from reconciler.clock import Clock
 from reconciler.errors import StateError, StateLocked
-from reconciler.model import Json, Offers, Recorded
+from reconciler.model import Json
 from reconciler.state.base import RunInfo, RunState
 from reconciler.state.document import STATE_FILE, StateDocument, decode, encode, refuse_moved
 from reconciler.state.files import PrivateDirectory, StateFiles, os_errors_as_state_errors
 from reconciler.state.history import History
 from reconciler.state.journal import Journal
+from reconciler.state.recorded import Offers, Recorded
 from reconciler.state.recording import Edit, Step, change_offers, record_run, recorded_in
 from reconciler.state.spelling import format_time
 

@@ -16,15 +16,14 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from reconciler.errors import StateConflict, StateError
-from reconciler.model import (
-    MAX_COUNT,
+from reconciler.model import MAX_COUNT, HaloCustomerId, MappingKey, SubscriptionId, Tenant
+from reconciler.moments import spelled
+from reconciler.state.recorded import (
     Attempt,
     Binding,
     Falls,
-    HaloCustomerId,
     HaloFacts,
     InvoiceLook,
-    MappingKey,
     Missing,
     Need,
     Offers,
@@ -32,10 +31,7 @@ from reconciler.model import (
     Outlook,
     ProbeAttempt,
     Recorded,
-    SubscriptionId,
-    Tenant,
 )
-from reconciler.moments import spelled
 from reconciler.state.spelling import convert, plain, plain_line, read_tree, require_whole_numbers
 
 FORMAT = 2

@@ -24,7 +24,6 @@ from urllib.parse import quote
 
 from reconciler.clock import Clock
 from reconciler.errors import StateError
-from reconciler.model import Offers, Recorded
 from reconciler.state.base import RunInfo, RunState
 from reconciler.state.branch import Overlay, StateBranch
 from reconciler.state.directory import run_lock
@@ -33,6 +32,7 @@ from reconciler.state.files import PrivateDirectory, StateFiles
 from reconciler.state.gitcommand import Git, choose_remote, clear_stale_locks, refuse_impossible_branch
 from reconciler.state.history import History
 from reconciler.state.journal import JOURNAL_FOLDER, Journal
+from reconciler.state.recorded import Offers, Recorded
 from reconciler.state.recording import Edit, Step, change_offers, record_run, recorded_in
 
 DEFAULT_BRANCH = "reconciler-state"

@@ -16,18 +16,7 @@ from decimal import Decimal
 from typing import TypeVar
 
 from reconciler.errors import StateError
-from reconciler.model import (
-    Json,
-    MappingKey,
-    OpenRun,
-    PriceSource,
-    RunId,
-    Shown,
-    Sighting,
-    Standing,
-    SubscriptionId,
-    UnitPrice,
-)
+from reconciler.model import Json, MappingKey, PriceSource, RunId, Shown, Sighting, Standing, SubscriptionId, UnitPrice
 from reconciler.state.base import HistoryChange, RunInfo, RunVerdict
 from reconciler.state.document import STATE_FILE, ChainHead, decode
 from reconciler.state.files import StateFiles
@@ -40,6 +29,7 @@ from reconciler.state.journal import (
     read_lines,
     read_records,
 )
+from reconciler.state.recorded import OpenRun
 from reconciler.state.spelling import convert, plain
 
 T = TypeVar("T")

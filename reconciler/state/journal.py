@@ -19,10 +19,11 @@ from typing import Any
 
 from reconciler.clock import Clock
 from reconciler.errors import StateError
-from reconciler.model import Json, MappingKey, OpenRun, RunId
+from reconciler.model import Json, MappingKey, RunId
 from reconciler.state.base import CutOffRun, HistoryChange, Intent, IntentResult, RunInfo
 from reconciler.state.document import ChainHead
 from reconciler.state.files import AppendOnlyFile, StateFiles
+from reconciler.state.recorded import OpenRun
 from reconciler.state.spelling import convert, format_time, plain, read_tree, to_line
 
 GENESIS = "0" * 64

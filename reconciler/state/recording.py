@@ -14,22 +14,7 @@ from typing import Generic, Protocol, TypeVar
 
 from reconciler.clock import Clock
 from reconciler.errors import StateConflict, StateError
-from reconciler.model import (
-    Attempt,
-    Binding,
-    Falls,
-    HaloFacts,
-    Json,
-    MappingKey,
-    Missing,
-    Offers,
-    OpenRun,
-    Outlook,
-    ProbeAttempt,
-    Recorded,
-    SubscriptionId,
-    Tenant,
-)
+from reconciler.model import Json, MappingKey, SubscriptionId, Tenant
 from reconciler.state import document as changes
 from reconciler.state.base import CutOffRun, HistoryChange, Intent, IntentResult, RunInfo, RunVerdict
 from reconciler.state.document import STATE_FILE, StateDocument, refuse_moved
@@ -42,6 +27,18 @@ from reconciler.state.journal import (
     journal_name,
     previous_journals,
     read_cut_off,
+)
+from reconciler.state.recorded import (
+    Attempt,
+    Binding,
+    Falls,
+    HaloFacts,
+    Missing,
+    Offers,
+    OpenRun,
+    Outlook,
+    ProbeAttempt,
+    Recorded,
 )
 from reconciler.state.spelling import plain
 

@@ -13,7 +13,7 @@ from datetime import datetime
 
 from reconciler.errors import ApiError, Interrupted, NotFound, ReconcilerError
 from reconciler.events import Noticed, PhaseAdvanced, PhaseFinished, PhaseStarted, Waiting
-from reconciler.model import Attempt, Binding, BindingOrigin, MappingKey, Subscription, SubscriptionId
+from reconciler.model import MappingKey, Subscription, SubscriptionId
 from reconciler.names import same_name
 from reconciler.plan import waiting_time
 from reconciler.planning.changes import Change, Outcome
@@ -21,6 +21,7 @@ from reconciler.planning.observation import Details
 from reconciler.planning.rules import abandon_command, resolved_by
 from reconciler.providers.base import Accepted, NewSubscription, Refused, Unclear, WriteAnswer
 from reconciler.state.base import IntentEntry
+from reconciler.state.recorded import Attempt, Binding, BindingOrigin
 from reconciler.writing.session import FAILURES_IN_A_ROW, FRESH_SECONDS, CountTarget, WriteSession, bare
 from reconciler.writing.update import set_counts
 

@@ -7,10 +7,11 @@ from dataclasses import replace
 from datetime import datetime
 
 from reconciler.errors import ExitCode, Interrupted, ReconcilerError, StateError
-from reconciler.model import MappingKey, PriceSource, Recorded, RunId, Subscription, SubscriptionId, UnitPrice
+from reconciler.model import MappingKey, PriceSource, RunId, Subscription, SubscriptionId, UnitPrice
 from reconciler.planning.changes import Action, Change, Outcome, Plan, Settled, Violation, users_in_doubt
 from reconciler.planning.outcomes import ending_of, verdict_sentence
 from reconciler.state.base import ALLOW, APPROVAL, CutOffRun, HistoryChange, Lifted, RunInfo, RunVerdict
+from reconciler.state.recorded import Recorded
 from reconciler.writing.session import Applied
 
 

@@ -8,10 +8,11 @@ from datetime import timedelta
 from pathlib import Path
 
 from reconciler.answers.proposals import Proposal, apply_proposals, clients_to_weigh, suggest
-from reconciler.model import InfimaClientId, MissingNights, Recorded
+from reconciler.model import InfimaClientId
 from reconciler.planning.observation import count_more
 from reconciler.planning.snapshot import Snapshot
 from reconciler.run import read_live
+from reconciler.state.recorded import MissingNights, Recorded
 from tests.stage import Stage, small_mappings, small_world
 
 

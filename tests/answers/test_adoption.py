@@ -9,17 +9,9 @@ import pytest
 
 from reconciler.answers.adoption import DecisionContext, abandon, adopt, recreate
 from reconciler.errors import DecisionRefused
-from reconciler.model import (
-    Attempt,
-    Binding,
-    BindingOrigin,
-    Mapping,
-    MappingKey,
-    Recorded,
-    Subscription,
-    SubscriptionId,
-)
+from reconciler.model import Mapping, MappingKey, Subscription, SubscriptionId
 from reconciler.planning.index import index_subscriptions
+from reconciler.state.recorded import Attempt, Binding, BindingOrigin, Recorded
 from tests.builders import NOW, build_mapping, build_subscription
 from tests.core import build_attempt, build_binding
 

@@ -10,20 +10,16 @@ import pytest
 from reconciler.answers import doctor as checkup
 from reconciler.answers.doctor import Check, CheckStatus
 from reconciler.model import (
-    BindingOrigin,
     HaloCustomerId,
-    HaloFacts,
     InfimaClient,
     InfimaClientId,
     MappingKey,
-    ProbeAttempt,
-    ProbeRecord,
-    Recorded,
     RunId,
     Tenant,
     UnreadableUsers,
     UserCount,
 )
+from reconciler.state.recorded import BindingOrigin, HaloFacts, ProbeAttempt, ProbeRecord, Recorded
 from tests.builders import NOW, TENANT, build_mapping, build_mappings, build_subscription
 from tests.core import build_attempt, build_binding
 

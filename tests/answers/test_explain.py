@@ -11,19 +11,11 @@ import pytest
 from reconciler import errors
 from reconciler.answers.explain import Story, Topic, TopicKind, answer, chapters, find_topic, next_step, topics
 from reconciler.answers.needs import NeedInput, find_needs
-from reconciler.model import (
-    Attached,
-    CountRule,
-    HaloCustomerId,
-    InvoiceLook,
-    Limits,
-    QuantityRule,
-    Recorded,
-    SubscriptionId,
-)
+from reconciler.model import CountRule, HaloCustomerId, Limits, QuantityRule, SubscriptionId
 from reconciler.planning.changes import Change, SubscriptionState, Violation
 from reconciler.planning.rules import Rule
 from reconciler.state.history import PastChange
+from reconciler.state.recorded import Attached, InvoiceLook, Recorded
 from tests.builders import NOW, build_change, build_hold, build_mapping, build_plan, build_subscription
 from tests.core import build_line
 from tests.history.months import past

@@ -10,7 +10,8 @@ import pytest
 from reconciler.answers.attached import remember
 from reconciler.answers.invoices import Attachment, Looked, Wanted, look
 from reconciler.errors import IncompleteRead
-from reconciler.model import Attached, HaloCustomerId, InvoiceLook, MappingKey, Outlook, SubscriptionId, screen_numbers
+from reconciler.model import HaloCustomerId, MappingKey, SubscriptionId
+from reconciler.state.recorded import Attached, InvoiceLook, Outlook, screen_numbers
 from tests.builders import NOW
 from tests.quiet import ignore_events
 

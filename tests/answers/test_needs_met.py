@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from reconciler.answers.needs import THE_RUN, needs_met
-from reconciler.model import Need, NeedKind
+from reconciler.state.recorded import Need, NeedKind
 
 SINCE = datetime(2026, 11, 20, tzinfo=UTC)
 HELD = Need(

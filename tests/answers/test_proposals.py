@@ -11,7 +11,8 @@ import pytest
 from reconciler.answers import matching
 from reconciler.answers.proposals import Confidence, ProposalKind, apply_proposals, standing
 from reconciler.errors import DecisionRefused
-from reconciler.model import Fate, MappingKey, Offer
+from reconciler.model import MappingKey
+from reconciler.state.recorded import Fate, Offer
 from tests.answers.proposing import Proposing
 from tests.builders import NOW
 from tests.stage import TEMPLATE

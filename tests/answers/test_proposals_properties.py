@@ -13,18 +13,11 @@ from hypothesis import strategies as st
 from reconciler.answers.proposals import Confidence, Proposal, ProposalKind, apply_proposals, suggest
 from reconciler.config import parse_mappings
 from reconciler.errors import DecisionRefused
-from reconciler.model import (
-    HaloCustomer,
-    InfimaClient,
-    InfimaClientId,
-    MissingNights,
-    Observation,
-    Recorded,
-    Subscription,
-)
+from reconciler.model import HaloCustomer, InfimaClient, InfimaClientId, Observation, Subscription
 from reconciler.plan import diff
 from reconciler.planning.changes import Action
 from reconciler.safety.check import check
+from reconciler.state.recorded import MissingNights, Recorded
 from tests.builders import NOW, TEMPLATE, build_observation, build_subscription
 from tests.core import build_binding, build_client, build_count, build_customer
 

@@ -11,21 +11,11 @@ from reconciler.answers.attached import invoice_note
 from reconciler.answers.invoices import Attachment
 from reconciler.answers.needs import NeedInput, find_needs
 from reconciler.answers.status import Attention, client_rows, last_changes, status_rows
-from reconciler.model import (
-    Attached,
-    ClientRef,
-    IgnoredClient,
-    InfimaClient,
-    InfimaClientId,
-    InvoiceLook,
-    MappingKey,
-    Place,
-    Recorded,
-    SubscriptionId,
-)
+from reconciler.model import ClientRef, IgnoredClient, InfimaClient, InfimaClientId, MappingKey, Place, SubscriptionId
 from reconciler.planning.changes import Plan, Violation
 from reconciler.planning.rules import Rule
 from reconciler.state.base import HistoryChange
+from reconciler.state.recorded import Attached, InvoiceLook, Recorded
 from tests.builders import NOW, build_change, build_hold, build_mapping, build_mappings, build_plan
 from tests.core import build_line
 from tests.history.months import past

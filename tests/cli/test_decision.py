@@ -11,10 +11,11 @@ import pytest
 
 from reconciler.cli import decision
 from reconciler.clock import SystemClock
-from reconciler.model import Binding, BindingOrigin, HaloCustomerId, MappingKey, RunId, SubscriptionId
+from reconciler.model import HaloCustomerId, MappingKey, RunId, SubscriptionId
 from reconciler.providers.halopsa import HaloTarget
 from reconciler.state.base import RunInfo
 from reconciler.state.directory import DirectoryState
+from reconciler.state.recorded import Binding, BindingOrigin
 from tests.cli.bench import Bench
 from tests.core import build_attempt, build_info
 from tests.stage import TEMPLATE

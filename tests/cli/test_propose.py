@@ -12,9 +12,9 @@ import pytest
 
 from reconciler.answers.proposals import Confidence, ProposalKind
 from reconciler.config.checking import schema_text
-from reconciler.model import Fate, Offer
 from reconciler.render.proposals import ConfidenceName, KindName
 from reconciler.state.directory import DirectoryState
+from reconciler.state.recorded import Fate, Offer
 from tests import plan_schema
 from tests.cli.bench import Bench
 from tests.state.samples import StillClock

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from reconciler.answers.proposals import Confidence, Proposal, ProposalKind
 from reconciler.forge.github import Closed
 from reconciler.forge.proposing import now_offered, sort_out
-from reconciler.model import Fate, Offer, Offers
+from reconciler.state.recorded import Fate, Offer, Offers
 
 NIGHT = datetime(2026, 11, 22, 3, 30, tzinfo=UTC)
 DAY = NIGHT + timedelta(hours=6)

@@ -11,7 +11,7 @@ from reconciler.answers.proposals import Confidence, ProposalKind
 from reconciler.config import parse_mappings
 from reconciler.forge.proposals import Proposed, ProposedEdits, body, one_line, propose_edits, title
 from reconciler.forge.words import COMMENT_LIMIT, Origin
-from reconciler.model import Fate, Offer
+from reconciler.state.recorded import Fate, Offer
 from tests.forge.proposed import HOSTILE, MAPPINGS, NOW, ask, ended_approval, proposal
 from tests.render import stories
 

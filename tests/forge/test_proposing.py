@@ -17,8 +17,8 @@ from reconciler.forge.github import GitHub
 from reconciler.forge.proposals import Proposed
 from reconciler.forge.proposing import GitHubReview, GitLabReview, ProposalJob, Review, bring_up_to_date
 from reconciler.forge.words import Origin
-from reconciler.model import Fate, Offers
 from reconciler.state.gitcommand import Git
+from reconciler.state.recorded import Fate, Offers
 from tests.forge.fake_github import FakeGitHub
 from tests.forge.proposed import MAPPINGS, ask, proposal
 from tests.state.gitworld import clone, git, install_hook, isolated_git

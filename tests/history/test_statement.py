@@ -23,8 +23,9 @@ from reconciler.history.statement import (
     unmade_mappings,
 )
 from reconciler.history.timeline import draw_timeline
-from reconciler.model import Attached, HaloCustomerId, InvoiceLook, MappingKey, Recorded, Standing, SubscriptionId
+from reconciler.model import HaloCustomerId, MappingKey, Standing, SubscriptionId
 from reconciler.state.history import MonthRecord, PastRun
+from reconciler.state.recorded import Attached, InvoiceLook, Recorded
 from tests.builders import build_mapping, build_mappings
 from tests.history.conftest import Command
 from tests.history.months import KEY, full, line, moment, past, shown, sighting, sleep_until

@@ -7,9 +7,10 @@ from datetime import timedelta
 
 import pytest
 
-from reconciler.model import BindingOrigin, HaloCustomerId, Subscription
+from reconciler.model import HaloCustomerId, Subscription
 from reconciler.names import same_name
 from reconciler.planning.rules import Doubt, Rule
+from reconciler.state.recorded import BindingOrigin
 from tests.builders import NOW, build_mapping, build_subscription
 from tests.core import KEY, SETTLE, build_attempt, build_binding, build_recorded, identity_of
 

@@ -6,17 +6,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from reconciler.model import (
-    Binding,
-    MappingKey,
-    Mappings,
-    Recorded,
-    Shown,
-    Standing,
-    Subscription,
-    SubscriptionId,
-)
+from reconciler.model import MappingKey, Mappings, Shown, Standing, Subscription, SubscriptionId
 from reconciler.planning.index import first_sighting, sight
+from reconciler.state.recorded import Binding, Recorded
 from tests.builders import build_mapping, build_mappings, build_observation, build_subscription
 from tests.core import build_binding, build_customer, build_recorded
 

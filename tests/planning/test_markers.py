@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.model import BindingOrigin
 from reconciler.planning import observation
 from reconciler.planning.changes import Plan
 from reconciler.planning.observation import PlanOptions
 from reconciler.planning.rules import Allowance, Rule
 from reconciler.simulator.records import Endpoint, RequestRecord
 from reconciler.simulator.worlds import scaled_world
+from reconciler.state.recorded import BindingOrigin
 from tests.clock import VirtualClock
 from tests.faults.kinds import Fault, FaultKind, Faults
 from tests.scaled import scaled_mappings_yaml

@@ -18,11 +18,11 @@ from reconciler.model import (
     InfimaClient,
     InfimaClientId,
     QuantityRule,
-    Recorded,
     Subscription,
     UserCount,
 )
 from reconciler.planning.observation import count_more, every_client_to_bill, observe
+from reconciler.state.recorded import Recorded
 from tests.builders import build_context, build_mapping, build_mappings, build_subscription
 from tests.core import build_client, build_count, build_customer
 

@@ -10,18 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.model import (
-    MAX_COUNT,
-    CountedNight,
-    CountRule,
-    InfimaClientId,
-    Limits,
-    MappingKey,
-    MissingNights,
-    QuantityRule,
-    Recorded,
-    Settings,
-)
+from reconciler.model import MAX_COUNT, CountRule, InfimaClientId, Limits, MappingKey, QuantityRule, Settings
 from reconciler.plan import diff
 from reconciler.planning.changes import Action, Change
 from reconciler.planning.quantity import apply_rule, has_ended, implied_count, nights_missing, quantity_of
@@ -29,6 +18,7 @@ from reconciler.planning.rules import Rule
 from reconciler.planning.snapshot import dump_snapshot, read_snapshot
 from reconciler.run import read_live
 from reconciler.safety.check import check
+from reconciler.state.recorded import CountedNight, MissingNights, Recorded
 from tests.builders import NOW, build_mapping, build_mappings, build_observation, build_subscription
 from tests.core import build_binding, build_client, build_count, build_customer
 from tests.stage import Stage, small_mappings, small_world

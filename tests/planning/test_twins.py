@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from reconciler.model import BindingOrigin, HaloCustomerId, MappingKey, Subscription, Tenant
+from reconciler.model import HaloCustomerId, MappingKey, Subscription, Tenant
 from reconciler.planning.changes import Action, Plan
 from reconciler.planning.rules import Doubt, Rule
 from reconciler.planning.twins import new_state
+from reconciler.state.recorded import BindingOrigin
 from tests.builders import build_mapping, build_mappings, build_subscription
 from tests.core import (
     KEY,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from reconciler.model import HaloCustomerId, HaloFacts, RunId
+from reconciler.model import HaloCustomerId, RunId
 from reconciler.probing.probe import Probed, look, run_probe
 from reconciler.probing.report import Question
 from reconciler.probing.session import ProbeSession
@@ -16,6 +16,7 @@ from reconciler.simulator.server import HALO_URL
 from reconciler.simulator.switches import Switches
 from reconciler.simulator.world import World
 from reconciler.state.base import RunInfo
+from reconciler.state.recorded import HaloFacts
 from tests.clock import VirtualClock
 from tests.stage import Stage
 

@@ -13,13 +13,14 @@ import msgspec
 import pytest
 
 from reconciler.errors import DecisionRefused
-from reconciler.model import HaloFacts, ProbeRecord, Tenant
+from reconciler.model import Tenant
 from reconciler.planning.rules import Rule
 from reconciler.probing.report import FRAME, MARKERS, Answer, Question, Report, encode_report, facts_from
 from reconciler.probing.shapes import PUBLISHED
 from reconciler.providers.halo_raw import MARKER_FIELDS
 from reconciler.simulator.server import HALO_URL
 from reconciler.simulator.switches import Switches
+from reconciler.state.recorded import HaloFacts, ProbeRecord
 from tests.core import build_info
 from tests.probing.setting import CUSTOMER, ProbeStage, told
 from tests.stage import allow, remember_markers, small_mappings, small_world

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from reconciler.errors import DecisionRefused
-from reconciler.model import HaloFacts, Tenant
+from reconciler.model import Tenant
 from reconciler.probing.report import Question
 from reconciler.simulator.server import HALO_URL
 from reconciler.simulator.world import World
+from reconciler.state.recorded import HaloFacts
 from tests.core import build_info
 from tests.probing.setting import CUSTOMER, ProbeStage, probe_world, told
 

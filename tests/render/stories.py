@@ -13,7 +13,6 @@ from reconciler.model import (
     InfimaClientId,
     MappingKey,
     QuantityRule,
-    Recorded,
     RunId,
     SubscriptionId,
 )
@@ -30,6 +29,7 @@ from reconciler.planning.changes import (
     Violation,
 )
 from reconciler.planning.rules import Allowance, Rule
+from reconciler.state.recorded import Recorded
 from reconciler.writing.session import Applied
 from reconciler.writing.verdict import verdict_of
 from tests.builders import NOW, TEMPLATE, build_change, build_hold, build_mapping, build_plan, build_violation

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.model import BindingOrigin, Limits, MappingKey, Mappings, Recorded
+from reconciler.model import Limits, MappingKey, Mappings
 from reconciler.plan import diff
 from reconciler.planning.changes import Plan
 from reconciler.planning.rules import Rule
 from reconciler.safety.check import check
+from reconciler.state.recorded import BindingOrigin, Recorded
 from tests.builders import build_mapping, build_mappings, build_observation, build_subscription
 from tests.core import build_binding, build_client, build_count, build_customer, build_recorded
 from tests.stage import Stage, small_mappings, small_world

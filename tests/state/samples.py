@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from reconciler.model import Attempt, Binding, MappingKey, SubscriptionId
+from reconciler.model import MappingKey, SubscriptionId
 from reconciler.state.base import HistoryChange, Intent, IntentEntry, RunInfo, RunVerdict
 from reconciler.state.journal import JournalReading, read_records
+from reconciler.state.recorded import Attempt, Binding
 from tests.core import build_attempt, build_binding, build_info, build_line, build_verdict
 
 START = datetime(2026, 11, 22, 5, 17, 3, tzinfo=UTC)

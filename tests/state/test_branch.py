@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from reconciler.errors import StateError
-from reconciler.model import Recorded
 from reconciler.state import gitcommand
 from reconciler.state.branch import CommitFiles, StateBranch
 from reconciler.state.git import GitState
+from reconciler.state.recorded import Recorded
 from tests.state.gitworld import clone, git
 from tests.state.samples import StillClock, attempt, binding, run_info, verdict
 

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from reconciler.errors import StateConflict
-from reconciler.model import Binding, MappingKey, SubscriptionId
+from reconciler.model import MappingKey, SubscriptionId
 from reconciler.state.base import RunState
 from reconciler.state.directory import DirectoryState
 from reconciler.state.document import StateDocument, decide
 from reconciler.state.git import GitState
+from reconciler.state.recorded import Binding
 from tests.state.samples import StillClock, attempt, binding, run_info, verdict
 
 ACME, OLD = MappingKey("acme"), MappingKey("old")

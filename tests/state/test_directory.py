@@ -13,10 +13,11 @@ import filelock
 import pytest
 
 from reconciler.errors import StateConflict, StateError, StateLocked
-from reconciler.model import MappingKey, Recorded, SubscriptionId, Tenant
+from reconciler.model import MappingKey, SubscriptionId, Tenant
 from reconciler.state.directory import DirectoryState
 from reconciler.state.document import StateDocument, encode
 from reconciler.state.journal import journal_name
+from reconciler.state.recorded import Recorded
 from tests.state.samples import START, StillClock, attempt, binding, intent, read_journal, run_info, verdict
 from tests.state.unlocked import no_run_lock
 

@@ -10,9 +10,10 @@ from datetime import timedelta
 import pytest
 
 from reconciler.errors import StateConflict, StateError
-from reconciler.model import BindingOrigin, MappingKey, SubscriptionId, Tenant
+from reconciler.model import MappingKey, SubscriptionId, Tenant
 from reconciler.state import document as changes
 from reconciler.state.document import ChainHead, StateDocument, decode, encode
+from reconciler.state.recorded import BindingOrigin
 from tests.state.samples import START, attempt, binding
 
 ACME, BOREALIS = MappingKey("acme"), MappingKey("borealis")

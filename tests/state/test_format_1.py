@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 
 from reconciler.errors import StateError
-from reconciler.model import BindingOrigin, MappingKey
+from reconciler.model import MappingKey
 from reconciler.state.directory import DirectoryState
 from reconciler.state.document import decode, encode
 from reconciler.state.journal import read_lines
+from reconciler.state.recorded import BindingOrigin
 from tests.state.samples import StillClock, attempt, run_info, verdict
 
 OLD = Path(__file__).parent / "format-1"

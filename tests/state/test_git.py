@@ -13,12 +13,13 @@ from pathlib import Path
 import pytest
 
 from reconciler.errors import StateConflict, StateError, StateLocked
-from reconciler.model import MappingKey, Recorded
+from reconciler.model import MappingKey
 from reconciler.state import gitcommand
 from reconciler.state.base import IntentResult
 from reconciler.state.branch import StateBranch
 from reconciler.state.git import GitState
 from reconciler.state.gitcommand import clean
+from reconciler.state.recorded import Recorded
 from tests.state.gitworld import git, install_hook
 from tests.state.samples import StillClock, attempt, binding, change, intent, run_info, verdict
 

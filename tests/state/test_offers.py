@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from reconciler.errors import StateError
-from reconciler.model import Fate, Offer, Offers
 from reconciler.state.directory import DirectoryState
 from reconciler.state.document import STATE_FILE, StateDocument, encode
 from reconciler.state.git import GitState
+from reconciler.state.recorded import Fate, Offer, Offers
 from tests.state.gitworld import git
 from tests.state.samples import START, StillClock, binding, run_info
 

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from reconciler.errors import StateConflict
-from reconciler.model import Attempt, Binding, MappingKey, SubscriptionId
+from reconciler.model import MappingKey, SubscriptionId
 from reconciler.state.base import RunState
 from reconciler.state.directory import DirectoryState
+from reconciler.state.recorded import Attempt, Binding
 from tests.state.samples import StillClock, attempt, binding, run_info, verdict
 
 KEYS = st.sampled_from([MappingKey(key) for key in ("acme", "borealis", "corvid")])

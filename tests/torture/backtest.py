@@ -12,15 +12,12 @@ from datetime import timedelta
 from random import Random
 
 from reconciler.model import (
-    BindingOrigin,
     ChangeLimit,
-    CountedNight,
     InfimaClientId,
     Limits,
     Mapping,
     MappingKey,
     QuantityRule,
-    Recorded,
     Subscription,
     UnreadableUsers,
     UserCount,
@@ -29,6 +26,7 @@ from reconciler.plan import diff
 from reconciler.planning.changes import Plan
 from reconciler.planning.rules import Rule
 from reconciler.safety.check import check
+from reconciler.state.recorded import BindingOrigin, CountedNight, Recorded
 from tests.builders import NOW, build_mapping, build_mappings, build_observation, build_subscription
 from tests.core import build_binding, build_client, build_customer
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from reconciler.errors import StateError
 from reconciler.http.transport import Transport
-from reconciler.model import BindingOrigin, MarkerField
+from reconciler.model import MarkerField
 from reconciler.planning import identity
 from reconciler.planning.rules import Rule
 from reconciler.planning.twins import candidates, namesakes
@@ -21,6 +21,7 @@ from reconciler.state import directory, document, files
 from reconciler.state.base import IntentResult
 from reconciler.state.files import AppendOnlyFile
 from reconciler.state.journal import GENESIS, Journal
+from reconciler.state.recorded import BindingOrigin
 from reconciler.state.recording import RecordedRun
 from reconciler.writing import session as writing
 from reconciler.writing.create import Creator

@@ -8,16 +8,9 @@ from datetime import timedelta
 import pytest
 
 from reconciler.events import Noticed, PhaseAdvanced, PhaseFinished, PhaseStarted, Waiting
-from reconciler.model import (
-    Attempt,
-    BindingOrigin,
-    MappingKey,
-    MarkerField,
-    RequestBudget,
-    RunId,
-    SubscriptionId,
-)
+from reconciler.model import MappingKey, MarkerField, RequestBudget, RunId, SubscriptionId
 from reconciler.providers.base import Accepted
+from reconciler.state.recorded import Attempt, BindingOrigin
 from tests.builders import TEMPLATE, build_change, build_mapping, build_plan, build_subscription
 from tests.clock import START
 from tests.core import build_attempt, build_binding, build_recorded

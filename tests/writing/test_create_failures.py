@@ -6,15 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from reconciler.model import (
-    Attempt,
-    Limits,
-    MappingKey,
-    Recorded,
-)
+from reconciler.model import Limits, MappingKey
 from reconciler.planning.changes import Facts
 from reconciler.providers.base import Unclear
 from reconciler.safety.check import check
+from reconciler.state.recorded import Attempt, Recorded
 from tests.builders import build_plan, build_subscription
 from tests.core import build_attempt
 from tests.fakes import (

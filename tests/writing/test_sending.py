@@ -9,9 +9,10 @@ import pytest
 
 from reconciler.errors import DeadlineExceeded
 from reconciler.events import Noticed
-from reconciler.model import HaloFacts, Recorded, Subscription
+from reconciler.model import Subscription
 from reconciler.planning.changes import Plan
 from reconciler.providers.base import Accepted, Refused, Unclear, WriteAnswer
+from reconciler.state.recorded import HaloFacts, Recorded
 from reconciler.writing.session import THROTTLED_IN_A_ROW
 from tests.builders import build_change, build_mapping, build_plan, build_subscription
 from tests.fakes import Answer, FakeTarget, Rows, Scene, accepted, fail, message_of, outcomes, refused, silent, unclear

@@ -41,9 +41,10 @@ from reconciler.config.edit import (
     set_names,
 )
 from reconciler.errors import ConfigError, DecisionRefused
-from reconciler.model import Fate, Mappings, Observation, Offers, Recorded
+from reconciler.model import Mappings, Observation
 from reconciler.planning.changes import Action, Change, Plan
 from reconciler.planning.rules import Rule
+from reconciler.state.recorded import Fate, Offers, Recorded
 
 __all__ = ["Confidence", "Proposal", "ProposalKind", "apply_proposals", "clients_to_weigh", "standing", "suggest"]
 

@@ -22,15 +22,14 @@ from reconciler.model import (
     Mapping,
     MappingKey,
     Mappings,
-    NeedKind,
     Observation,
-    Recorded,
     UserCount,
 )
 from reconciler.plan import diff
 from reconciler.planning.changes import Change, Plan
 from reconciler.planning.index import Index, index_subscriptions
 from reconciler.safety.check import check
+from reconciler.state.recorded import NeedKind, Recorded
 
 
 class Confidence(StrEnum):
