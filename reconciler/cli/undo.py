@@ -64,7 +64,10 @@ def undo(
     for key in only:
         require_key(key, mappings, "--only")
     past = find_run(open_store(options).history.runs(), run)
-    last = _last_day(until, mappings.settings.day(now()))
+    today = mappings.settings.day(now())
+    last = today + timedelta(days=KEPT_DAYS)
+    if until is not None:
+        last = parse_last_day(until, today, "Name a day to come.")
     with run_context(options, mappings) as context:
         seen = read_live(context)
     found = undo_run(past, make_plan(mappings, seen.observation, seen.recorded, PlanOptions()))
@@ -88,12 +91,6 @@ def undo(
     if found.set_back:
         _save(out, document, written=write)
     return ExitCode.DONE
-
-
-def _last_day(until: str | None, today: date) -> date:
-    if until is None:
-        return today + timedelta(days=KEPT_DAYS)
-    return parse_last_day(until, today, "Name a day to come.")
 
 
 def _edit(options: CommonOptions, found: Undo, last: date) -> FileEdit:

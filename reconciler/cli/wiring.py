@@ -137,9 +137,8 @@ def actor(environ: MappingABC[str, str]) -> str:
     server, repository, run = (environ.get(f"GITHUB_{name}") for name in ("SERVER_URL", "REPOSITORY", "RUN_ID"))
     if server and repository and run:
         return f"{environ.get('GITHUB_ACTOR', 'unknown')} {server}/{repository}/actions/runs/{run}"
-    for variable in ("CI_JOB_URL", "BUILD_BUILDURI"):
-        if environ.get(variable):
-            return environ[variable]
+    if address := environ.get("CI_JOB_URL") or environ.get("BUILD_BUILDURI"):
+        return address
     try:
         return getpass.getuser()
     except (OSError, KeyError):
