@@ -34,7 +34,7 @@ from reconciler.config.source import (
     read_bytes,
 )
 from reconciler.errors import ConfigError
-from reconciler.model import Approval, Mappings
+from reconciler.model import Mappings
 
 __all__ = [
     "Diagnostic",
@@ -77,35 +77,27 @@ def parse_mappings(text: bytes | str, *, file: str, now: datetime) -> Mappings:
 def examine_mappings(text: bytes | str, *, file: str, now: datetime) -> Examination:
     """Everything there is to say about `text`. Raises ConfigError only when it is no text of acceptable length."""
     source, problems, root = read_text(text, file=file)
-    entries: tuple[MappingEntry, ...] = ()
-    ignored: Ignored = ()
-    approvals: tuple[Approval, ...] = ()
-    if root is not None:
-        refused = check_schema(root, problems)
-        entries, ignored = _build(root, refused, source, problems)
-        today = now.astimezone(time_zone(root, problems)).date()
-        check_consistency(entries, ignored, problems, today=today)
-        check_amount_limits(root, problems)
-        approved = approval_tables(root, problems)
-        check_approvals(approved, () if refused else entries, problems, today=today)
-        approvals = build_approvals(approved, source)
+    if root is None:
+        return Examination(mappings=None, diagnostics=problems.all(), error_count=problems.error_count)
+    refused = check_schema(root, problems)
+    entries, ignored = _build(root, refused, source, problems)
+    today = now.astimezone(time_zone(root, problems)).date()
+    check_consistency(entries, ignored, problems, today=today)
+    check_amount_limits(root, problems)
+    approved = approval_tables(root, problems)
+    check_approvals(approved, () if refused else entries, problems, today=today)
     mappings = None
-    if root is not None and not problems.has_errors:
+    if not problems.has_errors:
         mappings = Mappings(
             mappings=tuple(entry.mapping for entry in entries),
             ignored=tuple(item for item, _ in ignored),
             limits=build_limits(root),
-            approvals=approvals,
+            approvals=build_approvals(approved, source),
             settings=build_settings(root),
             file=file,
-            sha256=_digest(source.text),
+            sha256=hashlib.sha256(source.text.replace("\r\n", "\n").encode()).hexdigest(),
         )
     return Examination(mappings=mappings, diagnostics=problems.all(), error_count=problems.error_count)
-
-
-def _digest(text: str) -> str:
-    """SHA-256 of the text with LF: checkouts that differ in line ends or a byte order mark are one file."""
-    return hashlib.sha256(text.replace("\r\n", "\n").encode("utf-8")).hexdigest()
 
 
 def read_text(text: bytes | str, *, file: str) -> tuple[Source, Problems, Table | None]:

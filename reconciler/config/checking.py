@@ -20,7 +20,6 @@ MAX_MAPPINGS = 20_000
 
 _FOREIGN = re.compile("url|host(?!ed)|secret|token|password|api_?key|header|scope|tenant|proxy")
 
-_A_NAME = '"Acme Dental"'
 _EXAMPLES = {
     "version": "1",
     "mappings": "[]",
@@ -34,11 +33,6 @@ _EXAMPLES = {
     "until": "2026-12-15",
     "from": "12",
     "to": "20",
-}
-"""How a member is written that is missing; any other is a name."""
-
-_TABLES = {
-    **{name: _EXAMPLES[name] for name in ("infima_client", "halo_customer")},
     "subscription": '{name: "INFIMA Security Awareness Training"}',
     "quantity": "{minimum: 10}",
     "price": '{amount: "2.75", currency: EUR}',
@@ -47,7 +41,7 @@ _TABLES = {
     **dict.fromkeys(("max_total_decrease", "max_total_increase"), '{amount: "500.00", currency: EUR}'),
     "halo_budget": "{requests: 240, seconds: 300}",
 }
-"""How a member is written whose value is a mapping."""
+"""How a member is written that is missing, or whose value is a mapping."""
 
 _Path = tuple[str | int, ...]
 
@@ -187,7 +181,8 @@ def _tell_missing(root: Table, path: _Path, names: list[str], problems: Problems
     listed = " and ".join("infima_client (or infima_clients)" if n == "infima_client" and path else n for n in names)
     verb = "is" if len(names) == 1 else "are"
     where = f" in {path[-1]}" if path and isinstance(path[-1], str) else ""
-    hint = f"write, for example, `{names[0]}: {_EXAMPLES.get(names[0], _A_NAME)}`"
+    example = _EXAMPLES.get(names[0], '"Acme Dental"')
+    hint = f"write, for example, `{names[0]}: {example}`"
     if names == ["key"]:
         hint = "several clients billed as one Subscription need a key, for example `key: acme`"
     problems.error(table.start, f"{listed} {verb} missing{where}", hint)
@@ -271,8 +266,8 @@ def _type_hint(value: object, wanted: str, name: str) -> str:  # noqa: PLR0911 -
     match value, wanted:
         case None, "array":
             return f"write `{name}: []` for none"
-        case None, "object" if name in _TABLES:
-            return f"write, for example, `{name}: {_TABLES[name]}`, or delete the line"
+        case None, "object" if name in _EXAMPLES:
+            return f"write, for example, `{name}: {_EXAMPLES[name]}`, or delete the line"
         case None, _:
             return "write it out, or delete the line"
         case str(), "integer":
@@ -287,8 +282,8 @@ def _type_hint(value: object, wanted: str, name: str) -> str:  # noqa: PLR0911 -
             number := re.match(r"[0-9]+(?:\.[0-9]+)?\Z", str(value))
         ):
             return f'write, for example, `price: {{amount: "{number[0]}", currency: EUR}}`'
-        case _, "object" if name in _TABLES:
-            return f"write, for example, `{name}: {_TABLES[name]}`"
+        case _, "object" if name in _EXAMPLES:
+            return f"write, for example, `{name}: {_EXAMPLES[name]}`"
         case _, "object":
             return "write it as `key: value` lines, or as {key: value}"
         case _:

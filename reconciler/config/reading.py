@@ -11,7 +11,6 @@ out.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any, Union
 
 import yaml
@@ -109,27 +108,23 @@ class _EventReader:
         self._keys: list[tuple[str, int] | None] = []
         self.root: Node = None
         self.root_start = 0
-        self._handlers: dict[type[yaml.Event], Callable[[Any], None]] = {
-            yaml.ScalarEvent: self._scalar,
-            yaml.MappingStartEvent: self._begin_table,
-            yaml.SequenceStartEvent: self._begin_row,
-            yaml.MappingEndEvent: self._finish,
-            yaml.SequenceEndEvent: self._finish,
-            yaml.AliasEvent: self._alias,
-            yaml.DocumentStartEvent: self._document,
-        }
 
     def read(self, text: str) -> None:
         """Understand all events of `text`. Raises _Stop and yaml.YAMLError."""
         for event in yaml.parse(text, Loader=LOADER):
-            if handler := self._handlers.get(type(event)):
-                handler(event)
-
-    def _begin_table(self, event: Any) -> None:
-        self._begin(Table(event.start_mark.index, flow=bool(event.flow_style)), event)
-
-    def _begin_row(self, event: Any) -> None:
-        self._begin(ItemList(event.start_mark.index, flow=bool(event.flow_style)), event)
+            match event:
+                case yaml.ScalarEvent():
+                    self._scalar(event)
+                case yaml.MappingStartEvent():
+                    self._begin(Table, event)
+                case yaml.SequenceStartEvent():
+                    self._begin(ItemList, event)
+                case yaml.CollectionEndEvent():
+                    self._finish(event)
+                case yaml.AliasEvent():
+                    self._alias(event)
+                case yaml.DocumentStartEvent():
+                    self._document(event)
 
     def _alias(self, event: Any) -> None:
         start = event.start_mark.index
@@ -168,7 +163,7 @@ class _EventReader:
             hint = "write an ordinary space, or quote the text"
             self._problems.error(start, f"an unusual space in {quoted(text)}", hint)
             return text
-        key, _ = (self._keys[-1] if self._keys else None) or _NO_KEY
+        key, _ = (self._keys and self._keys[-1]) or _NO_KEY
         if text and (odd := odd_quotes(text)) is not None:
             self._problems.warning(start, *odd)
         try:
@@ -221,7 +216,8 @@ class _EventReader:
                 container[name] = value
             self._keys[-1] = None
 
-    def _begin(self, container: Table | ItemList, event: Any) -> None:
+    def _begin(self, kind: type[Table | ItemList], event: Any) -> None:
+        container = kind(event.start_mark.index, flow=bool(event.flow_style))
         self._refuse_decoration(event)
         if self._keys and self._keys[-1] is None:
             self._problems.error(container.start, "a list or a mapping as a key", _KEYS_ARE_WORDS)

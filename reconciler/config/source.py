@@ -27,6 +27,8 @@ MAX_BYTES = 5_000_000
 MAX_PROBLEMS = 200
 """More than a person reads at once. Reading goes on, so that the count of what is left out is true."""
 
+_LONGEST_QUOTED = 60
+
 BYTE_ORDER_MARK = "\ufeff"
 """Some editors put it before the first character; it is accepted there and says nothing."""
 
@@ -73,11 +75,11 @@ def printable(text: str) -> str:
     return "".join(" " if c == "\t" else "\ufffd" if unicodedata.category(c) in _UNPRINTABLE else c for c in text)
 
 
-def quoted(value: object, *, limit: int = 60) -> str:
+def quoted(value: object) -> str:
     """`value` between quotes for a message: cut when long, invisible characters spelled out as `\\uXXXX`."""
     text = str(value)
-    if len(text) > limit:
-        text = text[: limit - 1] + "…"
+    if len(text) > _LONGEST_QUOTED:
+        text = text[: _LONGEST_QUOTED - 1] + "…"
     return '"' + "".join(_spelled(c) for c in text) + '"'
 
 
