@@ -6,6 +6,7 @@ Each splice is read again and compared: the data must be what was meant. A file 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -58,21 +59,17 @@ def open_text(text: str, file: str) -> OpenFile:
 def render(value: object) -> str:
     """`value` as flow YAML on one line; text is always quoted but for mapping keys."""
     match value:
-        case bool():
-            return "true" if value else "false"
-        case int():
-            return str(value)
         case dict():
             return "{" + ", ".join(f"{name}: {render(member)}" for name, member in value.items()) + "}"
         case list():
             return "[" + ", ".join(render(item) for item in value) + "]"
         case _:
-            return quote(str(value))
+            return json.dumps(value, ensure_ascii=False)
 
 
 def quote(text: str) -> str:
     """`text` between double quotes, as YAML and JSON both read it."""
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return json.dumps(text, ensure_ascii=False)
 
 
 def add_items(file: OpenFile, section: str, items: Sequence[dict[str, Any]]) -> str:

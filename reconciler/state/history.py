@@ -153,7 +153,7 @@ def append_history(
     name = f"{HISTORY_FOLDER}/{month}.jsonl"
     content = files.read(name) or b""
     lines, _ = _history_lines(files, only={name, *files.names(HISTORY_FOLDER)[-1:]})
-    here = [record for _, record in read_lines(content)[0] if record is not None]
+    here = [record for record, file, _ in lines if file == name]
     seq, prev = (lines[-1][0].seq, lines[-1][0].hash) if lines else (0, GENESIS)
     if head is not None and head.seq > seq:
         seq, prev = head.seq, head.hash

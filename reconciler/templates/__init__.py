@@ -40,11 +40,7 @@ def templates(schema: str, *, workflows: bool = True, currency: str = "", timezo
     hooks = _own(".pre-commit-config.yaml", "pre-commit-config.yaml", "checks before a commit")
     found = (
         replace(mappings, text=_with_settings(mappings.text, currency=currency, timezone=timezone)),
-        Template(
-            path="schema/mappings.schema.json",
-            text=schema,
-            purpose="completion and checks in editors",
-        ),
+        Template(path="schema/mappings.schema.json", text=schema, purpose="completion and checks in editors"),
         _own(".gitignore", "gitignore", "the state stays out of git"),
         _own(".gitattributes", "gitattributes", "the same bytes everywhere"),
         _own(".editorconfig", "editorconfig", "editors agree on spaces"),
