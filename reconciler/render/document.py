@@ -112,7 +112,7 @@ class Row:
     @property
     def reason(self) -> str:
         """Why, in words, with the arithmetic where users were counted; only rows that are drawn have it made."""
-        return _reason(self.change) + _in_proportion(self.change)
+        return _reason(self) + _in_proportion(self)
 
     @property
     def not_attempted(self) -> bool:
@@ -294,8 +294,8 @@ def _outcome(change: ChangeJson, kind: Kind) -> Outcome | None:
     return {Kind.HELD: Outcome.HELD, Kind.UNCHANGED: Outcome.UNCHANGED}.get(kind)
 
 
-def _reason(change: ChangeJson) -> str:
-    reason, quantity = ActionReason(change["action_reason"]), change["quantity"]
+def _reason(row: Row) -> str:
+    change, reason, quantity = row.change, ActionReason(row.change["action_reason"]), row.change["quantity"]
     words, counted = _REASONS[reason], quantity["counted"]
     if change.get("caused_by") == "drift":
         words = "changed in HaloPSA since the last run"
@@ -304,9 +304,8 @@ def _reason(change: ChangeJson) -> str:
         return f"{told}{fixed_beside(quantity['result'], _listed_users(change))}"
     edited = change.get("changed_in_halopsa")
     if edited is not None and reason in {ActionReason.CHANGED_IN_HALO, ActionReason.COUNT_CHANGED}:
-        before = change["change"]["before"]
         since = datetime.fromisoformat(edited["since"]) if edited["since"] else None
-        return edited_words(before["count"] if before else None, since, counted, edited["counted"])
+        return edited_words(row.before, since, counted, edited["counted"])
     if counted is None or reason in {ActionReason.RETIRED, ActionReason.NOTHING_TO_RETIRE}:
         return words
     if counted == quantity["result"]:
@@ -318,13 +317,11 @@ LARGE_TIMES, LARGE_USERS = 3, 3
 """A rise to so many times the quantity, and by so many users at least, is worth a word though no rule holds it."""
 
 
-def _in_proportion(change: ChangeJson) -> str:
+def _in_proportion(row: Row) -> str:
     """A word about a change that no limit holds and that is large beside the quantity it changes."""
-    before, after = change["change"]["before"], change["change"]["after"]
-    was, becomes = (side["count"] if side is not None else None for side in (before, after))
-    if change["hold"] is not None or not was or not becomes or becomes - was < LARGE_USERS:
+    if row.kind is Kind.HELD or not row.before or not row.after or row.after - row.before < LARGE_USERS:
         return ""
-    times = becomes // was
+    times = row.after // row.before
     return f"; {times} times as many" if times >= LARGE_TIMES else ""
 
 

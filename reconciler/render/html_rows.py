@@ -268,18 +268,18 @@ def past_headline(around: Background, *, people: int) -> Headline:
             "do with reconciler plan; then do it with reconciler apply. From then on this page has users, movements "
             "and reasons.",
         )
-    verdict = run.verdict
-    users = f" Users: {verdict.users_before} \u2192 {verdict.users_after}." if verdict.users_after else ""
+    ended = run.verdict
+    users = f" Users: {ended.users_before} \u2192 {ended.users_after}." if ended.users_after else ""
     return _run_headline(
         around,
         people,
         run=run.info.id,
         actor=run.info.actor,
-        finished=verdict.finished_at,
-        exit_code=verdict.exit_code,
+        finished=ended.finished_at,
+        exit_code=ended.exit_code,
         whole=is_whole(run),
-        refused=any(change.held_by in RUN_RULES for change in verdict.changes),
-        told=f"{sentence(verdict.sentence)}{users}",
+        refused=any(change.held_by in RUN_RULES for change in ended.changes),
+        told=f"{sentence(ended.sentence)}{users}",
         partial=_partial(around, run),
     )
 

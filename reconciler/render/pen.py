@@ -126,20 +126,24 @@ _OUTCOME_MARKS = {
     None: ("!", Ink.YELLOW),
 }
 
-ORDINARY = "where a row gives no reason, its quantity becomes the number of users counted."
 
-
-def is_ordinary(row: Row) -> bool:
+def _is_ordinary(row: Row) -> bool:
     """True where the quantity becomes just the number of users counted, which the heading says once for all rows."""
     counted = f"{plural(row.after or 0, 'user')} counted"
     return row.reason in {f"count changed: {counted}", f"no Subscription yet: {counted}"}
+
+
+def rows_title(pen: Pen, title: str, rows: Sequence[Row]) -> Iterator[str]:
+    """A group's heading, with the ordinary reason where some row has just that."""
+    ordinary = "where a row gives no reason, its quantity becomes the number of users counted."
+    return pen.coloured(title, ordinary if any(map(_is_ordinary, rows)) else "", ink=Ink.BOLD)
 
 
 def plan_mark(row: Row) -> Mark:
     """How a plan marks a row."""
     if row.kind is Kind.HELD:
         return *MARKS[row.kind], "" if row.action == Action.NO_OP else f"{row.action} withheld"
-    return *MARKS[row.kind], "" if is_ordinary(row) else row.reason
+    return *MARKS[row.kind], "" if _is_ordinary(row) else row.reason
 
 
 def outcome_mark(row: Row) -> Mark:
@@ -156,7 +160,7 @@ def outcome_mark(row: Row) -> Mark:
 def only_mark(row: Row) -> Mark:
     """How a row is marked after an `apply` that did not draw it before: what came right tells its reason here."""
     mark, word, ink, tail = outcome_mark(row)
-    came_right = row.outcome is Outcome.APPLIED and not is_ordinary(row)
+    came_right = row.outcome is Outcome.APPLIED and not _is_ordinary(row)
     return mark, word, ink, row.reason if came_right else tail
 
 

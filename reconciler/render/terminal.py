@@ -17,17 +17,16 @@ from reconciler.render.pen import (
     KEY,
     LISTED,
     MARKS,
-    ORDINARY,
     PLAIN,
     Ink,
     Pen,
     draw_rows,
-    is_ordinary,
     joined,
     only_mark,
     others,
     outcome_mark,
     plan_mark,
+    rows_title,
 )
 from reconciler.render.words import (
     AFTERWARDS,
@@ -160,7 +159,7 @@ def _changes(pen: Pen, shown: View) -> Iterator[list[str]]:
     here, anyway = shown.writes_by_cause
     if here:
         title = writes_title(shown, "From this edit of mappings.yaml:")
-        yield [*_title(pen, title, here), *_with_others(pen, here)]
+        yield [*rows_title(pen, title, here), *_with_others(pen, here)]
     elif shown.compares_edit:
         yield ["This edit of mappings.yaml changes no quantity by itself."]
     if anyway:
@@ -169,11 +168,6 @@ def _changes(pen: Pen, shown: View) -> Iterator[list[str]]:
     unchanged = shown.of_kind(Kind.UNCHANGED)
     if pen.verbose and unchanged:
         yield [pen.ink("Unchanged:", Ink.BOLD), *draw_rows(pen, unchanged, plan_mark)]
-
-
-def _title(pen: Pen, title: str, rows: Sequence[Row]) -> Iterator[str]:
-    """A group's heading, with the ordinary reason where some row has just that."""
-    return pen.coloured(title, ORDINARY if any(map(is_ordinary, rows)) else "", ink=Ink.BOLD)
 
 
 def _with_others(pen: Pen, rows: Sequence[Row]) -> list[str]:
@@ -223,7 +217,7 @@ def _outcomes(pen: Pen, rows: Sequence[Row], *, planned: bool) -> list[str]:
     waiting = [row for row in rows if row.not_attempted]
     folded = waiting if planned and not pen.verbose and len(waiting) > LISTED else []
     drawn_rows = [row for row in rows if row not in folded]
-    lines = list(_title(pen, "Changes:", drawn_rows)) if drawn_rows and not planned else []
+    lines = list(rows_title(pen, "Changes:", drawn_rows)) if drawn_rows and not planned else []
     drawn = draw_rows(pen, drawn_rows, outcome_mark if planned else only_mark)
     for row, text in zip(drawn_rows, drawn, strict=True):
         lines.append(text)
