@@ -29,7 +29,6 @@ from reconciler.plan_document.layout import (
     SumJson,
     SummaryJson,
     UnknownJson,
-    UnownedJson,
     ViolationJson,
     says,
 )
@@ -40,7 +39,6 @@ from reconciler.planning.changes import (
     Settled,
     SubscriptionState,
     Summary,
-    UnownedSubscription,
     Violation,
 )
 from reconciler.planning.money import Amount
@@ -195,7 +193,9 @@ def _change(change: Change, approval: Approval | None) -> ChangeJson:
         "place": _plain(change.mapping.place),
     }
     if change.action is Action.CREATE:
-        row["customer_subscriptions"] = [_unowned(one) for one in change.unowned]
+        row["customer_subscriptions"] = [
+            _plain(one) | {"invoices": None if one.invoices is None else list(one.invoices)} for one in change.unowned
+        ]
     if change.caused_by is not None:
         row["caused_by"] = change.caused_by
     if approval is not None:
@@ -210,16 +210,6 @@ def _change(change: Change, approval: Approval | None) -> ChangeJson:
     if change.candidates:
         row["candidates"] = [_state(one, one.id) for one in change.candidates]
     return row
-
-
-def _unowned(one: UnownedSubscription) -> UnownedJson:
-    return {
-        "id": one.id,
-        "name": one.name,
-        "count": one.count,
-        "live": one.live,
-        "invoices": None if one.invoices is None else list(one.invoices),
-    }
 
 
 def _actions(change: Change, created_id: SubscriptionId | None) -> ActionsJson:
@@ -289,23 +279,7 @@ def _violation(violation: Violation) -> ViolationJson:
 
 def needs_json(needs: Iterable[Need]) -> list[NeedJson]:
     """What waits for a person, in the form that every drawing takes."""
-    return [
-        {
-            "kind": need.kind.value,
-            "id": need.id,
-            "key": need.key,
-            "who": need.who,
-            "what": need.what,
-            "step": need.step,
-            "rule": need.rule,
-            "since": timestamp(need.since),
-            "next_invoice": need.next_invoice.isoformat() if need.next_invoice else None,
-            "users": need.users,
-            "customer_id": need.customer_id,
-            "subscription_id": need.subscription_id,
-        }
-        for need in needs
-    ]
+    return [_plain(need) | {"since": timestamp(need.since)} for need in needs]
 
 
 # --- failure ---------------------------------------------------------------------------------------------------------
@@ -368,16 +342,10 @@ def error_document(error: ReconcilerError, *, version: str) -> FailureJson:
     return document
 
 
-def diagnostic_json(diagnostic: Diagnostic) -> DiagnosticJson:
+def diagnostic_json(one: Diagnostic) -> DiagnosticJson:
     """One problem of mappings.yaml, as every document has it."""
-    return {
-        "file": diagnostic.place.file,
-        "line": diagnostic.place.line,
-        "column": diagnostic.place.column,
-        "severity": diagnostic.severity,
-        "message": diagnostic.message,
-        "hint": diagnostic.hint,
-    }
+    told: DiagnosticJson = _plain(one.place) | {"severity": one.severity, "message": one.message, "hint": one.hint}
+    return told
 
 
 # --- text ------------------------------------------------------------------------------------------------------------

@@ -143,12 +143,12 @@ class Need:
     who: str
     what: str
     step: str
-    since: datetime
     rule: str = ""
-    customer_id: HaloCustomerId | None = None
-    subscription_id: SubscriptionId | None = None
+    since: datetime
     next_invoice: date | None = None
     users: int = 0
+    customer_id: HaloCustomerId | None = None
+    subscription_id: SubscriptionId | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
