@@ -4,9 +4,9 @@ A timeout per read does not stop a server that sends one byte every few seconds.
 when the whole request must be over, so that no slow answer wins (FAULTS I6). Only public interfaces of httpcore are
 used: a `NetworkBackend` and the streams that it hands out.
 
-The one proxy that is used is RECONCILER_PROXY; what the environment says of proxies otherwise is told, not followed. It
-carries https only, through CONNECT: it sees host names and nothing of what is said. Plain http, which goes to this
-machine alone, never takes it.
+The one proxy that is used is RECONCILER_PROXY; other variables that name a proxy are reported and not used. It carries
+https only, through CONNECT, so that it sees host names and no content. Plain http, which goes to this machine alone,
+never takes it.
 """
 
 from __future__ import annotations

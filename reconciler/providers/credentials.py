@@ -29,6 +29,7 @@ _WHERE = {
     "HALO_CLIENT_SECRET": "the Client Secret, shown once when that application is made",
     "INFIMA_API_KEY": "a partner-level key: INFIMA > Settings > Integrations > API Keys",
 }
+"""The variables that have to be set, and where their values are found."""
 
 
 class Secret:
@@ -97,9 +98,9 @@ def read_credentials(environ: Mapping[str, str]) -> Credentials:
     Raises `UsageError` that lists everything that is missing or wrong, and never repeats a value.
     """
     reader = _VariableReader(environ)
-    halo_url = reader.address("HALO_URL", strip=("/api",), port=True)
-    auth_url = reader.address("HALO_AUTH_URL", paths=True, port=True, required=False)
-    infima_url = reader.address("INFIMA_URL", required=False)
+    halo_url = reader.address("HALO_URL", strip="/api", port=True)
+    auth_url = reader.address("HALO_AUTH_URL", paths=True, port=True)
+    infima_url = reader.address("INFIMA_URL")
     client_id = reader.secret("HALO_CLIENT_ID")
     client_secret = reader.secret("HALO_CLIENT_SECRET")
     api_key = reader.secret("INFIMA_API_KEY")
@@ -158,13 +159,11 @@ class _VariableReader:
             self.problems.append(f"{name}_FILE: the file {exc}." if file else f"{name} {exc}.")
             return None
 
-    def address(
-        self, name: str, *, strip: tuple[str, ...] = (), paths: bool = False, port: bool = False, required: bool = True
-    ) -> Address | None:
-        """A URL from a variable; None where it is not set or not good."""
+    def address(self, name: str, *, strip: str = "", paths: bool = False, port: bool = False) -> Address | None:
+        """A URL from a variable; None where it is not set or not good. `strip` is a path that is dropped."""
         value = self._environ.get(name, "")
         if not value:
-            if required:
+            if name in _WHERE:
                 self.problems.append(f"{name} is not set: {_WHERE[name]}.")
             return None
         try:
@@ -174,7 +173,7 @@ class _VariableReader:
             return None
         if paths:
             return Address(origin=address.origin, path=_token_path(address.path))
-        if address.path and address.path.lower() not in strip:
+        if address.path.lower() not in {"", strip}:
             self.problems.append(f"{name} must not have a path: give the host only.")
             return None
         return Address(origin=address.origin)

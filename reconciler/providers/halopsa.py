@@ -29,6 +29,7 @@ SYSTEM = "HaloPSA"
 PAGE_ROWS = 1_000
 """Rows to ask for; a server that grants fewer is followed."""
 
+_INACTIVE_TOO = (("includeinactive", "true"),)
 _CONNECT_HINT = (
     "Check HALO_CLIENT_ID and HALO_CLIENT_SECRET, that the application is active and its login type is Agent (or "
     "Application Identity, with roles), and HALO_TENANT where your HaloPSA is hosted."
@@ -116,14 +117,13 @@ class HaloTarget:
     # -- reading ------------------------------------------------------------------------------------------------------
 
     def customers(self) -> tuple[HaloCustomer, ...]:
-        return self._customers((("includeinactive", "true"),))
+        return self._customers(_INACTIVE_TOO)
 
     def find_customers(self, search: str, *, include_inactive: bool = False) -> tuple[HaloCustomer, ...]:
-        query = (("search", search), *((("includeinactive", "true"),) if include_inactive else ()))
-        return self._customers(query)
+        return self._customers((("search", search), *(_INACTIVE_TOO if include_inactive else ())))
 
     def subscriptions(self) -> tuple[Subscription, ...]:
-        rows = self._list("SoftwareLicence", "licences", "list of Subscriptions", (("includeinactive", "true"),))
+        rows = self._list("SoftwareLicence", "licences", "list of Subscriptions", _INACTIVE_TOO)
         found = tuple(sorted((subscription_of(row, self._marker) for row in rows), key=lambda one: one.id))
         self._remember(found)
         return found
@@ -158,8 +158,7 @@ class HaloTarget:
                 )
             self._count_invoice_request()
 
-        query = (("includelines", "true"), ("includeinactive", "true"))
-        name = "list of recurring invoices"
+        query, name = (("includelines", "true"), *_INACTIVE_TOO), "list of recurring invoices"
         return tuple(self._list("RecurringInvoice", "invoices", name, query, least_id=-(2**31), before=count))
 
     def recurring_invoice(self, invoice_id: int) -> Mapping[str, Json]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from datetime import timedelta
 from functools import partial
 from http import HTTPStatus
 from threading import Lock
+from typing import Any
 
 from reconciler.errors import (
     ApiError,
@@ -35,6 +36,7 @@ PAGE_ROWS = 50
 OUTAGE = 10
 """After so many clients in a row that the server could not serve, the source counts as down."""
 
+Query = tuple[tuple[str, str], ...]
 _PHASE = "Counting active users"
 _OUTAGES = (ConnectFailed, ResponseLost, DeadlineExceeded, RateLimited, ServerFailed)
 
@@ -95,16 +97,8 @@ class InfimaSource:
 
     def clients(self) -> tuple[InfimaClient, ...]:
         name = "list of clients"
-
-        def fetch(start: int, size: int) -> ListPage:
-            answer = self._read("/v1/clients", (("limit", str(size)), ("offset", str(start))))
-            return page_from(answer, rows="items", total="total", system=SYSTEM, name=name)
-
         identify = partial(row_id, system=SYSTEM, name=name)
-        rows = PagedList(
-            system=SYSTEM, name=name, fetch=fetch, identify=identify, ask=PAGE_ROWS, parallel=self._pool.map,
-            total_is_sure=True,
-        ).read()  # fmt: skip
+        rows = self._list(name, partial(self._read, "/v1/clients"), identify, parallel=self._pool.map)
         return tuple(sorted((_client(row, identify(row)) for row in rows), key=lambda client: client.id))
 
     def user_counts(self, client_ids: Sequence[InfimaClientId]) -> tuple[UserCount | UnreadableUsers, ...]:
@@ -136,17 +130,7 @@ class InfimaSource:
     def _count_users(self, client_id: InfimaClientId) -> UserCount | UnreadableUsers:
         """Walk all users of one client and count the active ones; a list without any status cannot be counted."""
         name = f"list of users of client {client_id}"
-
-        def fetch(start: int, size: int) -> ListPage:
-            answer = self._read_users(client_id, (("limit", str(size)), ("offset", str(start))))
-            return page_from(answer, rows="items", total="total", system=SYSTEM, name=name)
-
-        def identify(row: Row) -> Hashable:
-            return _user_id(row, name)
-
-        rows = PagedList(
-            system=SYSTEM, name=name, fetch=fetch, identify=identify, ask=PAGE_ROWS, total_is_sure=True, twice=True
-        ).read()
+        rows = self._list(name, partial(self._read_users, client_id), partial(_user_id, name=name), twice=True)
         statuses = [row.get("status") for row in rows]
         without = sum(not isinstance(status, str) or not status.strip() for status in statuses)
         if rows and without == len(rows):
@@ -156,7 +140,18 @@ class InfimaSource:
         active = sum(isinstance(status, str) and status.strip().lower() == "active" for status in statuses)
         return UserCount(client_id=client_id, active=active, listed=len(rows), without_status=without)
 
-    def _read_users(self, client_id: InfimaClientId, paging: tuple[tuple[str, str], ...]) -> Json:
+    def _list(
+        self, name: str, read: Callable[[Query], Json], identify: Callable[[Row], Hashable], **how: Any
+    ) -> list[Row]:
+        def fetch(start: int, size: int) -> ListPage:
+            answer = read((("limit", str(size)), ("offset", str(start))))
+            return page_from(answer, rows="items", total="total", system=SYSTEM, name=name)
+
+        return PagedList(
+            system=SYSTEM, name=name, fetch=fetch, identify=identify, ask=PAGE_ROWS, total_is_sure=True, **how
+        ).read()
+
+    def _read_users(self, client_id: InfimaClientId, paging: Query) -> Json:
         """Ask for users of every status; where INFIMA refuses the parameter, ask without it from then on.
 
         The parameter is known from published code only, not from the reference (fact sheet, section 2).
@@ -172,7 +167,7 @@ class InfimaSource:
         self._asks_status = False  # only now: a 400 for another reason must not switch it off for all
         return answer
 
-    def _read(self, path: str, query: tuple[tuple[str, str], ...] = ()) -> Json:
+    def _read(self, path: str, query: Query = ()) -> Json:
         headers = {"X-API-Key": self._key.reveal()}
         return self._transport.read(Call(method="GET", origin=self._origin, path=path, query=query, headers=headers))
 

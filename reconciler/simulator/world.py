@@ -77,7 +77,7 @@ class World:
         self._issued = 0
         self._last_licence_id = 9000
 
-    # ---- furnishing: how a world is before anybody looks; not in the log ---------------------------------------------
+    # ---- setting a world up: what is not in the log ------------------------------------------------------------------
 
     def add_client(self, client_id: int, name: str, active: int = 0, inactive: int = 0, **more: Any) -> ClientRecord:
         """Add an INFIMA client."""
