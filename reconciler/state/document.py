@@ -3,34 +3,28 @@
 The file is JSON with one line per key, sorted, so that `git diff` reads well. It is accepted only in exactly the
 spelling that `encode` gives, checksum included: a file that was edited, cut or damaged is refused, never half-read.
 
-To remember something more, add a member with a default to `StateDocument`, `Binding` or `Attempt`, and to `Recorded`
-where the plan looks at it: a member at its default is not spelled, so files from before it are read as they are.
+To remember something more, add a member with a default to `Remembered`, `Binding` or `Attempt` (`state/recorded.py`):
+a member at its default is not spelled, so files from before it are read as they are.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
-from datetime import UTC, date, datetime
+from dataclasses import dataclass, fields, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from reconciler.errors import StateConflict, StateError
-from reconciler.model import MAX_COUNT, HaloCustomerId, MappingKey, SubscriptionId, Tenant
+from reconciler.model import MAX_COUNT, MappingKey, SubscriptionId, Tenant
 from reconciler.moments import spelled
 from reconciler.state.recorded import (
     Attempt,
     Binding,
     Falls,
-    HaloFacts,
-    InvoiceLook,
-    Missing,
-    Need,
-    Offers,
-    OpenRun,
     Outlook,
-    ProbeAttempt,
     Recorded,
+    Remembered,
 )
 from reconciler.state.spelling import convert, plain, plain_line, read_tree, require_whole_numbers
 
@@ -50,27 +44,9 @@ class ChainHead:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StateDocument:
+class StateDocument(Remembered):
     """Everything in state.json. One with `moved_to` is a note that the state lives elsewhere."""
 
-    tenant: Tenant | None = None
-    bindings: Mapping[MappingKey, Binding] = field(default_factory=dict)
-    attempts: Mapping[MappingKey, Attempt] = field(default_factory=dict)
-    given_up: Mapping[MappingKey, tuple[SubscriptionId, ...]] = field(default_factory=dict)
-    undecided: frozenset[MappingKey] = frozenset()
-    never_bound: frozenset[MappingKey] = frozenset()
-    last_good_run: datetime | None = None
-    falls: Falls = field(default_factory=dict)
-    open_runs: tuple[OpenRun, ...] = ()
-    halo: HaloFacts = field(default_factory=HaloFacts)
-    probes: tuple[ProbeAttempt, ...] = ()
-    looks: Mapping[MappingKey, InvoiceLook] = field(default_factory=dict)
-    other_looks: Mapping[SubscriptionId, InvoiceLook] = field(default_factory=dict)
-    invoice_days: Mapping[HaloCustomerId, date] = field(default_factory=dict)
-    invoices_unread: str = ""
-    needs: tuple[Need, ...] = ()
-    offers: Offers = field(default_factory=dict)
-    missing: Missing = field(default_factory=dict)
     journal: ChainHead | None = None
     history: ChainHead | None = None
     moved_to: str = ""
@@ -86,7 +62,7 @@ class StateDocument:
         return cls(**{name: getattr(recorded, name) for name in _SHARED})
 
 
-_SHARED = tuple({each.name for each in fields(StateDocument)} & {each.name for each in fields(Recorded)})
+_SHARED = tuple(each.name for each in fields(Remembered))
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -230,14 +206,8 @@ def decide(
 
 def look_ahead(document: StateDocument, outlook: Outlook) -> StateDocument:
     """Remember what waits for a person and what was seen of recurring invoices; looks of keys without binding end."""
-    return replace(
-        document,
-        looks={key: seen for key, seen in outlook.looks.items() if key in document.bindings},
-        other_looks=dict(outlook.other_looks),
-        invoice_days=dict(outlook.invoice_days),
-        invoices_unread=outlook.unread,
-        needs=tuple(outlook.needs),
-    )
+    bound = {key: seen for key, seen in outlook.looks.items() if key in document.bindings}
+    return document.with_outlook(replace(outlook, looks=bound))
 
 
 def refuse_moved(document: StateDocument, location: str) -> None:

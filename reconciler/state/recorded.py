@@ -10,6 +10,7 @@ from collections.abc import Mapping as MappingABC
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Self
 
 from reconciler.model import HaloCustomerId, InfimaClientId, MappingKey, RunId, SubscriptionId, Tenant
 
@@ -275,33 +276,28 @@ Missing = MappingABC[InfimaClientId, MissingNights]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Recorded:
-    """What the state says at the start of a run. An empty one is legal: markers and the file find again.
+class Remembered:
+    """What the state remembers for the runs to come. An empty one is legal: markers and the file find again.
 
-    `recreate` holds the keys for which a person said `resolve KEY --recreate`: their old Subscription is given up.
-    `damage` says in words what is wrong with the newest records of earlier runs. `undecided` are the keys of which
-    nobody knows, since the state was lost, whether they had a Subscription; `never_bound` those that stood in the file
-    when the first run wrote with this state, and of which it has known none since. `location` is how a person names
-    the state; `is_new` is true where nothing stands there yet. `falls` are the nights in a row that have counted a fall
-    which is not yet written. `offers` are the edits of mappings.yaml that were offered for review. `missing` are the
-    clients that the file names and INFIMA does not list. `probes` have begun and not ended.
+    `given_up` are the Subscriptions that count no more as a key's: a person said so with `resolve`. `undecided` are
+    the keys of which nobody knows, since the state was lost, whether they had a Subscription; `never_bound` those that
+    stood in the file when the first run wrote with this state, and of which it has known none since. `falls` are the
+    nights in a row that have counted a fall which is not yet written. `probes` have begun and not ended. `offers` are
+    the edits of mappings.yaml that were offered for review. `missing` are the clients that the file names and INFIMA
+    does not list.
     """
 
     tenant: Tenant | None = None
     bindings: MappingABC[MappingKey, Binding] = field(default_factory=dict)
     attempts: MappingABC[MappingKey, Attempt] = field(default_factory=dict)
     given_up: MappingABC[MappingKey, tuple[SubscriptionId, ...]] = field(default_factory=dict)
+    undecided: frozenset[MappingKey] = frozenset()
+    never_bound: frozenset[MappingKey] = frozenset()
     last_good_run: datetime | None = None
     falls: Falls = field(default_factory=dict)
     open_runs: tuple[OpenRun, ...] = ()
     halo: HaloFacts = HaloFacts()
     probes: tuple[ProbeAttempt, ...] = ()
-    durable: bool = True
-    damage: tuple[str, ...] = ()
-    undecided: frozenset[MappingKey] = frozenset()
-    never_bound: frozenset[MappingKey] = frozenset()
-    location: str = field(default="", compare=False)
-    is_new: bool = field(default=False, compare=False)
     looks: MappingABC[MappingKey, InvoiceLook] = field(default_factory=dict)
     other_looks: MappingABC[SubscriptionId, InvoiceLook] = field(default_factory=dict)
     invoice_days: MappingABC[HaloCustomerId, date] = field(default_factory=dict)
@@ -309,12 +305,6 @@ class Recorded:
     needs: tuple[Need, ...] = ()
     offers: Offers = field(default_factory=dict)
     missing: Missing = field(default_factory=dict)
-
-    @property
-    def untried(self) -> bool:
-        """True where no run has written with this state: it holds nothing, or decisions by hand alone."""
-        created = any(binding.origin is BindingOrigin.CREATED for binding in self.bindings.values())
-        return self.tenant is None and not created
 
     @property
     def outlook(self) -> Outlook:
@@ -327,8 +317,8 @@ class Recorded:
             needs=self.needs,
         )
 
-    def with_outlook(self, outlook: Outlook) -> Recorded:
-        """The same records with another outlook."""
+    def with_outlook(self, outlook: Outlook) -> Self:
+        """The same with another outlook."""
         return replace(
             self,
             looks=outlook.looks,
@@ -337,3 +327,23 @@ class Recorded:
             invoices_unread=outlook.unread,
             needs=outlook.needs,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded(Remembered):
+    """What a run knows of its state: what is remembered, and about the state itself.
+
+    `durable` is false where it dies with the job. `damage` says in words what is wrong with the newest records of
+    earlier runs. `location` is how a person names the state; `is_new` is true where nothing stands there yet.
+    """
+
+    durable: bool = True
+    damage: tuple[str, ...] = ()
+    location: str = field(default="", compare=False)
+    is_new: bool = field(default=False, compare=False)
+
+    @property
+    def untried(self) -> bool:
+        """True where no run has written with this state: it holds nothing, or decisions by hand alone."""
+        created = any(binding.origin is BindingOrigin.CREATED for binding in self.bindings.values())
+        return self.tenant is None and not created
