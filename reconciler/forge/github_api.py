@@ -23,7 +23,7 @@ from reconciler.errors import (
 )
 from reconciler.http.decoding import Undecodable, decode_json, error_words
 from reconciler.http.redaction import Redactor
-from reconciler.http.transport import Call, Reply, Route, Transport, TransportFactory
+from reconciler.http.transport import Call, Query, Reply, Route, Transport, TransportFactory
 from reconciler.http.waiting import Deadline, Retries, retry_after_seconds
 from reconciler.model import Json
 from reconciler.providers.credentials import Address, Secret, parse_address
@@ -55,7 +55,6 @@ _WHO_AM_I = "query { viewer { login } }"
 """What every kind of token may ask: a workflow's, an App's, a person's. REST answers none but a person's."""
 
 Row = dict[str, Any]
-Query = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -58,6 +58,10 @@ class Route:
         return method == self.method and origin == self.origin and self.path.fullmatch(path) is not None
 
 
+Query = tuple[tuple[str, str], ...]
+"""The parameters of a request's address, in their order."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
     """One request as data. `query`, `headers` and `body` may hold secrets: none is ever part of a message."""
@@ -65,7 +69,7 @@ class Call:
     method: str
     origin: str
     path: str
-    query: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    query: Query = field(default=(), repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes = field(default=b"", repr=False)
 

@@ -33,7 +33,7 @@ _TOKEN_TRIES = 5
 
 
 class RawHalo:
-    """Sends single requests and returns what comes back, whatever it is. Every one of them counts, the token's too."""
+    """Sends single requests and returns whatever comes back. Every request counts, the token's too."""
 
     def __init__(
         self, *, origin: str, transport: Transport, token: HaloToken, limiter: RateLimiter, deadline: Deadline

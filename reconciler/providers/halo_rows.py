@@ -58,9 +58,9 @@ _MONTHS = {
 def subscription_of(row: Row, marker_field: MarkerField) -> Subscription:
     """A `SoftwareLicence` row in our words.
 
-    Halo leaves null members out of rows, so most may be absent. `type` is the exception to think about: a plain
-    licence is 0, which is not null, so it says so itself. A row that does not say is taken for a Subscription:
-    that can only hold a create (same name, same marker), where the other reading could permit a second one.
+    Halo leaves null members out of rows, so most may be absent. The `type` of a plain licence is 0, which is not null,
+    so it is there. A row without a type is taken for a Subscription: that can only hold a create (same name, same
+    marker); the other reading could permit a second one.
     """
     kind, active = whole_number(row.get("type")), row.get("is_active")
     customer = whole_number(row.get("client_id"), least=1)
@@ -108,7 +108,7 @@ def _last_day(end: Json) -> date | None:
 
 
 def monthly_unit_price(row: Mapping[str, Json], count: int | None) -> Decimal | None:
-    """What one user costs a month, to four decimals; None where the row does not say it beyond doubt."""
+    """What one user costs a month, to four decimals; None where the row does not say it for certain."""
     price, witness = _amount(row.get("price")), _amount(row.get("monthly_price"))
     months = months_of(row.get("billing_cycle"))
     if price is None or months is None:

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from reconciler.clock import Clock
 from reconciler.errors import Rejected, UnreadableAnswer
 from reconciler.http.redaction import Redactor
-from reconciler.http.transport import Call, Transport
+from reconciler.http.transport import Call, Query, Transport
 from reconciler.model import Json
 from reconciler.providers.credentials import HaloCredentials, Secret
 
@@ -135,9 +135,7 @@ class HaloToken:
         )
 
 
-def authorised(
-    token: Secret, method: str, origin: str, path: str, *, query: tuple[tuple[str, str], ...] = (), body: bytes = b""
-) -> Call:
+def authorised(token: Secret, method: str, origin: str, path: str, *, query: Query = (), body: bytes = b"") -> Call:
     """A request that carries the token, and JSON where it has a body."""
     headers = {"Authorization": f"Bearer {token.reveal()}"} | ({"Content-Type": "application/json"} if body else {})
     return Call(method=method, origin=origin, path=path, query=query, headers=headers, body=body)
@@ -157,7 +155,7 @@ def _token_of(members: Mapping[str, Json]) -> str:
 
 
 def _life_of(expires_in: Json) -> float:
-    """Seconds that the token lives, believed only where it is a sensible number."""
+    """Seconds that the token lives: what HaloPSA says where that is a sensible number."""
     if isinstance(expires_in, str) and expires_in.isdecimal() and expires_in.isascii():
         expires_in = int(expires_in[:9])
     if isinstance(expires_in, bool) or not isinstance(expires_in, int | float) or expires_in <= 0:

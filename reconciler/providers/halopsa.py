@@ -10,15 +10,9 @@ from threading import Lock
 
 from reconciler.errors import ApiError, ConnectFailed, Forbidden, IncompleteRead, NotAuthorised, UnreadableAnswer
 from reconciler.http.redaction import Redactor
-from reconciler.http.transport import Call, Route, Transport
+from reconciler.http.transport import Call, Query, Route, Transport
 from reconciler.http.waiting import Deadline, RateLimiter
-from reconciler.model import (
-    HaloCustomer,
-    Json,
-    Settings,
-    Subscription,
-    SubscriptionId,
-)
+from reconciler.model import HaloCustomer, Json, Settings, Subscription, SubscriptionId
 from reconciler.providers.base import CountWrite, NewSubscription, Refused, Unclear, WriteAnswer, WriteRequest
 from reconciler.providers.credentials import HaloCredentials
 from reconciler.providers.halo_rows import counts_body, create_body, customer_of, judge, sent_rows, subscription_of
@@ -151,11 +145,8 @@ class HaloTarget:
 
         def count() -> None:
             if most_requests is not None and self._invoice_requests - begun >= most_requests:
-                raise IncompleteRead(
-                    f"HaloPSA's list of recurring invoices takes more than {most_requests} requests.",
-                    system=SYSTEM,
-                    hint="To look at all of them: reconciler check-invoices",
-                )
+                message = f"HaloPSA's list of recurring invoices takes more than {most_requests} requests."
+                raise IncompleteRead(message, system=SYSTEM, hint="To look at all of them: reconciler check-invoices")
             self._count_invoice_request()
 
         query, name = (("includelines", "true"), *_INACTIVE_TOO), "list of recurring invoices"
@@ -214,7 +205,7 @@ class HaloTarget:
 
     # -- pieces -------------------------------------------------------------------------------------------------------
 
-    def _customers(self, query: tuple[tuple[str, str], ...]) -> tuple[HaloCustomer, ...]:
+    def _customers(self, query: Query) -> tuple[HaloCustomer, ...]:
         rows = self._list("Client", "clients", "list of customers", query)
         return tuple(sorted((customer_of(row) for row in rows), key=lambda one: one.id))
 
@@ -223,7 +214,7 @@ class HaloTarget:
         resource: str,
         envelope: str,
         name: str,
-        query: tuple[tuple[str, str], ...],
+        query: Query,
         *,
         least_id: int = 1,
         before: Callable[[], None] = lambda: None,
@@ -231,18 +222,14 @@ class HaloTarget:
         """All rows of a list, in the order of their ids as far as HaloPSA keeps to what is asked.
 
         `before` is called before each page is asked for, and may raise.
-
         Raises `Forbidden` before asking where the token answer itself says that the right was not granted: a plan that
         no apply could carry out is not shown as one (FAULTS H16).
         """
         path = f"/api/{resource}"
         if self._token.lacks(_SCOPES[path]):
-            raise Forbidden(
-                f"HaloPSA's token does not grant {_SCOPES[path]}, which was asked for.",
-                system=SYSTEM,
-                request=f"GET {path}",
-                hint=f"In HaloPSA, on the application's Permissions tab, tick it: it needs {_RIGHTS[path]}.",
-            )
+            message = f"HaloPSA's token does not grant {_SCOPES[path]}, which was asked for."
+            hint = f"In HaloPSA, on the application's Permissions tab, tick it: it needs {_RIGHTS[path]}."
+            raise Forbidden(message, system=SYSTEM, request=f"GET {path}", hint=hint)
 
         def fetch(start: int, size: int) -> ListPage:
             before()
@@ -259,13 +246,13 @@ class HaloTarget:
             parallel=self._pool.map,
         ).read()  # fmt: skip
 
-    def _object(self, path: str, query: tuple[tuple[str, str], ...] = ()) -> Row:
+    def _object(self, path: str, query: Query = ()) -> Row:
         answer = self._read(path, query)
         if not isinstance(answer, dict):
             raise UnreadableAnswer(f"HaloPSA gave something other than one object (GET {path}).", system=SYSTEM)
         return answer
 
-    def _read(self, path: str, query: tuple[tuple[str, str], ...]) -> Json:
+    def _read(self, path: str, query: Query) -> Json:
         """Read with the token; where Subscriptions are refused, once more with a token for `read:softwarelicensing`."""
         try:
             return self._read_with_token(path, query)
@@ -277,10 +264,10 @@ class HaloTarget:
     def _may_read_with_more(self) -> bool:
         try:
             return self._token.ask_to_read_licences()
-        except ApiError:  # the refusal says more than that a second token could not be had
+        except ApiError:  # the refusal of the list says more than that there is no second token
             return False
 
-    def _read_with_token(self, path: str, query: tuple[tuple[str, str], ...]) -> Json:
+    def _read_with_token(self, path: str, query: Query) -> Json:
         """A 401 renews the token and asks once more; the second 401 speaks of permissions."""
         token = self._token.bearer()
         try:

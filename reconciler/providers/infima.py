@@ -23,7 +23,7 @@ from reconciler.errors import (
 )
 from reconciler.events import Observer, PhaseAdvanced, PhaseFinished, PhaseStarted
 from reconciler.http.decoding import text_of, whole_number
-from reconciler.http.transport import Call, Route, Transport
+from reconciler.http.transport import Call, Query, Route, Transport
 from reconciler.http.waiting import Deadline
 from reconciler.model import InfimaClient, InfimaClientId, Json, UnreadableUsers, UserCount
 from reconciler.providers.credentials import InfimaCredentials
@@ -36,7 +36,6 @@ PAGE_ROWS = 50
 OUTAGE = 10
 """After so many clients in a row that the server could not serve, the source counts as down."""
 
-Query = tuple[tuple[str, str], ...]
 _PHASE = "Counting active users"
 _OUTAGES = (ConnectFailed, ResponseLost, DeadlineExceeded, RateLimited, ServerFailed)
 

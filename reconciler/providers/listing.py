@@ -79,7 +79,7 @@ class PagedList:
     A total proves that a list is whole where it exceeds the rows of the first page, or, with `total_is_sure`, always:
     HaloPSA may give the rows of the page as its total (FAULTS H30). What no total proves is read until an empty page.
     Where that empty page tells the total of all rows, the server counts the list and not the page: `on_sure` is called.
-    With `twice`, a list that no total proves is believed only when two reads in a row give the same ids.
+    With `twice`, a list that no total proves counts as whole only when two reads in a row give the same ids.
     """
 
     system: str

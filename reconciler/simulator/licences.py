@@ -170,7 +170,7 @@ def write_licences(world: World, request: httpx.Request) -> httpx.Response:
 
 
 def delete_licence(world: World, text: str) -> httpx.Response:
-    """Set the soft flag, which is what a delete comes to."""
+    """Delete a row, which in Halo sets its soft flag."""
     if not re.fullmatch(r"[0-9]{1,9}", text):
         return not_valid("id", text)
     row = world.licences.get(int(text))
