@@ -31,8 +31,7 @@ from reconciler.forge.words import Occasion, Origin, lead
 from reconciler.http.redaction import Redactor
 from reconciler.http.transport import Call, Route, Transport, TransportFactory
 from reconciler.http.waiting import Deadline, Retries
-from reconciler.http.wire import OTHERS
-from reconciler.http.wire import VARIABLE as PROXY
+from reconciler.http.wire import OTHER_PROXY_VARIABLES, PROXY_VARIABLE
 from reconciler.plan_document.layout import NeedJson
 from reconciler.providers.credentials import Secret, parse_address, secret_text
 from reconciler.render.text import commonmark_safe, html_message_safe, message_safe
@@ -152,7 +151,7 @@ def _right_again(met: Sequence[NeedJson], markup: Markup) -> str:
 # ---- sending --------------------------------------------------------------------------------------------------------
 
 _MARKUPS = {"html": HTML, "markdown": MARKDOWN, "text": TEXT}
-_NETWORK = (*OTHERS, "HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy")
+_NETWORK = (*OTHER_PROXY_VARIABLES, "HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy")
 _STATUS = re.compile(r"\berror=([1-5][0-9]{2})\b")
 _TITLE_MARKS = 40
 """Characters that apprise may add where a service has no subject line and the title goes into the text."""
@@ -283,7 +282,7 @@ def _listening() -> Iterator[list[str]]:
 @contextmanager
 def _own_network(environ: Mapping[str, str]) -> Iterator[None]:
     """RECONCILER_PROXY and SSL_CERT_FILE count here as everywhere; apprise would take others, and ~/.netrc."""
-    given = environ.get(PROXY, "")
+    given = environ.get(PROXY_VARIABLE, "")
     ours = {"NETRC": os.devnull, **({"https_proxy": given} if given else {"no_proxy": "*"})}
     if certificates := environ.get("SSL_CERT_FILE", ""):
         ours["REQUESTS_CA_BUNDLE"] = certificates

@@ -206,8 +206,8 @@ def _hardened(context: ssl.SSLContext) -> ssl.SSLContext:
     return context
 
 
-VARIABLE = "RECONCILER_PROXY"
-OTHERS = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
+PROXY_VARIABLE = "RECONCILER_PROXY"
+OTHER_PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
 
 _HOST = re.compile(r"[A-Za-z0-9._:-]{1,253}")
 _PORTS = {"http": 3128, "https": 443}
@@ -229,7 +229,7 @@ class Proxy:
 
 def read_proxy(environ: Mapping[str, str]) -> Proxy | None:
     """The proxy that RECONCILER_PROXY names; None where it is not set. Raises `UsageError` that repeats no value."""
-    value = environ.get(VARIABLE, "")
+    value = environ.get(PROXY_VARIABLE, "")
     if not value:
         return None
     if not all("!" <= c <= "~" for c in value):
@@ -253,7 +253,7 @@ def read_proxy(environ: Mapping[str, str]) -> Proxy | None:
 
 def _unusable(why: str) -> UsageError:
     hint = "Give it as http://proxy.example.com:3128, or http://name:password@host:port."
-    return UsageError(f"{VARIABLE} {why}.", hint=hint)
+    return UsageError(f"{PROXY_VARIABLE} {why}.", hint=hint)
 
 
 def proxy_secrets(environ: Mapping[str, str]) -> tuple[str, ...]:
@@ -261,17 +261,23 @@ def proxy_secrets(environ: Mapping[str, str]) -> tuple[str, ...]:
     proxy = read_proxy(environ)
     if proxy is None or proxy.authorization is None:
         return ()
-    password = unquote(urlsplit(environ[VARIABLE]).password or "")
+    password = unquote(urlsplit(environ[PROXY_VARIABLE]).password or "")
     return tuple(filter(None, (password, proxy.authorization.removeprefix(b"Basic ").decode())))
 
 
 def unused_proxy(environ: Mapping[str, str]) -> str:
     """The name of a variable that names a proxy which is not used; empty where there is none, or one is used."""
-    return "" if environ.get(VARIABLE) else next((name for name in OTHERS if environ.get(name)), "")
+    return (
+        "" if environ.get(PROXY_VARIABLE) else next((name for name in OTHER_PROXY_VARIABLES if environ.get(name)), "")
+    )
 
 
 def proxy_hint(environ: Mapping[str, str]) -> str:
     """What to say of proxies where no connection came about; empty where there is nothing to say."""
     if unused := unused_proxy(environ):
-        return f"{unused} is set and is not used: where this machine needs a proxy, set {VARIABLE} to its address."
-    return f"{VARIABLE} is used: check that this proxy lets the host through." if environ.get(VARIABLE) else ""
+        return (
+            f"{unused} is set and is not used: where this machine needs a proxy, set {PROXY_VARIABLE} to its address."
+        )
+    return (
+        f"{PROXY_VARIABLE} is used: check that this proxy lets the host through." if environ.get(PROXY_VARIABLE) else ""
+    )
