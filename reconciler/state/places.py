@@ -1,8 +1,8 @@
 """Where a state is: the place that `--state` names, and moving everything from one place to another.
 
 Both places are locked during a move. The copy comes first: a crash in between leaves two equal states, and the same
-command again finishes the move. From the note on the old place is refused, so that nobody goes on with what stands
-still.
+command again finishes the move. A note in the old state.json comes last. From then on the old place is refused, so that
+nobody goes on with a state that no run writes any more.
 """
 
 from __future__ import annotations
