@@ -91,6 +91,8 @@ class Deadline:
             self.clock.sleep(min(left, _SLICE_SECONDS))
 
 
+# ---- the request budget ----------------------------------------------------------------------------------------------
+
 _GUARD_SECONDS = 0.01
 
 
@@ -157,6 +159,8 @@ class RateLimiter:
             return None
         return self._finished[missing - 1] + window - now
 
+
+# ---- trying again ----------------------------------------------------------------------------------------------------
 
 T = TypeVar("T")
 

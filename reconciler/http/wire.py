@@ -141,6 +141,9 @@ def _addresses(host: str, port: int) -> list[str]:
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
+# ---- the certificates ------------------------------------------------------------------------------------------------
+
+
 def tls_context() -> ssl.SSLContext:
     """Verify against the machine's own trust store, TLS 1.2 or newer; nothing switches verification off.
 
@@ -206,6 +209,8 @@ def _hardened(context: ssl.SSLContext) -> ssl.SSLContext:
     return context
 
 
+# ---- the proxy -------------------------------------------------------------------------------------------------------
+
 PROXY_VARIABLE = "RECONCILER_PROXY"
 OTHER_PROXY_VARIABLES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
 
@@ -267,17 +272,17 @@ def proxy_secrets(environ: Mapping[str, str]) -> tuple[str, ...]:
 
 def unused_proxy(environ: Mapping[str, str]) -> str:
     """The name of a variable that names a proxy which is not used; empty where there is none, or one is used."""
-    return (
-        "" if environ.get(PROXY_VARIABLE) else next((name for name in OTHER_PROXY_VARIABLES if environ.get(name)), "")
-    )
+    if environ.get(PROXY_VARIABLE):
+        return ""
+    return next((name for name in OTHER_PROXY_VARIABLES if environ.get(name)), "")
 
 
 def proxy_hint(environ: Mapping[str, str]) -> str:
     """What to say of proxies where no connection came about; empty where there is nothing to say."""
+    if environ.get(PROXY_VARIABLE):
+        return f"{PROXY_VARIABLE} is used: check that this proxy lets the host through."
     if unused := unused_proxy(environ):
         return (
             f"{unused} is set and is not used: where this machine needs a proxy, set {PROXY_VARIABLE} to its address."
         )
-    return (
-        f"{PROXY_VARIABLE} is used: check that this proxy lets the host through." if environ.get(PROXY_VARIABLE) else ""
-    )
+    return ""

@@ -48,6 +48,8 @@ class ReadPool:
         self._executor.shutdown(wait=False, cancel_futures=True)
 
 
+# ---- lists in pages --------------------------------------------------------------------------------------------------
+
 Row = dict[str, Json]
 
 REREADS = 3

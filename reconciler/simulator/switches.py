@@ -130,6 +130,8 @@ class Switches:
         return msgspec.convert(self.to_json(), Switches)
 
 
+# ---- as a probe found them -------------------------------------------------------------------------------------------
+
 Found = Mapping[str, Mapping[str, Any]]
 """The findings of a report by their question."""
 
