@@ -103,7 +103,7 @@ class MapSession:
         None where a Subscription carries this mapping's own marker, or the state has it bound: that one it gets.
         """
         entry = _entry(client, pick)
-        made = self._made(lambda text: edit.add_mapping(text, entry, file=self._name)).mappings.mappings
+        made = self._made(lambda text: edit.add_mappings(text, [entry], file=self._name)).mappings.mappings
         mapping = next(m for m in made if any(ref.id == client.id for ref in m.infima_clients))
         index = index_subscriptions(self.listing, made, self.recorded)
         own = index.by_customer.get(pick.customer.id, ())
@@ -146,7 +146,7 @@ class MapSession:
                 return self._write_join(client, answer.mapping)
             case Pick():
                 entry = _entry(client, answer)
-                made = self._write(lambda text: edit.add_mapping(text, entry, file=self._name))
+                made = self._write(lambda text: edit.add_mappings(text, [entry], file=self._name))
                 adopted = f", adopting Subscription {answer.adopt.id}" if answer.adopt else ""
                 where = f"{answer.customer.name} ({answer.customer.id}){adopted}"
                 say(safe(f"Mapped {client.name} ({client.id}) -> {where}."))

@@ -68,13 +68,11 @@ class NewApproval:
     up_to: int | None = None
 
 
-def add_mapping(text: str, entry: NewMapping, *, file: str = "mappings.yaml") -> str:
-    """`text` with `entry` behind the last mapping. Raises ConfigError when that is not possible without a doubt."""
-    return add_mappings(text, [entry], file=file)
-
-
 def add_mappings(text: str, entries: Sequence[NewMapping], *, file: str = "mappings.yaml") -> str:
-    """`text` with all `entries` behind the last mapping, in one edit. Raises ConfigError."""
+    """`text` with all `entries` behind the last mapping, in one edit.
+
+    Raises ConfigError when that is not possible without a doubt.
+    """
     return add_items(open_text(text, file), "mappings", [_members(entry) for entry in entries])
 
 

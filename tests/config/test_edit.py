@@ -14,7 +14,6 @@ from reconciler.config import parse_mappings
 from reconciler.config.edit import (
     NewMapping,
     add_ignore,
-    add_mapping,
     add_mappings,
     clean_name,
     join_client,
@@ -70,18 +69,18 @@ def removed_lines(before: str, after: str) -> int:
     ],
 )  # fmt: skip
 def test_add_mapping_keeps_the_style_of_the_file(before: str, after: str) -> None:
-    assert add_mapping(before, NEW) == after
+    assert add_mappings(before, [NEW]) == after
 
 
 def test_add_mapping_follows_the_columns_of_the_file() -> None:
     before = "mappings:\n-   infima_client: {id: 1, name: A}\n    halo_customer: {id: 1, name: B}\n"
     added = '\n-   infima_client: {id: 77, name: "The \\"Inn\\""}\n    halo_customer: {id: 88, name: "Inn Ltd"}\n'
-    assert add_mapping(before, NEW) == before + added
+    assert add_mappings(before, [NEW]) == before + added
 
 
 def test_add_mapping_into_a_list_in_brackets() -> None:
     before = "mappings: [{infima_client: {id: 1, name: A}, halo_customer: {id: 1, name: B}}, ]  # c\n"
-    after = add_mapping(before, NEW)
+    after = add_mappings(before, [NEW])
     assert after.endswith(
         ', {infima_client: {id: 77, name: "The \\"Inn\\""}, halo_customer: {id: 88, name: "Inn Ltd"}}, ]  # c\n'
     )
@@ -94,7 +93,7 @@ def test_add_mapping_of_several_clients() -> None:
         key=MappingKey("group"),
         subscription_id=SubscriptionId(9),
     )
-    loaded = parse(add_mapping("version: 1\nmappings: []\n", several)).mappings[0]
+    loaded = parse(add_mappings("version: 1\nmappings: []\n", [several])).mappings[0]
     assert (loaded.key, loaded.infima_clients, loaded.subscription_id) == ("group", several.clients, 9)
 
 
@@ -125,12 +124,12 @@ def test_retire_replaces_false() -> None:
 @pytest.mark.parametrize(
     ("text", "edit"),
     [
-        ("{version: 1, mappings: []}\n", lambda text: add_mapping(text, NEW)),
-        ("version: 1\nmappings: [\n  # none\n]\n", lambda text: add_mapping(text, NEW)),
-        ("version: 1\nmappings: null\n", lambda text: add_mapping(text, NEW)),
-        ("version: 1\nmappings: 5\n", lambda text: add_mapping(text, NEW)),
-        ("version: 1\n...\n", lambda text: add_mapping(text, NEW)),
-        ("version: 1\nversion: 1\n", lambda text: add_mapping(text, NEW)),
+        ("{version: 1, mappings: []}\n", lambda text: add_mappings(text, [NEW])),
+        ("version: 1\nmappings: [\n  # none\n]\n", lambda text: add_mappings(text, [NEW])),
+        ("version: 1\nmappings: null\n", lambda text: add_mappings(text, [NEW])),
+        ("version: 1\nmappings: 5\n", lambda text: add_mappings(text, [NEW])),
+        ("version: 1\n...\n", lambda text: add_mappings(text, [NEW])),
+        ("version: 1\nversion: 1\n", lambda text: add_mappings(text, [NEW])),
         (f"mappings:\n{ENTRY}", lambda text: set_subscription_id(text, "infima-2", 9)),
         (f"mappings:\n{ENTRY}{ENTRY}", lambda text: set_subscription_id(text, "infima-1", 9)),
         ("mappings: 5", lambda text: retire_mapping(text, "infima-1")),
@@ -152,7 +151,9 @@ def test_clean_name_drops_what_cannot_stand_in_the_file() -> None:
 def test_added_mapping_disturbs_no_line(text: str, name: str, number: int) -> None:
     client = ClientRef(id=InfimaClientId(number), name=name)
     before = parse(text)
-    after_text = add_mapping(text, NewMapping(clients=(client,), customer=CustomerRef(id=HaloCustomerId(3), name=name)))
+    after_text = add_mappings(
+        text, [NewMapping(clients=(client,), customer=CustomerRef(id=HaloCustomerId(3), name=name))]
+    )
     after = parse(after_text)
     assert [m.key for m in after.mappings] == [*(m.key for m in before.mappings), f"infima-{number}"]
     assert after.mappings[-1].infima_clients == (client,)
@@ -222,7 +223,7 @@ def test_several_mappings_at_once_are_written_as_one_after_the_other(text: str) 
     ]
     one_by_one = text
     for entry in entries:
-        one_by_one = add_mapping(one_by_one, entry)
+        one_by_one = add_mappings(one_by_one, [entry])
     at_once = add_mappings(text, entries)
     assert [m.key for m in parse(at_once).mappings] == [m.key for m in parse(one_by_one).mappings]
     assert removed_lines(text, at_once) <= (not parse(text).mappings) + (not text.endswith("\n"))

@@ -9,7 +9,7 @@ import pytest
 
 from reconciler.config import Diagnostic, examine_mappings, parse_mappings
 from reconciler.config.checking import mappings_schema
-from reconciler.config.edit import NewMapping, add_mapping
+from reconciler.config.edit import NewMapping, add_mappings
 from reconciler.config.fmt import format_mappings
 from reconciler.config.reading import TABLE_KEYS
 from reconciler.model import ClientRef, CustomerRef, HaloCustomerId, InfimaClientId
@@ -300,7 +300,7 @@ def test_an_edit_keeps_mark_and_line_ends(mark: str, end: str) -> None:
         clients=(ClientRef(id=InfimaClientId(77), name="Inn"),),
         customer=CustomerRef(id=HaloCustomerId(88), name="Inn Ltd"),
     )
-    edited = add_mapping(text, new)
+    edited = add_mappings(text, [new])
     assert edited.startswith(text)
     assert edited.count("\n") == edited.count(end)
     assert format_mappings(text).startswith(f"{mark}version: 1{end}")
