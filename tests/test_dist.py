@@ -92,7 +92,8 @@ def test_the_sdist_is_what_git_knows_and_the_man_pages(dist: Path) -> None:
 
 def test_the_wheel_holds_every_module_and_no_test(wheel: zipfile.ZipFile) -> None:
     held = set(wheel.namelist())
-    assert {path.relative_to(ROOT).as_posix() for path in CODE.rglob("*.py")} <= held
+    wanted = [*CODE.rglob("*.py"), *CODE.rglob("*.toml")]  # the texts of `explain` are a TOML file
+    assert {path.relative_to(ROOT).as_posix() for path in wanted} <= held
     assert {name.partition("/")[0] for name in held} == {
         "reconciler", *(f"halo_infima_reconciler-{__version__}.{kind}" for kind in ("data", "dist-info")),
     }  # fmt: skip
