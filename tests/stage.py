@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from reconciler.clock import Clock
 from reconciler.config import parse_mappings
 from reconciler.events import Event
 from reconciler.model import HaloCustomerId, MappingKey, Mappings, RunId, SubscriptionId
@@ -22,10 +23,13 @@ from reconciler.state.directory import DirectoryState
 from reconciler.state.document import STATE_FILE, StateDocument, encode
 from reconciler.state.files import PrivateDirectory
 from reconciler.state.recorded import Binding, BindingOrigin
+from tests.builders import TEMPLATE
 from tests.clock import VirtualClock
 from tests.faults.app import connect_to
 from tests.faults.kinds import Faults
 from tests.quiet import ignore_events
+
+NAMES = ("Acme Dental", "Borealis Freight", "Corvid Labs", "Dunmore School", "Eastgate Homes", "Fenwick Law")
 
 
 class Stage:
@@ -131,12 +135,14 @@ def allow(rule: Rule, key: str | None = None) -> PlanOptions:
     return PlanOptions(allowances=(Allowance(rule=rule, reason="test", key=key),))
 
 
-def small_world() -> World:
-    """Six clients, six customers; three Subscriptions that carry their markers, one that a person made."""
-    world = World(clock=VirtualClock())
-    names = ["Acme Dental", "Borealis Freight", "Corvid Labs", "Dunmore School", "Eastgate Homes", "Fenwick Law"]
-    for index, name in enumerate(names):
-        world.add_client(101 + index, name, active=10 + index)
+def small_world(clock: Clock | None = None, *, inactive: bool = False) -> World:
+    """Six clients, six customers; three Subscriptions that carry their markers, one that a person made.
+
+    With `inactive` the clients have inactive users, too.
+    """
+    world = World(clock=clock or VirtualClock())
+    for index, name in enumerate(NAMES):
+        world.add_client(101 + index, name, active=10 + index, inactive=index if inactive else 0)
         world.add_customer(11 + index, name)
     for index in range(3):
         world.add_licence(11 + index, TEMPLATE, 10 + index, licence_id=9001 + index, snowid=f"infima-{101 + index}")
@@ -145,14 +151,10 @@ def small_world() -> World:
     return world
 
 
-TEMPLATE = "INFIMA Security Awareness Training"
-
-
 def small_mappings(extra: str = "", **changes: str) -> str:
     """The mappings of `small_world`; `changes` replaces the tail of one entry, e.g. c104="    retired: true"."""
-    names = ["Acme Dental", "Borealis Freight", "Corvid Labs", "Dunmore School", "Eastgate Homes", "Fenwick Law"]
     lines = ["version: 1", "mappings:"]
-    for index, name in enumerate(names):
+    for index, name in enumerate(NAMES):
         lines += [
             f'  - infima_client: {{id: {101 + index}, name: "{name}"}}',
             f'    halo_customer: {{id: {11 + index}, name: "{name}"}}',

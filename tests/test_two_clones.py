@@ -12,7 +12,7 @@ from reconciler.run import Finished
 from reconciler.state.base import StateStore
 from reconciler.state.git import GitState
 from tests.stage import Stage, small_mappings, small_world
-from tests.state.gitworld import clone, git, isolated_git
+from tests.state.gitworld import bare_remote, clone, git, isolated_git
 
 
 class Machine(Stage):
@@ -28,23 +28,10 @@ class Machine(Stage):
 @pytest.fixture
 def machines(tmp_path: Path) -> tuple[Machine, Machine]:
     """Both on one world; the creates are over and everything is in step."""
-    environ = isolated_git(tmp_path)
-    bare = tmp_path / "remote.git"
-    git(tmp_path, environ, "init", "-q", "--bare", "-b", "main", str(bare))
+    environ = isolated_git(tmp_path, "A")
+    bare = bare_remote(tmp_path, environ)
     first = clone(bare, tmp_path / "first", environ)
-    git(
-        first,
-        environ,
-        "-c",
-        "user.name=A",
-        "-c",
-        "user.email=a@example.com",
-        "commit",
-        "-q",
-        "--allow-empty",
-        "-m",
-        "1",
-    )
+    git(first, environ, "commit", "-q", "--allow-empty", "-m", "1")
     git(first, environ, "push", "-q", "origin", "HEAD:main")
     world = small_world()
     for row in world.licences.values():

@@ -15,9 +15,7 @@ from reconciler.cli.main import main
 from reconciler.clock import SystemClock
 from reconciler.simulator.server import Server
 from reconciler.simulator.world import World
-from tests.stage import TEMPLATE
-
-NAMES = ["Acme Dental", "Borealis Freight", "Corvid Labs", "Dunmore School", "Eastgate Homes", "Fenwick Law"]
+from tests.stage import small_world
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,14 +89,7 @@ def served(
 
 
 def six_clients() -> World:
-    """Six clients and customers; three Subscriptions with our markers, one made by a person, one of somebody else."""
-    world = World(clock=SystemClock())
-    for index, name in enumerate(NAMES):
-        world.add_client(101 + index, name, active=10 + index, inactive=index)
-        world.add_customer(11 + index, name)
-    for index in range(3):
-        world.add_licence(11 + index, TEMPLATE, 10 + index, licence_id=9001 + index, snowid=f"infima-{101 + index}")
-    world.add_licence(14, TEMPLATE, 13, licence_id=9010)
-    world.add_licence(99, "Microsoft 365 Business", 70, licence_id=9050, snowid="ms-subscription")
+    """The small world on the machine's own clock, and a plain licence."""
+    world = small_world(SystemClock(), inactive=True)
     world.add_licence(15, "Tax Suite", 4, licence_id=9060, type=0)
     return world

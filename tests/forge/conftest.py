@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -16,6 +17,7 @@ from reconciler.http.waiting import Deadline
 from tests.clock import VirtualClock
 from tests.forge.fake_github import FakeGitHub, served_github
 from tests.quiet import ignore_events
+from tests.state.gitworld import isolated_git
 
 
 @contextmanager
@@ -57,3 +59,8 @@ def fake() -> Iterator[FakeGitHub]:
 def github(fake: FakeGitHub, tools: dict[str, Any]) -> Iterator[GitHub]:
     with connected(fake, tools, "ghs_everything") as github:
         yield github
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str]:
+    return isolated_git(tmp_path)

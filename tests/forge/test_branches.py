@@ -10,7 +10,7 @@ import pytest
 from reconciler.errors import StateError
 from reconciler.forge.branches import PROPOSALS, BranchLook, ProposalBranch, ProposedCommit
 from reconciler.state.gitcommand import Git
-from tests.state.gitworld import clone, git, install_hook, isolated_git
+from tests.state.gitworld import bare_remote, clone, git, install_hook
 
 NOW = datetime(2026, 11, 22, 3, 30, tzinfo=UTC)
 LATER = datetime(2026, 11, 23, 3, 30, tzinfo=UTC)
@@ -19,14 +19,8 @@ JANE = ("-c", "user.name=Jane", "-c", "user.email=jane@example.com")
 
 
 @pytest.fixture
-def environ(tmp_path: Path) -> dict[str, str]:
-    return isolated_git(tmp_path)
-
-
-@pytest.fixture
 def remote(tmp_path: Path, environ: dict[str, str]) -> Path:
-    bare = tmp_path / "remote.git"
-    git(tmp_path, environ, "init", "-q", "--bare", "-b", "main", str(bare))
+    bare = bare_remote(tmp_path, environ)
     git(bare, environ, "config", "uploadpack.allowFilter", "true")
     return bare
 

@@ -8,25 +8,18 @@ import pytest
 
 from reconciler.errors import ConfigError, StateError
 from reconciler.forge.branches import require_head
-from tests.state.gitworld import clone, git, isolated_git
+from tests.state.gitworld import bare_remote, clone, git, isolated_git
 
 
 @pytest.fixture
 def environ(tmp_path: Path) -> dict[str, str]:
-    name = {
-        "AUTHOR_NAME": "A",
-        "AUTHOR_EMAIL": "a@example.com",
-        "COMMITTER_NAME": "A",
-        "COMMITTER_EMAIL": "a@example.com",
-    }
-    return {**isolated_git(tmp_path), **{f"GIT_{key}": value for key, value in name.items()}}
+    return isolated_git(tmp_path, "A")
 
 
 @pytest.fixture
 def desk(tmp_path: Path, environ: dict[str, str]) -> Path:
     """A clone whose mappings.yaml is the remote's newest."""
-    bare = tmp_path / "remote.git"
-    git(tmp_path, environ, "init", "-q", "--bare", "-b", "main", str(bare))
+    bare = bare_remote(tmp_path, environ)
     desk = clone(bare, tmp_path / "desk", environ)
     git(desk, environ, "checkout", "-q", "-B", "main")
     save(desk, environ, "version: 1")

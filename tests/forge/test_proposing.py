@@ -21,7 +21,7 @@ from reconciler.state.gitcommand import Git
 from reconciler.state.recorded import Fate, Offers
 from tests.forge.fake_github import FakeGitHub
 from tests.forge.proposed import MAPPINGS, ask, proposal
-from tests.state.gitworld import clone, git, install_hook, isolated_git
+from tests.state.gitworld import bare_remote, clone, git, install_hook
 
 FILE = "mappings.yaml"
 GULL = proposal("infima-107")
@@ -42,8 +42,7 @@ class Stage:
     nights: int = 0
 
     def __post_init__(self) -> None:
-        self.remote = self.folder / "remote.git"
-        git(self.folder, self.environ, "init", "-q", "--bare", "-b", "main", str(self.remote))
+        self.remote = bare_remote(self.folder, self.environ)
         git(self.remote, self.environ, "config", "receive.advertisePushOptions", "true")
         self.desk = clone(self.remote, self.folder / "desk", self.environ)
         self.commit(MAPPINGS)
@@ -101,11 +100,6 @@ class Stage:
 
     def fates(self) -> dict[str, Fate]:
         return {offer.key: offer.fate for offer in self.offers.values()}
-
-
-@pytest.fixture
-def environ(tmp_path: Path) -> dict[str, str]:
-    return isolated_git(tmp_path)
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ import pytest
 from reconciler.config import parse_mappings
 from reconciler.errors import ConfigError
 from reconciler.model import UnitPrice
-from reconciler.planning.money import estimate
 from tests.history.conftest import Command
 from tests.render.htmlpage import parse
 from tests.stage import Stage, small_mappings
@@ -57,13 +56,6 @@ def test_without_a_price_there_is_none() -> None:
 def test_what_is_no_price_is_refused(price: str) -> None:
     with pytest.raises(ConfigError):
         parse_mappings(small_mappings(f"defaults:\n  price: {price}\n"), file="m", now=NOW)
-
-
-@pytest.mark.parametrize(
-    ("users", "price", "amount"), [(3, "0.1", "0.30"), (7, "2.755", "19.29"), (1, "0.005", "0.01"), (0, "2.75", "0.00")]
-)
-def test_an_amount_is_exact_to_the_cent(users: int, price: str, amount: str) -> None:
-    assert str(estimate(users, UnitPrice(amount=Decimal(price), currency="EUR"))) == amount
 
 
 def test_the_statement_has_amounts_per_currency(autumn: Stage, command: Command) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from reconciler.state.directory import DirectoryState
 from reconciler.state.git import GitState
-from tests.state.gitworld import clone, git, isolated_git
+from tests.state.gitworld import bare_remote, clone, git, isolated_git
 from tests.state.samples import StillClock
 
 
@@ -22,15 +22,13 @@ def store(tmp_path: Path, clock: StillClock) -> DirectoryState:
 
 @pytest.fixture
 def git_environ(tmp_path: Path) -> dict[str, str]:
-    """An environment in which nobody's git configuration counts."""
     return isolated_git(tmp_path)
 
 
 @pytest.fixture
 def remote(tmp_path: Path, git_environ: dict[str, str]) -> Path:
     """A bare repository with one commit on main."""
-    bare = tmp_path / "remote.git"
-    git(tmp_path, git_environ, "init", "-q", "--bare", "-b", "main", str(bare))
+    bare = bare_remote(tmp_path, git_environ)
     first = clone(bare, tmp_path / "first", git_environ)
     (first / "mappings.yaml").write_text("version: 1\n")
     git(first, git_environ, "add", "mappings.yaml")

@@ -7,26 +7,31 @@ import subprocess
 from pathlib import Path
 
 
-def isolated_git(home: Path) -> dict[str, str]:
+def isolated_git(home: Path, person: str = "") -> dict[str, str]:
+    """An environment in which nobody's git configuration counts; `person` is who commits."""
+    name, address = person, f"{person.lower().replace(' ', '.')}@example.com"
+    who = {"AUTHOR_NAME": name, "AUTHOR_EMAIL": address, "COMMITTER_NAME": name, "COMMITTER_EMAIL": address}
     return {
         "PATH": os.environ["PATH"],
         "HOME": str(home),
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_CONFIG_SYSTEM": os.devnull,
         "GIT_CONFIG_NOSYSTEM": "1",
+        **({f"GIT_{name}": value for name, value in who.items()} if person else {}),
     }
 
 
 def git(place: Path, environ: dict[str, str], *arguments: str) -> str:
-    done = subprocess.run(
-        ["git", "-C", str(place), *arguments],
-        env=environ,
-        capture_output=True,
-        check=True,
-        text=True,
-        encoding="utf-8",
-    )
+    command = ["git", "-C", str(place), *arguments]
+    done = subprocess.run(command, env=environ, capture_output=True, check=True, text=True, encoding="utf-8")
     return done.stdout.strip()
+
+
+def bare_remote(folder: Path, environ: dict[str, str]) -> Path:
+    """An empty repository to push to, whose default branch is main."""
+    bare = folder / "remote.git"
+    git(folder, environ, "init", "-q", "--bare", "-b", "main", str(bare))
+    return bare
 
 
 def clone(bare: Path, to: Path, environ: dict[str, str]) -> Path:

@@ -27,7 +27,7 @@ from reconciler.state.base import RunInfo
 from reconciler.state.directory import DirectoryState
 from reconciler.state.places import move_state
 from tests.clock import VirtualClock
-from tests.stage import TEMPLATE, Stage
+from tests.stage import NAMES, TEMPLATE, Stage
 from tests.torture.sweep import Result, workplace
 
 MARKERS = ("kept", "dropped", "unlisted")
@@ -37,7 +37,6 @@ OURS = (TEMPLATE, "Awareness training, old contract", "INFIMA", "infima security
 FOREIGN = "E-learning 2024"
 """A name that no rule can take for ours."""
 OTHERS = ("Backup seats", "Microsoft 365 Business", "Room for training")
-NAMES = ("Acme Dental", "Borealis Freight", "Corvid Labs", "Dunmore School")
 NIGHT = 24 * 3600.0
 
 

@@ -22,7 +22,7 @@ from tests.clock import VirtualClock
 from tests.faults.kinds import Fault, FaultKind, Faults
 from tests.faults.server import serve
 from tests.stage import TEMPLATE
-from tests.state.gitworld import clone, git, install_hook, isolated_git
+from tests.state.gitworld import bare_remote, clone, install_hook, isolated_git
 from tests.truth.scene import Answer, Scene, staged
 
 ROOT = Path(__file__).parents[2]
@@ -50,8 +50,7 @@ class Remote:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.environ = isolated_git(folder)
-        self.bare = folder / "remote.git"
-        git(folder, self.environ, "init", "-q", "--bare", "-b", "main", str(self.bare))
+        self.bare = bare_remote(folder, self.environ)
         self.world = World(clock=VirtualClock())
         self.scene: Scene
 

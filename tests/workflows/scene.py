@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from reconciler.simulator.worlds import invoice_line
 from tests.faults.server import FaultyServer
 from tests.forge.fake_github import FakeGitHub, served_github
 from tests.stage import remember_markers, small_mappings
+from tests.state.gitworld import git, isolated_git
 from tests.workflows.runner import Event, Job, JobRunner, load_workflow
 
 ROOT = Path(__file__).parents[2]
@@ -216,8 +216,7 @@ class Scene:
     def job_environment(self) -> dict[str, str]:
         """What a job of another CI system would find: the credentials, and no variable of GitHub's."""
         return {
-            **_bare_environment(self.folder),
-            **_AUTHOR,
+            **_bare_environment(self.folder, "A Person"),
             **self.server.environment(),
             "CI": "true",
             "VENV": str(self._venv),
@@ -226,15 +225,7 @@ class Scene:
     # ---- inside -----------------------------------------------------------------------------------------------------
 
     def git(self, *arguments: str, at: Path | None = None) -> str:
-        done = subprocess.run(
-            ["git", *arguments],
-            cwd=at or self.desk,
-            env={**_bare_environment(self.folder), **_AUTHOR},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        return done.stdout.strip()
+        return git(at or self.desk, _bare_environment(self.folder, "A Person"), *arguments)
 
     def writes(self) -> int:
         """Mutating requests that HaloPSA has received so far."""
@@ -251,22 +242,9 @@ def six_mappings(**changes: str) -> str:
 
 _AT_NIGHT: dict[str, Any] = {"event_name": "schedule", "ref": "refs/heads/main", "event": {}}
 
-_AUTHOR = {
-    "GIT_AUTHOR_NAME": "A Person",
-    "GIT_AUTHOR_EMAIL": "person@example.com",
-    "GIT_COMMITTER_NAME": "A Person",
-    "GIT_COMMITTER_EMAIL": "person@example.com",
-}
 
-
-def _bare_environment(home: Path) -> dict[str, str]:
-    return {
-        "PATH": os.environ["PATH"],
-        "HOME": str(home),
-        "GIT_CONFIG_GLOBAL": os.devnull,
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "PYTHONDONTWRITEBYTECODE": "1",
-    }
+def _bare_environment(home: Path, person: str = "") -> dict[str, str]:
+    return isolated_git(home, person) | {"PYTHONDONTWRITEBYTECODE": "1"}
 
 
 def _tool_environment(folder: Path) -> Path:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.state.gitworld import clone, git, isolated_git
+from tests.state.gitworld import bare_remote, clone, git, isolated_git
 
 SCRIPTS = Path(__file__).parents[2] / ".ci"
 
@@ -24,8 +24,7 @@ def environ(tmp_path: Path) -> dict[str, str]:
 @pytest.fixture
 def desk(tmp_path: Path, environ: dict[str, str]) -> Path:
     """A clone of an empty bare repository."""
-    bare = tmp_path / "remote.git"
-    git(tmp_path, environ, "init", "-q", "--bare", "-b", "main", str(bare))
+    bare = bare_remote(tmp_path, environ)
     return clone(bare, tmp_path / "desk", environ)
 
 
