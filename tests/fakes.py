@@ -399,3 +399,8 @@ def slow(seconds: float, then: Answer = accepted) -> Answer:
 
 
 UNREACHABLE = ApiError("HaloPSA is not there")
+
+
+def raises(*numbers: int, to: int = 15) -> Plan:
+    """A plan that sets each of these Subscriptions to `to`; keys are k1, k2, ..."""
+    return build_plan(*(build_change(build_mapping(key=f"k{n}"), subscription=n, before=10, after=to) for n in numbers))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -34,12 +33,12 @@ from reconciler.run import Finished
 from reconciler.simulator.worlds import demo_world, night_passes
 from tests.clock import VirtualClock
 from tests.faults.kinds import Fault, FaultKind, Faults
+from tests.render.browser import FOUND, MISSING
 from tests.stage import Stage
 
 ROOT = Path(__file__).parent.parent
 FIRST_NIGHT = datetime(2026, 8, 30, 5, 17, tzinfo=UTC)
 NIGHTS = 84
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 SECONDS = 60
 DOWN = (Fault(kind=FaultKind.UNAVAILABLE, at="infima.*", times=1000),)
 
@@ -108,18 +107,12 @@ def photograph(page: Path, picture: Path, *, width: int, height: int, browser: s
     subprocess.run(words, check=True, capture_output=True, timeout=SECONDS)
 
 
-def browser_here() -> str | None:
-    """A Chromium on this machine."""
-    return next((found for name in BROWSERS if (found := shutil.which(name))), None)
-
-
 if __name__ == "__main__":
     [_, target] = sys.argv
     goal = Path(target)
     goal.mkdir(parents=True, exist_ok=True)
     draw(goal)
-    chromium = browser_here()
-    if chromium is None:
-        sys.exit("The report's picture needs Chromium (Debian: apt-get install chromium); the page itself is there.")
-    photograph(goal / "report.html", goal / "report.png", width=1200, height=2160, browser=chromium)
+    if FOUND is None:
+        sys.exit(f"The report's picture needs Chromium, the page itself is there: {MISSING}.")
+    photograph(goal / "report.html", goal / "report.png", width=1200, height=2160, browser=FOUND)
     (goal / "report.html").unlink()

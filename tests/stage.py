@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from reconciler.planning.observation import PlanOptions, RunContext
 from reconciler.planning.rules import Allowance, Rule
 from reconciler.providers.connect import ConnectedSystems
 from reconciler.run import ApplyRun, Finished, make_plan, read_live, run_apply
+from reconciler.simulator.records import Endpoint
 from reconciler.simulator.world import World
 from reconciler.state.base import RunInfo, StateStore
 from reconciler.state.directory import DirectoryState
@@ -164,3 +166,13 @@ def small_mappings(extra: str = "", **changes: str) -> str:
         if f"c{101 + index}" in changes:
             lines.append(changes[f"c{101 + index}"])
     return "\n".join(lines) + "\n" + extra
+
+
+def details(stage: Stage) -> list[int]:
+    """The ids that were asked for one by one."""
+    return [int(r.path.rpartition("/")[2]) for r in stage.world.requests if r.endpoint is Endpoint.LICENCE]
+
+
+def lose_state(stage: Stage) -> None:
+    """The state's folder is gone."""
+    shutil.rmtree(stage.folder / ".reconciler")

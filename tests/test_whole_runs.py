@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from reconciler.run import Finished
 from reconciler.simulator.switches import Switches
 from reconciler.state.recording import RecordedRun
 from tests.faults.kinds import Fault, FaultKind
-from tests.stage import Stage, allow, small_mappings, small_world
+from tests.stage import Stage, allow, lose_state, small_mappings, small_world
 
 HOUR = 3600
 
@@ -225,10 +224,6 @@ def test_another_infima_partner_refuses_the_run(stage: Stage) -> None:
 
 
 # --- a lost state ----------------------------------------------------------------------------------------------------
-
-
-def lose_state(stage: Stage) -> None:
-    shutil.rmtree(stage.folder / ".reconciler")
 
 
 def holds(plan: Plan) -> dict[str, str]:

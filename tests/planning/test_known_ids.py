@@ -11,13 +11,12 @@ from reconciler.errors import ApiError
 from reconciler.model import Mapping
 from reconciler.planning.changes import Plan
 from reconciler.planning.observation import MOST_READS, reveal_known
-from reconciler.simulator.records import Endpoint
 from tests.builders import build_mapping, build_mappings, build_subscription
 from tests.clock import VirtualClock
 from tests.core import build_attempt, build_binding, build_recorded
 from tests.fakes import FakeTarget
 from tests.faults.kinds import Fault, FaultKind
-from tests.stage import Stage, small_mappings, small_world
+from tests.stage import Stage, details, small_mappings, small_world
 
 
 @pytest.fixture
@@ -27,10 +26,6 @@ def stage(tmp_path: Path) -> Stage:
     for row in made.world.licences.values():
         row.pop("snowid", None)
     return made
-
-
-def details(stage: Stage) -> list[int]:
-    return [int(r.path.rpartition("/")[2]) for r in stage.world.requests if r.endpoint is Endpoint.LICENCE]
 
 
 def held(plan: Plan) -> dict[str, tuple[str, str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,13 +11,13 @@ from reconciler.planning import observation
 from reconciler.planning.changes import Plan
 from reconciler.planning.observation import PlanOptions
 from reconciler.planning.rules import Allowance, Rule
-from reconciler.simulator.records import Endpoint, RequestRecord
+from reconciler.simulator.records import RequestRecord
 from reconciler.simulator.worlds import scaled_world
 from reconciler.state.recorded import BindingOrigin
 from tests.clock import VirtualClock
 from tests.faults.kinds import Fault, FaultKind, Faults
 from tests.scaled import scaled_mappings_yaml
-from tests.stage import TEMPLATE, Stage, small_mappings, small_world
+from tests.stage import TEMPLATE, Stage, details, lose_state, small_mappings, small_world
 
 
 @pytest.fixture
@@ -39,11 +38,6 @@ def forgetful(tmp_path: Path) -> Stage:
 UNDECIDED = {"105": "state-lost", "106": "state-lost"}
 
 
-def details(stage: Stage) -> list[int]:
-    """The ids that were asked for one by one."""
-    return [int(r.path.rpartition("/")[2]) for r in stage.world.requests if r.endpoint is Endpoint.LICENCE]
-
-
 def held_by(plan: Plan) -> dict[str, str]:
     return {c.key.removeprefix("infima-"): str(c.hold.rule) for c in plan.changes if c.hold}
 
@@ -54,10 +48,6 @@ def found(plan: Plan) -> dict[str, int]:
         for c in plan.changes
         if c.before is not None and c.before.id is not None and c.origin is BindingOrigin.MARKER
     }
-
-
-def lose_state(stage: Stage) -> None:
-    shutil.rmtree(stage.folder / ".reconciler")
 
 
 def test_a_plan_reads_the_details_of_the_candidates_and_of_nothing_else(forgetful: Stage) -> None:

@@ -1,4 +1,4 @@
-"""Every wiring that a test makes is closed after it."""
+"""Every wiring that a test makes is closed after it; `systems` are those of a test's own `world`."""
 
 from __future__ import annotations
 
@@ -7,7 +7,16 @@ from typing import Any
 
 import pytest
 
+from reconciler.providers.connect import ConnectedSystems
+from reconciler.simulator.world import World
+from tests.faults.app import connect_to
 from tests.providers.wiring import Wiring
+
+
+@pytest.fixture
+def systems(world: World) -> Iterator[ConnectedSystems]:
+    with connect_to(world) as systems:
+        yield systems
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from datetime import timedelta
 from email.utils import format_datetime
 from random import Random
@@ -19,7 +18,6 @@ from reconciler.providers.credentials import read_credentials
 from reconciler.simulator.server import HALO_URL
 from reconciler.simulator.world import World
 from tests.clock import VirtualClock
-from tests.faults.app import connect_to
 from tests.providers.wiring import API_KEY, ENVIRON, SECRET, Wiring, licence
 from tests.quiet import ignore_events
 
@@ -32,12 +30,6 @@ def world() -> World:
         world.add_client(number, f"Client {number}", active=3, inactive=2)
         world.add_customer(number + 5_000, f"Client {number}")
     return world
-
-
-@pytest.fixture
-def systems(world: World) -> Iterator[ConnectedSystems]:
-    with connect_to(world) as systems:
-        yield systems
 
 
 def test_a_thousand_clients_cost_exactly_the_promised_requests(world: World, systems: ConnectedSystems) -> None:

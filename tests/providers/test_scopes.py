@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from dataclasses import replace
 from urllib.parse import parse_qs
 
@@ -16,7 +15,6 @@ from reconciler.simulator.records import Endpoint
 from reconciler.simulator.switches import Switches
 from reconciler.simulator.world import World
 from tests.clock import VirtualClock
-from tests.faults.app import connect_to
 from tests.providers.wiring import Wiring
 
 ALL = (*SCOPES, READ_LICENCES)
@@ -28,12 +26,6 @@ def world() -> World:
     world.add_customer(11, "Acme Dental")
     world.add_licence(11, "Training", 5)
     return world
-
-
-@pytest.fixture
-def systems(world: World) -> Iterator[ConnectedSystems]:
-    with connect_to(world) as systems:
-        yield systems
 
 
 def asked(world: World) -> list[list[str]]:

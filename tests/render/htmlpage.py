@@ -17,6 +17,7 @@ from reconciler.state.history import PastRun
 from tests.builders import NOW
 from tests.core import build_info, build_line, build_verdict
 
+KEYS = {f"infima-{number}": f"Customer {number}" for number in range(101, 109)}
 VOID = {"meta", "input", "rect", "path", "circle", "br"}
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.render.browser import FOUND, MISSING, Tab
-from tests.render.htmlpage import background, nights, page_of
+from tests.render.htmlpage import KEYS, background, nights, page_of
 from tests.render.stories import applied, document, night_plan, refused_plan
 
 AXE = Path(os.environ.get("AXE", "build/axe/axe_playwright_python/axe.min.js"))
@@ -17,7 +17,6 @@ pytestmark = [
     pytest.mark.skipif(FOUND is None, reason=MISSING),
     pytest.mark.skipif(not AXE.exists(), reason="axe-core is not here; `make axe` fetches it"),
 ]
-KEYS = {f"infima-{number}": f"Customer {number}" for number in range(101, 109)}
 PAGES: dict[str, Callable[[], str]] = {
     "report after an apply": lambda: page_of(applied(night_plan(), exit_code=3), background(nights(KEYS))),
     "report of the history": lambda: page_of(None, background(nights(KEYS, failed=9), KEYS)),

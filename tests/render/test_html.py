@@ -17,10 +17,8 @@ from reconciler.render.document import Kind, view
 from reconciler.render.html import TEMPLATES, render_html
 from tests.builders import build_change, build_mapping, build_plan
 from tests.render.hostile import LISTED
-from tests.render.htmlpage import background, nights, page_of, parse
+from tests.render.htmlpage import KEYS, background, nights, page_of, parse
 from tests.render.stories import applied, document, night_plan, quiet_changes, refused_plan
-
-KEYS = {f"infima-{number}": f"Customer {number}" for number in range(101, 109)}
 
 
 def rows_of(html: str) -> list[list[str]]:

@@ -8,11 +8,10 @@ import pytest
 
 from tests.render.browser import FOUND, MISSING, Tab
 from tests.render.hostile import LISTED
-from tests.render.htmlpage import background, nights, page_of
+from tests.render.htmlpage import KEYS, background, nights, page_of
 from tests.render.stories import applied, night_plan
 
 pytestmark = pytest.mark.skipif(FOUND is None, reason=MISSING)
-KEYS = {f"infima-{number}": f"Customer {number}" for number in range(101, 109)}
 VISIBLE = "[...document.querySelectorAll('#rows tbody tr')].filter(r => r.offsetParent !== null)"
 
 

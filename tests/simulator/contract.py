@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -104,3 +105,8 @@ def request_complaints(record: RequestRecord) -> list[str]:
         for element in json.loads(record.body):
             wrong += complaints("Licence_List", element)
     return wrong
+
+
+def switch(world: World, **values: Any) -> None:
+    """Put these of the world's switches into these positions."""
+    world.switches = replace(world.switches, **values)

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
-
 import httpx
 import pytest
 
 from reconciler.simulator.server import HALO_URL, halo_app
 from reconciler.simulator.world import World
 from reconciler.simulator.worlds import invoice_line
-from tests.simulator.contract import halo_client, token_form
-
-
-def switch(world: World, **values: Any) -> None:
-    world.switches = replace(world.switches, **values)
+from tests.simulator.contract import halo_client, switch, token_form
 
 
 def ask_token(world: World, form: dict[str, str], query: str = "") -> httpx.Response:

@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
-
 import httpx
 import pytest
 
 from reconciler.simulator.world import World
-from tests.simulator.contract import infima_client
-
-
-def switch(world: World, **values: Any) -> None:
-    world.switches = replace(world.switches, **values)
+from tests.simulator.contract import infima_client, switch
 
 
 def test_the_partner_has_a_name(infima: httpx.Client) -> None:

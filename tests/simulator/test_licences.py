@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 
 from reconciler.simulator.world import World
-from tests.simulator.contract import all_licences
+from tests.simulator.contract import all_licences, switch
 
 PATH = "/api/SoftwareLicence"
-
-
-def switch(world: World, **values: Any) -> None:
-    world.switches = replace(world.switches, **values)
 
 
 def post(halo: httpx.Client, *elements: Any) -> httpx.Response:

@@ -10,12 +10,24 @@ import pytest
 from reconciler.errors import DeadlineExceeded
 from reconciler.events import Noticed
 from reconciler.model import Subscription
-from reconciler.planning.changes import Plan
 from reconciler.providers.base import Accepted, Refused, Unclear, WriteAnswer
 from reconciler.state.recorded import HaloFacts, Recorded
 from reconciler.writing.session import THROTTLED_IN_A_ROW
-from tests.builders import build_change, build_mapping, build_plan, build_subscription
-from tests.fakes import Answer, FakeTarget, Rows, Scene, accepted, fail, message_of, outcomes, refused, silent, unclear
+from tests.builders import build_subscription
+from tests.fakes import (
+    Answer,
+    FakeTarget,
+    Rows,
+    Scene,
+    accepted,
+    fail,
+    message_of,
+    outcomes,
+    raises,
+    refused,
+    silent,
+    unclear,
+)
 
 CLIENT, ALL = ("client_id",), ("client_id", "name", "type")
 
@@ -23,10 +35,6 @@ CLIENT, ALL = ("client_id",), ("client_id", "name", "type")
 def row(number: int, **raw: Any) -> Subscription:
     made = build_subscription(number, 12, 10, name="Training")
     return replace(made, raw={"client_id": 12, "name": "Training", "type": 1, "count": 10, **raw})
-
-
-def raises(*numbers: int, to: int = 15) -> Plan:
-    return build_plan(*(build_change(build_mapping(key=f"k{n}"), subscription=n, before=10, after=to) for n in numbers))
 
 
 def scene(number: int, *, facts: HaloFacts | None = None, **settings: object) -> Scene:

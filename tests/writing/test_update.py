@@ -9,10 +9,9 @@ import pytest
 
 from reconciler.errors import ApiError
 from reconciler.model import Subscription
-from reconciler.planning.changes import Plan
 from reconciler.state.base import IntentResult
 from reconciler.writing.update import HALO_STAMPS, changed_besides_count
-from tests.builders import build_change, build_mapping, build_plan, build_subscription
+from tests.builders import build_mapping, build_plan, build_subscription
 from tests.fakes import (
     UNREACHABLE,
     FakeTarget,
@@ -23,6 +22,7 @@ from tests.fakes import (
     late,
     message_of,
     outcomes,
+    raises,
     refused,
     silent,
     unclear,
@@ -34,11 +34,6 @@ RAW = {"name": "Training", "price": 2.5, "count": 10}
 def rows(number: int) -> list[Subscription]:
     """That many Subscriptions of ten users, ids from 1."""
     return [build_subscription(n, count=10) for n in range(1, number + 1)]
-
-
-def raises(*numbers: int, to: int = 15) -> Plan:
-    """A plan that sets each of these Subscriptions to `to`; keys are k1, k2, ..."""
-    return build_plan(*(build_change(build_mapping(key=f"k{n}"), subscription=n, before=10, after=to) for n in numbers))
 
 
 def scene(number: int, **settings: object) -> Scene:
