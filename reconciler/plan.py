@@ -167,13 +167,9 @@ def _change(
     edited_from, edited_since = _edited(before, binding, recorded)
     wanted = file.limits.decrease_nights
     nights = nights_of_fall(
-        mapping,
-        quantity,
-        before.count if before else None,
-        counted_before=counted_before,
-        remembered=recorded.falls.get(mapping.key, ()) if wanted > 1 else (),
-        today=today,
-    )
+        mapping, quantity, before.count if before else None, counted_before=counted_before,
+        remembered=recorded.falls.get(mapping.key, ()) if wanted > 1 else (), today=today,
+    )  # fmt: skip
     quantity = settled_quantity(mapping, quantity, nights, wanted)
     action, reason = _action(mapping, identity, before, quantity, awaiting=awaiting)
     if edited_from is not None and reason is ActionReason.COUNT_CHANGED and counted_before == counted:

@@ -77,10 +77,7 @@ def propose(options: CommonOptions, *, snapshot: Path | None, forge: str, branch
     known = replace(seen.recorded, offers=recorded.offers, tenant=recorded.tenant or seen.recorded.tenant)
     text = decode(content, file=path)
     job = ProposalJob(
-        branch=proposals,
-        look=look,
-        path=path,
-        text=text,
+        branch=proposals, look=look, path=path, text=text,
         proposals=suggest(mappings, seen.observation, known, text=text),
         known=recorded.offers,
         remember=lambda change: store.record_offers(change, message="What was proposed, and what people answered"),
@@ -88,7 +85,7 @@ def propose(options: CommonOptions, *, snapshot: Path | None, forge: str, branch
         now=now,
         state=store.spec if isinstance(store, GitState) else "",
         remembers=recorded.durable,
-    )
+    )  # fmt: skip
     report = _reviewed(options, forge, job)
     for line in report.done:
         tell(safe(line))

@@ -26,7 +26,7 @@ from reconciler.model import Mappings
 from reconciler.plan_document import dump_document, plan_document
 from reconciler.planning.attribution import attribute, new_approvals
 from reconciler.planning.changes import Plan
-from reconciler.planning.observation import RunContext, clients_to_count, count_more, every_client_to_bill
+from reconciler.planning.observation import clients_to_count, count_more, every_client_to_bill
 from reconciler.planning.rules import Level
 from reconciler.planning.snapshot import Snapshot, dump_snapshot
 from reconciler.run import make_plan, read_live
@@ -52,19 +52,10 @@ from reconciler.run import make_plan, read_live
 @common_options
 @click.pass_obj
 def plan(
-    options: CommonOptions,
-    *,
-    output: str,  # noqa: ARG001 - -o is read by draw_plan
-    out: Path | None,
-    detailed_exitcode: bool,
-    against: str | None,
-    save_snapshot: Path | None,
-    snapshot: Path | None,
-    only: tuple[str, ...],
-    exclude: tuple[str, ...],
-    allow: tuple[str, ...],
-    reason: str | None,
-) -> int:
+    options: CommonOptions, *, output: str, out: Path | None,  # noqa: ARG001 - -o is read by draw_plan
+    detailed_exitcode: bool, against: str | None, save_snapshot: Path | None, snapshot: Path | None,
+    only: tuple[str, ...], exclude: tuple[str, ...], allow: tuple[str, ...], reason: str | None,
+) -> int:  # fmt: skip
     """Show what would change in HaloPSA. It reads both systems and never writes.
 
     \b
@@ -87,38 +78,40 @@ def plan(
     mappings = load(options)
     chosen = plan_options(mappings, only, exclude, allow, reason)
     base = load_at(options, against) if against is not None else None
-    if snapshot is not None:
-        seen = load_snapshot(snapshot)
-    else:
-        with run_context(options, mappings) as context:
-            seen = _more_counts(context, read_live(context), base, every_client=save_snapshot is not None)
+    seen = load_snapshot(snapshot) if snapshot else _read(options, mappings, base, every_client=bool(save_snapshot))
     made = make_plan(mappings, seen.observation, seen.recorded, chosen)
     if against is not None:
         made = attribute(made, make_plan(base, seen.observation, seen.recorded, chosen) if base else None)
         made = replace(made, warnings=(*new_approvals(mappings, base), *made.warnings))
     document = plan_document(made, version=__version__)
     if save_snapshot is not None:
-        write_file(save_snapshot, dump_snapshot(seen), what="snapshot")
-        again = f"reconciler plan --snapshot {save_snapshot}"
-        tell(f"Saved what was read to {save_snapshot}. To plan from it without network: {again}")
+        again = f"To plan from it without network: reconciler plan --snapshot {save_snapshot}"
+        _save(save_snapshot, dump_snapshot(seen), "snapshot", f"Saved what was read to {save_snapshot}. {again}")
     if out is not None:
-        write_file(out, dump_document(document), what="plan")
-        tell(f"Saved the plan to {out}. To perform exactly this and nothing more: reconciler apply {out}")
+        again = f"To perform exactly this and nothing more: reconciler apply {out}"
+        _save(out, dump_document(document), "plan", f"Saved the plan to {out}. {again}")
     say(draw_plan(document, options))
     return _exit_code(made, detailed=detailed_exitcode)
 
 
-def _more_counts(context: RunContext, seen: Snapshot, base: Mappings | None, *, every_client: bool) -> Snapshot:
-    """Count the users of clients too that only the base maps, so that both plans rest on the same reads.
+def _read(options: CommonOptions, mappings: Mappings, base: Mappings | None, *, every_client: bool) -> Snapshot:
+    """Read both systems, and count the users of clients too that only the base maps: both plans rest on the same reads.
 
     With `every_client` those of all that are listed and not ignored: a snapshot can then answer for mappings that do
     not exist yet.
     """
-    found = seen.observation
-    wanted = set(clients_to_count(base, found.clients)) if base is not None else set()
-    if every_client:
-        wanted |= set(every_client_to_bill(context.mappings, found.clients))
-    return replace(seen, observation=count_more(context, found, wanted))
+    with run_context(options, mappings) as context:
+        seen = read_live(context)
+        found = seen.observation
+        wanted = set(clients_to_count(base, found.clients)) if base is not None else set()
+        if every_client:
+            wanted |= set(every_client_to_bill(mappings, found.clients))
+        return replace(seen, observation=count_more(context, found, wanted))
+
+
+def _save(path: Path, content: str, what: str, said: str) -> None:
+    write_file(path, content, what=what)
+    tell(said)
 
 
 def _exit_code(made: Plan, *, detailed: bool) -> ExitCode:

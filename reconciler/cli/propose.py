@@ -84,16 +84,21 @@ def propose(
     if write:
         edit.write()
     written = {one.key for one in wanted} if write else set()
-    document = ProposalsJson(
+    _draw(options, edit, _document(seen, made, declined, written))
+    _sum_up(made, wanted, edit, seen, write=write)
+    return 0
+
+
+def _document(
+    seen: Snapshot, made: Sequence[Proposal], declined: Sequence[Proposal], written: Collection[str]
+) -> ProposalsJson:
+    return ProposalsJson(
         format_version=FORMAT_VERSION,
         reconciler_version=__version__,
         taken_at=timestamp(seen.observation.taken_at),
         proposals=[_json(one, written) for one in made],
         declined=[_json(one, written) for one in declined],
     )
-    _draw(options, edit, document)
-    _sum_up(made, wanted, edit, seen, write=write)
-    return 0
 
 
 def _check(*, write: bool, likely: bool, output: str) -> None:

@@ -65,9 +65,7 @@ def undo(
         require_key(key, mappings, "--only")
     past = find_run(open_store(options).history.runs(), run)
     today = mappings.settings.day(now())
-    last = today + timedelta(days=KEPT_DAYS)
-    if until is not None:
-        last = parse_last_day(until, today, "Name a day to come.")
+    last = today + timedelta(days=KEPT_DAYS) if until is None else parse_last_day(until, today, "Name a day to come.")
     with run_context(options, mappings) as context:
         seen = read_live(context)
     found = undo_run(past, make_plan(mappings, seen.observation, seen.recorded, PlanOptions()))
