@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from datetime import UTC
@@ -74,7 +75,7 @@ def move(options: CommonOptions, *, target: str, yes: bool) -> int:
       reconciler --state git:reconciler-state state move --to directory:.reconciler
     """
     source = open_store(options)
-    to = open_state(target, mappings_path=options.mappings, clock=SystemClock(), environ={})
+    to = open_state(target, mappings_path=options.mappings, clock=SystemClock(), environ=os.environ)
     refuse_moved(source.look(), source.location)
     say(safe(f"From {source.location} to {to.location}: bindings, open creates, journal and history."))
     if not yes and not _confirmed():

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from reconciler.clock import Clock
 from reconciler.errors import StateError
-from reconciler.state.document import STATE_FILE, StateDocument, decode
+from reconciler.state.document import STATE_FILE, StateDocument, decode, refuse_other_use
 from reconciler.state.files import MAX_FILE_BYTES, StateFiles
 from reconciler.state.gitcommand import (
     LOCK_LEFT,
@@ -58,11 +58,8 @@ class StateBranch:
         """state.json at the tip. Raises `StateError` when damaged, and for a branch that holds something else."""
         files = self.files
         content = files.read(STATE_FILE)
-        if content is None and files.holds_anything_outside({JOURNAL_FOLDER, HISTORY_FOLDER}):
-            raise StateError(
-                f"The branch {self.name} has no {STATE_FILE}: it is no state branch.",
-                hint="Name a branch that is used for nothing else with --state git:BRANCH.",
-            )
+        if content is None:
+            refuse_other_use("branch", self.name, files.names_outside({JOURNAL_FOLDER, HISTORY_FOLDER}))
         return decode(content, place=f"{STATE_FILE} on {self.name}")
 
     def fetch(self) -> None:
@@ -177,9 +174,9 @@ class CommitFiles:
         self._loaded = {name: self.read(name) or b"" for name, blob in self._blobs.items() if blob}
         return self
 
-    def holds_anything_outside(self, folders: Collection[str]) -> bool:
-        """True where the commit has files outside these folders."""
-        return any(name.partition("/")[0] not in folders for name in self._blobs)
+    def names_outside(self, folders: Collection[str]) -> tuple[str, ...]:
+        """The commit's files that are in none of these folders."""
+        return tuple(name for name in self._blobs if name.partition("/")[0] not in folders)
 
     def read(self, name: str) -> bytes | None:
         if name in self._loaded:

@@ -22,10 +22,10 @@ from reconciler.clock import Clock
 from reconciler.errors import StateError, StateLocked
 from reconciler.model import Json
 from reconciler.state.base import RunInfo, RunState
-from reconciler.state.document import STATE_FILE, StateDocument, decode, encode, refuse_moved
+from reconciler.state.document import STATE_FILE, StateDocument, decode, encode, refuse_moved, refuse_other_use
 from reconciler.state.files import PrivateDirectory, StateFiles, os_errors_as_state_errors
-from reconciler.state.history import History
-from reconciler.state.journal import Journal
+from reconciler.state.history import HISTORY_FOLDER, History
+from reconciler.state.journal import JOURNAL_FOLDER, Journal
 from reconciler.state.recorded import Offers, Recorded
 from reconciler.state.recording import Edit, Step, change_offers, record_run, recorded_in
 from reconciler.state.spelling import format_time
@@ -34,6 +34,7 @@ RUN_LOCK = "run.lock"
 HOLDER_FILE = "run.holder"
 CHANGE_LOCK = "change.lock"
 PROBE_FILE = "doctor.probe"
+_OURS = frozenset({STATE_FILE, JOURNAL_FOLDER, HISTORY_FOLDER, RUN_LOCK, HOLDER_FILE, CHANGE_LOCK, PROBE_FILE})
 CHANGE_LOCK_SECONDS = 30.0
 """How long a change waits for another process's change, which takes milliseconds unless the disk hangs."""
 
@@ -74,32 +75,39 @@ class DirectoryState:
     @contextmanager
     def hold(self, info: RunInfo) -> Iterator[HeldDirectory]:
         """Lock the place for a move."""
-        self._directory.prepare()
+        self._prepare()
         with run_lock(self._directory, info, location=self.location):
             yield HeldDirectory(self._directory)
 
     def prove_writable(self) -> None:
-        self._directory.prepare()
+        self._prepare()
         self._directory.replace(PROBE_FILE, b"reconciler doctor tried whether this directory can be written\n")
         self._directory.remove(PROBE_FILE)
 
     def record_offers(self, change: Callable[[Offers], Offers], *, message: str) -> None:
-        self._directory.prepare()
+        self._prepare()
         change_offers(_DirectoryKeeper(self._directory), change, message=message, location=self.location)
 
     @contextmanager
     def open_run(self, info: RunInfo) -> Iterator[RunState]:
-        self._directory.prepare()
+        self._prepare()
         with run_lock(self._directory, info, location=self.location):
             keeper = _DirectoryKeeper(self._directory)
             with record_run(keeper, info, clock=self._clock, durable=self._durable, location=self.location) as run:
                 yield run
 
+    def _prepare(self) -> None:
+        """Make the directory, private and ours. One that is used for something else keeps its mode."""
+        if self._directory.read(STATE_FILE) is None:
+            _refuse_other_use(self._directory)
+        self._directory.prepare()
+
 
 class HeldDirectory:
-    """`HeldState` in a directory."""
+    """A directory during a move: what state.json says there, all files, and a way to write more."""
 
     def __init__(self, directory: PrivateDirectory) -> None:
+        self.document = _read_document(directory)
         self._directory = directory
 
     def files(self) -> StateFiles:
@@ -223,7 +231,14 @@ def _locked(directory: PrivateDirectory, location: str) -> StateLocked:
 
 
 def _read_document(directory: PrivateDirectory) -> StateDocument:
-    return _decode(directory, directory.read(STATE_FILE))
+    content = directory.read(STATE_FILE)
+    if content is None:
+        _refuse_other_use(directory)
+    return _decode(directory, content)
+
+
+def _refuse_other_use(directory: PrivateDirectory) -> None:
+    refuse_other_use("directory", str(directory.root), directory.others(_OURS))
 
 
 def _decode(directory: PrivateDirectory, content: bytes | None) -> StateDocument:

@@ -220,6 +220,19 @@ def refuse_moved(document: StateDocument, location: str) -> None:
         )
 
 
+def refuse_other_use(kind: str, name: str, others: Collection[str]) -> None:
+    """Raise `StateError` for a place (`kind`: branch or directory) without state.json that holds `others`' files."""
+    if others:
+        raise StateError(
+            f"The {kind} {name} has no {STATE_FILE} and holds other files, for example {min(others)}: it is no state "
+            f"{kind}.",
+            hint=f"Name a {kind} that is used for nothing else, for example {_FOR_EXAMPLE[kind]}.",
+        )
+
+
+_FOR_EXAMPLE = {"branch": "git:reconciler-state", "directory": "directory:.reconciler"}
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # Its spelling
 # ---------------------------------------------------------------------------------------------------------------------

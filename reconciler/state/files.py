@@ -12,7 +12,7 @@ import errno
 import os
 import secrets
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol
@@ -114,6 +114,14 @@ class PrivateDirectory:
         path = self.path(name)
         with os_errors_as_state_errors("remove", path), suppress(FileNotFoundError):
             os.unlink(path)  # noqa: PTH108 - as above
+
+    def others(self, ours: Collection[str]) -> tuple[str, ...]:
+        """What lies here beside `ours`. Hidden names and lost+found do not count: every new volume may have them."""
+        if not self._is_there(self.root):
+            return ()
+        with os_errors_as_state_errors("list", self.root):
+            names = {entry.name for entry in self.root.iterdir() if not entry.name.startswith(".")}
+        return tuple(sorted(names - {*ours, "lost+found"}))
 
     def sweep(self) -> None:
         """Remove the temporary files that killed processes left. Call it only while no other process can be writing."""

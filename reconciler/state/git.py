@@ -169,9 +169,10 @@ class GitState:
 
 
 class HeldBranch:
-    """`HeldState` on a branch."""
+    """A branch during a move: what state.json says there, all files, and a way to write more."""
 
     def __init__(self, branch: StateBranch, local: PrivateDirectory, clock: Clock) -> None:
+        self.document = branch.document  # refuses a branch that holds something else
         self._branch = branch
         self._local = local
         self._clock = clock

@@ -16,7 +16,7 @@ from reconciler.clock import Clock
 from reconciler.errors import StateError, UsageError
 from reconciler.state.base import RunInfo
 from reconciler.state.directory import DirectoryState
-from reconciler.state.document import STATE_FILE, StateDocument, decode, encode, refuse_moved
+from reconciler.state.document import STATE_FILE, StateDocument, encode, refuse_moved
 from reconciler.state.files import StateFiles
 from reconciler.state.git import DEFAULT_BRANCH, GitState
 from reconciler.state.history import HISTORY_FOLDER
@@ -74,10 +74,9 @@ def move_state(source: Place, target: Place, info: RunInfo, *, now: datetime) ->
         raise StateError(f"There is no state at {source.location}.", hint="Name the one to move with --state.")
     with source.hold(info) as old, target.hold(info) as new:
         files = _content(old.files())
-        document = _document(files, source) or StateDocument()
-        refuse_moved(document, source.location)
-        arriving = {**files, STATE_FILE: encode(document)}
-        _refuse_other(new.files(), arriving, source, target)
+        refuse_moved(old.document, source.location)
+        arriving = {**files, STATE_FILE: encode(old.document)}
+        _refuse_other(new.document, old.document, source, target)
         new.put(arriving, message=f"State moved here from {source.spec}")
         seen = _content(new.files())
         if wrong := sorted(name for name, content in arriving.items() if seen.get(name) != content):
@@ -85,9 +84,9 @@ def move_state(source: Place, target: Place, info: RunInfo, *, now: datetime) ->
                 f"{wrong[0]} at {target.location} is not what was copied there; {source.location} stays in use.",
                 hint="See what writes there, then move again.",
             )
-        note = encode(replace(document, moved_to=target.spec, moved_at=now))
+        note = encode(replace(old.document, moved_to=target.spec, moved_at=now))
         old.put({STATE_FILE: note}, message=f"State moved to {target.spec}")
-    return document
+    return old.document
 
 
 def _content(files: StateFiles) -> dict[str, bytes]:
@@ -95,15 +94,9 @@ def _content(files: StateFiles) -> dict[str, bytes]:
     return {name: content for name in names if (content := files.read(name)) is not None}
 
 
-def _document(files: Mapping[str, bytes], place: Place) -> StateDocument | None:
-    content = files.get(STATE_FILE)
-    return None if content is None else decode(content, place=f"{STATE_FILE} at {place.location}")
-
-
-def _refuse_other(standing: StateFiles, arriving: Mapping[str, bytes], source: Place, target: Place) -> None:
+def _refuse_other(there: StateDocument, arriving: StateDocument, source: Place, target: Place) -> None:
     """A place that holds a state of its own is not written over; one that was moved here, or half copied, is."""
-    there = _document(_content(standing), target)
-    if there is None or encode(there) == arriving[STATE_FILE] or there.moved_to == source.spec:
+    if there in (StateDocument(), arriving) or there.moved_to == source.spec:
         return
     raise StateError(
         f"{target.location} holds a state of its own already.",
