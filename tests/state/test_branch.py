@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -144,37 +147,41 @@ except Exception as error:
 """
 
 
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that every user may enter. Of its own: each pytest that starts sets the folders of all to 0700."""
+    with tempfile.TemporaryDirectory(prefix="reconciler-tests-") as name:
+        Path(name).chmod(0o755)
+        yield Path(name)
+        for folder, folders, _ in os.walk(name):
+            for inside in [*folders, ""]:
+                (Path(folder) / inside).chmod(0o755)
+
+
 @pytest.mark.parametrize("depth", [[], ["--depth=1"]])
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="permissions of files")
 def test_a_clone_that_cannot_be_written_to_can_be_planned_from(
-    state: GitState, tmp_path: Path, remote: Path, git_environ: dict[str, str], depth: list[str]
+    state: GitState, open_folder: Path, remote: Path, git_environ: dict[str, str], depth: list[str]
 ) -> None:
-    place = tmp_path / "read-only"
-    git(tmp_path, git_environ, "clone", "-q", *depth, f"file://{remote}", str(place))
-    with state.open_run(run_info()) as run:  # the clone knows nothing of it yet
+    place, theirs = open_folder / "read-only", open_folder / "remote.git"
+    shutil.copytree(remote, theirs)
+    git(open_folder, git_environ, "clone", "-q", *depth, f"file://{theirs}", str(place))
+    with state.open_run(run_info()) as run:
         run.record_attempts([attempt("acme")])
         run.record_bindings([binding("acme", 9001)])
         run.finish(verdict())
-    (tmp_path / "gitconfig").write_text("[safe]\n\tdirectory = *\n")
-    for folder, folders, names in os.walk(tmp_path):
+    git(remote, git_environ, "push", "-q", str(theirs), BRANCH)  # the clone knows nothing of it yet
+    (open_folder / "gitconfig").write_text("[safe]\n\tdirectory = *\n")
+    for folder, folders, names in os.walk(open_folder):
         for name in [*folders, *names, ""]:
             path = Path(folder) / name
             path.chmod((path.stat().st_mode | 0o555 if path.is_dir() else path.stat().st_mode | 0o444) & 0o555)
-    for above in tmp_path.parents:
-        if above == Path("/tmp"):  # noqa: S108 - where pytest's folders lie
-            break
-        above.chmod(above.stat().st_mode | 0o055)
-    home = {"GIT_CONFIG_GLOBAL": str(tmp_path / "gitconfig")}
+    home = {"HOME": str(open_folder), "GIT_CONFIG_GLOBAL": str(open_folder / "gitconfig")}
     paths = {"PYTHONPATH": str(Path(__file__).parents[2]), "PYTHONDONTWRITEBYTECODE": "1"}
-    try:
-        done = subprocess.run(
-            [sys.executable, "-c", READ_ONLY, str(place)],
-            env={**git_environ, **home, **paths}, capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
-    finally:
-        for folder, folders, _ in os.walk(tmp_path):
-            for name in [*folders, ""]:
-                (Path(folder) / name).chmod(0o755)
+    done = subprocess.run(
+        [sys.executable, "-c", READ_ONLY, str(place)],
+        env={**git_environ, **home, **paths}, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
     assert done.stdout.startswith("1 ['acme']\n"), (done.returncode, done.stdout, done.stderr)
     assert "Permission denied" in done.stdout.splitlines()[1]
 
