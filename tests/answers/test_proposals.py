@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from reconciler.answers import matching
-from reconciler.answers.proposals import Confidence, ProposalKind, apply_proposals, standing
+from reconciler.answers.proposals import Confidence, ProposalKind, apply_proposals, standing, suggest
 from reconciler.errors import DecisionRefused
 from reconciler.model import MappingKey
-from reconciler.state.recorded import Fate, Offer
+from reconciler.state.recorded import Fate, Offer, Recorded
 from tests.answers.proposing import Proposing
 from tests.builders import NOW
 from tests.stage import TEMPLATE
@@ -179,6 +179,68 @@ def test_one_whose_key_is_taken_hides_nothing_of_the_others(stage: Proposing) ->
     assert (found["map-142"].confidence, found["map-142"].edit) == (How.ASK, None)
     assert "infima-142" in found["map-142"].evidence[-1]
     assert (found["map-143"].kind, found["map-143"].confidence) == (Kind.ADOPT, How.LIKELY)
+
+
+# ---- what the plan of the edited file doubts ------------------------------------------------------------------------
+
+
+def test_a_customer_that_another_ones_mapping_bills_is_asked_about_with_the_plans_reason(stage: Proposing) -> None:
+    """The Subscription of infima-101 went to this customer, under a name that says nothing of training."""
+    stage.apply()
+    stage.world.licences[9001]["name"] = "Microsoft 365 Business"
+    stage.world.person_moves(9001, 71)
+    one = stage.proposals()["map-142"]
+
+    assert (one.kind, one.confidence, one.tonight) == (Kind.NEW_MAPPING, How.ASK, "held by same-name")
+    assert one.evidence[-1].startswith(
+        "With this edit the plan holds the mapping: Zephyr Cycles Ltd is billed through the mapping infima-101 "
+    )
+    assert one.evidence[-1].endswith("may bill it twice (same-name).")
+    assert one.command == "reconciler map 142 --customer 71"
+
+
+def test_a_mapping_that_may_be_retired_hides_no_doubt_about_another_one(stage: Proposing) -> None:
+    stage.apply()
+    stage.world.licences[9001]["name"] = "Microsoft 365 Business"
+    stage.world.person_moves(9001, 71)
+    stage.world.customers[11]["inactive"] = True
+    del stage.world.infima_clients[101]
+    stage.missing = {101: 20}
+    found = stage.proposals()
+    assert (found["map-142"].confidence, found["retire-infima-101"].confidence) == (How.ASK, How.ASK)
+    assert found["map-142"].tonight == "held by same-name"
+
+
+def test_a_new_client_beside_a_state_that_was_lost_is_a_question(stage: Proposing) -> None:
+    stage.apply()
+    one = stage.proposals(Recorded())["map-142"]
+    assert (one.confidence, one.tonight) == (How.ASK, "held by state-lost")
+
+
+def test_one_that_fits_is_a_question_where_another_one_has_the_marker(stage: Proposing) -> None:
+    stage.world.add_licence(71, TEMPLATE, 17, licence_id=9300)
+    stage.world.add_licence(13, TEMPLATE, 0, licence_id=9301, snowid="infima-142")
+    one = stage.proposals()["map-142"]
+    assert (one.kind, one.confidence, one.tonight) == (Kind.ADOPT, How.ASK, "held by identity-conflict")
+    assert one.command == "reconciler map 142 --customer 71 --subscription 9300"
+
+
+@pytest.mark.parametrize("quantity", [0, 16])
+def test_a_marker_that_only_another_proposal_brings_back_makes_no_question_of_this_one(
+    stage: Proposing, quantity: int
+) -> None:
+    stage.world.add_client(143, "Quarry Sport", active=9)
+    stage.world.add_customer(72, "Quarry Sport")
+    stage.world.add_licence(72, "Microsoft 365 Business", quantity, licence_id=9300, snowid="infima-143")
+    assert stage.proposals()["map-142"].confidence is How.SURE
+
+
+def test_users_that_were_not_read_tonight_say_nothing_against_a_mapping(stage: Proposing) -> None:
+    seen = stage.seen()
+    counts = tuple(one for one in seen.observation.user_counts if one.client_id != 142)
+    observation = replace(seen.observation, user_counts=counts)
+    one = next(o for o in suggest(stage.mappings(), observation, seen.recorded, text=stage.text) if o.key == "map-142")
+    assert (one.confidence, one.tonight.partition(":")[0]) == (How.SURE, "held by client-unreadable")
 
 
 # ---- names ----------------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from reconciler.config import parse_mappings
 from reconciler.errors import DecisionRefused
 from reconciler.model import HaloCustomer, InfimaClient, InfimaClientId, Observation, Subscription
 from reconciler.plan import diff
-from reconciler.planning.changes import Action
+from reconciler.planning.changes import Action, Plan
 from reconciler.safety.check import check
 from reconciler.state.recorded import MissingNights, Recorded
 from tests.builders import NOW, TEMPLATE, build_observation, build_subscription
@@ -143,6 +143,13 @@ def written(scene: Scene, *enough: Confidence) -> list[Proposal]:
     return [one for one in scene.proposals() if one.confidence in enough and one.edit is not None]
 
 
+def planned(scene: Scene, made: list[Proposal]) -> Plan:
+    """The plan of the file with these edits."""
+    mappings = parse_mappings(apply_proposals(scene.text, made), file="mappings.yaml", now=NOW)
+    plan = diff(mappings, scene.observation, scene.recorded)
+    return check(plan, mappings.limits, (), mappings.approvals, today=TODAY)
+
+
 GIVEN = settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow], deadline=None)
 
 
@@ -195,10 +202,7 @@ def _lines(text: str) -> list[str]:
 def test_no_twin_is_made(scene: Scene) -> None:
     """What the next run would create: never beside a live Subscription for training that no mapping of ours bills."""
     made = written(scene, Confidence.SURE, Confidence.LIKELY)
-    mappings = parse_mappings(apply_proposals(scene.text, made), file="mappings.yaml", now=NOW)
-    plan = check(
-        diff(mappings, scene.observation, scene.recorded), mappings.limits, (), mappings.approvals, today=TODAY
-    )
+    plan = planned(scene, made)
     new = {f"infima-{one.edit.clients[0].id}" for one in made if hasattr(one.edit, "clients")}
     creates = [c.mapping.halo_customer.id for c in plan.changes if c.action is Action.CREATE and c.hold is None]
     assert max(Counter(creates).values(), default=0) <= 1
@@ -209,3 +213,19 @@ def test_no_twin_is_made(scene: Scene) -> None:
         theirs = [row for row in scene.observation.subscriptions if row.customer_id == change.mapping.halo_customer.id]
         training = [row.id for row in theirs if row.live and row.name != "Microsoft 365 Business"]
         assert training == []
+
+
+OF_A_NUMBER = {None, "zero", "decrease", "increase", "falling"}
+"""Rules that hold a change because of its quantity."""
+
+
+@GIVEN
+@given(scenes())
+def test_the_plan_doubts_no_mapping_that_is_called_sure_or_likely(scene: Scene) -> None:
+    """Each edit that may change what is billed, made alone: tonight holds a number at most, never the mapping."""
+    kinds = {ProposalKind.NEW_MAPPING, ProposalKind.ADOPT, ProposalKind.COMBINE, ProposalKind.RETIRE}
+    for one in written(scene, Confidence.SURE, Confidence.LIKELY):
+        if one.kind in kinds:
+            key = one.key.replace("map-", "infima-").removeprefix("retire-")
+            hold = next(change.hold for change in planned(scene, [one]).changes if change.key == key)
+            assert (None if hold is None else hold.rule) in OF_A_NUMBER

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from enum import Enum, auto
 from itertools import groupby
 from typing import assert_never, cast
 
@@ -27,6 +28,7 @@ from reconciler.answers.proposals.values import (
     as_line,
     clients_to_weigh,
     judged,
+    map_command,
 )
 from reconciler.config import Diagnostic, parse_mappings
 from reconciler.config.edit import (
@@ -52,7 +54,8 @@ __all__ = ["Confidence", "Proposal", "ProposalKind", "apply_proposals", "clients
 def suggest(mappings: Mappings, observation: Observation, recorded: Recorded, *, text: str) -> tuple[Proposal, ...]:
     """All proposals, the surest first; `text` is the file that `mappings` was read from.
 
-    Declined ones are among them: see `standing`. Each edit was tried: it is possible, and the file is valid after it.
+    Declined ones are among them: see `standing`. Each edit was tried: it is possible, and the file is valid after it;
+    none is sure or likely that the plan of that file doubts.
     Raises `DecisionRefused` for other systems than those that the state belongs to, and where INFIMA's answer is in
     doubt as a whole: beside a new client there may be one that was left out.
     """
@@ -63,7 +66,7 @@ def suggest(mappings: Mappings, observation: Observation, recorded: Recorded, *,
     unmanaged = list(propose_unmanaged(facts))
     spoken_for = frozenset(client for _, client in unmanaged if client is not None)
     found = [*(one for one, _ in unmanaged), *propose_newcomers(facts, spoken_for), *propose_upkeep(facts)]
-    tried = [one for wave in _waves(found) for one in _tried(wave, facts)]
+    tried = [one for wave in _waves(found, facts) for one in _tried(wave, facts)]
     surest, kinds = list(Confidence), list(ProposalKind)
     return tuple(sorted(tried, key=lambda one: (surest.index(one.confidence), kinds.index(one.kind), one.key)))
 
@@ -133,7 +136,7 @@ def _edited(text: str, edit: SingleEdit, file: str) -> str:
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def _waves(proposals: Sequence[Proposal]) -> Iterator[list[Proposal]]:
+def _waves(proposals: Sequence[Proposal], facts: ProposalFacts) -> Iterator[list[Proposal]]:
     """Proposals that do not touch each other, tried together; those that would share a customer come one after another.
 
     A large file is read a few times then, not once for every proposal.
@@ -143,9 +146,10 @@ def _waves(proposals: Sequence[Proposal]) -> Iterator[list[Proposal]]:
         wave: list[Proposal] = []
         taken: set[str] = set()
         rest: list[Proposal] = []
+        company = _company(left[0], facts)
         for one in left:
             touched = {one.customer, _key_of(one) or one.key} - {""} if isinstance(one.edit, _MOVING) else {one.key}
-            (rest if taken & touched else wave).append(one)
+            (rest if taken & touched or _company(one, facts) is not company else wave).append(one)
             taken |= touched
         yield wave
         left = rest
@@ -153,6 +157,23 @@ def _waves(proposals: Sequence[Proposal]) -> Iterator[list[Proposal]]:
 
 _MOVING = (NewMapping, JoinClient, Retire)
 """Edits that may change what is billed."""
+
+
+class _Company(Enum):
+    """Proposals of one company do not change what the plan doubts about each other, wherever their customers are."""
+
+    PLAIN = auto()
+    MARKED = auto()  # its key stands in HaloPSA as a marker: to the plan of the others, the state has forgotten it
+    QUESTION = auto()  # only a person can say whether its edit is made
+    END = auto()  # a mapping that bills nobody any more takes doubts away from the others
+
+
+def _company(one: Proposal, facts: ProposalFacts) -> _Company:
+    if isinstance(one.edit, Retire):
+        return _Company.END
+    if one.confidence is Confidence.ASK:
+        return _Company.QUESTION
+    return _Company.MARKED if _key_of(one) in facts.index.by_marker else _Company.PLAIN
 
 
 def _tried(wave: Sequence[Proposal], facts: ProposalFacts) -> Iterator[Proposal]:
@@ -167,11 +188,37 @@ def _tried(wave: Sequence[Proposal], facts: ProposalFacts) -> Iterator[Proposal]
         else:
             yield _left_to_a_person(wave[0], error)
         return
-    words = {str(change.key): _tonight(change) for change in plan.changes}
+    changes = {str(change.key): change for change in plan.changes}
     before = {str(change.key): _tonight(change) for change in facts.plan.changes}
     for one in wave:
         key = _key_of(one)
-        yield one if key is None or words[key] == before.get(key) else replace(one, tonight=words[key])
+        if key is None:
+            yield one
+            continue
+        word = _tonight(changes[key])
+        yield _judged(one if word == before.get(key) else replace(one, tonight=word), changes[key], plan)
+
+
+def _judged(one: Proposal, change: Change, plan: Plan) -> Proposal:
+    """The proposal; a question, with the plan's reasons, where the plan of the edited file doubts the mapping."""
+    if one.confidence is Confidence.ASK or not isinstance(one.edit, _MOVING):
+        return one
+    doubts = {doubt.rule for doubt in change.doubts} - _OF_THE_NIGHT
+    reasons = [each for each in plan.violations if each.name == change.key and each.stops and each.rule in doubts]
+    if not reasons:
+        return one
+    told = (f"with this edit the plan holds the mapping: {each.message} ({each.rule})" for each in reasons)
+    return replace(
+        one,
+        confidence=Confidence.ASK,
+        evidence=(*one.evidence, *map(as_line, told)),
+        tonight=f"held by {change.hold.rule}" if change.hold is not None else one.tonight,
+        command=map_command(one.edit) if isinstance(one.edit, NewMapping) else one.command,
+    )
+
+
+_OF_THE_NIGHT = frozenset({Rule.CLIENT_UNREADABLE, Rule.FALLING})
+"""Doubts about tonight's number. They say nothing against the edit."""
 
 
 def _left_to_a_person(one: Proposal, error: ConfigError) -> Proposal:

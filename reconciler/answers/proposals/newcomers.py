@@ -13,6 +13,7 @@ from reconciler.answers.proposals.values import (
     Proposal,
     ProposalFacts,
     ProposalKind,
+    map_command,
     propose,
 )
 from reconciler.answers.sameness import Counterpart, FirmName
@@ -132,6 +133,7 @@ def _mapped(one: Newcomer, customer: HaloCustomer, facts: ProposalFacts) -> Prop
         more.append(f"it had {over}: is it not billed any more, on purpose?")
     if not one.others:
         more.append("it has no Subscription that may be meant")
+    edit = _entry(one.client, customer)
     return _proposal(
         ProposalKind.NEW_MAPPING,
         one,
@@ -139,8 +141,8 @@ def _mapped(one: Newcomer, customer: HaloCustomer, facts: ProposalFacts) -> Prop
         Confidence.ASK if one.owners or one.others else one.confidence,
         title=f"Map {named(one.client)} to {named(customer)}",
         evidence=more,
-        edit=_entry(one.client, customer),
-        by_hand=f"reconciler map {one.client.id} --customer {customer.id}",
+        edit=edit,
+        by_hand=map_command(edit),
     )
 
 
@@ -152,9 +154,10 @@ def _adopted(one: Newcomer, customer: HaloCustomer, facts: ProposalFacts) -> Pro
     seen = "; ".join(map(_described, one.meant))
     if only and not fits:
         seen += f", which is not near the count of {'?' if users is None else users}"
-    by_hand, on = f"reconciler map {one.client.id}", f"its Subscription {row.id} is over"  # `map` asks which one
+    edit = _entry(one.client, customer, row.id) if only else None
+    on = f"its Subscription {row.id} is over"
     if only:
-        by_hand, on = f"{by_hand} --customer {customer.id} --subscription {row.id}", f"on its Subscription {row.id}"
+        on = f"on its Subscription {row.id}"
     elif len(one.meant) > 1:
         on = "choose one of the customer's Subscriptions"
     return _proposal(
@@ -164,8 +167,8 @@ def _adopted(one: Newcomer, customer: HaloCustomer, facts: ProposalFacts) -> Pro
         Confidence.LIKELY if one.found.sure and fits and not one.owners else Confidence.ASK,
         title=f"Map {named(one.client)} to {named(customer)}, {on}",
         evidence=(f"no mapping has {seen}",),
-        edit=_entry(one.client, customer, row.id) if only else None,
-        by_hand=by_hand,
+        edit=edit,
+        by_hand=map_command(edit) if edit is not None else f"reconciler map {one.client.id}",  # `map` asks which one
     )
 
 

@@ -169,6 +169,12 @@ def propose(
     )
 
 
+def map_command(edit: NewMapping) -> str:
+    """The command that makes this mapping by hand."""
+    command = f"reconciler map {edit.clients[0].id} --customer {edit.customer.id}"
+    return command if edit.subscription_id is None else f"{command} --subscription {edit.subscription_id}"
+
+
 def fingerprint(kind: ProposalKind, key: str, *content: object) -> str:
     """A hash of what is proposed; numbers that change from night to night are no part of it."""
     plain = [asdict(one) if is_dataclass(one) and not isinstance(one, type) else one for one in content]
