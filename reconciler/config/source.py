@@ -12,7 +12,7 @@ import os
 import re
 import stat
 import unicodedata
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,11 +136,12 @@ class Source:
 class Problems:
     """Collects diagnostics while a file is read, one per place: the first finder knows best what is wrong there."""
 
-    __slots__ = ("_found", "_source", "untold")
+    __slots__ = ("_errors", "_found", "_source", "untold")
 
     def __init__(self, source: Source) -> None:
         self._source = source
         self._found: dict[tuple[int, Severity], Diagnostic] = {}
+        self._errors: list[int] = []  # where each error stands, in order, those included that are too many to be listed
         self.untold = 0
 
     def error(self, offset: int, message: str, hint: str = "") -> None:
@@ -154,6 +155,8 @@ class Problems:
     def _add(self, offset: int, severity: Severity, message: str, hint: str) -> None:
         if (offset, severity) in self._found:
             return
+        if severity == "error":
+            insort(self._errors, offset)
         if len(self._found) >= MAX_PROBLEMS:
             self.untold += severity == "error"
             return
@@ -169,7 +172,8 @@ class Problems:
 
     def within(self, start: int, end: int) -> bool:
         """True when an error stands between `start` and `end`; a missing value stands at the very end."""
-        return any(start <= offset <= end for offset, severity in self._found if severity == "error")
+        first = bisect_left(self._errors, start)
+        return first < len(self._errors) and self._errors[first] <= end
 
     @property
     def error_count(self) -> int:

@@ -114,7 +114,8 @@ def monthly_unit_price(row: Mapping[str, Json], count: int | None) -> Decimal | 
     if price is None or months is None:
         return None
     unit = price / months
-    if witness is not None and not any(abs(witness - unit * users) < _CENT for users in (1, count or 1)):
+    users = {1} if witness == price else {1, count or 1}  # the same number twice speaks of no number of users
+    if witness is not None and not any(abs(witness - unit * each) < _CENT for each in users):
         return None
     rounded = unit.quantize(FINEST, rounding=ROUND_HALF_UP)
     as_written = unit == rounded and unit.as_tuple().exponent in _EXPONENTS

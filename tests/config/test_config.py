@@ -301,6 +301,23 @@ def test_a_file_of_errors_lists_two_hundred_and_counts_all() -> None:
     assert len(examination.diagnostics) == 200
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        '{rule: decrease, key: a, quantity: {from: "x", to: 3}, until: 2026-12-31, reason: r}',
+        "{rule: decrease, key: a, quantity: 5, until: 2026-12-31, reason: r}",
+        "{key: a, quantity: {from: 1, to: 3}, until: 2026-12-31, reason: r}",
+        "5",
+    ],
+)
+def test_what_is_wrong_behind_two_hundred_other_problems_is_counted_and_breaks_nothing(wrong: str) -> None:
+    many = "".join(entry(f'id: "x{n}", name: "Acme {n}"', f'id: {n}, name: "Acme {n}"') for n in range(1, 211))
+    text = "version: 1\nmappings:\n" + many
+    alone = examine_mappings(text, file="mappings.yaml", now=NOW).error_count
+    both = examine_mappings(f"{text}approvals:\n  - {wrong}\n", file="mappings.yaml", now=NOW)
+    assert (alone, both.error_count > alone, both.mappings) == (210, True, None)
+
+
 def test_keys_for_completion_come_from_whatever_can_be_read(tmp_path: Path) -> None:
     path = tmp_path / "m.yaml"
     path.write_text(HEAD + "  - key: b\n  - what\n", encoding="utf-8")

@@ -92,6 +92,12 @@ def test_without_a_count_only_the_price_of_one_agrees() -> None:
     assert price('{"price": 2.75, "monthly_price": 33}', None) is None
 
 
+@pytest.mark.parametrize("monthly", ["120", "120.00"])
+def test_the_same_number_for_a_year_and_for_a_month_contradicts_also_with_twelve_users(monthly: str) -> None:
+    row = f'{{"price": 120, "monthly_price": {monthly}, "billing_cycle": "Yearly"}}'
+    assert [price(row, count) for count in (11, 12, 13)] == [None, None, None]
+
+
 @pytest.mark.parametrize(
     ("stated", "currency"),
     [
