@@ -13,7 +13,7 @@ from reconciler.cli.options import CommonOptions, common_options, output_option
 from reconciler.cli.output import Part, safe, show_json, show_rows, tell
 from reconciler.cli.wiring import load, run_context
 from reconciler.errors import ExitCode, UsageError
-from reconciler.model import HaloCustomer, Json, Subscription
+from reconciler.model import HaloCustomer, HaloCustomerId, Json, MappingKey, Subscription
 from reconciler.providers.base import SubscriptionTarget
 from reconciler.render.grid import Column
 
@@ -110,7 +110,10 @@ def customers(options: CommonOptions, *, search: tuple[str, ...], inactive: bool
     with run_context(options, mappings) as context:
         found = search_customers(context.systems.target, words, inactive=inactive)
         listing = context.systems.target.subscriptions() if found else ()
-    keys = {c.id: [m.key for m in mappings.mappings if m.halo_customer.id == c.id] for c in found}
+    keys: dict[HaloCustomerId, list[MappingKey]] = {c.id: [] for c in found}
+    for mapping in mappings.mappings:
+        if mapping.halo_customer.id in keys:
+            keys[mapping.halo_customer.id].append(mapping.key)
     if output == "json":
         show_json({"search": words, "customers": [_customer_json(c, keys[c.id], listing) for c in found]})
         return ExitCode.DONE

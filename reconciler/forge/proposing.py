@@ -197,9 +197,10 @@ class _Night:
         """People worked on the branch: it is theirs, and only the text is brought up to date."""
         job = self.job
         try:
-            document = job.plan_of(job.branch.file(job.path, self.look.tip or ""))
+            theirs = job.branch.file(job.path, self.look.tip or "")
         except StateError:  # people took the file away
-            document = None
+            theirs = None
+        document = job.plan_of(theirs) if theirs is not None else None
         there = {f for f, offer in self.offering.remembered.items() if offer.fate is Fate.OFFERED}
         told = replace(
             self._told(ProposedEdits(commits=(), made=(), text=job.text), document),
