@@ -95,7 +95,16 @@ def answer(story: Story) -> str:
         case _ if change.before is None:
             return "Retired, and there is no Subscription: there is nothing to write."
         case _:
-            return f"In step: {_stands(story)}, and {live} is what the rule gives."
+            return f"{_nothing_to_change(story)}, and the rule gives {live}."
+
+
+def _nothing_to_change(story: Story) -> str:
+    """What HaloPSA shows where the rule gives the same. Only the quantity is right where it is on no invoice."""
+    told, seen, change = _stands(story), story.look, story.change
+    billed = seen is None or seen.word or seen.verdict not in {Attached.NO, Attached.DISABLED}
+    if not billed and not change.mapping.retired and change.before is not None and change.before.count:
+        return f"The quantity is right: {told}"
+    return f"Nothing to change: {told.replace('the quantity in HaloPSA is', 'HaloPSA has', 1)}"
 
 
 def _next(story: Story, due: str, then: str) -> str:

@@ -129,7 +129,7 @@ def _entry(
         raise UsageError(f"{rule} is about one mapping.", hint="Give --from and --to instead of --up-to.")
     low, high = (proposed[0] if lowest is None else lowest), (proposed[1] if highest is None else highest)
     if low > high:
-        raise UsageError(f"--from {low} is above --to {high}.", hint="Turn them round.")
+        raise UsageError(f"--from {low} is above --to {high}.", hint="Swap the two numbers.")
     return NewApproval(rule=rule, key=violation.name, until=last, reason=reason, at_least=low, at_most=high)
 
 

@@ -124,7 +124,7 @@ def _remember(options: CommonOptions, seen: InvoicesSeen) -> None:
             outlook = remember(state.recorded.outlook, seen.looked, seen.asked, now=seen.at)
             state.finish(command_verdict(info.id, told, finished_at=now()), outlook=outlook)
     except StateError as error:
-        tell(safe(f"What was seen could not be remembered: {error.message} {error.hint}".strip()))
+        tell(safe(f"The result of this check could not be saved in the state: {error.message} {error.hint}".strip()))
 
 
 def _draw(output: str, seen: InvoicesSeen) -> None:

@@ -264,7 +264,7 @@ def _say_attached(options: CommonOptions, key: str, why: str, *, yes: bool) -> i
     mappings = load(options)
     name, store = require_key(key, mappings, "KEY").key, open_store(options)
     seen = _with_word(store.read(), name, why)
-    say(safe(f"Recorded will be: Subscription {seen.subscription_id} of {key} is on a recurring invoice: {why}"))
+    say(safe(f"This will be recorded: Subscription {seen.subscription_id} of {key} is on a recurring invoice: {why}"))
     if not yes and not _confirmed(None):
         return ExitCode.ERROR
     info = run_info(options, mappings, "resolve")
@@ -290,8 +290,7 @@ def _with_word(recorded: Recorded, key: MappingKey, why: str) -> InvoiceLook:
         return InvoiceLook(subscription_id=number, looked_at=now(), verdict=perhaps, everywhere=False, word=why)
     if before.verdict is Attached.DISABLED or (before.verdict is Attached.NO and before.everywhere):
         raise DecisionRefused(
-            f"The look of {day_words(before.looked_at)} showed Subscription {before.subscription_id} "
-            f"{invoice_note(before)}.",
+            f"On {day_words(before.looked_at)} Subscription {before.subscription_id} was seen {invoice_note(before)}.",
             hint=f"When it has been attached since: reconciler check-invoices --only {key}",
         )
     return replace(before, word=why)

@@ -110,7 +110,7 @@ class _Visit:
         network = self._network()
         usable, both = file and network, halo and infima
         why = (
-            "the proxy or the certificates above cannot be used"
+            "the proxy or the certificates do not work, see the line above"
             if file
             else "mappings.yaml is not valid, and no request is made before it is"
         )

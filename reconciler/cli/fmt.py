@@ -74,7 +74,7 @@ def _write_names(options: CommonOptions, *, check: bool, show_diff: bool) -> int
     renamed, doubtful, unlisted = _compare(mappings, Names.of(mappings.mappings, clients, customers), set(bound))
     for said in doubtful:
         today = f"{said.what} {said.ref.id} is called {said.real!r} today, the file says {said.ref.name!r}"
-        tell(safe(f"Left to you, {said.ref.place or file}: {today}. Is it the right id?"))
+        tell(safe(f"Not changed, please decide: {said.ref.place or file}: {today}. Is it the right id?"))
     for said in unlisted:
         tell(safe(f"Not compared: {said.what} {said.ref.id} ({said.ref.name}) is not listed."))
     edit = FileEdit.make(

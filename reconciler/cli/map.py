@@ -112,7 +112,7 @@ def _check(asked: _Asked, *, suggest: bool, output: str) -> None:
     beside = asked.subscription is not None or asked.key is not None or asked.yes
     asks = not (suggest or given or beside) and sys.stdin.isatty()
     refusals = (
-        (output != "text" and not suggest, f"-o {output} goes with --suggest.",
+        (output != "text" and not suggest, f"-o {output} works only together with --suggest.",
          "For example: reconciler map --suggest -o yaml"),
         (suggest and (asked.client is not None or given), "--suggest is for all unmapped clients.",
          "Leave CLIENT and the other options out."),

@@ -103,7 +103,7 @@ def _sure_ones(session: MapSession, steps: Steps) -> bool:
     tell(f"{len(pairs)} with the one customer of the same name, which has no Subscription that nobody owns:")
     for client, customer in pairs:
         tell(safe(f"  {client.name} ({client.id}) -> {customer.name} ({customer.id})"))
-    answer = _ask(f"Map all {len(pairs)}? With no you are asked about each.")
+    answer = _ask(f"Map all {len(pairs)}? If you answer no, you are asked about each one.")
     if answer:
         steps.append((None, session.write_pairs(pairs)))
     return answer is not None

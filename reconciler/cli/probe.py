@@ -161,7 +161,7 @@ def _tell(ended: Probed, options: CommonOptions, customer: HaloCustomerId, out: 
     tally = {answer: sum(one.answer is answer for one in findings) for answer in Answer}
     say(
         f"{len(findings)} questions, {ended.report.requests} requests: {tally[Answer.YES]} yes, {tally[Answer.NO]} no, "
-        f"{tally[Answer.UNTOLD]} could not be told."
+        f"{tally[Answer.UNTOLD]} could not be answered."
     )
     for finding in findings:
         if options.verbose or finding.answer is not Answer.YES:

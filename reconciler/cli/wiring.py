@@ -80,7 +80,7 @@ def load_at(options: CommonOptions, ref: str) -> Mappings | None:
     try:
         return parse_mappings(shown.output, file=f"{ref}:{path.name}", now=now())
     except ConfigError as error:
-        tell(f"{safe(error.message)}, so every change is put down to this edit.")
+        tell(f"{safe(error.message)}, so every change is shown as coming from this edit.")
         return None
 
 

@@ -173,7 +173,7 @@ def _amiss(ends: Sequence[Ending]) -> list[str]:
         (failed, f"{plural(failed, 'change')} failed"),
         (waiting, f"{plural(waiting, 'change')} {_was(waiting)} not attempted"),
         (unknown, f"the outcome of {plural(unknown, 'change')} is not known"),
-        (stale, f"{plural(stale, 'Subscription')} had moved since the plan and {_was(stale)} left alone"),
+        (stale, f"{plural(stale, 'Subscription')} no longer matched the plan and {_was(stale)} left alone"),
         (held, f"{plural(held, 'Subscription')} {'is' if held == 1 else 'are'} held"),
     )
     return [words for number, words in told if number]

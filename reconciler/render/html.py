@@ -148,7 +148,7 @@ def _outcome_figures(shown: View) -> Iterator[Figure]:
     yield "Unchanged", str(len(shown.with_outcome(Outcome.UNCHANGED)))
     for outcome in (Outcome.FAILED, Outcome.UNKNOWN, Outcome.STALE, None):
         if number := len(shown.with_outcome(outcome)):
-            yield capital(outcome or "not told of"), str(number)
+            yield capital(outcome or "outcome not recorded"), str(number)
 
 
 def _past_figures(rows: Sequence[PageRow]) -> Iterator[Figure]:

@@ -51,10 +51,14 @@ def test_an_update_says_both_numbers_and_the_command() -> None:
 @pytest.mark.parametrize(
     ("look", "said", "step"),
     [
-        (seen(Attached.YES), "In step: HaloPSA bills 12, and", "Nothing to do."),
-        (None, "12 (whether it is on a recurring invoice is not checked), and", "Nothing that is known."),
+        (seen(Attached.YES), "Nothing to change: HaloPSA bills 12, and the rule gives 12.", "Nothing to do."),
+        (None, "HaloPSA has 12 (whether it is on a recurring invoice is not checked), and", "Nothing that is known."),
         (seen(Attached.NO), "12, and it bills nothing: it is on no live recurring invoice, and", "In HaloPSA open"),
-        (seen(Attached.DISABLED), "12, and it bills nothing: it is on no live", "In HaloPSA switch"),
+        (
+            seen(Attached.DISABLED),
+            "The quantity is right: the quantity in HaloPSA is 12, and it bills",
+            "In HaloPSA switch",
+        ),
         (seen(Attached.NO, everywhere=False), "on no live recurring invoice of its customer, and", "In HaloPSA open"),
         (seen(Attached.PERHAPS), "12 (perhaps billed", "Nothing to do."),
         (seen(Attached.PERHAPS, word="a contract"), "as a person said: a contract", "Nothing to do."),

@@ -64,7 +64,7 @@ def test_a_network_that_cannot_be_used_is_not_blamed_on_the_file(
     code, found = checks(bench)
     assert (code, found["mappings.yaml"]["status"], list(bench.world.requests)) == (1, "ok", [])
     for system in ("HaloPSA", "INFIMA"):
-        assert found[system]["message"] == "not tried: the proxy or the certificates above cannot be used"
+        assert found[system]["message"] == "not tried: the proxy or the certificates do not work, see the line above"
 
 
 def test_a_wrong_secret_fails_the_token_and_skips_the_rights(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -193,7 +193,7 @@ def test_a_second_one_has_a_key_of_its_own_and_its_hold_is_told(one: Bench) -> N
         (["102", "--ignore", "x", "--subscription", "9010"], "go with --customer"),
         (["102", "--ignore", "x", "--yes"], "go with --customer"),
         (["--suggest", "102"], "is for all"),
-        (["-o", "json"], "goes with --suggest"),
+        (["-o", "json"], "works only together with --suggest"),
         ([], "no terminal to ask on"),
         (["102", "--customer", "12", "--subscription", "9060"], "plain licence"),
         (["102", "--customer", "12", "--subscription", "9001"], "belongs to customer 11"),

@@ -92,7 +92,7 @@ WRONG: list[tuple[list[str], int, str]] = [
     (["map", "101", "--customer", "many"], USAGE, "'many' is not a valid integer"),
     (["map", "777", "--customer", "11"], USAGE, "INFIMA lists no client '777'"),
     (["map", "101", "--customer", "11"], USAGE, "in mappings.yaml already"),
-    (["map", "-o", "yaml"], USAGE, "goes with --suggest"),
+    (["map", "-o", "yaml"], USAGE, "works only together with --suggest"),
     (["explain", "zeroo"], USAGE, "Did you mean zero?"),
     (["explain", "infima-10l"], USAGE, "Did you mean infima-10"),
     (["status", "--only", "infima-9"], USAGE, "no mapping with that key"),

@@ -174,7 +174,9 @@ def what_is_not_well_comes_first(_: History, night: Night) -> Iterator[str]:
     for name in ("summary", "applied") if bad else ():
         lines = [line for line in night.texts[name].splitlines() if line and not line.startswith(("#", "<"))]
         first = re.split(r"(?<=[.!]) ", lines[0])[0]
-        if not re.search(r"failed|not attempted|not known|moved since|record of this run|not come to its end", first):
+        if not re.search(
+            r"failed|not attempted|not known|no longer match|record of this run|not come to its end", first
+        ):
             yield f"{name}: begins {first!r} though something is {', '.join(sorted(map(str, bad)))}"
 
 

@@ -230,7 +230,7 @@ def _left_to_a_person(one: Proposal, error: ConfigError) -> Proposal:
         one,
         confidence=Confidence.ASK,
         edit=None,
-        evidence=(*one.evidence, as_line(f"the file does not take this edit: {why.rstrip('; ')}")),
+        evidence=(*one.evidence, as_line(f"this edit cannot be made in mappings.yaml: {why.rstrip('; ')}")),
         command="reconciler map" if by_question else "reconciler fmt",
     )
 

@@ -243,7 +243,7 @@ def _about_names(one: Newcomer) -> Iterator[str]:
     elif one.found.same:
         yield f"HaloPSA has one active customer of this name, {named(customer)}"
     else:
-        yield f"HaloPSA has no customer of this name; {named(customer)} is the one that is nearly it"
+        yield f"HaloPSA has no customer of exactly this name; the closest one is {named(customer)}"
 
 
 def _is_near(quantity: int | None, users: int | None) -> bool:
