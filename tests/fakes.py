@@ -32,6 +32,7 @@ from reconciler.state.document import (
     meet_systems,
     name_attempts,
     note_loss,
+    remember_falls,
     settle_attempts,
 )
 from reconciler.state.recorded import Attempt, Binding, Falls, HaloFacts, Missing, Outlook, Recorded
@@ -296,6 +297,7 @@ class FakeState:
     ) -> None:
         self._called("finish", verdict)
         self.verdicts.append(verdict)
+        self.document = remember_falls(self.document, falls or {})
         if outlook is not None:
             self.document = look_ahead(self.document, outlook)
 

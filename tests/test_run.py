@@ -14,10 +14,12 @@ from reconciler.answers.needs import OVERDUE_AFTER
 from reconciler.errors import ApiError, NotAuthorised, PlanFileError, ReconcilerError, ServerFailed, StateError
 from reconciler.events import Event, Noticed, PhaseFinished, PhaseStarted
 from reconciler.model import (
+    ChangeLimit,
     CountRule,
     HaloCustomer,
     InfimaClient,
     InfimaClientId,
+    Limits,
     Mapping,
     MappingKey,
     Mappings,
@@ -30,7 +32,7 @@ from reconciler.model import (
 from reconciler.planning.changes import Plan
 from reconciler.planning.observation import PlanOptions, RunContext, clients_to_count, observe
 from reconciler.planning.rules import Allowance, Rule
-from reconciler.run import ApplyRun, Finished, make_plan, run_apply
+from reconciler.run import CLOCK_TOLERANCE, ApplyRun, Finished, make_plan, run_apply
 from reconciler.state.base import CutOffRun, RunInfo
 from reconciler.state.recorded import NeedKind
 from tests.builders import NOW, build_context, build_mapping, build_mappings, build_observation, build_subscription
@@ -567,3 +569,88 @@ def test_a_record_that_fails_after_everything_came_right_waits_for_a_person_all_
     finished = night.apply()
     assert outcome(finished)[0] == "applied"
     assert [need.kind for need in finished.needs if need.kind is not NeedKind.NOT_INVOICED] == [NeedKind.FAILED]
+
+
+# --- what the run leaves for the next one ----------------------------------------------------------------------------
+
+
+def falling(night: Night, *, nights: int = 2, **limits: Any) -> Night:
+    """HaloPSA has ten, INFIMA counts eight: a fall is written once so many nights have counted it."""
+    night.mappings = replace(night.mappings, limits=Limits(decrease_nights=nights, **limits))
+    night.source.users[101] = build_count(101, 8)
+    return night
+
+
+def test_a_fall_is_remembered_until_the_night_that_writes_it() -> None:
+    night = falling(Night())
+    assert outcome(night.apply())[0] == "held"
+    assert {key: [n.counted for n in nights] for key, nights in night.read().falls.items()} == {"infima-101": [8]}
+    assert night.target.sent == []
+    night.clock.sleep(86_400)
+    assert outcome(night.apply())[0] == "applied"
+    assert (night.target.sent, night.read().falls) == ([[{"id": 1, "count": 8}]], {})
+
+
+def test_a_fall_that_is_held_by_another_rule_goes_on_being_remembered() -> None:
+    night = falling(Night(), max_decrease=ChangeLimit(users=1, percent=1))
+    night.apply()
+    night.clock.sleep(86_400)
+    assert outcome(night.apply())[0] == "held"
+    assert [n.counted for n in night.read().falls[MappingKey("infima-101")]] == [8, 8]
+
+
+def test_a_refused_run_counts_no_night_of_a_fall() -> None:
+    night = falling(Night(), nights=3)
+    night.apply()
+    before = night.read().falls
+    assert before
+    night.clock.sleep(86_400)
+    night.source.listed = ()
+    assert night.apply().plan.refused
+    assert night.read().falls == before
+
+
+@pytest.mark.parametrize(("seconds", "asked"), [(60, 1), (60.5, 2)])
+def test_a_plan_that_a_person_saw_is_made_again_after_a_minute(seconds: float, asked: int) -> None:
+    night = Night()
+
+    def think(_plan: Plan) -> bool:
+        night.clock.sleep(seconds)
+        return True
+
+    night.apply(confirm=think)
+    assert len(night.source.asked) == asked
+
+
+@pytest.mark.parametrize(
+    ("ahead", "off"),
+    [(None, 0), (CLOCK_TOLERANCE, 0), (timedelta(hours=1), -3600), (timedelta(hours=-1), 3600)],
+)
+def test_what_a_listing_showed_is_dated_by_halos_clock_where_ours_is_off(ahead: timedelta | None, off: int) -> None:
+    night = Night()
+    job = ApplyRun(
+        context=replace(night.context, systems=replace(night.context.systems, clock_ahead=lambda: ahead)),
+        info=RunInfo(id=RunId("run-1"), command="apply", started_at=NOW),
+        options=PlanOptions(),
+        show=night.shown.append,
+    )
+    first, last = run_apply(job).verdict.sightings
+    assert (first.at - NOW).total_seconds() == off
+    assert [row.quantity for sighting in (first, last) for row in sighting.rows] == [10, 15]
+
+
+def test_a_run_that_came_right_is_the_last_good_one_for_its_own_needs() -> None:
+    night = Night(last_good_run=NOW - OVERDUE_AFTER - timedelta(days=1))
+    finished = night.apply()
+    assert finished.verdict.good
+    assert NeedKind.OVERDUE not in {need.kind for need in finished.needs}
+
+
+def test_a_failed_read_leaves_its_cause_among_the_needs() -> None:
+    night = Night()
+    night.source.failing["clients"] = ServerFailed("INFIMA answered 500", hint="Ask INFIMA.")
+    with pytest.raises(ServerFailed) as caught:
+        night.apply()
+    assert night.read().outlook.needs == caught.value.needs
+    [failure] = [need for need in caught.value.needs if need.kind is NeedKind.FAILED]
+    assert "INFIMA answered 500" in failure.what

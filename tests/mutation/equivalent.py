@@ -23,10 +23,6 @@ EQUIVALENT = {
         ),
     },
     "apply": {
-        "_target: without the operand before.id is None #1": "what a listing showed has an id",
-        "_target: without the operand before.count is None #1": (
-            "a row without a whole number is held by a rule that nobody can lift: it is neither written nor unchanged"
-        ),
         "_found_bindings: without the operand c.before.id is not None #1": "what a listing showed has an id",
     },
     "planning.observation": {

@@ -37,7 +37,7 @@ SUBJECTS = {
     "writing.create": (*WRITING, "planning/markers"),
     "writing.verdict": ("writing/verdict",),
     "apply": (*WRITING, "whole_runs"),
-    "run": ("run",),
+    "run": ("run", "faults_of_ours", "apply", "whole_runs"),
 }
 """Each module of the core with the test files that answer for it, those that notice most first."""
 
