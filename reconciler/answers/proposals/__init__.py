@@ -66,7 +66,8 @@ def suggest(mappings: Mappings, observation: Observation, recorded: Recorded, *,
     unmanaged = list(propose_unmanaged(facts))
     spoken_for = frozenset(client for _, client in unmanaged if client is not None)
     found = [*(one for one, _ in unmanaged), *propose_newcomers(facts, spoken_for), *propose_upkeep(facts)]
-    tried = [one for wave in _waves(found, facts) for one in _tried(wave, facts)]
+    companies = [[one for one in found if _company(one, facts) is company] for company in _Company]
+    tried = [one for company in companies for wave in _waves(company) for one in _tried(wave, facts)]
     surest, kinds = list(Confidence), list(ProposalKind)
     return tuple(sorted(tried, key=lambda one: (surest.index(one.confidence), kinds.index(one.kind), one.key)))
 
@@ -136,7 +137,7 @@ def _edited(text: str, edit: SingleEdit, file: str) -> str:
 # ---------------------------------------------------------------------------------------------------------------------
 
 
-def _waves(proposals: Sequence[Proposal], facts: ProposalFacts) -> Iterator[list[Proposal]]:
+def _waves(proposals: Sequence[Proposal]) -> Iterator[list[Proposal]]:
     """Proposals that do not touch each other, tried together; those that would share a customer come one after another.
 
     A large file is read a few times then, not once for every proposal.
@@ -146,10 +147,9 @@ def _waves(proposals: Sequence[Proposal], facts: ProposalFacts) -> Iterator[list
         wave: list[Proposal] = []
         taken: set[str] = set()
         rest: list[Proposal] = []
-        company = _company(left[0], facts)
         for one in left:
             touched = {one.customer, _key_of(one) or one.key} - {""} if isinstance(one.edit, _MOVING) else {one.key}
-            (rest if taken & touched or _company(one, facts) is not company else wave).append(one)
+            (rest if taken & touched else wave).append(one)
             taken |= touched
         yield wave
         left = rest
