@@ -25,7 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "probe": ("probe:probe", "Ask your HaloPSA what no documentation tells, on a throw-away customer."),
     "plan": ("plan:plan", "Show what would change. Never writes."),
     "apply": ("apply:apply", "Create missing Subscriptions and set quantities."),
-    "show": ("plan:show", "Draw a saved plan."),
+    "show": ("show:show", "Draw a saved plan."),
     "validate": ("validate:validate", "Check mappings.yaml, without network."),
     "status": ("status:status", "Each mapping at a glance, what needs attention first."),
     "explain": ("explain:explain", "Tell why a number is what it is, or what a rule or error means."),

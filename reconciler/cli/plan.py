@@ -1,4 +1,4 @@
-"""`reconciler plan`, and `reconciler show`, which draws a plan that was kept."""
+"""`reconciler plan`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 
 from reconciler import __version__
 from reconciler.cli.drawing import draw_plan
-from reconciler.cli.files import load_plan_file, load_snapshot, write_file
+from reconciler.cli.files import load_snapshot, write_file
 from reconciler.cli.options import (
     INPUT_FILE,
     CommonOptions,
@@ -120,21 +120,3 @@ def _exit_code(made: Plan, *, detailed: bool) -> ExitCode:
     if stopped or (detailed and made.held):
         return ExitCode.HELD
     return ExitCode.CHANGES if detailed and made.writes else ExitCode.DONE
-
-
-@click.command()
-@click.argument("plan_file", type=INPUT_FILE)
-@output_option("text", "json", "markdown", "html", "github", "terraform")
-@common_options
-@click.pass_obj
-def show(options: CommonOptions, plan_file: Path, output: str) -> int:  # noqa: ARG001 - -o is read by draw_plan
-    """Draw a plan that `plan --out FILE` saved. No network.
-
-    \b
-    Examples:
-      reconciler show tonight.plan.json
-      reconciler show tonight.plan.json -o markdown
-      reconciler show tonight.plan.json -o terraform | conftest test -
-    """
-    say(draw_plan(load_plan_file(plan_file).document, options))
-    return ExitCode.DONE
