@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from zoneinfo import ZoneInfo
+
+CLOCK_TOLERANCE = timedelta(seconds=90)
+"""A machine's clock that is off by more is told by `doctor`, and not believed where the history dates what was seen."""
 
 
 def moment_in(moment: datetime, zone: tzinfo) -> str:

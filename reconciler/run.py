@@ -17,7 +17,7 @@ from reconciler.apply import apply
 from reconciler.errors import ApiError, ExitCode, Interrupted, ReconcilerError, StateError, as_failure
 from reconciler.events import Noticed
 from reconciler.model import HaloCustomer, MappingKey, Mappings, Observation, Sighting, Subscription
-from reconciler.moments import spelled
+from reconciler.moments import CLOCK_TOLERANCE, spelled
 from reconciler.plan import count_clients, diff, takes_long, total_of
 from reconciler.planning.changes import CAME_RIGHT, Action, Change, Outcome, Plan, PlannedRow, planned_rows, select
 from reconciler.planning.doubts import probe_warnings
@@ -31,9 +31,6 @@ from reconciler.state.base import RunInfo, RunState, RunVerdict
 from reconciler.state.recorded import Falls, Need, Outlook, Recorded
 from reconciler.writing.session import Applied, WriteSession
 from reconciler.writing.verdict import cancelled, failed, recovered, verdict_of
-
-CLOCK_TOLERANCE = timedelta(seconds=90)
-"""A machine's clock that is off by more is not believed where the history says when HaloPSA showed something."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

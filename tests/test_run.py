@@ -29,10 +29,11 @@ from reconciler.model import (
     UnreadableUsers,
     UserCount,
 )
+from reconciler.moments import CLOCK_TOLERANCE
 from reconciler.planning.changes import Plan
 from reconciler.planning.observation import PlanOptions, RunContext, clients_to_count, observe
 from reconciler.planning.rules import Allowance, Rule
-from reconciler.run import CLOCK_TOLERANCE, ApplyRun, Finished, make_plan, run_apply
+from reconciler.run import ApplyRun, Finished, make_plan, run_apply
 from reconciler.state.base import CutOffRun, RunInfo
 from reconciler.state.recorded import NeedKind
 from tests.builders import NOW, build_context, build_mapping, build_mappings, build_observation, build_subscription

@@ -11,14 +11,13 @@ from reconciler.answers.needs import OVERDUE_AFTER
 from reconciler.answers.words import named, plural
 from reconciler.errors import ReconcilerError
 from reconciler.model import InfimaClient, Mappings, MarkerField, Subscription, Tenant, UnreadableUsers, UserCount
-from reconciler.moments import spelled
+from reconciler.moments import CLOCK_TOLERANCE, spelled
 from reconciler.planning.rules import probe_command
 from reconciler.state.recorded import BindingOrigin, HaloFacts, ProbeRecord, Recorded
 
 SAMPLE = 10
 """How many clients' users are counted, to see whether INFIMA's client list has the same numbers."""
 
-CLOCK_TOLERANCE = timedelta(seconds=90)
 PROBE_TOLERANCE = timedelta(days=180)
 """HaloPSA is updated several times a year; an older probe is worth another one."""
 
